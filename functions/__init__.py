@@ -1,0 +1,1 @@
+"""Freehold's composition functions: self-hosted LLM inference as two Crossplane claims."""

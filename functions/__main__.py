@@ -1,0 +1,5 @@
+"""Entry of `python -m functions`."""
+
+from functions.main import main
+
+main()

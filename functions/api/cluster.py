@@ -1,0 +1,229 @@
+"""InferenceCluster: what a platform team claims."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .network import check_aws_networks
+from .schema import Rule, Schema, rules
+
+__all__ = [
+    "Aws",
+    "Capacity",
+    "ClusterSpec",
+    "Existing",
+    "Gpu",
+    "NodePool",
+    "Nodes",
+    "ProviderConfigRef",
+    "SecretKeyRef",
+]
+
+_MIN_MAX = Rule("self.min <= self.max", "nodes.min must not be larger than nodes.max")
+_GPU_OR_TYPE = Rule(
+    "has(self.gpu) || has(self.instanceType)",
+    "a node pool names its GPU (gpu: {model: L4}) or its machine (instanceType: g6.xlarge)",
+)
+_ONE_PLACE = Rule(
+    "(has(self.aws) ? 1 : 0) + (has(self.existing) ? 1 : 0) == 1",
+    "name exactly one of aws and existing: where the cluster is",
+)
+_EXISTING_GPU = Rule(
+    "!has(self.existing) || self.nodePools.all(p, has(p.gpu))",
+    "a node pool of an existing cluster declares its gpu (model and count a node)",
+)
+_EXISTING_MACHINE = Rule(
+    "!has(self.existing) || self.nodePools.all(p, !has(p.instanceType))",
+    "a node pool of an existing cluster has no instanceType: its machines are there already",
+)
+_UNIQUE_POOLS = Rule(
+    "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
+)
+_CIDR = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"
+
+
+def _fixed(field: str) -> dict[str, object]:
+    return rules(Rule("self == oldSelf", f"{field} cannot change on a live cluster: claim a new one"))
+
+
+class Capacity(str, Enum):
+    """How a pool's machines are bought."""
+
+    ON_DEMAND = "OnDemand"
+    SPOT = "Spot"
+
+
+class Gpu(Schema):
+    """The GPUs of one node."""
+
+    model: str = Field(description="GPU model, such as L4, L40S or H100-80GB.", min_length=1, max_length=40)
+    count: int = Field(1, description="GPUs in one node. Default 1.", ge=1, le=16)
+
+
+class Nodes(Schema):
+    """How many nodes a pool may have."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_MIN_MAX))
+
+    min: int = Field(0, description="Fewest nodes. Default 0.", ge=0, le=1000)
+    max: int = Field(1, description="Most nodes. Default 1.", ge=1, le=1000)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"{_MIN_MAX.message} (got {self.min} and {self.max})")
+        return self
+
+
+class NodePool(Schema):
+    """Equal GPU nodes."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_GPU_OR_TYPE))
+
+    name: str = Field(
+        description="Name of the pool, unique in the cluster; at most 20 of a-z, 0-9 and '-'.",
+        pattern=r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$",
+        max_length=20,
+    )
+    gpu: Gpu | None = Field(
+        None, description="GPUs of a node. The catalog picks the cheapest machine that has exactly these."
+    )
+    instance_type: str | None = Field(
+        None,
+        description="Machine type, such as g6.xlarge; overrides the catalog's pick and must agree with gpu.",
+        max_length=40,
+    )
+    nodes: Nodes = Field(default_factory=Nodes, description="Bounds of the pool's size, in nodes.")
+    capacity: Capacity = Field(
+        Capacity.ON_DEMAND, description="OnDemand, or Spot: cheaper and may be taken back. Default OnDemand."
+    )
+    disk_gib: int = Field(
+        200, alias="diskGiB", description="Encrypted root disk of a node, in GiB. Default 200.", ge=50, le=16384
+    )
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.gpu is None and self.instance_type is None:
+            raise ValueError(_GPU_OR_TYPE.message)
+        return self
+
+
+class SecretKeyRef(Schema):
+    """A key of a Secret in the claim's own namespace."""
+
+    name: str = Field(description="Name of the Secret, in the claim's namespace.", min_length=1, max_length=253)
+    key: str = Field("kubeconfig", description="Key in the Secret. Default kubeconfig.", max_length=253)
+
+
+class ProviderConfigRef(Schema):
+    """Which of the cloud provider's configurations to use, so which account."""
+
+    kind: str = Field(
+        "ClusterProviderConfig",
+        description="ClusterProviderConfig, or a ProviderConfig in the platform namespace. Default the former.",
+        pattern="^(ClusterProviderConfig|ProviderConfig)$",
+    )
+    name: str = Field("default", description="Name of the configuration. Default default.", max_length=253)
+
+
+class Existing(Schema):
+    """A cluster that is there already; nothing is created in any cloud."""
+
+    kubeconfig_secret_ref: SecretKeyRef = Field(
+        description="Kubeconfig of the cluster, in a Secret in the claim's namespace."
+    )
+
+
+class Aws(Schema):
+    """An EKS cluster in a VPC of its own."""
+
+    region: str = Field(
+        description="AWS region, such as eu-central-1. Cannot change.",
+        pattern=r"^[a-z]{2}(-[a-z]+)+-\d$",
+        max_length=25,
+        json_schema_extra=_fixed("aws.region"),
+    )
+    vpc_cidr: str = Field(
+        "10.0.0.0/16",
+        description="IPv4 range of the VPC, private, /16 to /20. Cannot change. Default 10.0.0.0/16.",
+        pattern=_CIDR,
+        max_length=18,
+        json_schema_extra=_fixed("aws.vpcCidr"),
+    )
+    service_cidr: str = Field(
+        "172.20.0.0/16",
+        description="IPv4 range of Kubernetes Services, private, /12 to /24, outside the VPC's. "
+        "Cannot change. Default 172.20.0.0/16.",
+        pattern=_CIDR,
+        max_length=18,
+        json_schema_extra=_fixed("aws.serviceCidr"),
+    )
+    zones: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=30)]] | None = Field(
+        None,
+        description="Three availability zones, by id (euc1-az1) or name (eu-central-1a). "
+        "Default: three of the region's that have the pools' GPUs.",
+        min_length=3,
+        max_length=3,
+    )
+    public_access_cidrs: list[Annotated[str, Field(pattern=_CIDR, max_length=18)]] = Field(
+        default_factory=list,
+        description="Who may reach the Kubernetes API from outside the VPC, as IPv4 ranges. Default nobody.",
+        max_length=40,
+    )
+    provider_config_ref: ProviderConfigRef = Field(
+        default_factory=ProviderConfigRef, description="The AWS provider's configuration to create with."
+    )
+
+    @model_validator(mode="after")
+    def _networks(self) -> Self:
+        check_aws_networks(self.vpc_cidr, self.service_cidr, self.public_access_cidrs)
+        return self
+
+
+class ClusterSpec(Schema):
+    """A Kubernetes cluster with GPU node pools, ready to serve Models."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_ONE_PLACE, _EXISTING_GPU, _EXISTING_MACHINE))
+
+    aws: Aws | None = Field(None, description="Create an EKS cluster on AWS.")
+    existing: Existing | None = Field(None, description="Take a cluster that is there already.")
+    kubernetes_version: str | None = Field(
+        None,
+        description="Kubernetes minor version of a cluster that is created, such as 1.35. "
+        "Default: the platform's.",
+        pattern=r"^1\.\d{2}$",
+        max_length=4,
+    )
+    node_pools: list[NodePool] = Field(
+        description="GPU node pools, at least one.",
+        min_length=1,
+        max_length=32,
+        json_schema_extra={
+            **rules(_UNIQUE_POOLS),
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["name"],
+        },
+    )
+    allowed_namespaces: list[Annotated[str, Field(pattern=r"^[a-z0-9*-]+$", max_length=63)]] | None = Field(
+        None,
+        description="Namespaces whose Models may use this cluster; '*' stands for any characters. "
+        "Default: the claim's own.",
+        max_length=100,
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.aws is None) == (self.existing is None):
+            raise ValueError(_ONE_PLACE.message)
+        if self.existing and any(pool.gpu is None for pool in self.node_pools):
+            raise ValueError(_EXISTING_GPU.message)
+        if self.existing and any(pool.instance_type for pool in self.node_pools):
+            raise ValueError(_EXISTING_MACHINE.message)
+        names = [pool.name for pool in self.node_pools]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"{_UNIQUE_POOLS.message}: {', '.join(twice)} is there twice")
+        return self

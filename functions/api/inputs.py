@@ -1,0 +1,65 @@
+"""Inputs of the three functions: a platform team's defaults, set in the compositions."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .model import Architecture
+from .schema import Schema
+
+__all__ = ["Chart", "GPUStackInput", "NodePoolsInput", "VLLMInput"]
+
+_NAMESPACE = "crossplane-system"
+
+
+class NodePoolsInput(Schema):
+    """Input of function-node-pools."""
+
+    platform_namespace: str = Field(
+        _NAMESPACE,
+        description="Namespace of everything composed; one that app teams cannot read. Default crossplane-system.",
+        max_length=63,
+    )
+    kubernetes_version: str | None = Field(
+        None,
+        description="Kubernetes minor version of clusters that do not ask for one. Default: the package's.",
+        pattern=r"^1\.\d{2}$",
+    )
+
+
+class Chart(Schema):
+    """A Helm chart, from a mirror or at another version."""
+
+    repository: str | None = Field(
+        None, description="Chart repository, https:// or oci://. Default: upstream's.", pattern="^(https|oci)://"
+    )
+    version: str | None = Field(None, description="Chart version. Default: the package's.", max_length=64)
+
+
+class GPUStackInput(Schema):
+    """Input of function-gpu-stack."""
+
+    gpu_operator: Chart = Field(default_factory=Chart, description="NVIDIA GPU Operator.")
+    node_feature_discovery: Chart = Field(default_factory=Chart, description="Node Feature Discovery.")
+
+
+class Weights(Schema):
+    """Where model weights come from."""
+
+    endpoint: str = Field(
+        "https://huggingface.co",
+        description="Hugging Face Hub, or a mirror of it inside the network. Default https://huggingface.co.",
+        pattern="^https?://[^/]+$",
+    )
+
+
+class VLLMInput(Schema):
+    """Input of function-vllm."""
+
+    image: str | None = Field(
+        None, description="vLLM image, with tag or digest. Default: the package's.", min_length=1
+    )
+    weights: Weights = Field(default_factory=Weights, description="Where model weights come from.")
+    architectures: dict[str, Architecture] = Field(
+        default_factory=dict, description="Models that the catalog does not know, by name on the Hub."
+    )

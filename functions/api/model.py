@@ -1,0 +1,191 @@
+"""Model: what an app team claims."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from .schema import Rule, Schema, rules
+
+__all__ = [
+    "Architecture",
+    "ClusterChoice",
+    "Engine",
+    "EnvVar",
+    "GpuChoice",
+    "ModelSpec",
+    "Precision",
+    "Replicas",
+    "Resources",
+    "Source",
+    "TokenSecretRef",
+]
+
+_NAME_OR_LABELS = Rule(
+    "has(self.name) != has(self.matchLabels)",
+    "cluster takes either a name or matchLabels, not both and not neither",
+)
+_HEADS = Rule(
+    "self.attentionHeads % self.kvHeads == 0", "architecture.attentionHeads must be a multiple of kvHeads"
+)
+_QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+
+
+class Precision(str, Enum):
+    """How a checkpoint stores its weights."""
+
+    FP32 = "fp32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+    FP8 = "fp8"
+    INT8 = "int8"
+    INT4 = "int4"
+    MXFP4 = "mxfp4"
+
+
+class Architecture(Schema):
+    """Numbers of a model that the catalog does not know; all stand in its config.json."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_HEADS))
+
+    parameters_billions: float = Field(description="Parameters, in billions.", gt=0, le=10000)
+    layers: int = Field(description="Layers with attention (num_hidden_layers).", ge=1, le=1000)
+    attention_heads: int = Field(description="Attention heads (num_attention_heads).", ge=1, le=1024)
+    kv_heads: int = Field(description="Key-value heads (num_key_value_heads).", ge=1, le=1024)
+    head_dim: int = Field(description="Size of one head (head_dim, or hidden_size / heads).", ge=1, le=1024)
+    max_context_length: int = Field(
+        description="Longest context, in tokens (max_position_embeddings).", ge=1, le=100_000_000
+    )
+    precision: Precision = Field(Precision.BF16, description="How the checkpoint stores weights. Default bf16.")
+
+    @model_validator(mode="after")
+    def _grouped(self) -> Self:
+        if self.attention_heads % self.kv_heads:
+            raise ValueError(f"{_HEADS.message} (got {self.attention_heads} and {self.kv_heads})")
+        return self
+
+
+class ClusterChoice(Schema):
+    """Which InferenceClusters may serve the Model."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_NAME_OR_LABELS))
+
+    name: str | None = Field(None, description="Name of an InferenceCluster.", min_length=1, max_length=63)
+    namespace: str | None = Field(
+        None, description="Namespace of that InferenceCluster, needed where two share a name.", max_length=63
+    )
+    match_labels: dict[str, str] | None = Field(None, description="Labels that an InferenceCluster must have.")
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        if (self.name is None) == (self.match_labels is None):
+            raise ValueError(_NAME_OR_LABELS.message)
+        return self
+
+
+class GpuChoice(Schema):
+    """Overrides what sizing would choose."""
+
+    model: str | None = Field(None, description="Only pools of this GPU model, such as L4.", max_length=40)
+    count: int | None = Field(
+        None, description="GPUs for one replica, instead of the fewest that fit.", ge=1, le=16
+    )
+
+
+class Replicas(Schema):
+    """How many copies serve the Model."""
+
+    min: int = Field(1, description="Copies that always run. Default 1.", ge=0, le=100)
+
+
+class TokenSecretRef(Schema):
+    """A token in a Secret in the claim's own namespace."""
+
+    name: str = Field(description="Name of the Secret, in the claim's namespace.", min_length=1, max_length=253)
+    key: str = Field("token", description="Key in the Secret. Default token.", max_length=253)
+
+
+class HuggingFace(Schema):
+    """Weights from a Hugging Face Hub."""
+
+    token_secret_ref: TokenSecretRef | None = Field(
+        None, description="Access token for a gated or private model; only the downloader gets it."
+    )
+
+
+class Source(Schema):
+    """Where the weights come from."""
+
+    hugging_face: HuggingFace = Field(
+        default_factory=HuggingFace, description="The Hub, or the mirror of it that the platform set."
+    )
+
+
+class EnvVar(Schema):
+    """An environment variable of the engine."""
+
+    name: str = Field(description="Name.", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)
+    value: str = Field(description="Value; never a secret.", max_length=4096)
+
+
+class Resources(Schema):
+    """CPU and memory of one replica, as Kubernetes quantities."""
+
+    cpu: str | None = Field(None, description="CPU request, in cores.", pattern=_QUANTITY, max_length=20)
+    memory: str | None = Field(
+        None, description="Memory request and limit, /dev/shm included.", pattern=_QUANTITY, max_length=20
+    )
+
+
+class Engine(Schema):
+    """The escape hatch: what the platform's defaults do not cover."""
+
+    image: str | None = Field(
+        None, description="vLLM image instead of the platform's.", min_length=1, max_length=400
+    )
+    args: list[Annotated[str, Field(max_length=1024)]] = Field(
+        default_factory=list, description="Arguments added to `vllm serve`; the last one wins.", max_length=100
+    )
+    env: list[EnvVar] = Field(
+        default_factory=list, description="Environment variables added to the engine.", max_length=100
+    )
+    resources: Resources = Field(
+        default_factory=Resources, description="CPU and memory instead of the computed ones."
+    )
+
+
+class ModelSpec(Schema):
+    """A large language model behind an OpenAI-compatible endpoint."""
+
+    model: str = Field(
+        description="Name of the model on the Hub, such as Qwen/Qwen3-8B.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
+        max_length=200,
+    )
+    revision: str = Field(
+        "main",
+        description="Branch, tag or, best, commit of the weights. Default main.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]*$",
+        max_length=100,
+    )
+    context_length: int | None = Field(
+        None,
+        description="Longest context of one request, in tokens. Default: the model's own, at most 32768.",
+        ge=128,
+        le=100_000_000,
+    )
+    concurrency: int = Field(
+        4, description="Requests of full context that one replica must hold at once. Default 4.", ge=1, le=1024
+    )
+    replicas: Replicas = Field(default_factory=Replicas, description="How many copies serve.")
+    cluster: ClusterChoice | None = Field(
+        None, description="Which InferenceCluster. Default: any that admits this namespace."
+    )
+    gpu: GpuChoice = Field(default_factory=GpuChoice, description="Overrides what sizing would choose.")
+    architecture: Architecture | None = Field(
+        None, description="Numbers of a model that the catalog does not know; overrides the catalog."
+    )
+    source: Source = Field(default_factory=Source, description="Where the weights come from.")
+    engine: Engine = Field(default_factory=Engine, description="Escape hatch: image, arguments, resources.")

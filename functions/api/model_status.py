@@ -1,0 +1,55 @@
+"""What a Model tells: where it is, how to call it, and why it got those GPUs."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from .schema import Schema
+
+__all__ = ["Endpoint", "ModelStatus", "Placement", "Sizing"]
+
+
+class Endpoint(Schema):
+    """How to call the Model."""
+
+    base_url: str = Field(alias="baseURL", description="OpenAI base URL, inside the cluster's network.")
+    model: str = Field(description="Value of `model` in requests.")
+
+
+class Placement(Schema):
+    """Where the Model runs; recorded, so that it goes on when its cluster cannot be read."""
+
+    cluster: str = Field(description="The XInferenceCluster.")
+    claim: str = Field(description="Its claim, as namespace/name.")
+    node_pool: str = Field(description="The node pool.")
+    gpu_model: str = Field(description="GPU model of the pool.")
+    gpus: int = Field(description="GPUs of one replica; equals the tensor parallel size.")
+    namespace: str = Field(description="The Model's namespace in that cluster.")
+    provider_config: str = Field(description="ProviderConfig that reaches the cluster.")
+    provider_config_namespace: str = Field(description="Namespace of that ProviderConfig.")
+    storage_class_name: str | None = Field(None, description="StorageClass of the weights.")
+
+
+class Sizing(Schema):
+    """The arithmetic, in GiB."""
+
+    weights_gib: float = Field(alias="weightsGiB", description="Weights, in GiB.")
+    kv_cache_bytes_per_token: int = Field(description="KV cache of one token over all layers, in bytes.")
+    context_length: int = Field(description="Context the cache is sized for, in tokens.")
+    concurrency: int = Field(description="Requests of that context at once.")
+    kv_cache_gib: float = Field(alias="kvCacheGiB", description="KV cache for that, on all GPUs, in GiB.")
+    usable_gib_per_gpu: float = Field(
+        alias="usableGiBPerGPU", description="Memory of one GPU for weights and cache, in GiB."
+    )
+    needed_gib_per_gpu: float = Field(
+        alias="neededGiBPerGPU", description="Weights and cache on one GPU, in GiB."
+    )
+    explanation: str = Field(description="The sum, in words.")
+
+
+class ModelStatus(Schema):
+    """Status of a Model."""
+
+    endpoint: Endpoint | None = Field(None, description="How to call the Model.")
+    placement: Placement | None = Field(None, description="Where the Model runs.")
+    sizing: Sizing | None = Field(None, description="Why it got those GPUs.")

@@ -1,0 +1,36 @@
+"""The base of every model here, and the words for rules that admission checks too."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+__all__ = ["Rule", "Schema", "rules"]
+
+
+class Rule(NamedTuple):
+    """A rule in CEL for admission, with the message that a user reads."""
+
+    cel: str
+    message: str
+
+
+def rules(*given: Rule) -> dict[str, Any]:
+    """Return the JSON schema extra that makes the API server enforce these rules."""
+    return {"x-kubernetes-validations": [{"rule": r.cel, "message": r.message} for r in given]}
+
+
+class Schema(BaseModel):
+    """A part of an API object: camelCase on the wire, immutable here.
+
+    Unknown fields are ignored: the API server prunes them, and a newer API's
+    object must not stop an older function.
+    """
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+    def plain(self) -> dict[str, Any]:
+        """Return the object as it stands in YAML, without what is not set."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

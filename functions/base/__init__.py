@@ -1,0 +1,36 @@
+"""The contract with Crossplane: the only package that knows protobuf.
+
+Reading order: `outcome` (what a function decides), `request` (what it is asked),
+`assemble` (what becomes of every resource), `respond` (both ends on the wire).
+"""
+
+from .conditions import Condition, Progress, Status, Whose
+from .errors import Invalid, Unanswered
+from .naming import HELM_RELEASE, LABEL, digest, unique_name
+from .outcome import Function, Outcome, Readiness, Resource, condition_true, exists
+from .request import Claim, Request, Selector, parse
+from .view import View
+
+__all__ = [
+    "HELM_RELEASE",
+    "LABEL",
+    "Claim",
+    "Condition",
+    "Function",
+    "Invalid",
+    "Outcome",
+    "Progress",
+    "Readiness",
+    "Request",
+    "Resource",
+    "Selector",
+    "Status",
+    "Unanswered",
+    "View",
+    "Whose",
+    "condition_true",
+    "digest",
+    "exists",
+    "parse",
+    "unique_name",
+]

@@ -1,0 +1,35 @@
+"""Deterministic names within each system's limits."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+__all__ = ["HELM_RELEASE", "LABEL", "digest", "unique_name"]
+
+LABEL = 63
+"""Characters in a DNS label, so in most names of Kubernetes objects."""
+HELM_RELEASE = 53
+"""Characters in a Helm release's name: https://helm.sh/docs/chart_template_guide."""
+
+_DIGEST = 6
+_OUTSIDE = re.compile(r"[^a-z0-9]+")
+
+
+def digest(*parts: str) -> str:
+    """Return six hexadecimal digits that stand for exactly these parts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_DIGEST]
+
+
+def unique_name(*parts: str, limit: int = LABEL, unique: tuple[str, ...] | None = None) -> str:
+    """Join parts into a DNS label of at most `limit` characters.
+
+    The digest is always there, so that ("a-b", "c") and ("a", "b-c") differ, and
+    so do two long names with the same beginning. `unique` gives the digest other
+    parts than the readable ones.
+    """
+    readable = _OUTSIDE.sub("-", "-".join(parts).lower()).strip("-")
+    room = limit - _DIGEST - 1
+    if not readable[:1].isalpha():
+        readable = f"x-{readable}"
+    return f"{readable[:room].rstrip('-')}-{digest(*(unique or parts))}"

@@ -1,0 +1,81 @@
+"""What a function decides: composed resources, conditions and status, all plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .conditions import Condition, Progress, Whose
+from .request import Request
+from .view import View
+
+__all__ = ["Function", "Outcome", "Readiness", "Resource", "condition_true", "exists"]
+
+Readiness = Callable[[View], bool]
+
+
+def condition_true(type_: str = "Ready") -> Readiness:
+    """Ready when the observed object's condition of that type is True."""
+
+    def ready(observed: View) -> bool:
+        condition = observed.condition(type_)
+        return condition is not None and condition.text("status") == "True"
+
+    return ready
+
+
+def exists(observed: View) -> bool:
+    """Ready as soon as it is there: only for kinds that report no condition at all."""
+    return bool(observed.name)
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A composed resource that the spec asks for."""
+
+    name: str
+    """Its name in the composition, `FUNCTION/what`, which never changes."""
+    manifest: Mapping[str, Any] | None
+    """The whole object, or None while `waits_for` is not known."""
+    after: tuple[str, ...] = ()
+    """Composed resources that must be ready before this one is created."""
+    ready: Readiness = field(default=condition_true())
+    waits_for: str = ""
+    """In words, what the manifest needs that is not known yet."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One run's decision."""
+
+    resources: Sequence[Resource] = ()
+    conditions: Sequence[Condition | Progress] = ()
+    status: Mapping[str, Any] = field(default_factory=dict)
+    complete: bool = True
+    """Whether `resources` names everything that the spec asks for.
+
+    Only then may what exists beyond it go away. False whenever something that
+    the decision needs is missing: everything that exists is carried on.
+    """
+    notes: Sequence[str] = ()
+    """Warnings for the claim, beside its conditions."""
+
+
+@dataclass(frozen=True)
+class Function:
+    """A composition function: its decision, and what is its own in the composite."""
+
+    name: str
+    """Prefix of its composed resources' names."""
+    conditions: tuple[str, ...]
+    """Every type it sets; each is in every response."""
+    status: tuple[str, ...]
+    """Every key of the composite's status that it sets."""
+    author: Whose
+    """Who writes the spec that it reads, so who mends it."""
+    compose: Callable[[Request], Outcome]
+
+    def owns(self, resource: str) -> bool:
+        """Tell whether a composed resource's name is one of this function's."""
+        return resource.startswith(f"{self.name}/")

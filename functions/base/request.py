@@ -1,0 +1,140 @@
+"""What Crossplane asks, as plain typed Python."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from .errors import Invalid, Unanswered
+from .view import View
+
+__all__ = ["Claim", "Request", "Selector", "parse"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_SYSTEM_CONDITIONS = frozenset({"Ready", "Synced", "Responsive"})
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The claim an XR belongs to; the only identity of a tenant that is believed."""
+
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which resources a function requires: by name, or by labels (none: all)."""
+
+    api_version: str
+    kind: str
+    name: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass
+class Request:
+    """One run of a function over one composite."""
+
+    composite: Mapping[str, Any]
+    """The observed composite."""
+    observed: Mapping[str, Mapping[str, Any]]
+    """Observed composed resources by name."""
+    composed_before: Mapping[str, bool]
+    """Names desired by earlier steps of the pipeline, and whether they are ready."""
+    status_before: Mapping[str, Any]
+    """The composite's status as earlier steps desire it."""
+    answers: Mapping[str, tuple[Mapping[str, Any], ...]]
+    """Required resources by requirement; an absent key is not answered yet."""
+    input: Mapping[str, Any]
+    """The input of this pipeline step."""
+    requirements: dict[str, Selector] = field(default_factory=dict)
+    """Every requirement that the function stated in this run."""
+
+    @cached_property
+    def name(self) -> str:
+        """The composite's name, unique in its control plane."""
+        return str(self.composite.get("metadata", {}).get("name", ""))
+
+    @cached_property
+    def claim(self) -> Claim:
+        """The claim from `spec.claimRef`; an XR without one is its own, in no namespace."""
+        ref = self.composite.get("spec", {}).get("claimRef", {})
+        return Claim(str(ref.get("namespace", "")), str(ref.get("name", self.name)))
+
+    def spec(self, model: type[Model]) -> Model:
+        """Parse the composite's spec.
+
+        Raises:
+            Invalid: with the field's path.
+        """
+        return parse(model, self.composite.get("spec", {}), "spec")
+
+    def parameters(self, model: type[Model]) -> Model:
+        """Parse the input of this pipeline step.
+
+        Raises:
+            Invalid: with the field's path.
+        """
+        meta = ("apiVersion", "kind", "metadata")
+        return parse(model, {k: v for k, v in self.input.items() if k not in meta}, "input")
+
+    def status(self, model: type[Model], *path: str) -> Model | None:
+        """Parse a part of the composite's status; what an earlier step desires goes first."""
+        before = View(self.status_before).parsed(model, *path)
+        return before or View(self.composite).parsed(model, "status", *path)
+
+    def resource(self, name: str) -> View | None:
+        """Return a view of an observed composed resource of any function."""
+        found = self.observed.get(name)
+        return None if found is None else View(found)
+
+    def require(self, key: str, selector: Selector) -> tuple[View, ...]:
+        """State a requirement and return what answers it, which may be nothing.
+
+        Raises:
+            Unanswered: when Crossplane has not been asked before. Catch it only to
+                compose from a recorded plan; otherwise `base` carries everything on.
+        """
+        self.requirements[key] = selector
+        if key not in self.answers:
+            raise Unanswered(key)
+        return tuple(View(answer) for answer in self.answers[key])
+
+    @cached_property
+    def observed_conditions(self) -> tuple[View, ...]:
+        """The composite's conditions, except those that only Crossplane may set."""
+        conditions = View(self.composite).each("status", "conditions")
+        return tuple(c for c in conditions if c.text("type") not in _SYSTEM_CONDITIONS)
+
+
+def parse(model: type[Model], data: Mapping[str, Any], at: str) -> Model:
+    """Parse data that a user wrote.
+
+    Raises:
+        Invalid: for the first thing wrong, with its path below `at`.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = at + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"])
+        cause = first.get("ctx", {}).get("error")
+        if isinstance(cause, Invalid):
+            raise cause from None
+        more = len(error.errors()) - 1
+        raise Invalid(
+            path,
+            str(cause or first["msg"]) + _got(first),
+            "Correct this field" + (f" and {more} more" if more else ""),
+        ) from error
+
+
+def _got(error: Any) -> str:
+    given = error["input"]
+    return f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""

@@ -1,0 +1,72 @@
+"""Read-only views of observed objects.
+
+A view gives out single values and typed models, never a piece of an object, so
+that an observed object cannot be echoed as a desired one: its managed fields,
+status, defaulted and autoscaled fields would become ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+__all__ = ["View"]
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class View:
+    """A JSON object that can be read and not be copied."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        """Wrap `data`, which the caller keeps to itself."""
+        self._data = data
+
+    def _at(self, path: tuple[str, ...]) -> Any:
+        node: Any = self._data
+        for key in path:
+            if not isinstance(node, Mapping):
+                return None
+            node = node.get(key)
+        return node
+
+    def text(self, *path: str) -> str | None:
+        """Return the string at the path, or None when there is none."""
+        value = self._at(path)
+        return value if isinstance(value, str) else None
+
+    def number(self, *path: str) -> int | float | None:
+        """Return the number at the path, or None when there is none."""
+        value = self._at(path)
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+    def each(self, *path: str) -> tuple[View, ...]:
+        """Return views of the objects in the list at the path."""
+        value = self._at(path)
+        return tuple(View(v) for v in value if isinstance(v, Mapping)) if isinstance(value, list) else ()
+
+    def condition(self, type_: str) -> View | None:
+        """Return the status condition of that type."""
+        for condition in self.each("status", "conditions"):
+            if condition.text("type") == type_:
+                return condition
+        return None
+
+    def parsed(self, model: type[Model], *path: str) -> Model | None:
+        """Parse what is at the path; None when it is missing or of another shape."""
+        value = self._at(path)
+        if not isinstance(value, Mapping):
+            return None
+        try:
+            return model.model_validate(value)
+        except ValidationError:
+            return None
+
+    @property
+    def name(self) -> str:
+        """`metadata.name`."""
+        return self.text("metadata", "name") or ""
