@@ -135,6 +135,13 @@ class Existing(Schema):
     kubeconfig_secret_ref: SecretKeyRef = Field(
         description="Kubeconfig of the cluster, in a Secret in the claim's namespace."
     )
+    storage_class_name: str | None = Field(
+        None, description="StorageClass for model weights. Default: the cluster's default class.", max_length=253
+    )
+    shared_storage: bool = Field(
+        False,
+        description="Whether that class offers ReadWriteMany, which Models of several replicas need. Default false.",
+    )
 
 
 class Aws(Schema):

@@ -31,6 +31,9 @@ class PoolStatus(Schema):
     price_usd_per_hour: float | None = Field(
         None, description="Listed on-demand price of one node, in US dollars an hour, for comparing pools."
     )
+    node_selector: dict[str, str] = Field(
+        default_factory=dict, description="Labels that its nodes have, and no other pool's."
+    )
     ready: bool = Field(False, description="Whether the pool itself is there.")
 
 
@@ -49,4 +52,7 @@ class ClusterStatus(Schema):
     kubernetes_version: str | None = Field(None, description="Kubernetes minor version that was asked for.")
     storage_class_name: str | None = Field(
         None, description="StorageClass for model weights; none is the cluster's default class."
+    )
+    shared_storage: bool = Field(
+        False, description="Whether volumes of that class can be read on several nodes at once."
     )

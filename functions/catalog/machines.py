@@ -21,6 +21,8 @@ class GPU:
     memory_mib: int | None
     """Memory that the driver reports, in MiB; None where no report is known."""
     compute_capability: tuple[int, int]
+    product: str
+    """Value of the node label `nvidia.com/gpu.product`; empty where none was seen."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ def gpus() -> dict[str, GPU]:
     for row in rows("gpus.tsv"):
         major, _, minor = row["compute_capability"].partition(".")
         memory = row["memory_mib_driver"]
-        found[row["gpu"]] = GPU(row["gpu"], int(memory) if memory else None, (int(major), int(minor)))
+        capability = (int(major), int(minor))
+        found[row["gpu"]] = GPU(row["gpu"], int(memory) if memory else None, capability, row["product_label"])
     return found
 
 
