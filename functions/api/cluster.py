@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -45,7 +45,7 @@ _UNIQUE_POOLS = Rule(
 _CIDR = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"
 
 
-def _fixed(field: str) -> dict[str, object]:
+def _fixed(field: str) -> dict[str, Any]:
     return rules(Rule("self == oldSelf", f"{field} cannot change on a live cluster: claim a new one"))
 
 
@@ -101,7 +101,11 @@ class NodePool(Schema):
         Capacity.ON_DEMAND, description="OnDemand, or Spot: cheaper and may be taken back. Default OnDemand."
     )
     disk_gib: int = Field(
-        200, alias="diskGiB", description="Encrypted root disk of a node, in GiB. Default 200.", ge=50, le=16384
+        200,
+        alias="diskGiB",
+        description="Encrypted root disk of a node, in GiB. Default 200.",
+        ge=50,
+        le=16384,
     )
 
     @model_validator(mode="after")
@@ -114,7 +118,9 @@ class NodePool(Schema):
 class SecretKeyRef(Schema):
     """A key of a Secret in the claim's own namespace."""
 
-    name: str = Field(description="Name of the Secret, in the claim's namespace.", min_length=1, max_length=253)
+    name: str = Field(
+        description="Name of the Secret, in the claim's namespace.", min_length=1, max_length=253
+    )
     key: str = Field("kubeconfig", description="Key in the Secret. Default kubeconfig.", max_length=253)
 
 
@@ -136,7 +142,9 @@ class Existing(Schema):
         description="Kubeconfig of the cluster, in a Secret in the claim's namespace."
     )
     storage_class_name: str | None = Field(
-        None, description="StorageClass for model weights. Default: the cluster's default class.", max_length=253
+        None,
+        description="StorageClass for model weights. Default: the cluster's default class.",
+        max_length=253,
     )
     shared_storage: bool = Field(
         False,

@@ -31,7 +31,9 @@ class Chart(Schema):
     """A Helm chart, from a mirror or at another version."""
 
     repository: str | None = Field(
-        None, description="Chart repository, https:// or oci://. Default: upstream's.", pattern="^(https|oci)://"
+        None,
+        description="Chart repository, https:// or oci://. Default: upstream's.",
+        pattern="^(https|oci)://",
     )
     version: str | None = Field(None, description="Chart version. Default: the package's.", max_length=64)
 

@@ -58,7 +58,9 @@ class Architecture(Schema):
     max_context_length: int = Field(
         description="Longest context, in tokens (max_position_embeddings).", ge=1, le=100_000_000
     )
-    precision: Precision = Field(Precision.BF16, description="How the checkpoint stores weights. Default bf16.")
+    precision: Precision = Field(
+        Precision.BF16, description="How the checkpoint stores weights. Default bf16."
+    )
 
     @model_validator(mode="after")
     def _grouped(self) -> Self:
@@ -76,7 +78,9 @@ class ClusterChoice(Schema):
     namespace: str | None = Field(
         None, description="Namespace of that InferenceCluster, needed where two share a name.", max_length=63
     )
-    match_labels: dict[str, str] | None = Field(None, description="Labels that an InferenceCluster must have.")
+    match_labels: dict[str, str] | None = Field(
+        None, description="Labels that an InferenceCluster must have."
+    )
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -103,7 +107,9 @@ class Replicas(Schema):
 class TokenSecretRef(Schema):
     """A token in a Secret in the claim's own namespace."""
 
-    name: str = Field(description="Name of the Secret, in the claim's namespace.", min_length=1, max_length=253)
+    name: str = Field(
+        description="Name of the Secret, in the claim's namespace.", min_length=1, max_length=253
+    )
     key: str = Field("token", description="Key in the Secret. Default token.", max_length=253)
 
 
@@ -146,7 +152,9 @@ class Engine(Schema):
         None, description="vLLM image instead of the platform's.", min_length=1, max_length=400
     )
     args: list[Annotated[str, Field(max_length=1024)]] = Field(
-        default_factory=list, description="Arguments added to `vllm serve`; the last one wins.", max_length=100
+        default_factory=list,
+        description="Arguments added to `vllm serve`; the last one wins.",
+        max_length=100,
     )
     env: list[EnvVar] = Field(
         default_factory=list, description="Environment variables added to the engine.", max_length=100
@@ -177,7 +185,10 @@ class ModelSpec(Schema):
         le=100_000_000,
     )
     concurrency: int = Field(
-        4, description="Requests of full context that one replica must hold at once. Default 4.", ge=1, le=1024
+        4,
+        description="Requests of full context that one replica must hold at once. Default 4.",
+        ge=1,
+        le=1024,
     )
     replicas: Replicas = Field(default_factory=Replicas, description="How many copies serve.")
     cluster: ClusterChoice | None = Field(

@@ -22,7 +22,9 @@ def check_aws_networks(vpc: str, service: str, public: list[str]) -> None:
     vpc_range = _private_range("vpcCidr", vpc, VPC_LARGEST, VPC_SMALLEST)
     service_range = _private_range("serviceCidr", service, _SERVICE_LARGEST, _SERVICE_SMALLEST)
     if vpc_range.overlaps(service_range):
-        raise ValueError(f"vpcCidr {vpc} and serviceCidr {service} overlap: choose ranges apart from each other")
+        raise ValueError(
+            f"vpcCidr {vpc} and serviceCidr {service} overlap: choose ranges apart from each other"
+        )
     for given in public:
         _range("publicAccessCidrs", given)
 

@@ -12,8 +12,8 @@ __all__ = ["nearest", "rows"]
 
 def rows(table: str) -> list[Mapping[str, str]]:
     """Read a tab-separated table of this package; an empty cell is an empty string."""
-    with resources.files(__package__).joinpath(table).open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t"))
+    text = resources.files(__package__).joinpath(table).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines(), delimiter="\t"))
 
 
 def nearest(name: str, known: list[str]) -> list[str]:

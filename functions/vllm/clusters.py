@@ -1,0 +1,67 @@
+"""The InferenceClusters that a Model may go to, as required resources."""
+
+from __future__ import annotations
+
+from functions.api import API_VERSION, ClusterSpec, ClusterStatus, ModelSpec
+from functions.base import Claim, Request, Selector, View
+
+from .placement import Candidate
+
+__all__ = ["KIND", "all_clusters", "candidate", "one_cluster"]
+
+KIND = "XInferenceCluster"
+
+
+def one_cluster(request: Request, name: str) -> Candidate | None:
+    """Require the cluster that a Model is placed on; None when there is none of that name.
+
+    Raises:
+        Unanswered: when Crossplane has not answered yet.
+    """
+    found = request.require("cluster", Selector(API_VERSION, KIND, name=name))
+    return candidate(found[0]) if found else None
+
+
+def all_clusters(request: Request, spec: ModelSpec) -> list[Candidate]:
+    """Require the clusters that the spec allows; only a Model without a place does.
+
+    Raises:
+        Unanswered: when Crossplane has not answered yet.
+    """
+    found = request.require("clusters", Selector(API_VERSION, KIND, labels=_labels(spec)))
+    candidates = sorted((candidate(view) for view in found), key=lambda c: c.name)
+    choice = spec.cluster
+    if choice is None or choice.name is None:
+        return candidates
+    # Crossplane's labels lead to the claim; only its reference is believed.
+    return [
+        c for c in candidates if c.claim.name == choice.name and choice.namespace in (None, c.claim.namespace)
+    ]
+
+
+def _labels(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
+    choice = spec.cluster
+    if choice is None:
+        return ()
+    if choice.name is not None:
+        return (("crossplane.io/claim-name", choice.name),)
+    return tuple(sorted((choice.match_labels or {}).items()))
+
+
+def candidate(view: View) -> Candidate:
+    """Read a cluster; one without a usable status is there and waited for."""
+    claim = Claim(
+        view.text("spec", "claimRef", "namespace") or "",
+        view.text("spec", "claimRef", "name") or view.name,
+    )
+    status = view.parsed(ClusterStatus, "status") or ClusterStatus()
+    return Candidate(view.name, claim, view.parsed(ClusterSpec, "spec"), status, _waiting_for(view, status))
+
+
+def _waiting_for(view: View, status: ClusterStatus) -> str:
+    if status.access is None or not status.node_pools:
+        return "it has not published its node pools yet"
+    reached = view.condition("ControlPlaneReady")
+    if reached is None or reached.text("status") != "True":
+        return (reached and reached.text("message")) or "its control plane is not ready yet"
+    return ""

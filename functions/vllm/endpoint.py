@@ -1,0 +1,39 @@
+"""What the app team gets: the address, as status and as a Secret in its own namespace."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+from functions.api import Endpoint
+from functions.base import Resource, exists
+
+from .namespace import base_url
+from .plan import Plan
+from .remote import LABEL
+
+__all__ = ["connection", "endpoint"]
+
+
+def endpoint(plan: Plan) -> Endpoint:
+    """Return how to call the Model."""
+    return Endpoint(base_url=base_url(plan), model=plan.spec.model)
+
+
+def connection(plan: Plan) -> list[Resource]:
+    """Compose the Secret that an app mounts; a composite without a claim has nobody to give it to."""
+    if not plan.claim.namespace:
+        return []
+    found = endpoint(plan)
+    values = {"OPENAI_BASE_URL": found.base_url, "OPENAI_MODEL": found.model}
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": f"{plan.claim.name}-endpoint",
+            "namespace": plan.claim.namespace,
+            "labels": {LABEL: plan.name},
+        },
+        "type": "Opaque",
+        "data": {key: b64encode(value.encode()).decode() for key, value in values.items()},
+    }
+    return [Resource("vllm/connection", manifest, ready=exists)]

@@ -1,0 +1,104 @@
+"""A namespace of the Model's own, closed by default, and the address inside it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.base import Resource
+
+from .plan import Plan
+from .remote import LABEL, remote
+
+__all__ = ["PORT", "SERVICE", "base_url", "namespace", "network_policies", "service"]
+
+PORT = 8000
+"""Where vLLM listens."""
+SERVICE = "vllm"
+SERVING = {"freehold.dev/component": "serving"}
+DOWNLOAD = {"freehold.dev/component": "download"}
+"""Labels of the two kinds of pods, for the policies and the Service."""
+
+
+def namespace(plan: Plan) -> Resource:
+    """Compose the namespace, under the restricted pod security standard."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": plan.placement.namespace,
+            "labels": {
+                "pod-security.kubernetes.io/enforce": "restricted",
+                "pod-security.kubernetes.io/enforce-version": "latest",
+            },
+        },
+    }
+    return remote(plan, "namespace", manifest, after=(), ready="object.status.phase == 'Active'")
+
+
+def network_policies(plan: Plan) -> list[Resource]:
+    """Compose the policies: nothing by default; callers in; the downloader out."""
+    return [
+        _policy(plan, "default-deny", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}),
+        _policy(plan, "serving", _serving(plan)),
+        _policy(plan, "download", _download(plan)),
+    ]
+
+
+def _policy(plan: Plan, name: str, spec: dict[str, Any]) -> Resource:
+    manifest = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": plan.placement.namespace},
+        "spec": spec,
+    }
+    return remote(plan, f"network-policy-{name}", manifest)
+
+
+def _serving(plan: Plan) -> dict[str, Any]:
+    """Callers are pods of the namespace that is named like the claim's; serving pods call nobody."""
+    callers = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": plan.claim.namespace}}}
+    return {
+        "podSelector": {"matchLabels": SERVING},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [callers], "ports": [{"protocol": "TCP", "port": PORT}]}],
+    }
+
+
+def _download(plan: Plan) -> dict[str, Any]:
+    """The downloader resolves names and reaches the Hub's port; a policy cannot name a host."""
+    scheme, _, host = plan.hub.partition("://")
+    port = int(host.partition(":")[2] or (443 if scheme == "https" else 80))
+    dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    return {
+        "podSelector": {"matchLabels": DOWNLOAD},
+        "policyTypes": ["Egress"],
+        "egress": [
+            {
+                "to": [
+                    {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
+                ],
+                "ports": dns,
+            },
+            {"ports": [{"protocol": "TCP", "port": port}]},
+        ],
+    }
+
+
+def service(plan: Plan) -> Resource:
+    """Compose the Service that callers use."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": SERVICE, "namespace": plan.placement.namespace},
+        "spec": {
+            "type": "ClusterIP",
+            "selector": {LABEL: plan.name, **SERVING},
+            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": PORT}],
+        },
+    }
+    return remote(plan, "service", manifest)
+
+
+def base_url(plan: Plan) -> str:
+    """Return the OpenAI base URL inside the cluster's network."""
+    return f"http://{SERVICE}.{plan.placement.namespace}.svc.cluster.local/v1"

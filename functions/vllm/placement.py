@@ -1,0 +1,147 @@
+"""Which pool of which cluster a Model goes to, and why not the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from functions.api import ClusterSpec, ClusterStatus, ModelSpec, PoolStatus
+from functions.base import Claim
+from functions.catalog import gpus
+
+from .sizing import Fit, Need, fit, fits_precision, gpu_counts, longest_context, most_requests
+
+__all__ = ["Candidate", "Choice", "Refusal", "choose", "explain"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A cluster that a Model may know of."""
+
+    name: str
+    """The XInferenceCluster's name."""
+    claim: Claim
+    spec: ClusterSpec | None
+    status: ClusterStatus
+    waiting_for: str
+    """Why it cannot take a Model now; empty when it can."""
+
+    def admits(self, namespace: str) -> bool:
+        """Tell whether the cluster's owner lets Models of a namespace in."""
+        allowed = self.spec.allowed_namespaces if self.spec else None
+        patterns = [self.claim.namespace] if allowed is None else allowed
+        return any(fnmatchcase(namespace, pattern) for pattern in patterns)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A pool, and how the model sits on it."""
+
+    candidate: Candidate
+    pool: PoolStatus
+    fit: Fit
+
+    @property
+    def order(self) -> tuple[int, float, int, str, str]:
+        """Fewest GPUs first, then the cheapest, then the smallest GPU, then by name."""
+        price = self.pool.price_usd_per_hour
+        hourly = float("inf") if price is None else price * self.fit.gpus / self.pool.gpus_per_node
+        return (self.fit.gpus, hourly, self.pool.gpu_memory_mib, self.candidate.name, self.pool.name)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a pool cannot take the Model."""
+
+    cluster: str
+    pool: str
+    why: str
+    closest: Fit | None = None
+    """The largest number of GPUs tried, where only memory is short."""
+    memory_mib: int = 0
+
+
+def choose(
+    spec: ModelSpec, what: Need, candidates: Iterable[Candidate]
+) -> tuple[Choice | None, list[Refusal]]:
+    """Return the best pool of these clusters, and a refusal for each that cannot."""
+    choices: list[Choice] = []
+    refusals: list[Refusal] = []
+    for candidate in candidates:
+        for pool in candidate.status.node_pools or []:
+            judged = judge(spec, what, candidate, pool)
+            if isinstance(judged, Choice):
+                choices.append(judged)
+            else:
+                refusals.append(judged)
+    return min(choices, key=lambda choice: choice.order, default=None), refusals
+
+
+def judge(spec: ModelSpec, what: Need, candidate: Candidate, pool: PoolStatus) -> Choice | Refusal:
+    """Fit the model on the fewest GPUs of a pool, or say why not."""
+
+    def refuse(why: str, closest: Fit | None = None) -> Refusal:
+        return Refusal(candidate.claim.name, pool.name, why, closest, pool.gpu_memory_mib)
+
+    gpu = gpus().get(pool.gpu_model)
+    if gpu is None:
+        return refuse(f"its GPU {pool.gpu_model} is not in this version's catalog")
+    if spec.gpu.model is not None and spec.gpu.model != pool.gpu_model:
+        return refuse(f"it has {pool.gpu_model}, and spec.gpu.model asks for {spec.gpu.model}")
+    unfit = fits_precision(what.facts, gpu)
+    if unfit:
+        return refuse(unfit)
+    counts = gpu_counts(what.facts, pool.gpus_per_node)
+    if spec.gpu.count is not None:
+        counts = [n for n in counts if n == spec.gpu.count]
+        if not counts:
+            return refuse(
+                f"its nodes have {pool.gpus_per_node} GPUs, and spec.gpu.count asks for {spec.gpu.count}"
+            )
+    replicas = spec.replicas.min
+    if replicas > 1 and not candidate.status.shared_storage:
+        return refuse(f"{replicas} replicas read one volume, and its cluster has no shared storage")
+    tried = [fit(what, pool.gpu_memory_mib, n) for n in counts]
+    for attempt in tried:
+        if not attempt.fits:
+            continue
+        if replicas > pool.nodes.max * (pool.gpus_per_node // attempt.gpus):
+            return refuse(f"{replicas} replicas of {attempt.gpus} GPUs exceed its {pool.nodes.max} nodes")
+        return Choice(candidate, pool, attempt)
+    return refuse(_arithmetic(tried[-1]), tried[-1])
+
+
+def _arithmetic(attempt: Fit) -> str:
+    return (
+        f"on {attempt.gpus} GPU{'s' if attempt.gpus > 1 else ''} each needs {attempt.needed_gib:.1f} GiB "
+        f"(weights {attempt.weights_gib:.1f} + cache {attempt.cache_gib:.1f}) and has "
+        f"{attempt.usable_gib:.1f} GiB usable"
+    )
+
+
+def explain(what: Need, refusals: list[Refusal]) -> str:
+    """Say what excluded every pool, and the nearest change that would fit."""
+    lines = [f"{r.cluster}/{r.pool}: {r.why}" for r in refusals]
+    return "; ".join(lines) + ". " + _nearest(what, refusals)
+
+
+def _nearest(what: Need, refusals: list[Refusal]) -> str:
+    short = [r for r in refusals if r.closest is not None]
+    best = max(
+        ((longest_context(what, r.memory_mib, r.closest.gpus), r) for r in short if r.closest is not None),
+        key=lambda pair: pair[0],
+        default=None,
+    )
+    if best is None:
+        return "Ask the platform team for a node pool that this model can use"
+    context, refusal = best
+    gpus_used = refusal.closest.gpus if refusal.closest else 1
+    if context < 128:
+        return (
+            f"The weights of {what.facts.weights_gib:.1f} GiB do not fit any node: "
+            "ask the platform team for a larger pool, or take a quantised or smaller model"
+        )
+    requests = most_requests(what, refusal.memory_mib, gpus_used)
+    other = f", or concurrency: {requests} at {what.context} tokens" if requests else ""
+    return f"Nearest fit, on {refusal.cluster}/{refusal.pool}: contextLength: {context}{other}"
