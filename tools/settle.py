@@ -1,0 +1,137 @@
+"""Render again and again, everything composed being reported ready, until nothing changes.
+
+This shows the waves in which a composition creates things, and where it ends
+up, without a cloud. It is no simulation: nothing here can fail or take time
+unless the caller's `observer` says so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tools.definitions import Definitions
+from tools.errors import ToolError
+from tools.manifests import Manifest, resource_name
+from tools.observe import observe
+from tools.rendering import Rendered, render
+
+MAX_ROUNDS = 20
+
+Observer = Callable[[list[Manifest], Manifest], list[Manifest]]
+"""Makes what is observed of composed resources and their XR."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One render, and what it changed in the set of composed resources."""
+
+    number: int
+    rendered: Rendered
+    new: tuple[str, ...]
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How it went."""
+
+    rounds: list[Round]
+    observed: list[Manifest]
+    """The composed resources of the last round, as a cluster would show them."""
+
+    @property
+    def rendered(self) -> Rendered:
+        """The last render; it may be a FATAL."""
+        return self.rounds[-1].rendered
+
+    @property
+    def xr(self) -> Manifest:
+        """The XR with its last status and conditions: what a Model requires of a cluster."""
+        return self.rendered.xr
+
+    @property
+    def composed(self) -> list[Manifest]:
+        """What is composed in the end."""
+        return self.rendered.composed
+
+    def wave(self, manifest: Manifest) -> int:
+        """Return the number of the round, from 1, that first composed a resource."""
+        name = resource_name(manifest)
+        return next(r.number for r in self.rounds if name in r.new)
+
+
+def settle(
+    xr: Manifest,
+    targets: Mapping[str, str],
+    *,
+    observed: Sequence[Manifest] = (),
+    required: Sequence[Manifest] = (),
+    definitions: Definitions | None = None,
+    observer: Observer = observe,
+    max_rounds: int = MAX_ROUNDS,
+) -> Settled:
+    """Render until a round changes neither a composed resource nor the XR's status.
+
+    `observed` is what is there before the first round. A FATAL ends it early:
+    see `Settled.rendered.fatal`. Raises ToolError, naming what still changes,
+    after `max_rounds`.
+    """
+    rounds: list[Round] = []
+    observed = list(observed)
+    current = xr
+    for number in range(1, max_rounds + 1):
+        rendered = render(
+            current, targets, observed=observed, required=required, definitions=definitions
+        )
+        before = rounds[-1].rendered if rounds else Rendered(xr=xr)
+        if rendered.fatal is not None:
+            rounds.append(Round(number, rendered, (), ()))
+            return Settled(rounds, observed)
+        changed = changes(before, rendered)
+        if rounds and not changed:
+            return Settled(rounds, observed)
+        old, new = _names(before), _names(rendered)
+        rounds.append(
+            Round(
+                number,
+                rendered,
+                tuple(n for n in new if n not in old),
+                tuple(n for n in old if n not in new),
+            )
+        )
+        observed = observer(rendered.composed, rendered.xr)
+        current = rendered.xr
+    raise ToolError(
+        f"{xr['kind']} {xr['metadata']['name']} still changes after {max_rounds} rounds:\n"
+        + "\n".join(f"  {change}" for change in changed)
+    )
+
+
+def _names(rendered: Rendered) -> list[str]:
+    return [resource_name(manifest) for manifest in rendered.composed]
+
+
+def changes(before: Rendered, after: Rendered) -> list[str]:
+    """Return a line for each difference between two renders' resources and XR status."""
+    old = {resource_name(m): m for m in before.composed} | {"XR status": before.xr.get("status")}
+    new = {resource_name(m): m for m in after.composed} | {"XR status": after.xr.get("status")}
+    lines = [f"{name}: gone" for name in old if name not in new]
+    for name, value in new.items():
+        if name not in old:
+            lines.append(f"{name}: new")
+        else:
+            lines += [f"{name}: {path}" for path in _differences(old[name], value, "")]
+    return lines
+
+
+def _differences(old: object, new: object, path: str) -> list[str]:
+    if old == new:
+        return []
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            line
+            for key in sorted({*old, *new})
+            for line in _differences(
+                old.get(key), new.get(key), f"{path}.{key}" if path else str(key)
+            )
+        ]
+    return [f"{path}: {old!r} became {new!r}"]
