@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from .network import check_aws_networks
+from .network import SERVICE_LARGEST, SERVICE_SMALLEST, VPC_LARGEST, VPC_SMALLEST, check_aws_networks
 from .schema import Rule, Schema, rules
 
 __all__ = [
@@ -42,11 +42,28 @@ _EXISTING_MACHINE = Rule(
 _UNIQUE_POOLS = Rule(
     "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
 )
+_PRIVATE_RANGES = "['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']"
+_APART = Rule(
+    "!isCIDR(self.vpcCidr) || !isCIDR(self.serviceCidr) ||"
+    " !(cidr(self.vpcCidr).containsCIDR(cidr(self.serviceCidr))"
+    " || cidr(self.serviceCidr).containsCIDR(cidr(self.vpcCidr)))",
+    "aws.vpcCidr and aws.serviceCidr overlap: choose ranges apart from each other",
+)
 _CIDR = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"
 
 
-def _fixed(field: str) -> dict[str, Any]:
-    return rules(Rule("self == oldSelf", f"{field} cannot change on a live cluster: claim a new one"))
+def _fixed(field: str) -> Rule:
+    return Rule("self == oldSelf", f"{field} cannot change on a live cluster: claim a new one")
+
+
+def _private_range(field: str, largest: int, smallest: int) -> Rule:
+    """A private range of a size, written without host bits."""
+    return Rule(
+        f"isCIDR(self) && cidr(self) == cidr(self).masked() && cidr(self).prefixLength() >= {largest}"
+        f" && cidr(self).prefixLength() <= {smallest}"
+        f" && {_PRIVATE_RANGES}.exists(r, cidr(r).containsCIDR(cidr(self)))",
+        f"{field} must be a private IPv4 range between /{largest} and /{smallest}, such as 10.0.0.0/16",
+    )
 
 
 class Capacity(str, Enum):
@@ -96,7 +113,7 @@ class NodePool(Schema):
         description="Machine type, such as g6.xlarge; overrides the catalog's pick and must agree with gpu.",
         max_length=40,
     )
-    nodes: Nodes = Field(default_factory=Nodes, description="Bounds of the pool's size, in nodes.")
+    nodes: Nodes = Field(Nodes(), description="Bounds of the pool's size, in nodes.")
     capacity: Capacity = Field(
         Capacity.ON_DEMAND, description="OnDemand, or Spot: cheaper and may be taken back. Default OnDemand."
     )
@@ -155,18 +172,22 @@ class Existing(Schema):
 class Aws(Schema):
     """An EKS cluster in a VPC of its own."""
 
+    model_config = ConfigDict(json_schema_extra=rules(_APART))
+
     region: str = Field(
         description="AWS region, such as eu-central-1. Cannot change.",
         pattern=r"^[a-z]{2}(-[a-z]+)+-\d$",
         max_length=25,
-        json_schema_extra=_fixed("aws.region"),
+        json_schema_extra=rules(_fixed("aws.region")),
     )
     vpc_cidr: str = Field(
         "10.0.0.0/16",
         description="IPv4 range of the VPC, private, /16 to /20. Cannot change. Default 10.0.0.0/16.",
         pattern=_CIDR,
         max_length=18,
-        json_schema_extra=_fixed("aws.vpcCidr"),
+        json_schema_extra=rules(
+            _private_range("aws.vpcCidr", VPC_LARGEST, VPC_SMALLEST), _fixed("aws.vpcCidr")
+        ),
     )
     service_cidr: str = Field(
         "172.20.0.0/16",
@@ -174,7 +195,9 @@ class Aws(Schema):
         "Cannot change. Default 172.20.0.0/16.",
         pattern=_CIDR,
         max_length=18,
-        json_schema_extra=_fixed("aws.serviceCidr"),
+        json_schema_extra=rules(
+            _private_range("aws.serviceCidr", SERVICE_LARGEST, SERVICE_SMALLEST), _fixed("aws.serviceCidr")
+        ),
     )
     zones: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=30)]] | None = Field(
         None,
@@ -189,7 +212,7 @@ class Aws(Schema):
         max_length=40,
     )
     provider_config_ref: ProviderConfigRef = Field(
-        default_factory=ProviderConfigRef, description="The AWS provider's configuration to create with."
+        ProviderConfigRef(), description="The AWS provider's configuration to create with."
     )
 
     @model_validator(mode="after")

@@ -190,7 +190,7 @@ class ModelSpec(Schema):
         ge=1,
         le=1024,
     )
-    replicas: Replicas = Field(default_factory=Replicas, description="How many copies serve.")
+    replicas: Replicas = Field(Replicas(), description="How many copies serve.")
     cluster: ClusterChoice | None = Field(
         None, description="Which InferenceCluster. Default: any that admits this namespace."
     )

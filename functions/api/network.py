@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-__all__ = ["VPC_LARGEST", "VPC_SMALLEST", "check_aws_networks"]
+__all__ = ["SERVICE_LARGEST", "SERVICE_SMALLEST", "VPC_LARGEST", "VPC_SMALLEST", "check_aws_networks"]
 
 VPC_LARGEST, VPC_SMALLEST = 16, 20
 """Prefix lengths. AWS allows /16 to /28; below /20 the private subnets, a quarter
 each, hold too few addresses for nodes and their pods."""
-_SERVICE_LARGEST, _SERVICE_SMALLEST = 12, 24  # EKS: kubernetesNetworkConfig.serviceIpv4Cidr
+SERVICE_LARGEST, SERVICE_SMALLEST = 12, 24
+"""Prefix lengths. EKS: kubernetesNetworkConfig.serviceIpv4Cidr."""
 _PRIVATE = tuple(IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
 
@@ -20,7 +21,7 @@ def check_aws_networks(vpc: str, service: str, public: list[str]) -> None:
         ValueError: says which range is wrong, and how it should be.
     """
     vpc_range = _private_range("vpcCidr", vpc, VPC_LARGEST, VPC_SMALLEST)
-    service_range = _private_range("serviceCidr", service, _SERVICE_LARGEST, _SERVICE_SMALLEST)
+    service_range = _private_range("serviceCidr", service, SERVICE_LARGEST, SERVICE_SMALLEST)
     if vpc_range.overlaps(service_range):
         raise ValueError(
             f"vpcCidr {vpc} and serviceCidr {service} overlap: choose ranges apart from each other"

@@ -1,0 +1,196 @@
+"""Write the XRDs and the input CRDs from the models in `functions.api`: `make generate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from functions.api import (
+    API_VERSION,
+    ClusterSpec,
+    ClusterStatus,
+    GPUStackInput,
+    ModelSpec,
+    ModelStatus,
+    NodePoolsInput,
+    Schema,
+    VLLMInput,
+)
+from tools.openapi import structural
+
+__all__ = ["generated", "main"]
+
+ROOT = Path(__file__).parents[1]
+GROUP, VERSION = API_VERSION.split("/")
+_HEADER = "# Generated from functions/api by `make generate`. Do not edit.\n"
+
+
+class Column(NamedTuple):
+    """A column that `kubectl get` prints."""
+
+    name: str
+    path: str
+    type: str = "string"
+
+
+class Composite(NamedTuple):
+    """An XR, its claim, and what kubectl calls them."""
+
+    kind: str
+    plural: str
+    short: str
+    composition: str
+    spec: type[Schema]
+    status: type[Schema]
+    columns: tuple[Column, ...]
+
+
+COMPOSITES = (
+    Composite(
+        "InferenceCluster",
+        "inferenceclusters",
+        "icl",
+        "inferencecluster",
+        ClusterSpec,
+        ClusterStatus,
+        (
+            Column("Pools", ".status.nodePools[*].name"),
+            Column("GPUs", ".status.nodePools[*].gpuModel"),
+            Column("Kubernetes", ".status.kubernetesVersion"),
+        ),
+    ),
+    Composite(
+        "Model",
+        "models",
+        "mdl",
+        "model",
+        ModelSpec,
+        ModelStatus,
+        (
+            Column("Model", ".spec.model"),
+            Column("Cluster", ".status.placement.claim"),
+            Column("Pool", ".status.placement.nodePool"),
+            Column("GPUs", ".status.placement.gpus", "integer"),
+            Column("Endpoint", ".status.endpoint.baseURL"),
+        ),
+    ),
+)
+INPUTS = {
+    "node-pools": ("NodePoolsInput", "nodepoolsinputs", NodePoolsInput),
+    "gpu-stack": ("GPUStackInput", "gpustackinputs", GPUStackInput),
+    "vllm": ("VLLMInput", "vllminputs", VLLMInput),
+}
+
+
+def xrd(composite: Composite) -> dict[str, Any]:
+    """Return the XRD of a composite and its claim.
+
+    `apiextensions.crossplane.io/v1` is the only version whose scope LegacyCluster
+    offers claims.
+    """
+    described = (composite.spec.__doc__ or "").split("\n\n")[0]
+    spec, status = structural(composite.spec), structural(composite.status)
+    return {
+        "apiVersion": "apiextensions.crossplane.io/v1",
+        "kind": "CompositeResourceDefinition",
+        "metadata": {"name": f"x{composite.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "LegacyCluster",
+            "names": _names(f"X{composite.kind}", f"x{composite.plural}", f"x{composite.short}"),
+            "claimNames": _names(composite.kind, composite.plural, composite.short),
+            "enforcedCompositionRef": {"name": composite.composition},
+            "defaultCompositeDeletePolicy": "Foreground",
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "referenceable": True,
+                    "additionalPrinterColumns": [
+                        {"name": c.name, "type": c.type, "jsonPath": c.path} for c in composite.columns
+                    ],
+                    "schema": {
+                        "openAPIV3Schema": {
+                            "type": "object",
+                            "description": described,
+                            "required": ["spec"],
+                            "properties": {"spec": spec, "status": status},
+                        }
+                    },
+                }
+            ],
+        },
+    }
+
+
+def _names(kind: str, plural: str, short: str) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "plural": plural,
+        "singular": kind.lower(),
+        "shortNames": [short],
+        "categories": ["freehold"],
+    }
+
+
+def input_crd(kind: str, plural: str, model: type[Schema]) -> dict[str, Any]:
+    """Return the CRD that describes a function's input; nothing is ever stored of it."""
+    schema = structural(model)
+    schema["properties"] = {
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+        **schema["properties"],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
+            "versions": [
+                {"name": VERSION, "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+            ],
+        },
+    }
+
+
+def generated() -> Iterator[tuple[Path, str]]:
+    """Yield each generated file's path from the repository's root, and its text."""
+    for composite in COMPOSITES:
+        yield Path(f"xrds/x{composite.plural}.yaml"), _text(xrd(composite))
+    for function, (kind, plural, model) in INPUTS.items():
+        yield Path(f"package/function-{function}/input.yaml"), _text(input_crd(kind, plural, model))
+
+
+def _text(document: dict[str, Any]) -> str:
+    return _HEADER + yaml.safe_dump(document, sort_keys=False, width=100, allow_unicode=True)
+
+
+def main() -> None:
+    """Write every generated file, or only say which differ."""
+    parser = argparse.ArgumentParser(prog="python -m tools.generate", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file differs")
+    check = parser.parse_args().check
+    stale = [(path, text) for path, text in generated() if not _same(ROOT / path, text)]
+    for path, text in stale:
+        print(f"{'differs' if check else 'wrote'}: {path}", file=sys.stderr)
+        if not check:
+            (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
+            (ROOT / path).write_text(text, encoding="utf-8")
+    sys.exit(1 if check and stale else 0)
+
+
+def _same(path: Path, text: str) -> bool:
+    return path.exists() and path.read_text(encoding="utf-8") == text
+
+
+if __name__ == "__main__":
+    main()
