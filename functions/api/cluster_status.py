@@ -16,6 +16,10 @@ class Access(Schema):
     namespace: str = Field(description="Namespace of the ProviderConfigs and of everything composed.")
     kubernetes_provider_config: str = Field(description="ProviderConfig of provider-kubernetes.")
     helm_provider_config: str = Field(description="ProviderConfig of provider-helm.")
+    helm_namespace: str | None = Field(
+        None,
+        description="Namespace of the Helm ProviderConfig and its Releases. Default: that of the others.",
+    )
 
 
 class PoolStatus(Schema):
