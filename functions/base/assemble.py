@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .conditions import Condition, Progress, Status, Whose
-from .outcome import Function, Outcome, Resource, condition_true
+from .outcome import Function, Outcome, by_itself
 from .own_fields import own_fields
 from .request import Request
 from .view import View
@@ -40,8 +40,8 @@ class Desired:
 def assemble(request: Request, function: Function, outcome: Outcome) -> Desired:
     """Decide what becomes of every resource that is asked for or exists."""
     desired = Desired()
+    _check_names(function, outcome)
     for resource in outcome.resources:
-        _check_name(function, resource)
         observed = request.observed.get(resource.name)
         if observed is not None:
             manifest = own_fields(observed) if resource.manifest is None else resource.manifest
@@ -56,19 +56,23 @@ def assemble(request: Request, function: Function, outcome: Outcome) -> Desired:
     return desired
 
 
-def _check_name(function: Function, resource: Resource) -> None:
-    if not function.owns(resource.name):
-        raise ValueError(f"composed resource {resource.name!r} must begin with '{function.name}/'")
+def _check_names(function: Function, outcome: Outcome) -> None:
+    seen: set[str] = set()
+    for name in (resource.name for resource in outcome.resources):
+        if not function.owns(name):
+            raise ValueError(f"composed resource {name!r} must begin with '{function.name}/'")
+        if name in seen:
+            raise ValueError(f"composed resource {name!r} is named twice")
+        seen.add(name)
 
 
 def _carry_on(request: Request, function: Function, outcome: Outcome, desired: Desired) -> None:
     """Desire again whatever exists and an incomplete decision does not name."""
     named = {resource.name for resource in outcome.resources}
-    ready = condition_true()
     for name, observed in request.observed.items():
         if function.owns(name) and name not in named:
             desired.manifests[name] = own_fields(observed)
-            desired.ready[name] = ready(View(observed))
+            desired.ready[name] = by_itself(View(observed))
 
 
 def _create(request: Request, outcome: Outcome, desired: Desired) -> None:
@@ -105,16 +109,24 @@ def _failing(observed: View) -> str:
 
 def _settle(progress: Progress, request: Request, desired: Desired) -> Condition:
     """Turn the state of some resources into a condition; a failure's own words go first."""
-    unready = [n for n in progress.resources if not desired.ready.get(n, request.composed_before.get(n, False))]
+    unready = [
+        n for n in progress.resources if not desired.ready.get(n, request.composed_before.get(n, False))
+    ]
     if not unready:
         return Condition(progress.type, Status.TRUE, "Available", progress.ready, progress.whose)
     for name in unready:
         failure = _failing(View(request.observed.get(name, {})))
         if failure:
             message = f"{name}: {failure}"
-            return Condition(progress.type, Status.FALSE, "Failing", _with(message, progress.hint), progress.whose)
+            return Condition(
+                progress.type, Status.FALSE, "Failing", _with(message, progress.hint), progress.whose
+            )
     return Condition(
-        progress.type, Status.FALSE, "Creating", _with(_waiting(unready, desired), progress.hint), progress.whose
+        progress.type,
+        Status.FALSE,
+        "Creating",
+        _with(_waiting(unready, desired), progress.hint),
+        progress.whose,
     )
 
 

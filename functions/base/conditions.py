@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["Condition", "Progress", "Status", "Whose"]
+__all__ = ["SYSTEM", "Condition", "Progress", "Status", "Whose"]
+
+# Core: IsSystemConditionType in apis/apiextensions/v1 and apis/core/v2.
+SYSTEM = frozenset({"Ready", "Synced", "Healthy", "UpToDate", "Responsive"})
+"""Types that only Crossplane may set; it ignores them in a function's response."""
 
 
 class Whose(Enum):

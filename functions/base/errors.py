@@ -8,7 +8,7 @@ __all__ = ["Invalid", "Unanswered"]
 
 
 @dataclass
-class Invalid(Exception):
+class Invalid(Exception):  # noqa: N818  (it reads as what the spec is)
     """The spec, or the function's input, asks for something that cannot be done.
 
     The only cause of a FATAL result: Crossplane then applies nothing and leaves
@@ -29,7 +29,7 @@ class Invalid(Exception):
         return f"{self.field}: {self.problem}. {self.remedy}."
 
 
-class Unanswered(Exception):
+class Unanswered(Exception):  # noqa: N818  (as what the requirement is)
     """A required resource was asked for and Crossplane has not answered yet.
 
     `base` turns it into a response that carries on everything that exists.

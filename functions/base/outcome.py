@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .conditions import Condition, Progress, Whose
+from .conditions import SYSTEM, Condition, Progress, Whose
 from .request import Request
 from .view import View
 
-__all__ = ["Function", "Outcome", "Readiness", "Resource", "condition_true", "exists"]
+__all__ = ["Function", "Outcome", "Readiness", "Resource", "by_itself", "condition_true", "exists"]
 
 Readiness = Callable[[View], bool]
 
@@ -28,6 +28,17 @@ def condition_true(type_: str = "Ready") -> Readiness:
 def exists(observed: View) -> bool:
     """Ready as soon as it is there: only for kinds that report no condition at all."""
     return bool(observed.name)
+
+
+def by_itself(observed: View) -> bool:
+    """Ready as far as an object of any kind says: where nothing is known of its kind.
+
+    By its Ready condition; kinds that report no condition (Secret, ProviderConfig)
+    by existing. A managed resource reports some, if not at once.
+    """
+    if observed.each("status", "conditions") or observed.has("spec", "forProvider"):
+        return condition_true()(observed)
+    return exists(observed)
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,15 @@ class Function:
     author: Whose
     """Who writes the spec that it reads, so who mends it."""
     compose: Callable[[Request], Outcome]
+
+    def __post_init__(self) -> None:
+        """Refuse a declaration that Crossplane would ignore.
+
+        Raises:
+            ValueError: without a condition to carry a refusal, or with one that is Crossplane's.
+        """
+        if not self.conditions or SYSTEM & set(self.conditions):
+            raise ValueError(f"{self.name} must declare conditions, and none of {sorted(SYSTEM)}")
 
     def owns(self, resource: str) -> bool:
         """Tell whether a composed resource's name is one of this function's."""

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from .wire import thaw
+
 __all__ = ["own_fields"]
 
 # Core: FieldOwnerComposedPrefix in internal/controller/apiextensions/composite.
@@ -26,6 +28,7 @@ def own_fields(observed: Mapping[str, Any]) -> dict[str, Any]:
     without `managedFields` at all (a fixture, never a live object) gives its
     whole spec, since leaving it out would delete it.
     """
+    observed = thaw(observed)
     metadata = observed.get("metadata", {})
     desired: dict[str, Any] = {
         "apiVersion": observed["apiVersion"],
@@ -64,11 +67,7 @@ def _select(value: Any, fields: Mapping[str, Any]) -> Any:
     if not children:
         return value
     if isinstance(value, Mapping):
-        return {
-            key: _select(value[key], children[f"f:{key}"])
-            for key in value
-            if f"f:{key}" in children
-        }
+        return {key: _select(value[key], children[f"f:{key}"]) for key in value if f"f:{key}" in children}
     if isinstance(value, list):
         return [_select(item, sub) for item in value for sub in _fields_of_item(item, children)]
     return value

@@ -9,14 +9,13 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from .conditions import SYSTEM
 from .errors import Invalid, Unanswered
 from .view import View
 
 __all__ = ["Claim", "Request", "Selector", "parse"]
 
 Model = TypeVar("Model", bound=BaseModel)
-
-_SYSTEM_CONDITIONS = frozenset({"Ready", "Synced", "Responsive"})
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,12 @@ class Request:
     def observed_conditions(self) -> tuple[View, ...]:
         """The composite's conditions, except those that only Crossplane may set."""
         conditions = View(self.composite).each("status", "conditions")
-        return tuple(c for c in conditions if c.text("type") not in _SYSTEM_CONDITIONS)
+        return tuple(c for c in conditions if (c.text("type") or "Ready") not in SYSTEM)
+
+    @cached_property
+    def claim_conditions(self) -> frozenset[str]:
+        """Types of the composite's conditions that Crossplane copies to the claim."""
+        return frozenset(View(self.composite).texts("status", "claimConditionTypes"))
 
 
 def parse(model: type[Model], data: Mapping[str, Any], at: str) -> Model:
@@ -125,8 +129,6 @@ def parse(model: type[Model], data: Mapping[str, Any], at: str) -> Model:
         first = error.errors(include_url=False)[0]
         path = at + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"])
         cause = first.get("ctx", {}).get("error")
-        if isinstance(cause, Invalid):
-            raise cause from None
         more = len(error.errors()) - 1
         raise Invalid(
             path,

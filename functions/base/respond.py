@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from crossplane.function.proto.v1 import run_function_pb2 as fnv1
@@ -12,14 +12,18 @@ from crossplane.function.proto.v1 import run_function_pb2 as fnv1
 from .assemble import Desired, assemble, unknown
 from .conditions import Condition, Status, Whose
 from .errors import Invalid, Unanswered
-from .outcome import Function, Outcome
+from .outcome import Function, Outcome, by_itself
 from .request import Request
-from .wire import to_plain, to_struct
+from .view import View
+from .wire import Fields, to_plain, to_struct
 
 __all__ = ["respond"]
 
 TTL = datetime.timedelta(minutes=1)
 """How long a response stands without an event: Crossplane's own default."""
+
+_SENT = "freehold.dev/conditions"
+"""Key of the pipeline's context: types of the conditions that this run has sent so far."""
 
 _STATUS = {
     Status.TRUE: fnv1.STATUS_CONDITION_TRUE,
@@ -40,13 +44,16 @@ def respond(function: Function, message: fnv1.RunFunctionRequest) -> fnv1.RunFun
         desired = assemble(request, function, outcome)
         _write_resources(response, desired)
         _write_status(response, function, request, outcome)
-        _write_conditions(response, _every_condition(function, request, desired.conditions))
+        response.conditions.extend(_every_condition(function, request, desired.conditions))
+        _note_sent(response, function)
         for note in outcome.notes:
             _result(response, fnv1.SEVERITY_WARNING, note)
         _write_requirements(response, request)
         return response
     except Invalid as invalid:
-        return _fatal(message, function, request, invalid.reason, str(invalid), function.author)
+        # The platform team writes the input, whoever writes the spec.
+        whose = Whose.PLATFORM if invalid.field.startswith("input") else function.author
+        return _fatal(message, function, request, invalid.reason, str(invalid), whose)
     except Exception as error:
         _log.exception("%s failed", function.name)
         text = (
@@ -59,37 +66,26 @@ def respond(function: Function, message: fnv1.RunFunctionRequest) -> fnv1.RunFun
 def read(message: fnv1.RunFunctionRequest) -> Request:
     """Turn a request into plain Python."""
     composite = to_plain(message.observed.composite.resource)
+    if not composite:
+        raise ValueError("the request holds no composite")
+    observed = {k: Fields(v.resource) for k, v in sorted(message.observed.resources.items())}
     return Request(
         composite=composite,
-        observed=_Objects(message.observed.resources),
-        composed_before={k: v.ready == fnv1.READY_TRUE for k, v in message.desired.resources.items()},
+        observed=observed,
+        composed_before={k: _ready(v, observed.get(k, {})) for k, v in message.desired.resources.items()},
         status_before=to_plain(message.desired.composite.resource).get("status", {}),
         answers={
-            k: tuple(to_plain(item.resource) for item in v.items) for k, v in message.required_resources.items()
+            k: tuple(Fields(item.resource) for item in v.items) for k, v in message.required_resources.items()
         },
         input=to_plain(message.input),
     )
 
 
-class _Objects(Mapping[str, Mapping[str, Any]]):
-    """Observed composed resources, each turned into plain Python when first read."""
-
-    def __init__(self, messages: Mapping[str, fnv1.Resource]) -> None:
-        self._messages = messages
-        self._plain: dict[str, dict[str, Any]] = {}
-
-    def __getitem__(self, name: str) -> Mapping[str, Any]:
-        if name not in self._plain:
-            if name not in self._messages:  # a protobuf map would make an empty entry
-                raise KeyError(name)
-            self._plain[name] = to_plain(self._messages[name].resource)
-        return self._plain[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(sorted(self._messages))
-
-    def __len__(self) -> int:
-        return len(self._messages)
+def _ready(before: fnv1.Resource, observed: Mapping[str, Any]) -> bool:
+    """Tell whether what an earlier step desires is ready; a step may leave that to a later one."""
+    if before.ready == fnv1.READY_UNSPECIFIED:
+        return by_itself(View(observed))
+    return before.ready == fnv1.READY_TRUE
 
 
 def _decide(function: Function, request: Request) -> Outcome:
@@ -126,50 +122,71 @@ def _write_status(
     kept = {k: observed[k] for k in function.status if k in observed and not outcome.complete}
     status: Mapping[str, Any] = {**kept, **outcome.status}
     if status:
-        struct = response.desired.composite.resource
-        struct.fields["status"].struct_value.SetInParent()
-        to_struct(status, struct.fields["status"].struct_value)
+        struct = response.desired.composite.resource.fields["status"].struct_value
+        struct.SetInParent()
+        for key in status:
+            struct.fields[key].Clear()  # writing into a list would add to it
+        to_struct(status, struct)
 
 
 def _every_condition(
     function: Function, request: Request, decided: Mapping[str, Condition]
-) -> dict[str, Condition]:
+) -> list[fnv1.Condition]:
     """Return the function's conditions, those it did not decide as they stand."""
     stray = set(decided) - set(function.conditions)
     if stray:
         raise ValueError(f"conditions {sorted(stray)} are not declared by {function.name}")
-    standing = _standing(request)
-    return {t: decided.get(t) or standing.get(t) or unknown(t) for t in function.conditions}
+    now = {**_own_standing(function, request), **{t: _on_the_wire(c) for t, c in decided.items()}}
+    return [now[type_] for type_ in function.conditions]
 
 
-def _standing(request: Request) -> dict[str, Condition]:
-    """Return the composite's present conditions, to be sent again unchanged."""
+def _own_standing(function: Function, request: Request | None) -> dict[str, fnv1.Condition]:
+    """Return every condition of this function as it stands, or as not evaluated."""
+    standing = {} if request is None else _standing(request)
+    own = {type_: standing.get(type_) or _on_the_wire(unknown(type_)) for type_ in function.conditions}
+    for condition in own.values():
+        condition.target = fnv1.TARGET_COMPOSITE_AND_CLAIM
+    return own
+
+
+def _standing(request: Request) -> dict[str, fnv1.Condition]:
+    """Return the composite's present conditions, unchanged and for whom they were."""
     found = {}
     for view in request.observed_conditions:
-        type_, message = view.text("type") or "", view.text("message") or ""
-        owner, text = _split_owner(message)
-        status = Status(view.text("status") or "Unknown")
-        found[type_] = Condition(type_, status, view.text("reason") or "Unknown", text, owner)
+        type_, status = view.text("type") or "", view.text("status")
+        known = status in {s.value for s in Status}
+        found[type_] = fnv1.Condition(
+            type=type_,
+            status=_STATUS[Status(status) if known else Status.UNKNOWN],
+            reason=view.text("reason") or "Unknown",
+            message=view.text("message") or "",
+            target=fnv1.TARGET_COMPOSITE_AND_CLAIM
+            if type_ in request.claim_conditions
+            else fnv1.TARGET_COMPOSITE,
+        )
     return found
 
 
-def _split_owner(message: str) -> tuple[Whose, str]:
-    for whose in Whose:
-        prefix = f"[{whose.value}] "
-        if message.startswith(prefix):
-            return whose, message.removeprefix(prefix)
-    return Whose.PLATFORM, message
+def _on_the_wire(condition: Condition) -> fnv1.Condition:
+    return fnv1.Condition(
+        type=condition.type,
+        status=_STATUS[condition.status],
+        reason=condition.reason,
+        message=condition.text,
+        target=fnv1.TARGET_COMPOSITE_AND_CLAIM,
+    )
 
 
-def _write_conditions(response: fnv1.RunFunctionResponse, conditions: Mapping[str, Condition]) -> None:
-    for condition in conditions.values():
-        response.conditions.add(
-            type=condition.type,
-            status=_STATUS[condition.status],
-            reason=condition.reason,
-            message=condition.text,
-            target=fnv1.TARGET_COMPOSITE_AND_CLAIM,
-        )
+def _note_sent(response: fnv1.RunFunctionResponse, function: Function) -> None:
+    """Tell the later steps which conditions of the composite are fresh."""
+    before = _sent(response.context)
+    types = [*before, *(type_ for type_ in function.conditions if type_ not in before)]
+    response.context.fields[_SENT].Clear()  # writing into a list would add to it
+    to_struct({_SENT: types}, response.context)
+
+
+def _sent(context: Any) -> tuple[str, ...]:
+    return View(Fields(context)).texts(_SENT)
 
 
 def _write_requirements(response: fnv1.RunFunctionResponse, request: Request) -> None:
@@ -183,8 +200,9 @@ def _write_requirements(response: fnv1.RunFunctionResponse, request: Request) ->
             wanted.match_labels.labels.update(dict(selector.labels))
 
 
-def _result(response: fnv1.RunFunctionResponse, severity: fnv1.Severity.ValueType, text: str, reason: str = "") -> None:
-    result = response.results.add(severity=severity, message=text, target=fnv1.TARGET_COMPOSITE_AND_CLAIM)
+def _result(response: fnv1.RunFunctionResponse, severity: fnv1.Severity, text: str, reason: str = "") -> None:
+    target = fnv1.TARGET_COMPOSITE_AND_CLAIM
+    result = response.results.add(severity=severity, message=text, target=target)
     if reason:
         result.reason = reason
 
@@ -201,14 +219,17 @@ def _fatal(
 
     Crossplane drops a FATAL result's text before the claim and marks every
     condition that was not sent as Unknown, so the text goes ahead as a warning
-    and all conditions of the composite are sent, later steps' included.
+    and all conditions of the composite are sent, later steps' included. Those of
+    earlier steps are not: what they sent in this run is newer than what stands.
     """
     response = _begin(message)
+    text = text.encode(errors="replace").decode()  # protobuf takes no lone surrogates
     standing = {} if request is None else _standing(request)
+    others = {t: c for t, c in standing.items() if t not in _sent(message.context)}
     first = function.conditions[0]
-    refused = Condition(first, Status.FALSE, reason, text, whose)
-    own = {t: standing.get(t) or unknown(t) for t in function.conditions}
-    _write_conditions(response, {**standing, **own, first: refused})
+    refused = _on_the_wire(Condition(first, Status.FALSE, reason, text, whose))
+    everyone = {**others, **_own_standing(function, request), first: refused}
+    response.conditions.extend(everyone.values())
     _result(response, fnv1.SEVERITY_WARNING, text, reason)
     _result(response, fnv1.SEVERITY_FATAL, text, reason)
     return response

@@ -7,10 +7,12 @@ status, defaulted and autoscaled fields would become ours.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+
+from .wire import thaw
 
 __all__ = ["View"]
 
@@ -34,6 +36,14 @@ class View:
             node = node.get(key)
         return node
 
+    def _items(self, path: tuple[str, ...]) -> Sequence[Any]:
+        value = self._at(path)
+        return value if isinstance(value, Sequence) and not isinstance(value, str) else ()
+
+    def has(self, *path: str) -> bool:
+        """Tell whether there is anything but null at the path."""
+        return self._at(path) is not None
+
     def text(self, *path: str) -> str | None:
         """Return the string at the path, or None when there is none."""
         value = self._at(path)
@@ -44,10 +54,13 @@ class View:
         value = self._at(path)
         return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
+    def texts(self, *path: str) -> tuple[str, ...]:
+        """Return the strings in the list at the path."""
+        return tuple(item for item in self._items(path) if isinstance(item, str))
+
     def each(self, *path: str) -> tuple[View, ...]:
         """Return views of the objects in the list at the path."""
-        value = self._at(path)
-        return tuple(View(v) for v in value if isinstance(v, Mapping)) if isinstance(value, list) else ()
+        return tuple(View(item) for item in self._items(path) if isinstance(item, Mapping))
 
     def condition(self, type_: str) -> View | None:
         """Return the status condition of that type."""
@@ -62,7 +75,7 @@ class View:
         if not isinstance(value, Mapping):
             return None
         try:
-            return model.model_validate(value)
+            return model.model_validate(thaw(value))
         except ValidationError:
             return None
 

@@ -6,12 +6,12 @@ what a Kubernetes integer field must be.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
-__all__ = ["to_plain", "to_struct"]
+__all__ = ["Fields", "Items", "thaw", "to_plain", "to_struct"]
 
 # Beyond this a double cannot tell neighbouring integers apart.
 _EXACT = 2**53
@@ -36,6 +36,70 @@ def _plain(value: Value) -> Any:
     if kind == "bool_value":
         return value.bool_value
     return None
+
+
+class Fields(Mapping[str, Any]):
+    """A struct that is read in place: converting all that is observed costs more than the rest.
+
+    Nested structs and lists come out the same way, so nothing of them passes for
+    plain data and `to_struct` refuses it.
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, struct: Struct) -> None:
+        """Read `struct`, which nobody changes any more."""
+        self._fields = struct.fields
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self._fields:  # a protobuf map would make an empty entry
+            raise KeyError(key)
+        return _frozen(self._fields[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
+class Items(Sequence[Any]):
+    """A list inside a struct that is read in place."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: ListValue) -> None:
+        """Read `values`, which nobody changes any more."""
+        self._values = values.values
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Any]: ...
+    def __getitem__(self, index: int | slice) -> Any:
+        found = self._values[index]
+        return [_frozen(v) for v in found] if isinstance(index, slice) else _frozen(found)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+
+def _frozen(value: Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return Fields(value.struct_value)
+    if kind == "list_value":
+        return Items(value.list_value)
+    return _plain(value)
+
+
+def thaw(data: Any) -> Any:
+    """Return plain data for what may be read in place."""
+    if isinstance(data, Fields):
+        return {key: _plain(value) for key, value in data._fields.items()}
+    if isinstance(data, Items):
+        return [_plain(value) for value in data._values]
+    return data
 
 
 def to_struct(data: Mapping[str, Any], into: Struct | None = None) -> Struct:
@@ -70,7 +134,7 @@ def _write(value: Value, item: Any, path: str, key: object) -> None:
     elif kind is int or kind is float:
         value.number_value = item
     elif item is None:
-        value.null_value = 0  # type: ignore[assignment]
+        value.null_value = 0
     else:
         raise TypeError(f"{path}.{key}: {kind.__name__} is not plain data")
 
