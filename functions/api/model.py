@@ -180,13 +180,14 @@ class ModelSpec(Schema):
     )
     context_length: int | None = Field(
         None,
-        description="Longest context of one request, in tokens. Default: the model's own, at most 32768.",
+        description="Longest context of one request, in tokens. Default: the model's own, at most 16384.",
         ge=128,
         le=100_000_000,
     )
     concurrency: int = Field(
-        4,
-        description="Requests of full context that one replica must hold at once. Default 4.",
+        1,
+        description="Requests of full context that one replica must hold at once; shorter ones share "
+        "the same memory. Default 1.",
         ge=1,
         le=1024,
     )

@@ -24,7 +24,7 @@ OVERHEAD_GIB = {False: 2.5, True: 3.0}
 
 KAITO 0.12 takes 2.3 GiB, llm-d's planner adds 0.6 GiB for NCCL from two GPUs on.
 """
-DEFAULT_CONTEXT = 32768
+DEFAULT_CONTEXT = 16384
 """Tokens. A model's own maximum may be millions, which no default should pay for."""
 CACHE_BYTES = 2
 """Bytes of one cached number: bf16, vLLM's default."""

@@ -75,7 +75,7 @@ def _pod(plan: Plan) -> dict[str, Any]:
         "volumes": [
             {
                 "name": "models",
-                "persistentVolumeClaim": {"claimName": names(plan.placement.weights)[0], "readOnly": True},
+                "persistentVolumeClaim": {"claimName": names(plan.placement.weights)[0]},
             },
             {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{_shm_gib(plan)}Gi"}},
             {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}},

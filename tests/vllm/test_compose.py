@@ -1,0 +1,239 @@
+"""A live Model outlives whatever it was made from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.vllm.world import H100, cluster, request
+
+from functions.base import Condition, Invalid, Outcome, Request, Unanswered
+from functions.vllm.compose import compose
+
+SPEC = {"model": "Qwen/Qwen3-8B"}
+EU = cluster("eu", allowed=["*"])
+
+
+def live(outcome: Outcome) -> dict[str, Any]:
+    """What Crossplane observes after an outcome: every resource there and ready."""
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return {r.name: {**(r.manifest or {}), "status": ready} for r in outcome.resources}
+
+
+def first() -> Outcome:
+    return compose(request(SPEC, EU))
+
+
+def again(
+    spec: dict[str, Any] | None = None, *clusters: dict[str, Any], **more: Any
+) -> tuple[Request, Outcome]:
+    """Run once more over a live Model."""
+    made = first()
+    asked = request(
+        spec or SPEC, *(clusters or (EU,)), **{"status": dict(made.status), "observed": live(made), **more}
+    )
+    return asked, compose(asked)
+
+
+def manifests(outcome: Outcome) -> dict[str, Any]:
+    return {r.name: r.manifest for r in outcome.resources}
+
+
+def reason(outcome: Outcome) -> str:
+    condition = outcome.conditions[0]
+    assert isinstance(condition, Condition)
+    return condition.reason
+
+
+def test_names() -> None:
+    assert [r.name for r in first().resources] == [
+        "vllm/namespace",
+        "vllm/network-policy-default-deny",
+        "vllm/network-policy-serving",
+        "vllm/network-policy-download",
+        "vllm/weights-543937",
+        "vllm/download-543937",
+        "vllm/deployment",
+        "vllm/service",
+        "vllm/connection",
+    ]
+
+
+def test_nothing_changes_without_a_change() -> None:
+    asked, outcome = again()
+    assert manifests(outcome) == manifests(first())
+    assert (outcome.status, outcome.complete) == (first().status, True)
+    assert {s.name for s in asked.requirements.values()} == {"eu-x1"}, (
+        "a placed Model asks for its cluster alone"
+    )
+
+
+def test_a_new_model_lists_clusters() -> None:
+    asked = request(SPEC, answers={})
+    with pytest.raises(Unanswered):
+        compose(asked)
+    assert list(asked.requirements) == ["clusters"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param({"answers": {}}, None, id="cluster not answered yet"),
+        pytest.param({"answers": {"cluster": ()}}, "ClusterMissing", id="cluster gone"),
+        pytest.param(
+            {"answers": {"cluster": (cluster("eu", allowed=[]),)}}, "NamespaceNotAllowed", id="not admitted"
+        ),
+        pytest.param(
+            {"answers": {"cluster": (cluster("eu", H100, allowed=["*"]),)}}, "PoolMissing", id="pool gone"
+        ),
+    ],
+)
+def test_rendered_from_the_record(change: dict[str, Any], expected: str | None) -> None:
+    _, outcome = again(**change)
+    assert manifests(outcome) == manifests(first())
+    assert outcome.status == first().status
+    assert not outcome.complete
+    if expected:
+        assert reason(outcome) == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({**SPEC, "contextLength": 40960, "concurrency": 4}, "NothingFits", id="grown too large"),
+        pytest.param({**SPEC, "gpu": {"model": "H100-80GB"}}, "NothingFits", id="another GPU"),
+    ],
+)
+def test_a_spec_that_no_longer_fits_keeps_the_model(spec: dict[str, Any], expected: str) -> None:
+    _, outcome = again(spec)
+    assert reason(outcome) == expected
+    assert manifests(outcome)["vllm/deployment"] == manifests(first())["vllm/deployment"]
+
+
+@pytest.mark.parametrize("model", ["acme/unknown", "meta-llama/Llama-3.3-70B-Instruct"])
+def test_another_model_that_cannot_be_served_changes_nothing(model: str) -> None:
+    _, outcome = again({"model": model})
+    assert (outcome.resources, outcome.complete) == ((), False)
+    assert reason(outcome) in ("UnknownModel", "NothingFits")
+
+
+def test_the_place_is_found_without_status() -> None:
+    asked, outcome = again(status={}, answers={"cluster": (EU,)})
+    assert manifests(outcome) == manifests(first())
+    assert asked.requirements["cluster"].name == "eu-x1"
+
+
+def test_new_weights_arrive_before_the_old_ones_go() -> None:
+    new = {"model": "Qwen/Qwen3-4B"}
+    _, waiting = again(new)
+    resources = manifests(waiting)
+    assert "vllm/download-543937" not in resources, "the old download is done and may go"
+    assert resources["vllm/weights-543937"] is None, "the old volume is carried on"
+    assert resources["vllm/deployment"] is None, "the old pods serve on"
+    assert waiting.status["placement"]["weights"] == "543937"
+    download = next(name for name in resources if name.startswith("vllm/download-"))
+    observed = {**live(first()), download: {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}}
+    _, arrived = again(new, status=dict(waiting.status), observed=observed)
+    assert "vllm/weights-543937" not in manifests(arrived)
+    deployment = manifests(arrived)["vllm/deployment"]["spec"]["forProvider"]["manifest"]
+    assert (
+        "--served-model-name=Qwen/Qwen3-4B" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    )
+
+
+def test_a_volume_never_shrinks() -> None:
+    _, outcome = again({**SPEC, "architecture": HOUSE | {"parametersBillions": 1.0}})
+    volume = manifests(outcome)["vllm/weights-543937"]["spec"]["forProvider"]["manifest"]
+    assert volume["spec"]["resources"]["requests"]["storage"] == "20Gi"
+
+
+HOUSE = {
+    "parametersBillions": 3.1,
+    "layers": 36,
+    "attentionHeads": 16,
+    "kvHeads": 2,
+    "headDim": 128,
+    "maxContextLength": 32768,
+}
+
+
+def test_unknown_model() -> None:
+    with pytest.raises(Invalid) as caught:
+        compose(request({"model": "Qwen/Qwen3-8b"}, EU))
+    assert str(caught.value).startswith(
+        "spec.model: Qwen/Qwen3-8b is not in the catalog, so its size is not known. Did you mean Qwen/Qwen3-8B or"
+    )
+    assert "add spec.architecture with parametersBillions, layers, attentionHeads, kvHeads" in str(
+        caught.value
+    )
+
+
+def test_architecture_from_the_platform() -> None:
+    outcome = compose(request({"model": "acme/house"}, EU, given={"architectures": {"acme/house": HOUSE}}))
+    assert reason(outcome) == "Placed"
+
+
+def test_same_names_in_two_namespaces_never_meet() -> None:
+    one, two = (compose(request(SPEC, EU, namespace=n)) for n in ("team-a", "team-b"))
+    assert one.status["placement"]["namespace"] != two.status["placement"]["namespace"]
+    assert one.status["endpoint"] != two.status["endpoint"]
+
+
+def test_the_token_comes_from_the_claims_own_namespace() -> None:
+    ref = {"tokenSecretRef": {"name": "hub", "namespace": "someone-else"}}
+    outcome = compose(request({**SPEC, "source": {"huggingFace": ref}}, EU))
+    token = manifests(outcome)["vllm/hub-token"]
+    assert token["spec"]["references"] == [
+        {
+            "patchesFrom": {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "name": "hub",
+                "namespace": "team-a",
+                "fieldPath": "data[token]",
+            },
+            "toFieldPath": "data.token",
+        }
+    ]
+    pods = [_pod(manifests(outcome)[n]) for n in ("vllm/deployment", "vllm/download-543937")]
+    envs = [{e["name"] for e in pod["containers"][0]["env"]} for pod in pods]
+    assert ["HF_TOKEN" in env for env in envs] == [False, True]
+
+
+def _pod(manifest: dict[str, Any]) -> dict[str, Any]:
+    pod: dict[str, Any] = manifest["spec"]["forProvider"]["manifest"]["spec"]["template"]["spec"]
+    return pod
+
+
+@pytest.mark.parametrize("what", ["vllm/deployment", "vllm/download-543937"])
+def test_pods_are_restricted(what: str) -> None:
+    pod = _pod(manifests(first())[what])
+    container = pod["containers"][0]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"]["memory"] == container["resources"]["requests"]["memory"]
+
+
+def test_the_drain_fits_in_the_grace_period() -> None:
+    pod = _pod(manifests(first())["vllm/deployment"])
+    container = pod["containers"][0]
+    timeout = next(int(a.split("=")[1]) for a in container["args"] if a.startswith("--shutdown-timeout="))
+    stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] >= stop + timeout + 15
+
+
+@pytest.mark.parametrize(
+    ("model", "minutes"),
+    [("Qwen/Qwen3-8B", 30), ("meta-llama/Llama-3.3-70B-Instruct", 55), ("deepseek-ai/DeepSeek-R1", 180)],
+)
+def test_the_startup_budget_grows_with_the_weights(model: str, minutes: int) -> None:
+    # 15 min + 18 s/GiB: 15.26 -> 19.6, so the least 30; 131.42 -> 54.4; 641.3 -> 207, so the most 180
+    pool = {**H100, "gpusPerNode": 16}
+    outcome = compose(request({"model": model}, cluster("eu", pool, allowed=["*"])))
+    probe = _pod(manifests(outcome)["vllm/deployment"])["containers"][0]["startupProbe"]
+    assert -(-probe["failureThreshold"] * probe["periodSeconds"] // 60) == minutes

@@ -1,0 +1,176 @@
+"""Where a Model goes, and the words when it goes nowhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.vllm.world import H100, L4, T4, cluster, request
+
+from functions.base import Condition, Status
+from functions.vllm.compose import compose
+
+L4X4 = {**L4, "name": "l4x4", "gpusPerNode": 4, "priceUsdPerHour": 4.6016}
+
+
+def placed(spec: dict[str, Any], *clusters: dict[str, Any], **more: Any) -> Condition:
+    """The Placed condition of a new Model."""
+    condition = compose(request(spec, *clusters, **more)).conditions[0]
+    assert isinstance(condition, Condition)
+    return condition
+
+
+@pytest.mark.parametrize(
+    ("spec", "pools", "message"),
+    [
+        pytest.param({"model": "Qwen/Qwen3-8B"}, [H100, L4], "l4, 1 L4", id="one GPU each: the cheaper"),
+        pytest.param({"model": "Qwen/Qwen3-8B"}, [T4, L4], "l4, 1 L4", id="bf16 does not run on T4"),
+        pytest.param({"model": "Qwen/Qwen3-32B"}, [L4X4, H100], "h100, 1 H100-80GB", id="fewest GPUs first"),
+        pytest.param({"model": "Qwen/Qwen3-32B"}, [L4X4], "l4x4, 4 L4", id="tensor parallel in a node"),
+        pytest.param(
+            {"model": "Qwen/Qwen3-8B", "gpu": {"model": "H100-80GB"}},
+            [L4, H100],
+            "h100, 1 H100-80GB",
+            id="model asked",
+        ),
+        pytest.param({"model": "Qwen/Qwen3-8B", "gpu": {"count": 2}}, [L4X4], "l4x4, 2 L4", id="count asked"),
+    ],
+)
+def test_choice(spec: dict[str, Any], pools: list[dict[str, Any]], message: str) -> None:
+    condition = placed(spec, cluster("eu", *pools, allowed=["*"]))
+    assert condition.status is Status.TRUE, condition.message
+    assert condition.message == f"on platform/eu, node pool {message} a replica"
+
+
+MODEL = {"model": "Qwen/Qwen3-8B"}
+NOWHERE = [
+    pytest.param(
+        MODEL,
+        [],
+        ("NoCluster", "[platform] there is no InferenceCluster yet: ask the platform team to claim one"),
+        id="no cluster",
+    ),
+    pytest.param(
+        {**MODEL, "cluster": {"name": "us"}},
+        [cluster("eu", allowed=["*"])],
+        (
+            "ClusterNotFound",
+            "[model] there is no InferenceCluster us: correct spec.cluster, or leave it out to use any",
+        ),
+        id="unknown cluster",
+    ),
+    pytest.param(
+        MODEL,
+        [cluster("eu", allowed=["research"])],
+        (
+            "NamespaceNotAllowed",
+            "[platform] namespace team-a may not use platform/eu: ask its owner to add team-a to "
+            "spec.allowedNamespaces",
+        ),
+        id="namespace not admitted",
+    ),
+    pytest.param(
+        MODEL,
+        [cluster("eu")],
+        (
+            "NamespaceNotAllowed",
+            "[platform] namespace team-a may not use platform/eu: ask its owner to add team-a to "
+            "spec.allowedNamespaces",
+        ),
+        id="only its own namespace by default",
+    ),
+    pytest.param(
+        MODEL,
+        [cluster("eu", allowed=["*"], ready=False)],
+        ("ClusterNotReady", "[infrastructure] waits for a cluster. eu: is creating"),
+        id="cluster not ready",
+    ),
+    pytest.param(
+        {**MODEL, "contextLength": 40960, "concurrency": 2},
+        [cluster("eu", allowed=["*"])],
+        (
+            "NothingFits",
+            "[model] eu/l4: on 1 GPU each needs 26.8 GiB (weights 15.6 + cache 11.2) and has 18.1 GiB usable. "
+            "Nearest fit, on eu/l4: contextLength: 8960",
+        ),
+        id="context too long",
+    ),
+    pytest.param(
+        {"model": "meta-llama/Llama-3.3-70B-Instruct"},
+        [cluster("eu", L4, T4, allowed=["*"])],
+        (
+            "NothingFits",
+            "[model] eu/l4: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB usable; "
+            "eu/t4: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit any "
+            "node: ask the platform team for a larger pool, or take a quantised or smaller model",
+        ),
+        id="weights too large",
+    ),
+    pytest.param(
+        {**MODEL, "gpu": {"model": "H100-80GB"}},
+        [cluster("eu", allowed=["*"])],
+        (
+            "NothingFits",
+            "[model] eu/l4: it has L4, and spec.gpu.model asks for H100-80GB. Ask the platform team for a node "
+            "pool that this model can use",
+        ),
+        id="GPU that no pool has",
+    ),
+    pytest.param(
+        {**MODEL, "replicas": {"min": 2}},
+        [cluster("eu", allowed=["*"])],
+        (
+            "NothingFits",
+            "[model] eu/l4: 2 replicas read one volume, and its cluster has no shared storage. Ask the platform "
+            "team for a node pool that this model can use",
+        ),
+        id="replicas without shared storage",
+    ),
+    pytest.param(
+        {**MODEL, "replicas": {"min": 9}},
+        [cluster("eu", allowed=["*"], sharedStorage=True)],
+        (
+            "NothingFits",
+            "[model] eu/l4: 9 replicas of 1 GPUs exceed its 4 nodes. Ask the platform team for a node pool that "
+            "this model can use",
+        ),
+        id="more replicas than nodes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "clusters", "expected"), NOWHERE)
+def test_nowhere(spec: dict[str, Any], clusters: list[dict[str, Any]], expected: tuple[str, str]) -> None:
+    condition = placed(spec, *clusters)
+    assert (condition.reason, condition.text) == expected
+    assert condition.status is Status.FALSE
+
+
+@pytest.mark.parametrize(
+    ("choice", "found"),
+    [
+        ({"name": "eu", "namespace": "platform"}, "platform/eu"),
+        ({"name": "eu", "namespace": "other"}, "other/eu"),
+    ],
+)
+def test_clusters_of_one_name(choice: dict[str, str], found: str) -> None:
+    other = cluster("eu", allowed=["*"], namespace="other")
+    other["metadata"]["name"] = "eu-x2"
+    condition = placed({**MODEL, "cluster": choice}, cluster("eu", allowed=["*"]), other)
+    assert condition.message.startswith(f"on {found},")
+
+
+def test_labels_do_not_make_a_claim() -> None:
+    # A tenant may label its own cluster like another's claim; only claimRef counts.
+    impostor = cluster("mine", allowed=["*"], namespace="evil")
+    impostor["metadata"]["labels"] = {"crossplane.io/claim-name": "eu"}
+    assert placed({**MODEL, "cluster": {"name": "eu"}}, impostor).reason == "ClusterNotFound"
+
+
+def test_wildcards_admit() -> None:
+    assert placed(MODEL, cluster("eu", allowed=["team-*"])).status is Status.TRUE
+
+
+def test_the_same_whatever_the_order() -> None:
+    one, two = cluster("eu", L4, allowed=["*"]), cluster("us", L4, allowed=["*"])
+    assert placed(MODEL, one, two) == placed(MODEL, two, one)
