@@ -52,8 +52,9 @@ demo: tools ## Render and validate every claim in examples/; YAML under out/
 # standard error: with `make -s`, standard output is YAML alone.
 .PHONY: render
 render: venv ## Render one claim or XR: make -s render XR=FILE [OBSERVED= REQUIRED= SETTLE=1]
-	@$(PY) -m tools.toolchain >&2
-	@$(PY) -m tools.render $(if $(XR),'$(XR)') $(if $(OBSERVED),--observed '$(OBSERVED)') \
+	@[ -n '$(XR)' ] || { echo 'make -s render XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1]' >&2; exit 2; }
+	@$(PY) -m tools.toolchain
+	@$(PY) -m tools.render '$(XR)' $(if $(OBSERVED),--observed '$(OBSERVED)') \
 	  $(if $(REQUIRED),--required '$(REQUIRED)') $(if $(SETTLE),--settle)
 
 .PHONY: lint

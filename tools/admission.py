@@ -34,9 +34,7 @@ def admit(manifests: Sequence[Manifest], definitions: Definitions | None = None)
     schemas = [definitions.of(m).schema(version_of(m)) for m in manifests]
     extensions = sorted({definitions.of(m).path for m in manifests})
     problems: list[Problem] = []
-    for manifest, schema, verdict in zip(
-        manifests, schemas, verdicts(manifests, extensions), strict=True
-    ):
+    for manifest, schema, verdict in zip(manifests, schemas, verdicts(manifests, extensions), strict=True):
         found = [(field, message) for _, field, message in verdict.errors]
         found += apiserver.repeated_keys(manifest, schema)
         found += names.problems(manifest)

@@ -49,23 +49,20 @@ def _walk(
             field = properties.get(name, others)
             if isinstance(field, dict):
                 where = _join(path, name)
-                yield from _walk(
-                    inner, resolve(field), where, resolve, check_required=check_required
-                )
+                yield from _walk(inner, resolve(field), where, resolve, check_required=check_required)
     elif isinstance(value, list):
-        yield from _repeated(value, schema, path)
         items = resolve(schema.get("items") or {})
+        yield from _repeated(value, schema, items.get("properties", {}), path)
         for index, inner in enumerate(value):
             where = f"{path}[{index}]"
             yield from _walk(inner, items, where, resolve, check_required=check_required)
 
 
-def _repeated(values: list[Any], schema: dict[str, Any], path: str) -> Found:
+def _repeated(values: list[Any], schema: dict[str, Any], item_properties: dict[str, Any], path: str) -> Found:
     kind = schema.get("x-kubernetes-list-type")
     if kind not in {"map", "set"}:
         return
     names = schema.get("x-kubernetes-list-map-keys", [])
-    item_properties = (schema.get("items") or {}).get("properties", {})
     seen: dict[str, int] = {}
     for index, value in enumerate(values):
         key = value

@@ -131,9 +131,7 @@ def write(example: Example, settled: Settled) -> None:
         (folder / name).write_text(dump([manifest]))
 
 
-def _validate(
-    played: Sequence[tuple[Example, Settled]], definitions: Definitions
-) -> list[Problem] | None:
+def _validate(played: Sequence[tuple[Example, Settled]], definitions: Definitions) -> list[Problem] | None:
     """Return what is invalid in all that was rendered; None when it could not be checked."""
     manifests = [m for _, settled in played for m in (settled.xr, *settled.composed)]
     try:

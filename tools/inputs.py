@@ -10,9 +10,7 @@ from tools.manifests import Manifest, group_of, label
 from tools.settle import settle
 
 
-def as_xr(
-    manifest: Manifest, definitions: Definitions, observed: Sequence[Manifest] = ()
-) -> Manifest:
+def as_xr(manifest: Manifest, definitions: Definitions, observed: Sequence[Manifest] = ()) -> Manifest:
     """Return the XR of a claim; an XR passes through.
 
     Observed resources of a live cluster belong to an XR whose uid (and, for a

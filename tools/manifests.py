@@ -74,9 +74,7 @@ def parse(text: str) -> list[Manifest]:
 
 def dump(manifests: Iterable[Manifest]) -> str:
     """Return a YAML stream, keys in their given order."""
-    stream = yaml.dump_all(
-        manifests, Dumper=_PlainDumper, sort_keys=False, width=100, explicit_start=True
-    )
+    stream = yaml.dump_all(manifests, Dumper=_PlainDumper, sort_keys=False, width=100, explicit_start=True)
     return str(stream)
 
 

@@ -52,9 +52,7 @@ def observe(
     ]
 
 
-def _one(
-    desired: Manifest, xr: Manifest, *, ready: bool, failure: str | None, extra: Manifest
-) -> Manifest:
+def _one(desired: Manifest, xr: Manifest, *, ready: bool, failure: str | None, extra: Manifest) -> Manifest:
     ours = field_ownership.fields_v1(desired)
     added = _added(desired, extra)
     live = _merged(desired, added)
@@ -131,9 +129,7 @@ def _condition(type_: str, true: bool, reason: str) -> dict[str, Any]:
     }
 
 
-def _provider_entry(
-    live: Manifest, fields: dict[str, Any], subresource: str | None = None
-) -> dict[str, Any]:
+def _provider_entry(live: Manifest, fields: dict[str, Any], subresource: str | None = None) -> dict[str, Any]:
     return field_ownership.entry(
         live,
         manager=PROVIDER_MANAGER,

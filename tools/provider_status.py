@@ -108,11 +108,7 @@ def _aws(manifest: Manifest) -> dict[str, Any]:
 
 def _parameters(parameters: dict[str, Any]) -> dict[str, Any]:
     """Return the parameters as the provider reports them back: scalars, without references."""
-    return {
-        key: value
-        for key, value in parameters.items()
-        if isinstance(value, str | int | float | bool)
-    }
+    return {key: value for key, value in parameters.items() if isinstance(value, str | int | float | bool)}
 
 
 def arn(group: str, kind: str, name: str, region: str) -> str:

@@ -99,9 +99,7 @@ def _render(options: argparse.Namespace) -> Rendered:
                 required=required,
                 definitions=definitions,
             )
-        settled = settle(
-            xr, servers.targets, observed=observed, required=required, definitions=definitions
-        )
+        settled = settle(xr, servers.targets, observed=observed, required=required, definitions=definitions)
     for line in report.tree(settled, label(manifest)):
         say(line)
     return settled.rendered

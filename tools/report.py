@@ -56,9 +56,7 @@ def tree(settled: Settled, title: str) -> Iterator[str]:
     waves: dict[int, list[Manifest]] = {}
     for manifest in settled.composed:
         waves.setdefault(settled.wave(manifest), []).append(manifest)
-    blocks = [
-        (f"wave {number}", [_line(m, waiting) for m in waves[number]]) for number in sorted(waves)
-    ]
+    blocks = [(f"wave {number}", [_line(m, waiting) for m in waves[number]]) for number in sorted(waves)]
     yield f"└─ {label(settled.xr)}{_state(settled.rendered)}"
     for text in _branches(blocks):
         yield f"   {text}"

@@ -45,9 +45,7 @@ class Schemas:
         """
         self.folder = folder or paths.schemas()
         if not self.folder.is_dir():
-            raise SchemaMissingError(
-                f"{self.folder}: no folder of schemas; name one with SCHEMAS=DIR"
-            )
+            raise SchemaMissingError(f"{self.folder}: no folder of schemas; name one with SCHEMAS=DIR")
         self._crds: Mapping[tuple[str, str], Crd] | None = None
 
     @property

@@ -129,9 +129,7 @@ def _wait(server: Server) -> None:
         except OSError:
             time.sleep(0.02)
     output = last_lines(server.log.read_text(errors="replace"))
-    raise ToolError(
-        f"{server.name} did not answer on {server.target} in {START_SECONDS:.0f} s:\n{output}"
-    )
+    raise ToolError(f"{server.name} did not answer on {server.target} in {START_SECONDS:.0f} s:\n{output}")
 
 
 def _stop(servers: Iterable[Server]) -> None:

@@ -79,9 +79,7 @@ def settle(
     observed = list(observed)
     current = xr
     for number in range(1, max_rounds + 1):
-        rendered = render(
-            current, targets, observed=observed, required=required, definitions=definitions
-        )
+        rendered = render(current, targets, observed=observed, required=required, definitions=definitions)
         before = rounds[-1].rendered if rounds else Rendered(xr=xr)
         if rendered.fatal is not None:
             rounds.append(Round(number, rendered, (), ()))
@@ -130,8 +128,6 @@ def _differences(old: object, new: object, path: str) -> list[str]:
         return [
             line
             for key in sorted({*old, *new})
-            for line in _differences(
-                old.get(key), new.get(key), f"{path}.{key}" if path else str(key)
-            )
+            for line in _differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
         ]
     return [f"{path}: {old!r} became {new!r}"]

@@ -125,9 +125,7 @@ def check_installed(tool: Tool, path: Path) -> None:
     if not path.is_file():
         raise ToolError(f"{tool.variable}={path}: there is no such file")
     try:
-        answer = subprocess.run(
-            [path, *tool.ask], capture_output=True, text=True, timeout=60, check=False
-        )
+        answer = subprocess.run([path, *tool.ask], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{path} does not run: {error}") from error
     asked = " ".join((path.name, *tool.ask))
@@ -186,9 +184,7 @@ def _run_with_ticks(tool: Tool, command: Sequence[str]) -> None:
     # GOTOOLCHAIN=local: never download another compiler, which many networks
     # do not allow. GOFLAGS of the user could undo ours.
     environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
-    process = subprocess.Popen(
-        command, cwd=tool.source, env=environment, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen(command, cwd=tool.source, env=environment, stderr=subprocess.PIPE, text=True)
     progress = _Progress(tool.name)
     reader = threading.Thread(target=progress.read, args=(process,), daemon=True)
     reader.start()

@@ -1,0 +1,179 @@
+"""The real CLI and core over a made-up function."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.tools.farm import COMMAND, made_claim
+from tools import inputs, paths
+from tools.definitions import Definitions
+from tools.errors import ToolError
+from tools.manifests import as_json_list, load, parse, resource_name
+from tools.observe import observe
+from tools.rendering import fatal_message, render
+from tools.report import results, tree, unready
+from tools.servers import running
+from tools.settle import settle
+
+Targets = Mapping[str, str]
+
+
+def test_a_render(definitions: Definitions, targets: Targets) -> None:
+    xr = inputs.as_xr(made_claim(), definitions)
+    rendered = render(xr, targets, definitions=definitions)
+    assert [resource_name(m) for m in rendered.composed] == ["house"]
+    [house] = rendered.composed
+    assert house["metadata"]["name"] == f"{xr['metadata']['name']}-house"
+    assert house["metadata"]["ownerReferences"][0]["uid"] == xr["metadata"]["uid"]
+    assert rendered.xr["status"]["phase"] == "Building"
+    assert list(results(rendered)) == ['Normal: Pipeline step "plough": saw 0']
+    assert unready(rendered) == {"house"}
+    assert rendered.fatal is None
+
+
+def test_the_rendered_xr_has_the_defaults_that_the_cli_applies(
+    definitions: Definitions, targets: Targets, tmp_path: Path
+) -> None:
+    xr = inputs.as_xr(made_claim(fields=[{"name": "a"}]), definitions)
+    rendered = render(xr, targets, definitions=definitions)
+    assert rendered.xr["spec"]["size"] == 3
+    (tmp_path / "xr.yaml").write_text(as_json_list([xr]))
+    (tmp_path / "functions.yaml").write_text(
+        as_json_list(
+            [
+                {
+                    "apiVersion": "pkg.crossplane.io/v1",
+                    "kind": "Function",
+                    "metadata": {"name": "function-farm"},
+                    "spec": {"package": "none"},
+                }
+            ]
+        )
+    )
+    command: list[str | Path] = [
+        *(paths.crossplane(), "composition", "render", tmp_path / "xr.yaml"),
+        *(definitions.all_compositions[0].path, tmp_path / "functions.yaml"),
+        f"--xrd={definitions.all[0].path}",
+        f"--crossplane-binary={paths.crossplane_core()}",
+        "--function-annotations=render.crossplane.io/runtime=Development",
+        "--function-annotations=render.crossplane.io/runtime-development-target=" + targets["function-farm"],
+        "--include-full-xr",
+    ]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert parse(told.stdout)[0] == rendered.xr
+
+
+def test_a_fatal_result_is_told_in_the_functions_words(definitions: Definitions, targets: Targets) -> None:
+    xr = inputs.as_xr(made_claim(say="fatal"), definitions)
+    rendered = render(xr, targets, definitions=definitions)
+    assert rendered.fatal == "plough: spec.say: got fatal,\nallowed anything else"
+    assert rendered.composed == []
+
+
+def test_other_failures_are_no_fatal_result() -> None:
+    assert fatal_message("crossplane: error: cannot load XRD") is None
+
+
+def test_a_status_field_that_is_no_longer_set_goes_away(definitions: Definitions, targets: Targets) -> None:
+    first = render(inputs.as_xr(made_claim(), definitions), targets, definitions=definitions)
+    assert first.xr["status"]["started"] is True
+    observed = observe(first.composed, first.xr)
+    second = render(first.xr, targets, observed=observed, definitions=definitions)
+    assert "started" not in second.xr["status"]
+
+
+def test_settling_plays_the_waves(definitions: Definitions, targets: Targets) -> None:
+    xr = inputs.as_xr(made_claim(), definitions)
+    settled = settle(xr, targets, definitions=definitions)
+    assert [r.new for r in settled.rounds] == [("house",), ("barn", "silo"), ()]
+    assert settled.xr["status"]["phase"] == "Ready"
+    assert len(settled.observed) == 3
+    name = xr["metadata"]["name"]
+    assert "\n".join(tree(settled, "Farm team-a/home")) == textwrap.dedent(
+        f"""\
+        Farm team-a/home
+        └─ XFarm {name}  ready
+           ├─ wave 1
+           │  └─ ConfigMap {name}-house  ready
+           └─ wave 2
+              ├─ ConfigMap {name}-barn  ready
+              └─ ConfigMap {name}-silo  ready"""
+    )
+
+
+def test_what_never_settles_is_named(definitions: Definitions, targets: Targets) -> None:
+    xr = inputs.as_xr(made_claim(say="restless"), definitions)
+    with pytest.raises(ToolError, match=r"after 4 rounds:\n  XR status: rounds: 3 became 4"):
+        settle(xr, targets, definitions=definitions, max_rounds=4)
+
+
+def test_observed_resources_of_a_live_cluster_give_the_xr_its_identity(
+    definitions: Definitions, targets: Targets
+) -> None:
+    xr = inputs.as_xr(made_claim(), definitions)
+    xr["metadata"] |= {"name": "home-live1", "uid": "11111111-0000-0000-0000-000000000000"}
+    live = observe(render(xr, targets, definitions=definitions).composed, xr)
+    again = inputs.as_xr(made_claim(), definitions, live)
+    assert again["metadata"]["name"] == "home-live1"
+    rendered = render(again, targets, observed=live, definitions=definitions)
+    assert len(rendered.composed) == 3
+
+
+def test_a_required_claim_without_a_status_is_played_first(
+    definitions: Definitions, targets: Targets
+) -> None:
+    said: list[str] = []
+    other = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}
+    found = inputs.required_resources([made_claim(), other], targets, definitions, said.append)
+    assert [m["kind"] for m in found] == ["XFarm", "ConfigMap"]
+    assert found[0]["status"]["phase"] == "Ready"
+    assert "everything reported ready" in said[0]
+
+
+def test_a_function_that_is_not_running_is_named(definitions: Definitions) -> None:
+    with pytest.raises(ToolError, match="needs function-farm, which is not running"):
+        render(inputs.as_xr(made_claim(), definitions), {}, definitions=definitions)
+
+
+def test_a_server_that_exits_says_why() -> None:
+    with (
+        pytest.raises(ToolError, match=r"function-cow exited with code 2[^$]*no function cow"),
+        running(["function-cow"], command=COMMAND),
+    ):
+        pass
+
+
+def test_servers_stop_when_their_user_is_told_to(tmp_path: Path) -> None:
+    script = tmp_path / "user.py"
+    script.write_text(
+        "import time\n"
+        "from tools.servers import running\n"
+        f"with running(['function-farm'], command={COMMAND!r}) as servers:\n"
+        "    print(servers.by_name['function-farm'].process.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    user = subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=paths.ROOT,
+        env={"PYTHONPATH": str(paths.ROOT)},
+    )
+    assert user.stdout is not None
+    server = int(user.stdout.readline())
+    user.send_signal(signal.SIGTERM)
+    assert user.wait(timeout=10) == 128 + signal.SIGTERM
+    user.stdout.close()
+    status = Path(f"/proc/{server}/cmdline")
+    assert not status.exists() or "fake_function" not in status.read_text()
+
+
+def test_the_made_up_definitions_are_read(definitions: Definitions) -> None:
+    [composition] = definitions.all_compositions
+    assert composition.functions == ("function-farm",)
+    assert load(composition.path)[0]["kind"] == "Composition"

@@ -1,0 +1,65 @@
+import pytest
+
+from tools.manifests import Manifest
+from tools.schemas import Schemas
+from tools.validate import validate
+
+
+def _object(manifest: Manifest, **spec: object) -> Manifest:
+    return {
+        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
+        "kind": "Object",
+        "metadata": {"name": "o", "namespace": "n"},
+        "spec": {"forProvider": {"manifest": manifest}, **spec},
+    }
+
+
+def _manifest(api_version: str, kind: str, **fields: object) -> Manifest:
+    metadata = {"name": "m", "namespace": "n"}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata, **fields}
+
+
+def test_valid_manifests_have_no_problems(schemas: Schemas) -> None:
+    inside = _manifest("v1", "ConfigMap", data={"a": "b"})
+    assert validate([inside, _object(inside), _object(_object(inside))], schemas) == []
+
+
+@pytest.mark.parametrize(
+    ("manifest", "problem"),
+    [
+        (_manifest("v1", "ConfigMap", date={}), 'ConfigMap n/m: unknown field "date"'),
+        (
+            _manifest("kubernetes.m.crossplane.io/v1alpha1", "Object", spec={"forProvidr": {}}),
+            "Object n/m: spec.forProvidr: unknown field",
+        ),
+        (
+            _manifest("foo.dev/v1", "Bar"),
+            "Bar n/m: no schema for foo.dev/v1 Bar in ",
+        ),
+        (
+            _object(_manifest("v1", "Namespace")),
+            "Namespace n/m in Object n/o: metadata.namespace: must be absent",
+        ),
+        (
+            {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "m"}},
+            "Secret m: metadata.namespace: is required",
+        ),
+        (
+            _object(_object(_manifest("v1", "Secret", dta={}))),
+            'Secret n/m in Object n/o in Object n/o: unknown field "dta"',
+        ),
+        (
+            _object(_manifest("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", spec={"a": 1})),
+            "LeaderWorkerSet n/m in Object n/o: spec.",
+        ),
+    ],
+)
+def test_what_an_api_server_would_refuse(manifest: Manifest, problem: str, schemas: Schemas) -> None:
+    found = [str(p) for p in validate([manifest], schemas)]
+    assert any(text.startswith(problem) for text in found), found
+
+
+def test_of_what_is_only_observed_a_name_is_enough(schemas: Schemas) -> None:
+    named = _manifest("gateway.networking.k8s.io/v1", "Gateway")
+    assert validate([_object(named)], schemas) != []
+    assert validate([_object(named, managementPolicies=["Observe"])], schemas) == []
