@@ -1,0 +1,77 @@
+"""Renders of every example by the real reconciler, against committed files, and valid.
+
+`make golden` rewrites the files; read their diff line by line.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.golden.conftest import Played
+from tools import paths
+from tools.demo import Example
+from tools.errors import SchemaMissingError
+from tools.manifests import dump
+from tools.settle import Settled
+from tools.validate import validate
+
+HERE = Path(__file__).parent
+EXAMPLES = sorted(str(p.relative_to(paths.EXAMPLES).with_suffix("")) for p in paths.EXAMPLES.rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_render(name: str, played: Played, golden_update: bool) -> None:
+    example, settled = played.examples[name]
+    file = HERE / f"{name.replace('/', '-')}.yaml"
+    text = _golden(example, settled)
+    if golden_update:
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8"), f"{file} differs: make golden, and read the diff"
+
+
+def _golden(example: Example, settled: Settled) -> str:
+    """The waves, the XR's status in the end, and everything composed then."""
+    waves: list[dict[str, Any]] = [
+        {"wave": r.number, "creates": list(r.new)} for r in settled.rounds if r.new or r.removed
+    ]
+    head: dict[str, Any] = {"example": str(example.path.relative_to(paths.ROOT)), "waves": waves}
+    return dump([head, {"status": settled.xr["status"]}, *settled.composed])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_everything_is_ready_in_the_end(name: str, played: Played) -> None:
+    _, settled = played.examples[name]
+    assert settled.rendered.fatal is None
+    conditions = {c["type"]: c for c in settled.rendered.conditions}
+    assert {type_: c["status"] for type_, c in conditions.items()} == dict.fromkeys(conditions, "True")
+    assert [r.removed for r in settled.rounds if r.removed] == []
+
+
+def test_no_wave_is_larger_than_the_circuit_breaker_allows(played: Played) -> None:
+    from functions.base.assemble import IN_FLIGHT
+
+    for name, (_, settled) in played.examples.items():
+        assert max(len(r.new) for r in settled.rounds) <= IN_FLIGHT, name
+
+
+def test_everything_is_valid(played: Played) -> None:
+    """Each resource of each round, and the manifests inside Objects, against the real schemas."""
+    manifests = [settled.xr for _, settled in played.examples.values()]
+    for _, settled in played.examples.values():
+        manifests += settled.composed
+    try:
+        problems = validate(manifests)
+    except SchemaMissingError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+    assert [str(problem) for problem in problems] == []
+
+
+def test_every_example_has_one_golden_file() -> None:
+    files = {p.stem for p in HERE.glob("*.yaml")}
+    assert files == {name.replace("/", "-") for name in EXAMPLES}

@@ -1,0 +1,102 @@
+"""A composition's pipeline in process, run the way Crossplane runs it.
+
+Thousands of runs a test are too many for the CLI; the golden tests show that the real
+reconciler and this one see the same responses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from crossplane.function.proto.v1 import run_function_pb2 as fnv1
+
+from functions.base.respond import respond
+from functions.base.wire import to_plain, to_struct
+from functions.main import load
+from tools.manifests import resource_name
+
+STEPS = {"XInferenceCluster": ("node-pools", "gpu-stack"), "XModel": ("vllm",)}
+ROUNDS = 5
+"""Crossplane's limit for requirements to become stable."""
+
+
+@dataclass
+class Run:
+    """What a pipeline gave."""
+
+    composed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
+    conditions: dict[str, fnv1.Condition] = field(default_factory=dict)
+    fatal: str | None = None
+    wire: list[bytes] = field(default_factory=list)
+    """Every step's last response."""
+
+
+def run(
+    xr: Mapping[str, Any],
+    observed: Sequence[Mapping[str, Any]] = (),
+    available: Sequence[Mapping[str, Any]] = (),
+    *,
+    answer: bool = True,
+) -> Run:
+    """Run the XR's pipeline once.
+
+    Args:
+        xr: the observed composite.
+        observed: composed resources as they live.
+        available: what answers requirements.
+        answer: whether requirements are answered at all.
+    """
+    result, desired = Run(), fnv1.State()
+    for step in STEPS[xr["kind"]]:
+        response = _step(step, _request(xr, observed, desired), available, answer)
+        desired = response.desired
+        result.wire.append(response.SerializeToString(deterministic=True))
+        result.conditions.update({c.type: c for c in response.conditions})
+        for outcome in response.results:
+            if outcome.severity == fnv1.SEVERITY_FATAL:
+                result.fatal = outcome.message
+                return result
+    result.composed = {name: to_plain(r.resource) for name, r in desired.resources.items()}
+    result.status = to_plain(desired.composite.resource).get("status", {})
+    return result
+
+
+def _request(
+    xr: Mapping[str, Any], observed: Sequence[Mapping[str, Any]], desired: fnv1.State
+) -> fnv1.RunFunctionRequest:
+    request = fnv1.RunFunctionRequest(desired=desired)
+    to_struct(xr, request.observed.composite.resource)
+    for live in observed:
+        to_struct(live, request.observed.resources[resource_name(dict(live))].resource)
+    return request
+
+
+def _step(
+    name: str, request: fnv1.RunFunctionRequest, available: Sequence[Mapping[str, Any]], answer: bool
+) -> fnv1.RunFunctionResponse:
+    function = load(name)
+    response = respond(function, request)
+    for _ in range(ROUNDS):
+        asked = dict(response.requirements.resources)
+        if not answer or set(asked) <= set(request.required_resources):
+            return response
+        for key, selector in asked.items():
+            answers = request.required_resources[key]
+            for resource in available:
+                if _selects(selector, resource):
+                    to_struct(resource, answers.items.add().resource)
+        response = respond(function, request)
+    raise AssertionError(f"{name}: requirements never became stable")
+
+
+def _selects(selector: fnv1.ResourceSelector, resource: Mapping[str, Any]) -> bool:
+    if (resource["apiVersion"], resource["kind"]) != (selector.api_version, selector.kind):
+        return False
+    metadata = resource["metadata"]
+    if selector.HasField("match_name"):
+        return bool(metadata["name"] == selector.match_name)
+    labels = metadata.get("labels", {})
+    return all(labels.get(k) == v for k, v in selector.match_labels.labels.items())

@@ -1,0 +1,126 @@
+"""Rule 1 over live clusters and Models: whatever is taken away, nothing live disappears."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.properties.pipeline import run
+from tests.properties.worlds import clusters, models, name_of, world
+
+EVERY = [*clusters(), *models()]
+
+# A FATAL is for a spec that is invalid, never for something missing. These are all the
+# causes that taking an optional field away may have, by the field.
+INVALID_WITHOUT = {
+    "aws": "name exactly one of aws and existing",
+    "existing": "name exactly one of aws and existing",
+    "gpu": "names its GPU",
+    "instanceType": "names its GPU",
+}
+# What goes away with an optional field, since the spec says so.
+GOES_WITH = {"source": {"vllm/hub-token"}, "huggingFace": {"vllm/hub-token"}, "tokenSecretRef": {"vllm/hub-token"}}
+
+
+def _some(items: list[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.sampled_from(items), unique_by=repr) if items else st.just([])
+
+
+@pytest.mark.parametrize("example", EVERY)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_whatever_is_missing(example: str, data: st.DataObject) -> None:
+    live = world(example)
+    lost = set(data.draw(_some(sorted(live.names())), label="observed resources lost"))
+    unready = set(data.draw(_some(sorted(live.names())), label="not ready"))
+    available = data.draw(_some(live.available), label="required resources left")
+    answer = data.draw(st.booleans(), label="requirements answered")
+    forgotten = data.draw(_some(sorted(live.xr["status"])), label="status lost")
+    xr = {**live.xr, "status": {k: v for k, v in live.xr["status"].items() if k not in forgotten}}
+    observed = [_unready(o) if name_of(o) in unready else o for o in live.observed if name_of(o) not in lost]
+    made = run(xr, observed, available, answer=answer)
+    assert made.fatal is None
+    assert live.names() - lost <= set(made.composed)
+    assert set(made.conditions) >= {c["type"] for c in live.xr["status"]["conditions"]}
+
+
+def _unready(live: dict[str, Any]) -> dict[str, Any]:
+    if "conditions" not in live.get("status", {}):
+        return live
+    broken = copy.deepcopy(live)
+    broken["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": "Broken"}]
+    return broken
+
+
+@pytest.mark.parametrize("example", EVERY)
+def test_each_optional_field(example: str) -> None:
+    live = world(example)
+    for path in _fields(live.xr["spec"]):
+        if path[0] == "claimRef":
+            continue
+        xr = copy.deepcopy(live.xr)
+        _remove(xr["spec"], path)
+        made = run(xr, live.observed, live.available)
+        field = str(path[-1])
+        if made.fatal is not None:
+            required = field in ("nodePools", "model", "name", "region", "kubeconfigSecretRef") or "architecture" in path
+            assert required or INVALID_WITHOUT[field] in made.fatal, (path, made.fatal)
+        else:
+            assert live.names() - GOES_WITH.get(field, set()) <= set(made.composed), path
+
+
+def _fields(node: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Every field of a spec; items of lists are not fields."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield (*path, key)
+            yield from _fields(value, (*path, key))
+    elif isinstance(node, list):
+        for index, value in enumerate(node):
+            yield from _fields(value, (*path, index))
+
+
+def _remove(spec: Any, path: tuple[str | int, ...]) -> None:
+    for key in path[:-1]:
+        spec = spec[key]
+    del spec[path[-1]]
+
+
+@pytest.mark.parametrize("example", EVERY)
+@settings(max_examples=10)
+@given(data=st.data())
+def test_the_same_request_gives_the_same_bytes(example: str, data: st.DataObject) -> None:
+    live = world(example)
+    shuffled = data.draw(st.permutations(live.observed))
+    available = data.draw(st.permutations(live.available))
+    assert run(live.xr, live.observed, live.available).wire == run(live.xr, shuffled, available).wire
+
+
+@pytest.mark.parametrize("example", EVERY)
+def test_nothing_changes_once_settled(example: str) -> None:
+    live = world(example)
+    made = run(live.xr, live.observed, live.available)
+    assert set(made.composed) == live.names()
+    assert made.status == {k: v for k, v in live.xr["status"].items() if k != "conditions"}
+
+
+@pytest.mark.parametrize("example", EVERY)
+def test_only_our_fields_are_desired(example: str) -> None:
+    """Carried on from observed objects alone, everything is desired as it was composed."""
+    live = world(example)
+    composed = run(live.xr, live.observed, live.available).composed
+    lost = {**live.xr, "status": {}}
+    carried = run(lost, live.observed, [], answer=False).composed
+    for name, manifest in carried.items():
+        assert _body(manifest) == _body(composed[name]), name
+
+
+def _body(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in manifest.items() if k != "metadata"}
+
+

@@ -1,0 +1,101 @@
+"""What an API server refuses of a claim, by the real CLI on the XRDs, with the words a user reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tools.admission import admit
+
+POOL = {"name": "l4", "gpu": {"model": "L4"}}
+AWS = {"region": "eu-central-1"}
+EXISTING = {"kubeconfigSecretRef": {"name": "kubeconfig"}}
+
+
+def cluster(spec: dict[str, Any]) -> dict[str, Any]:
+    return _claim("InferenceCluster", spec)
+
+
+def model(**spec: Any) -> dict[str, Any]:
+    return _claim("Model", {"model": "Qwen/Qwen3-8B", **spec})
+
+
+def _claim(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"name": "bad", "namespace": "team-a"}
+    return {"apiVersion": "freehold.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+HOUSE = {
+    "parametersBillions": 3.1,
+    "layers": 36,
+    "attentionHeads": 16,
+    "kvHeads": 3,
+    "headDim": 128,
+    "maxContextLength": 32768,
+}
+ONE_PLACE = "name exactly one of aws and existing: where the cluster is"
+RANGE = "aws.vpcCidr must be a private IPv4 range between /16 and /20, such as 10.0.0.0/16"
+BAD = {
+    "no cloud": (cluster({"nodePools": [POOL]}), ONE_PLACE),
+    "two clouds": (cluster({"aws": AWS, "existing": EXISTING, "nodePools": [POOL]}), ONE_PLACE),
+    "no pools": (cluster({"aws": AWS, "nodePools": []}), "should have at least 1 items"),
+    "min above max": (
+        cluster({"aws": AWS, "nodePools": [{**POOL, "nodes": {"min": 5, "max": 2}}]}),
+        "nodes.min must not be larger than nodes.max",
+    ),
+    "min above the default max": (
+        cluster({"aws": AWS, "nodePools": [{**POOL, "nodes": {"min": 5}}]}),
+        "nodes.min must not be larger than nodes.max",
+    ),
+    "pool names twice": (
+        cluster({"aws": AWS, "nodePools": [POOL, POOL]}),
+        "every node pool needs a name of its own",
+    ),
+    "pool of nothing": (
+        cluster({"aws": AWS, "nodePools": [{"name": "a"}]}),
+        "a node pool names its GPU (gpu: {model: L4}) or its machine (instanceType: g6.xlarge)",
+    ),
+    "existing without gpu": (
+        cluster({"existing": EXISTING, "nodePools": [{"name": "a", "instanceType": "g6.xlarge"}]}),
+        "a node pool of an existing cluster declares its gpu",
+    ),
+    "existing with a machine": (
+        cluster({"existing": EXISTING, "nodePools": [{**POOL, "instanceType": "g6.xlarge"}]}),
+        "a node pool of an existing cluster has no instanceType",
+    ),
+    "no region": (cluster({"aws": {}, "nodePools": [POOL]}), "Required value"),
+    "no such region": (cluster({"aws": {"region": "Frankfurt"}, "nodePools": [POOL]}), "should match"),
+    "range with host bits": (cluster({"aws": {**AWS, "vpcCidr": "10.0.0.1/16"}, "nodePools": [POOL]}), RANGE),
+    "range too small": (cluster({"aws": {**AWS, "vpcCidr": "10.0.0.0/28"}, "nodePools": [POOL]}), RANGE),
+    "range not private": (cluster({"aws": {**AWS, "vpcCidr": "11.0.0.0/16"}, "nodePools": [POOL]}), RANGE),
+    "range of nonsense": (cluster({"aws": {**AWS, "vpcCidr": "999.0.0.0/16"}, "nodePools": [POOL]}), RANGE),
+    "ranges overlap": (
+        cluster({"aws": {**AWS, "vpcCidr": "10.0.0.0/16", "serviceCidr": "10.0.64.0/20"}, "nodePools": [POOL]}),
+        "aws.vpcCidr and aws.serviceCidr overlap: choose ranges apart from each other",
+    ),
+    "two zones": (cluster({"aws": {**AWS, "zones": ["a", "b"]}, "nodePools": [POOL]}), "should have at least 3"),
+    "pool name too long": (cluster({"aws": AWS, "nodePools": [{**POOL, "name": "a" * 21}]}), "may not be more than 20"),
+    "unknown field": (cluster({"aws": AWS, "nodePols": [], "nodePools": [POOL]}), "unknown field"),
+    "a model without name": (_claim("Model", {}), "Required value"),
+    "a model that is no name": (model(model="qwen3"), "should match"),
+    "heads": (model(architecture=HOUSE), "architecture.attentionHeads must be a multiple of kvHeads"),
+    "cluster by both": (
+        model(cluster={"name": "eu", "matchLabels": {"a": "b"}}),
+        "cluster takes either a name or matchLabels, not both and not neither",
+    ),
+    "cluster by nothing": (model(cluster={}), "cluster takes either a name or matchLabels"),
+    "context of nothing": (model(contextLength=0), "should be greater than or equal to 128"),
+    "env that is no name": (model(engine={"env": [{"name": "A B", "value": ""}]}), "should match"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_refused(name: str) -> None:
+    claim, message = BAD[name]
+    problems = [str(problem) for problem in admit([claim])]
+    assert any(message in problem for problem in problems), problems
+
+
+def test_a_good_claim_is_not() -> None:
+    assert admit([cluster({"aws": AWS, "nodePools": [POOL]}), model()]) == []
