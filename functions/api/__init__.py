@@ -1,6 +1,6 @@
 """Both XRs and the functions' inputs as typed models; the XRDs are generated from them."""
 
-from .cluster import Aws, Capacity, ClusterSpec, Existing, Gpu, NodePool, Nodes
+from .cluster import Aws, Capacity, ClusterSpec, Existing, Gpu, NodePool, Nodes, ProviderConfigRef
 from .cluster_status import Access, ClusterStatus, Network, PoolStatus
 from .inputs import Chart, GPUStackInput, NodePoolsInput, VLLMInput
 from .model import Architecture, ClusterChoice, ModelSpec, Precision
@@ -33,6 +33,7 @@ __all__ = [
     "Placement",
     "PoolStatus",
     "Precision",
+    "ProviderConfigRef",
     "Schema",
     "Sizing",
     "VLLMInput",

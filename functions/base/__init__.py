@@ -8,10 +8,12 @@ from .conditions import Condition, Progress, Status, Whose
 from .errors import Invalid, Unanswered
 from .naming import HELM_RELEASE, LABEL, digest, unique_name
 from .outcome import Function, Outcome, Readiness, Resource, condition_true, exists
+from .policies import DIES_WITH_CLUSTER
 from .request import Claim, Request, Selector, parse
 from .view import View
 
 __all__ = [
+    "DIES_WITH_CLUSTER",
     "HELM_RELEASE",
     "LABEL",
     "Claim",

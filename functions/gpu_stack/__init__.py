@@ -1,0 +1,5 @@
+"""function-gpu-stack: what a cluster needs to offer its GPUs to pods.
+
+Reading order: `plan`, `release` (what every Helm Release has), one module a
+component (`node_feature_discovery`, `gpu_operator`), `compose`.
+"""

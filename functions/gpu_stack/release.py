@@ -1,0 +1,64 @@
+"""What every Helm Release here has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.base import DIES_WITH_CLUSTER, HELM_RELEASE, Resource
+from functions.catalog import ChartVersion
+
+from .plan import Plan
+
+__all__ = ["REACHABLE", "release"]
+
+REACHABLE = "node-pools/reachable"
+"""Ready once the cluster's API answers."""
+
+
+def release(
+    plan: Plan,
+    what: str,
+    chart: ChartVersion,
+    namespace: str,
+    values: Mapping[str, Any],
+    after: tuple[str, ...] = (),
+) -> Resource:
+    """Compose a Helm Release.
+
+    Args:
+        plan: the stack.
+        what: its name in the composition after the function's.
+        chart: the chart and its version.
+        namespace: its namespace in the cluster, which Helm creates.
+        values: of the chart.
+        after: what must be ready before, beside the cluster.
+    """
+    # A name of our own: a Release adopts, and changes, an installation of the same name.
+    helm_name = f"freehold-{what}"
+    assert len(helm_name) <= HELM_RELEASE, helm_name
+    spec: dict[str, Any] = {
+        "forProvider": {
+            "chart": {"name": chart.name, "repository": chart.repository, "version": chart.version},
+            "namespace": namespace,
+            # Ready means that its pods are; Helm gives up after the time out and tries again.
+            "wait": True,
+            "waitTimeout": "10m",
+            "values": values,
+        },
+        "rollbackLimit": 3,
+        "providerConfigRef": {"kind": "ProviderConfig", "name": plan.access.helm_provider_config},
+    }
+    if plan.owned:
+        spec["managementPolicies"] = list(DIES_WITH_CLUSTER)
+    manifest = {
+        "apiVersion": "helm.m.crossplane.io/v1beta1",
+        "kind": "Release",
+        "metadata": {
+            "name": plan.object_name(what),
+            "namespace": plan.access.helm_namespace or plan.access.namespace,
+            "annotations": {"crossplane.io/external-name": helm_name},
+        },
+        "spec": spec,
+    }
+    return Resource(f"gpu-stack/{what}", manifest, (REACHABLE, *after))

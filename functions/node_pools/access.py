@@ -1,0 +1,122 @@
+"""The way into a cluster: ProviderConfigs and the proof that its API answers.
+
+The ProviderConfigs are namespaced: a cluster-wide one could be used from any
+namespace by anyone who may create an Object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from functions.api import Access
+from functions.base import Request, Resource, condition_true, exists, unique_name
+
+__all__ = ["HELM", "KUBERNETES", "REACHABLE", "Way", "is_reachable", "resources"]
+
+KUBERNETES = "node-pools/provider-config-kubernetes"
+HELM = "node-pools/provider-config-helm"
+REACHABLE = "node-pools/reachable"
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a cluster is reached."""
+
+    composite: str
+    """The composite's name."""
+    namespace: str
+    """The platform namespace: of everything that reaches into the cluster, but Helm."""
+    secret_namespace: str
+    """Namespace of the Secret with the kubeconfig."""
+    secret: str
+    key: str
+
+    @property
+    def kubernetes(self) -> str:
+        """Name of provider-kubernetes' ProviderConfig."""
+        return unique_name(self.composite, "kubernetes")
+
+    @property
+    def helm(self) -> str:
+        """Name of provider-helm's ProviderConfig."""
+        return unique_name(self.composite, "helm")
+
+    @property
+    def status(self) -> Access:
+        """What the other functions need to know.
+
+        provider-helm looks for the Secret of a namespaced ProviderConfig in the
+        Release's namespace, whatever secretRef.namespace says (enrichLocalSecretRefs
+        in pkg/clients/helm/helm.go, v1.4.0). Anywhere but next to the Secret, a
+        tenant could name the Secret of somebody else's cluster.
+        """
+        elsewhere = self.secret_namespace != self.namespace
+        return Access(
+            namespace=self.namespace,
+            kubernetes_provider_config=self.kubernetes,
+            helm_provider_config=self.helm,
+            helm_namespace=self.secret_namespace if elsewhere else None,
+        )
+
+
+def resources(way: Way, after: tuple[str, ...] = (), answers_after: tuple[str, ...] = ()) -> list[Resource]:
+    """Compose the way in.
+
+    Args:
+        way: how the cluster is reached.
+        after: what the ProviderConfigs wait for.
+        answers_after: what the proof waits for on top of them.
+    """
+    configs = (KUBERNETES, HELM)
+    return [
+        Resource(KUBERNETES, _kubernetes(way), after, exists),
+        Resource(HELM, _helm(way), after, exists),
+        Resource(REACHABLE, _reachable(way), (*configs, *answers_after)),
+    ]
+
+
+def is_reachable(request: Request) -> bool:
+    """Tell whether the cluster's API has answered."""
+    seen = request.resource(REACHABLE)
+    return seen is not None and condition_true()(seen)
+
+
+def _credentials(way: Way) -> dict[str, Any]:
+    ref = {"namespace": way.secret_namespace, "name": way.secret, "key": way.key}
+    return {"credentials": {"source": "Secret", "secretRef": ref}}
+
+
+def _kubernetes(way: Way) -> dict[str, Any]:
+    return {
+        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
+        "kind": "ProviderConfig",
+        "metadata": {"name": way.kubernetes, "namespace": way.namespace},
+        "spec": _credentials(way),
+    }
+
+
+def _helm(way: Way) -> dict[str, Any]:
+    return {
+        "apiVersion": "helm.m.crossplane.io/v1beta1",
+        "kind": "ProviderConfig",
+        "metadata": {"name": way.helm, "namespace": way.secret_namespace},
+        "spec": _credentials(way),
+    }
+
+
+def _reachable(way: Way) -> dict[str, Any]:
+    """Observe a namespace that every cluster has; nothing is changed or deleted by it."""
+    return {
+        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
+        "kind": "Object",
+        "metadata": {"name": unique_name(way.composite, "reachable"), "namespace": way.namespace},
+        "spec": {
+            "managementPolicies": ["Observe"],
+            "forProvider": {
+                "manifest": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
+            },
+            "readiness": {"policy": "DeriveFromCelQuery", "celQuery": "object.status.phase == 'Active'"},
+            "providerConfigRef": {"kind": "ProviderConfig", "name": way.kubernetes},
+        },
+    }

@@ -1,0 +1,126 @@
+"""The EKS cluster as composed resources, conditions and status."""
+
+from __future__ import annotations
+
+from functions.api import ClusterSpec, Network, NodePoolsInput
+from functions.base import (
+    Condition,
+    Outcome,
+    Progress,
+    Request,
+    Resource,
+    Status,
+    Whose,
+    condition_true,
+)
+
+from .. import access
+from ..plan import summary
+from . import addons, control_plane, iam, network, pools
+from .plan import Plan, make, pool_resource
+
+__all__ = ["compose"]
+
+
+def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
+    """Compose an EKS cluster.
+
+    Raises:
+        Invalid: when the spec asks for what AWS, or the live cluster, cannot give.
+    """
+    plan = make(request, spec, given)
+    parts = {
+        "NetworkReady": network.resources(plan),
+        "ControlPlaneReady": [
+            *iam.resources(plan),
+            *control_plane.resources(plan),
+            *addons.before_nodes(plan),
+        ],
+        "NodePoolsReady": [
+            *pools.resources(request, plan),
+            *addons.after_nodes(plan, pools.SYSTEM),
+        ],
+    }
+    # It answers for the cluster as a whole: nothing could run before there are nodes and names.
+    parts["ControlPlaneReady"] += access.resources(
+        control_plane.way(plan),
+        after=(control_plane.AUTH,),
+        answers_after=(f"node-pools/{pools.SYSTEM}", "node-pools/addon-coredns"),
+    )
+    parts["NodePoolsReady"].append(addons.storage_class(plan))
+    return Outcome(
+        resources=_in_order([resource for part in parts.values() for resource in part]),
+        conditions=_conditions(request, plan, parts),
+        status=_status(request, plan),
+        notes=(plan.version.note,) if plan.version.note else (),
+    )
+
+
+def _in_order(resources: list[Resource]) -> list[Resource]:
+    """Put every resource behind what it waits for, else as it came: waves are filled in this order."""
+    placed: list[Resource] = []
+    names: set[str] = set()
+    rest = resources
+    while rest:
+        ready = [r for r in rest if names.issuperset(r.after)]
+        if not ready:
+            raise ValueError(f"{rest[0].name} waits for itself, or for what is not composed: {rest[0].after}")
+        placed += ready
+        names |= {r.name for r in ready}
+        rest = [r for r in rest if r.name not in names]
+    return placed
+
+
+def _status(request: Request, plan: Plan) -> dict[str, object]:
+    return {
+        "access": control_plane.way(plan).status.plain(),
+        "nodePools": [p.status(ready=_pool_ready(request, p.name)).plain() for p in plan.pools],
+        "network": Network(zones=list(plan.zones)).plain(),
+        "kubernetesVersion": plan.version.control_plane,
+        "storageClassName": addons.STORAGE_CLASS,
+        "sharedStorage": False,  # an EBS volume is one node's at a time
+    }
+
+
+def _pool_ready(request: Request, pool: str) -> bool:
+    seen = request.resource(pool_resource(pool))
+    return seen is not None and condition_true()(seen)
+
+
+def _conditions(
+    request: Request, plan: Plan, parts: dict[str, list[Resource]]
+) -> tuple[Condition | Progress, ...]:
+    names = {part: tuple(r.name for r in resources) for part, resources in parts.items()}
+    return (
+        Condition("Planned", Status.TRUE, "Planned", summary(plan.pools), Whose.PLATFORM),
+        Progress(
+            "NetworkReady",
+            names["NetworkReady"],
+            f"the VPC has subnets and a NAT gateway in {', '.join(plan.zones)}",
+            hint="Where AWS names a limit (VPCs, Elastic IPs, NAT gateways), "
+            f"raise that quota in {plan.region}",
+        ),
+        Progress(
+            "ControlPlaneReady",
+            names["ControlPlaneReady"],
+            f"Kubernetes {plan.version.control_plane} answers",
+            hint=_control_plane_hint(request, plan),
+        ),
+        Progress(
+            "NodePoolsReady",
+            names["NodePoolsReady"],
+            "the system pool and all GPU pools are there",
+            hint=f"Where AWS has no capacity or names a vCPU limit, raise the quota in {plan.region} "
+            "or choose another GPU, capacity or region",
+        ),
+    )
+
+
+def _control_plane_hint(request: Request, plan: Plan) -> str:
+    """Say what holds an API back that was made and does not answer."""
+    if request.resource(access.REACHABLE) is None or plan.public_access_cidrs:
+        return "EKS takes 10 to 15 minutes for a control plane"
+    return (
+        "The API is private: run the control plane in a network that reaches the VPC, "
+        "or list its addresses in spec.aws.publicAccessCidrs"
+    )

@@ -1,0 +1,95 @@
+"""Roles, each for one purpose, and no keys: pods get theirs by EKS Pod Identity."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from functions.base import Resource
+
+from .managed import managed, ref
+from .plan import Plan
+
+__all__ = ["CLUSTER_ROLE", "EBS_ROLE", "NODE_ROLE", "attachments", "resources"]
+
+CLUSTER_ROLE, NODE_ROLE, EBS_ROLE = "role-cluster", "role-node", "role-ebs-csi"
+
+
+@dataclass(frozen=True)
+class _Role:
+    service: str
+    """Who may assume it: the first label of a service principal."""
+    actions: tuple[str, ...]
+    policies: tuple[tuple[str, str], ...]
+    """Managed policies: name in the composition, path and name in AWS."""
+
+
+# https://docs.aws.amazon.com/eks/latest/userguide/security-iam-awsmanpol.html
+_ROLES = {
+    CLUSTER_ROLE: _Role("eks", ("sts:AssumeRole",), (("cluster", "AmazonEKSClusterPolicy"),)),
+    NODE_ROLE: _Role(
+        "ec2",
+        ("sts:AssumeRole",),
+        (
+            ("worker", "AmazonEKSWorkerNodePolicy"),
+            ("registry", "AmazonEC2ContainerRegistryPullOnly"),
+            ("cni", "AmazonEKS_CNI_Policy"),
+        ),
+    ),
+    # V2 reaches only the volumes that a CSI driver made, not every one of the account.
+    EBS_ROLE: _Role(
+        "pods.eks", ("sts:AssumeRole", "sts:TagSession"), (("ebs-csi", "AmazonEBSCSIDriverPolicyV2"),)
+    ),
+}
+
+
+def resources(plan: Plan) -> list[Resource]:
+    """Compose the roles and what they may do."""
+    return [resource for name, role in _ROLES.items() for resource in _role(plan, name, role)]
+
+
+def attachments(role: str) -> tuple[str, ...]:
+    """Return what must be ready before a role can do its work."""
+    return tuple(f"{role}-{short}" for short, _ in _ROLES[role].policies)
+
+
+def _role(plan: Plan, name: str, role: _Role) -> list[Resource]:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": _principal(plan.region, role.service)},
+                "Action": list(role.actions),
+            }
+        ],
+    }
+    return [
+        managed(plan, "Role", name, {"assumeRolePolicy": json.dumps(trust, separators=(",", ":"))}),
+        *(
+            managed(
+                plan,
+                "RolePolicyAttachment",
+                f"{name}-{short}",
+                {"roleRef": ref(plan, name), "policyArn": _arn(plan.region, policy)},
+                after=(name,),
+            )
+            for short, policy in role.policies
+        ),
+    ]
+
+
+def _arn(region: str, policy: str) -> str:
+    return f"arn:{_partition(region)}:iam::aws:policy/{policy}"
+
+
+def _partition(region: str) -> str:
+    if region.startswith("cn-"):
+        return "aws-cn"
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
+def _principal(region: str, service: str) -> str:
+    """Return a service principal; EC2's alone has the partition's own domain in China."""
+    china = service == "ec2" and _partition(region) == "aws-cn"
+    return f"{service}.amazonaws.com{'.cn' if china else ''}"

@@ -1,0 +1,135 @@
+"""What an EKS cluster consists of, decided from the spec and what is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from functions.api import Aws, ClusterSpec, NodePoolsInput, ProviderConfigRef
+from functions.base import Request, unique_name
+from functions.catalog import kubernetes
+
+from ..plan import Market, Pool, picked, recorded
+from . import versions, zones
+
+__all__ = ["CLUSTER", "POOL_LABEL", "Plan", "Subnet", "make", "pool_resource"]
+
+CLUSTER = "node-pools/cluster"
+POOL_LABEL = "freehold.dev/node-pool"
+"""Label of every node; its value is the pool's name."""
+
+# The driver in the image is 580 and G7 needs 595:
+# https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
+_UNFIT = {"g7": "the EKS NVIDIA image has no driver for it yet"}
+
+
+@dataclass(frozen=True)
+class Subnet:
+    """The subnets of one zone."""
+
+    zone: str
+    private: str
+    public: str
+
+    @property
+    def by_id(self) -> bool:
+        """Whether the zone is given by id (euc1-az1) and not by name (eu-central-1a)."""
+        return "-az" in self.zone
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An EKS cluster and everything around it."""
+
+    composite: str
+    """The composite's name: part of every name."""
+    claim: str
+    """Namespace and name of the claim, for tags."""
+    namespace: str
+    """The platform namespace, where everything is composed."""
+    region: str
+    vpc_cidr: str
+    service_cidr: str
+    public_access_cidrs: tuple[str, ...]
+    provider_config: ProviderConfigRef
+    subnets: tuple[Subnet, ...]
+    version: versions.Versions
+    pools: tuple[Pool, ...]
+
+    def object_name(self, *what: str) -> str:
+        """Name an object, and by that what it stands for in AWS."""
+        return unique_name(self.composite, *what)
+
+    @property
+    def cluster_name(self) -> str:
+        """Name of the EKS cluster."""
+        return self.object_name("cluster")
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of everything in AWS that takes tags."""
+        return {"freehold.dev/cluster": self.claim, "managed-by": "freehold"}
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """The zones, in the order of the subnets."""
+        return tuple(subnet.zone for subnet in self.subnets)
+
+    def subnets_of(self, pool: Pool) -> tuple[int, ...]:
+        """Return the subnets, by position, whose zones have a pool's machine."""
+        return zones.holding(self.region, self.zones, pool.instance_type)
+
+
+def pool_resource(pool: str) -> str:
+    """Return the name of a pool's node group in the composition."""
+    return f"node-pools/pool-{pool}"
+
+
+def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
+    """Decide everything that the cluster consists of.
+
+    Raises:
+        Invalid: when the spec asks for what AWS, or the live cluster, cannot give.
+    """
+    place = spec.aws
+    assert place is not None, "chosen by the spec"
+    before = recorded(request)
+    market = Market("aws", "AWS", place.region, place.zones is not None, _UNFIT)
+    live = frozenset(p.name for p in spec.node_pools if request.resource(pool_resource(p.name)))
+    pools = picked(spec.node_pools, market, before.pools, live, POOL_LABEL)
+    cluster = request.resource(CLUSTER)
+    version = versions.decide(
+        asked=spec.kubernetes_version,
+        recorded=before.kubernetes_version,
+        running=(cluster and cluster.text("status", "atProvider", "version")) or "",
+        default=given.kubernetes_version or kubernetes(),
+    )
+    chosen = zones.choose(place.region, place.zones, before.zones, pools)
+    claim = request.claim
+    return Plan(
+        composite=request.name,
+        claim=f"{claim.namespace}/{claim.name}".strip("/"),
+        namespace=given.platform_namespace,
+        region=place.region,
+        vpc_cidr=place.vpc_cidr,
+        service_cidr=place.service_cidr,
+        public_access_cidrs=tuple(place.public_access_cidrs),
+        provider_config=place.provider_config_ref,
+        subnets=_subnets(place, chosen),
+        version=version,
+        pools=pools,
+    )
+
+
+def _subnets(place: Aws, chosen: tuple[str, ...]) -> tuple[Subnet, ...]:
+    """Divide the VPC: a quarter for the nodes and pods of each zone, the last for what is public.
+
+    Public subnets hold NAT gateways and load balancers only, so a sixteenth of the
+    VPC each is plenty; the last sixteenth stays free.
+    """
+    *private, rest = IPv4Network(place.vpc_cidr).subnets(prefixlen_diff=2)
+    public = rest.subnets(prefixlen_diff=2)
+    return tuple(
+        Subnet(zone, str(inner), str(outer))
+        for zone, inner, outer in zip(chosen, private, public, strict=False)
+    )

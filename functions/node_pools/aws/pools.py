@@ -1,0 +1,164 @@
+"""Node groups: the GPU pools, and the system pool that carries everything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from functions.api import Capacity, Nodes
+from functions.base import Request, Resource
+
+from ..plan import Pool
+from . import addons, iam
+from .managed import managed, ref
+from .network import private_ready
+from .plan import POOL_LABEL, Plan
+
+__all__ = ["SYSTEM", "resources"]
+
+SYSTEM = "system-pool"
+
+# Two nodes, so that DNS outlives one of them; 2 vCPU and 8 GiB each hold the add-ons,
+# the GPU Operator and NFD twice over. M6i is in every region that EKS is in.
+_SYSTEM_TYPE, _SYSTEM_NODES, _SYSTEM_DISK_GIB = "m6i.large", Nodes(min=2, max=3), 50
+
+_GPU_TAINT = {"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}
+
+# No LateInitialize: the provider would copy the size of the moment, and the image's
+# release, into the spec and from then on defend them against the autoscaler and upgrades.
+_POLICIES = ["Observe", "Create", "Update", "Delete"]
+
+
+def resources(request: Request, plan: Plan) -> list[Resource]:
+    """Compose a launch template and a node group for the system and for every GPU pool."""
+    return [
+        *_system(request, plan),
+        *(resource for pool in plan.pools for resource in _gpu(request, plan, pool)),
+    ]
+
+
+def _system(request: Request, plan: Plan) -> list[Resource]:
+    zones = tuple(range(len(plan.subnets)))
+    template = "system-launch-template"
+    group = _node_group(
+        plan,
+        SYSTEM,
+        template,
+        {
+            "amiType": "AL2023_x86_64_STANDARD",
+            "capacityType": "ON_DEMAND",
+            "instanceTypes": [_SYSTEM_TYPE],
+            "labels": {POOL_LABEL: "system"},
+        },
+        _SYSTEM_NODES,
+        zones,
+    )
+    return [
+        _launch_template(plan, template, _SYSTEM_DISK_GIB),
+        _with_template_version(request, template, group),
+    ]
+
+
+def _gpu(request: Request, plan: Plan, pool: Pool) -> list[Resource]:
+    template = f"launch-template-{pool.name}"
+    group = _node_group(
+        plan,
+        f"pool-{pool.name}",
+        template,
+        {
+            "amiType": "AL2023_x86_64_NVIDIA",
+            "capacityType": "SPOT" if pool.capacity is Capacity.SPOT else "ON_DEMAND",
+            "instanceTypes": [pool.instance_type],
+            "labels": dict(pool.node_selector),
+            "taint": [_GPU_TAINT],
+        },
+        pool.nodes,
+        plan.subnets_of(pool),
+    )
+    return [
+        _launch_template(plan, template, pool.disk_gib),
+        _with_template_version(request, template, group),
+    ]
+
+
+def _launch_template(plan: Plan, what: str, disk_gib: int) -> Resource:
+    """Compose how machines start: encrypted disk, and no node credentials for pods."""
+    return managed(
+        plan,
+        "LaunchTemplate",
+        what,
+        {
+            "name": plan.object_name(what),
+            "blockDeviceMappings": [
+                {
+                    "deviceName": "/dev/xvda",  # the root of Amazon Linux 2023
+                    "ebs": {
+                        "volumeSize": disk_gib,
+                        "volumeType": "gp3",
+                        "encrypted": "true",
+                        "deleteOnTermination": "true",
+                    },
+                }
+            ],
+            "metadataOptions": {
+                "httpEndpoint": "enabled",
+                "httpTokens": "required",
+                # One hop ends at the node: a pod cannot take the node's role.
+                "httpPutResponseHopLimit": 1,
+            },
+            "tagSpecifications": [
+                {"resourceType": kind, "tags": {"Name": plan.object_name(what), **plan.tags}}
+                for kind in ("instance", "volume")
+            ],
+        },
+    )
+
+
+def _node_group(
+    plan: Plan, what: str, template: str, fields: dict[str, Any], nodes: Nodes, zones: tuple[int, ...]
+) -> Resource:
+    """Compose a node group, its launch template's version still missing."""
+    return managed(
+        plan,
+        "NodeGroup",
+        what,
+        {
+            "clusterNameRef": ref(plan, "cluster"),
+            "nodeRoleArnRef": ref(plan, iam.NODE_ROLE),
+            "version": plan.version.nodes,
+            "subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in zones],
+            "launchTemplate": {"name": plan.object_name(template)},
+            "scalingConfig": {"minSize": nodes.min, "maxSize": nodes.max},
+            "updateConfig": {"maxUnavailable": 1},
+            **fields,
+        },
+        after=(
+            "cluster",
+            template,
+            *iam.attachments(iam.NODE_ROLE),
+            addons.CNI,  # a node without it never becomes Ready
+            *(name for i in zones for name in private_ready(i)),
+        ),
+        spec={
+            "managementPolicies": _POLICIES,
+            # Only to begin with: from then on the size is the autoscaler's.
+            "initProvider": {"scalingConfig": {"desiredSize": nodes.min}},
+        },
+    )
+
+
+def _with_template_version(request: Request, template: str, group: Resource) -> Resource:
+    """Pin the node group to the newest version of its launch template, once that is known.
+
+    EKS resolves `$Latest` when it is set and never again, so a new disk size would
+    reach no node.
+    """
+    seen = request.resource(f"node-pools/{template}")
+    latest = seen and seen.number("status", "atProvider", "latestVersion")
+    if not latest:
+        return replace(group, manifest=None, waits_for=f"the version of node-pools/{template}")
+    assert group.manifest is not None, "composed complete"
+    spec = group.manifest["spec"]
+    launch = {**spec["forProvider"]["launchTemplate"], "version": str(int(latest))}
+    fields = {**spec["forProvider"], "launchTemplate": launch}
+    return replace(group, manifest={**group.manifest, "spec": {**spec, "forProvider": fields}})
