@@ -127,7 +127,8 @@ def write(example: Example, settled: Settled) -> None:
     (folder / "claim.yaml").write_text(dump([example.claim]))
     (folder / "xr.yaml").write_text(dump([settled.xr]))
     for manifest in settled.composed:
-        name = f"{settled.wave(manifest):02d}-{resource_name(manifest)}.yaml"
+        safe = resource_name(manifest).replace("/", ".")
+        name = f"{settled.wave(manifest):02d}-{safe}.yaml"
         (folder / name).write_text(dump([manifest]))
 
 

@@ -135,8 +135,20 @@ def _read(xr: Manifest, done: subprocess.CompletedProcess[str]) -> Rendered:
     composed = [o for o in others if o not in results]
     # The engine's own spec holds the reconciler's fields alone.
     spec = xr.get("spec", {}) | answer.get("spec", {})
-    rendered_xr = {**xr, "spec": spec, "status": answer.get("status", {})}
+    rendered_xr = {**xr, "spec": spec, "status": _status(xr, answer)}
     return Rendered(xr=rendered_xr, composed=composed, results=results, stderr=done.stderr)
+
+
+def _status(xr: Manifest, answer: Manifest) -> Manifest:
+    """Return the XR's new status.
+
+    When nothing changed the engine leaves claimConditionTypes out: they are
+    written by an update that it then skips. On a cluster that set only grows.
+    """
+    status: Manifest = dict(answer.get("status", {}))
+    before = xr.get("status", {}).get("claimConditionTypes", [])
+    types = list(dict.fromkeys([*before, *status.get("claimConditionTypes", [])]))
+    return status | ({"claimConditionTypes": types} if types else {})
 
 
 def fatal_message(stderr: str) -> str | None:

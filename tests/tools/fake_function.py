@@ -40,6 +40,14 @@ class Farm(grpcv1.FunctionRunnerServiceServicer):
                 self._compose(answer, xr["metadata"]["name"], name)
                 if name in request.observed.resources:
                     answer.desired.resources[name].ready = fnv1.READY_TRUE
+        answer.conditions.append(
+            fnv1.Condition(
+                type="Built",
+                status=fnv1.STATUS_CONDITION_TRUE,
+                reason="Always",
+                target=fnv1.TARGET_COMPOSITE_AND_CLAIM,
+            )
+        )
         response.normal(answer, f"saw {seen}")
         return answer
 

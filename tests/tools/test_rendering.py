@@ -87,6 +87,13 @@ def test_a_status_field_that_is_no_longer_set_goes_away(definitions: Definitions
     assert "started" not in second.xr["status"]
 
 
+def test_the_claims_conditions_stay_the_claims(definitions: Definitions, targets: Targets) -> None:
+    xr = inputs.as_xr(made_claim(), definitions)
+    for _ in range(3):
+        xr = render(xr, targets, definitions=definitions).xr
+        assert xr["status"]["claimConditionTypes"] == ["Built"]
+
+
 def test_settling_plays_the_waves(definitions: Definitions, targets: Targets) -> None:
     xr = inputs.as_xr(made_claim(), definitions)
     settled = settle(xr, targets, definitions=definitions)
