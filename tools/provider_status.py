@@ -101,6 +101,8 @@ def _aws(manifest: Manifest) -> dict[str, Any]:
         status |= {"allocationId": name, "publicIp": "203.0.113.10"}
     if (group_of(manifest), kind) == ("eks.aws.m.upbound.io", "Cluster"):
         status |= _eks_cluster(name, region)
+    if kind == "LaunchTemplate":
+        status |= {"defaultVersion": 1, "latestVersion": 1}
     if kind == "NodeGroup":
         status |= {"status": "ACTIVE"}
     return status

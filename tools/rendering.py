@@ -69,30 +69,33 @@ def render(
     """
     definitions = definitions or Definitions()
     definition, composition = definitions.of(xr), definitions.composition(xr)
+    functions = _functions(composition, targets)
     with tempfile.TemporaryDirectory(prefix="freehold-render-") as folder:
         inputs = Path(folder)
         arguments = [
             _write(inputs / "xr.yaml", [xr]),
             _write(inputs / "composition.yaml", [composition.manifest]),
-            _write(inputs / "functions.yaml", _functions(composition, targets)),
+            _write(inputs / "functions.yaml", functions),
             f"--xrd={_write(inputs / 'xrd.yaml', [definition.xrd])}",
-            f"--crossplane-binary={paths.crossplane_core()}",
-            # Not --include-full-xr: it merges the old status under the new
-            # one, so a status field that a function dropped would stay.
-            "--include-function-results",
-            f"--timeout={RENDER_SECONDS}s",
         ]
         if observed:
             arguments.append(f"--observed-resources={_write(inputs / 'observed.yaml', observed)}")
         if required:
             arguments.append(f"--required-resources={_write(inputs / 'required.yaml', required)}")
-        done = subprocess.run(
-            [paths.crossplane(), "composition", "render", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = _run(arguments)
     return _read(with_defaults(xr, definition.schema(version_of(xr))), done)
+
+
+def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    command = [
+        *(str(paths.crossplane()), "composition", "render", *arguments),
+        f"--crossplane-binary={paths.crossplane_core()}",
+        # Not --include-full-xr: it merges the old status under the new one,
+        # so a status field that a function dropped would stay.
+        "--include-function-results",
+        f"--timeout={RENDER_SECONDS}s",
+    ]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def _write(path: Path, manifests: Sequence[Manifest]) -> str:

@@ -54,7 +54,23 @@ def verdicts(manifests: Sequence[Manifest], extensions: Sequence[Path]) -> list[
             f"crossplane resource validate exits {done.returncode}:\n"
             + last_lines(done.stderr or done.stdout)
         ) from error
-    return [_verdict(resource) for resource in answer]
+    answers = iter(answer)
+    return [_verdict_on(manifest, answers) for manifest in manifests]
+
+
+def _verdict_on(manifest: Manifest, answers: Iterator[dict[str, Any]]) -> Verdict:
+    """Take the next answer; before a Composition the CLI puts one for each of its inputs."""
+    errors: list[tuple[str, str, str]] = []
+    if manifest.get("kind") == "Composition":
+        for index, step in enumerate(manifest["spec"].get("pipeline", [])):
+            if not step.get("input"):
+                continue
+            at, found = f"spec.pipeline[{index}].input", _verdict(next(answers))
+            if found.missing_schema:
+                errors.append(("schema", at, f"no schema for {step['input'].get('kind')}"))
+            errors += [(type_, f"{at}.{field}", message) for type_, field, message in found.errors]
+    own = _verdict(next(answers))
+    return Verdict(own.missing_schema, own.errors + errors)
 
 
 def _verdict(resource: dict[str, Any]) -> Verdict:

@@ -14,7 +14,7 @@ from tools.manifests import Manifest, resource_name
 from tools.observe import observe
 from tools.rendering import Rendered, render
 
-MAX_ROUNDS = 20
+MAX_ROUNDS = 40
 
 Observer = Callable[[list[Manifest], Manifest], list[Manifest]]
 """Makes what is observed of composed resources and their XR."""
@@ -87,21 +87,20 @@ def settle(
         changed = changes(before, rendered)
         if rounds and not changed:
             return Settled(rounds, observed)
-        old, new = _names(before), _names(rendered)
-        rounds.append(
-            Round(
-                number,
-                rendered,
-                tuple(n for n in new if n not in old),
-                tuple(n for n in old if n not in new),
-            )
-        )
+        rounds.append(_round(number, before, rendered))
         observed = observer(rendered.composed, rendered.xr)
         current = rendered.xr
     raise ToolError(
         f"{xr['kind']} {xr['metadata']['name']} still changes after {max_rounds} rounds:\n"
         + "\n".join(f"  {change}" for change in changed)
     )
+
+
+def _round(number: int, before: Rendered, after: Rendered) -> Round:
+    old, new = _names(before), _names(after)
+    added = tuple(name for name in new if name not in old)
+    removed = tuple(name for name in old if name not in new)
+    return Round(number, after, added, removed)
 
 
 def _names(rendered: Rendered) -> list[str]:
