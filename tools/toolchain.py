@@ -34,6 +34,7 @@ class Tool:
     """One binary, and how to build and ask it."""
 
     name: str
+    title: str
     folder: str
     """The folder in tools/ of the go.mod that pins it."""
     variable: str
@@ -43,6 +44,8 @@ class Tool:
     package: str
     ask: tuple[str, ...]
     """Arguments that print the version."""
+    answer: str
+    """A pattern of what those print."""
     oldest: tuple[int, int, int]
     minutes: int
     """A first build on two cores, about."""
@@ -60,22 +63,28 @@ class Tool:
 
 CLI = Tool(
     name="crossplane",
+    title="Crossplane CLI",
     folder="crossplane-cli",
     variable="CROSSPLANE",
     module="github.com/crossplane/cli/v2",
     package="github.com/crossplane/cli/v2/cmd/crossplane",
     ask=("version", "--client"),
+    # `go install` leaves the version out; such a CLI is believed to be new.
+    answer=r"Client Version:",
     # The first with `resource validate` of built-in kinds.
     oldest=(2, 5, 0),
     minutes=4,
 )
 CORE = Tool(
     name="crossplane-core",
+    title="Crossplane core",
     folder="crossplane-core",
     variable="CROSSPLANE_CORE",
     module="github.com/crossplane/crossplane/v2",
     package="github.com/crossplane/crossplane/v2/cmd/crossplane",
     ask=("--version",),
+    # Without a version it would refuse to reconcile anything.
+    answer=r"v\d+\.\d+\.\d+",
     # The first that watches required resources, which the functions count on.
     oldest=(2, 4, 0),
     minutes=3,
@@ -117,11 +126,7 @@ def _provide(tool: Tool) -> bool:
 
 
 def check_installed(tool: Tool, path: Path) -> None:
-    """Raise ToolError unless the binary runs and is new enough.
-
-    The CLI prints its version on a line of its own; one built without a
-    version prints none, and is believed.
-    """
+    """Raise ToolError unless the binary runs, answers as the tool does, and is new enough."""
     if not path.is_file():
         raise ToolError(f"{tool.variable}={path}: there is no such file")
     try:
@@ -132,6 +137,8 @@ def check_installed(tool: Tool, path: Path) -> None:
     if answer.returncode != 0:
         output = last_lines(answer.stdout + answer.stderr)
         raise ToolError(f"`{asked}` exits {answer.returncode}:\n{output}")
+    if not re.search(tool.answer, answer.stdout):
+        raise ToolError(f"`{asked}` answers {answer.stdout!r}: is it the {tool.title}?")
     found = _VERSION.search(answer.stdout)
     if found and tuple(map(int, found.groups())) < tool.oldest:
         oldest = ".".join(map(str, tool.oldest))

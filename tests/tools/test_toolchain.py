@@ -22,6 +22,7 @@ def test_an_installed_binary_is_accepted(tmp_path: Path) -> None:
     ("script", "message"),
     [
         ("echo v2.3.9", r"is v2.3.9; Freehold needs v2.4.0 or newer"),
+        ("echo hello", r"answers 'hello\\n': is it the Crossplane core"),
         ("echo broken >&2; exit 4", r"exits 4:\nbroken"),
     ],
 )
