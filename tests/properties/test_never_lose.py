@@ -22,6 +22,8 @@ INVALID_WITHOUT = {
     "existing": "name exactly one of aws and existing",
     "gpu": "names its GPU",
     "instanceType": "names its GPU",
+    # The default maximum, one node, is below this pool's minimum.
+    "max": "nodes.min must not be larger than nodes.max",
 }
 # What goes away with an optional field, since the spec says so.
 GOES_WITH = {"source": {"vllm/hub-token"}, "huggingFace": {"vllm/hub-token"}, "tokenSecretRef": {"vllm/hub-token"}}
