@@ -112,8 +112,12 @@ def play(
     """Settle claims, as many at a time as there are cores."""
 
     def one(example: Example) -> tuple[Example, Settled]:
+        started = time.monotonic()
         xr = inputs.as_xr(example.claim, definitions)
-        return example, settle(xr, targets, required=required, definitions=definitions)
+        settled = settle(xr, targets, required=required, definitions=definitions)
+        seconds = time.monotonic() - started
+        say(f"  {label(example.claim)}: {len(settled.rounds)} rounds in {seconds:.1f} s")
+        return example, settled
 
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         return list(pool.map(one, examples))
