@@ -121,7 +121,7 @@ def picked(
     pools: Sequence[NodePool],
     market: Market,
     recorded: Mapping[str, PoolStatus],
-    live: frozenset[str],
+    live: Mapping[str, str],
     label: str,
 ) -> tuple[Pool, ...]:
     """Give every pool its machine.
@@ -130,21 +130,20 @@ def picked(
         pools: as the user wrote them.
         market: where the machines come from.
         recorded: pools of the status by name; they keep their machine.
-        live: names of pools that exist, whose machines and capacity cannot change.
+        live: machine types of the pools that exist, whose machines and capacity cannot
+            change; they stand in for a record that is lost.
         label: key of the node label that carries the pool's name.
 
     Raises:
         Invalid: when no machine is what a pool asks for; it names those that are.
     """
     return tuple(
-        _pool(f"spec.nodePools[{i}]", pool, market, recorded.get(pool.name), pool.name in live, label)
+        _pool(f"spec.nodePools[{i}]", pool, market, recorded.get(pool.name), live.get(pool.name, ""), label)
         for i, pool in enumerate(pools)
     )
 
 
-def _pool(
-    at: str, asked: NodePool, market: Market, record: PoolStatus | None, live: bool, label: str
-) -> Pool:
+def _pool(at: str, asked: NodePool, market: Market, record: PoolStatus | None, live: str, label: str) -> Pool:
     selector = {label: asked.name}
     if record is not None and record.instance_type and _agrees(asked, record):
         if live and asked.capacity is not record.capacity:
@@ -152,11 +151,10 @@ def _pool(
         gpu, count, memory = record.gpu_model, record.gpus_per_node, record.gpu_memory_mib
         machine_type, price = record.instance_type, record.price_usd_per_hour
     else:
-        machine = _named(at, asked, market) if asked.instance_type else _cheapest(at, asked, market)
-        if live and record is not None and machine.name != record.instance_type:
+        machine = _living(asked, market, live) or _named_or_cheapest(at, asked, market)
+        if live and machine.name != live:
             part = "instanceType" if asked.instance_type else "gpu"
-            running = f"the pool runs on {record.instance_type} ({record.gpus_per_node} x {record.gpu_model})"
-            raise _fixed(f"{at}.{part}", running, asked.name)
+            raise _fixed(f"{at}.{part}", f"the pool runs on {live}", asked.name)
         gpu, count, memory = machine.gpu, machine.gpus, machine.gpu_memory_mib or 0
         machine_type, price = machine.name, machine.price_usd_per_hour
     return Pool(
@@ -171,6 +169,19 @@ def _pool(
         price,
         selector,
     )
+
+
+def _living(asked: NodePool, market: Market, live: str) -> Machine | None:
+    """Return the machine that the pool runs on, if that is still what the spec asks for."""
+    machine = machines(market.cloud).get(live)
+    if machine is None or asked.instance_type not in (None, live):
+        return None
+    gpu = asked.gpu
+    return machine if gpu is None or (gpu.model, gpu.count) == (machine.gpu, machine.gpus) else None
+
+
+def _named_or_cheapest(at: str, asked: NodePool, market: Market) -> Machine:
+    return _named(at, asked, market) if asked.instance_type else _cheapest(at, asked, market)
 
 
 def _agrees(asked: NodePool, record: PoolStatus) -> bool:
@@ -196,7 +207,7 @@ def _named(at: str, asked: NodePool, market: Market) -> Machine:
     if given not in known:
         similar = nearest(given, [m.name for m in market.fit()])
         hint = f"Nearest are {', '.join(similar)}" if similar else "Leave it out to have one picked"
-        raise Invalid(at_type, f"{given} is not a {market.label} GPU machine in the catalog", hint)
+        raise Invalid(at_type, f"{given} is no {market.label} GPU machine in the catalog", hint)
     machine = known[given]
     if why := market.against(machine):
         others = _cheapest_first(m for m in market.fit() if m.gpu == machine.gpu)
@@ -253,17 +264,16 @@ def _cheapest_first(some: Iterable[Machine]) -> list[Machine]:
 
 def _no_such_gpu(at: str, model: str, market: Market, fit: list[Machine]) -> Invalid:
     here = sorted({m.gpu for m in fit})
-    similar = nearest(model, here)
-    hint = f"Nearest is {similar[0]}; " if similar else ""
-    listed = f"{hint}{market.label} has {', '.join(here)}"
+    listed = f"{market.label} has {', '.join(here)}"
     unfit = [m for m in machines(market.cloud).values() if m.gpu == model]
     if unfit:
         return Invalid(at, f"{model} cannot serve on {market.label}: {market.against(unfit[0])}", listed)
     if model in gpus():
         return Invalid(at, f"{market.label} has no machine with {model}", listed)
-    return Invalid(
-        at, f"{model} is not a GPU in the catalog", f"{listed}. Known are {', '.join(sorted(gpus()))}"
-    )
+    similar = nearest(model, here)
+    hint = f"Nearest is {similar[0]}; " if similar else ""
+    known = f"{hint}{listed}. Known are {', '.join(sorted(gpus()))}"
+    return Invalid(at, f"{model} is not a GPU in the catalog", known)
 
 
 def _elsewhere(market: Market, some: list[Machine]) -> str:

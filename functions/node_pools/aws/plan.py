@@ -95,7 +95,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     assert place is not None, "chosen by the spec"
     before = recorded(request)
     market = Market("aws", "AWS", place.region, place.zones is not None, _UNFIT)
-    live = frozenset(p.name for p in spec.node_pools if request.resource(pool_resource(p.name)))
+    live = {pool.name: _machine_of(request, pool.name) for pool in spec.node_pools}
     pools = picked(spec.node_pools, market, before.pools, live, POOL_LABEL)
     cluster = request.resource(CLUSTER)
     version = versions.decide(
@@ -104,7 +104,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         running=(cluster and cluster.text("status", "atProvider", "version")) or "",
         default=given.kubernetes_version or kubernetes(),
     )
-    chosen = zones.choose(place.region, place.zones, before.zones, pools)
+    chosen = zones.choose(place.region, place.zones, before.zones or _zones_of(request), pools)
     claim = request.claim
     return Plan(
         composite=request.name,
@@ -119,6 +119,25 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         version=version,
         pools=pools,
     )
+
+
+def _machine_of(request: Request, pool: str) -> str:
+    """Return the machine type of a pool that exists."""
+    group = request.resource(pool_resource(pool))
+    types = group.texts("spec", "forProvider", "instanceTypes") if group else ()
+    return types[0] if types else ""
+
+
+def _zones_of(request: Request) -> tuple[str, ...]:
+    """Return the zones of the subnets that exist, if all do: where the record is lost."""
+    found = []
+    for index in range(zones.COUNT):
+        subnet = request.resource(f"node-pools/subnet-private-{index}")
+        for field in ("availabilityZoneId", "availabilityZone"):
+            if subnet and (zone := subnet.text("spec", "forProvider", field)):
+                found.append(zone)
+                break
+    return tuple(found) if len(found) == zones.COUNT else ()
 
 
 def _subnets(place: Aws, chosen: tuple[str, ...]) -> tuple[Subnet, ...]:

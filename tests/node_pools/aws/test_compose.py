@@ -1,0 +1,363 @@
+"""The EKS cluster as a whole: every resource, what it waits for, and what it says."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from functions.base import Invalid, Outcome
+from functions.base.assemble import IN_FLIGHT, assemble
+from functions.node_pools.compose import FUNCTION
+from tests.node_pools.requests import L4, aws, cluster, live, settled
+
+TAGS = {"freehold.dev/cluster": "platform/eu-prod", "managed-by": "freehold"}
+WITHOUT_TAGS = {"ClusterAuth", "RolePolicyAttachment", "Route", "RouteTableAssociation"}
+SPOT = {"name": "big", "gpu": {"model": "L40S", "count": 4}, "capacity": "Spot", "diskGiB": 500}
+
+NAMES = {
+    # network
+    "vpc",
+    "internet-gateway",
+    *(f"subnet-{side}-{i}" for side in ("private", "public") for i in range(3)),
+    "route-table-public",
+    "route-public",
+    *(f"association-{side}-{i}" for side in ("private", "public") for i in range(3)),
+    *(f"{kind}-{i}" for kind in ("eip", "nat", "route-table-private", "route-private") for i in range(3)),
+    # identity
+    "role-cluster",
+    "role-cluster-cluster",
+    "role-node",
+    "role-node-worker",
+    "role-node-registry",
+    "role-node-cni",
+    "role-ebs-csi",
+    "role-ebs-csi-ebs-csi",
+    "pod-identity-ebs-csi",
+    # the cluster and what is in it
+    "cluster",
+    "cluster-auth",
+    *(
+        f"addon-{n}"
+        for n in ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "coredns", "aws-ebs-csi-driver")
+    ),
+    "system-launch-template",
+    "system-pool",
+    "launch-template-l4",
+    "pool-l4",
+    "launch-template-big",
+    "pool-big",
+    # the way in
+    "provider-config-kubernetes",
+    "provider-config-helm",
+    "reachable",
+    "storage-class",
+}
+"""Composed resources' names. They never change: a new name is a new resource in AWS."""
+
+
+def composed(spec: Mapping[str, Any] | None = None, **more: Any) -> Outcome:
+    return FUNCTION.compose(cluster(spec or aws(L4, SPOT), **more))
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    """Every manifest of a cluster that is up, by its name after the function's."""
+    request, _ = settled(FUNCTION, aws(L4, SPOT))
+    return {
+        resource.name.removeprefix("node-pools/"): resource.manifest
+        for resource in FUNCTION.compose(request).resources
+    }
+
+
+def fields(manifest: Any) -> dict[str, Any]:
+    found: dict[str, Any] = manifest["spec"]["forProvider"]
+    return found
+
+
+def test_names() -> None:
+    # Proves: all that is composed, by the names that must never change.
+    assert {r.name for r in composed().resources} == {f"node-pools/{name}" for name in NAMES}
+
+
+def test_everything_comes_after_what_it_waits_for() -> None:
+    # Proves: every name in `after` is composed, and earlier: no cycles, no endless wait.
+    placed: set[str] = set()
+    for resource in composed().resources:
+        assert set(resource.after) <= placed, resource.name
+        placed.add(resource.name)
+
+
+def test_objects_refer_to_what_they_wait_for(whole: dict[str, Any]) -> None:
+    # Proves: whatever a manifest refers to by name is composed, so a reference resolves.
+    names = {m["metadata"]["name"] for m in whole.values()}
+    found = [name for m in whole.values() for name in _references(m["spec"])]
+    assert len(found) > 50
+    assert set(found) <= names
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, Mapping):
+        here = [
+            v["name"]
+            for k, v in node.items()
+            if k.endswith("Ref")
+            and k != "providerConfigRef"
+            and k != "writeConnectionSecretToRef"
+            and k != "secretRef"
+        ]
+        lists = [item["name"] for k, v in node.items() if k.endswith("Refs") for item in v]
+        return [*here, *lists, *(name for v in node.values() for name in _references(v))]
+    return [name for item in node for name in _references(item)] if isinstance(node, list) else []
+
+
+def test_it_settles_in_waves() -> None:
+    # Proves: it is created in few runs, none of them adding more than the breaker bears,
+    # and then every condition holds and every pool is ready.
+    request, waves = settled(FUNCTION, aws(L4, SPOT))
+    assert set().union(*waves) == {f"node-pools/{name}" for name in NAMES}
+    assert max(len(wave) for wave in waves) <= IN_FLIGHT
+    assert len(waves) <= 15
+    outcome = FUNCTION.compose(request)
+    conditions = assemble(request, FUNCTION, outcome).conditions
+    assert {t: c.status.value for t, c in conditions.items()} == dict.fromkeys(FUNCTION.conditions, "True")
+    assert all(pool["ready"] for pool in outcome.status["nodePools"])
+
+
+def test_status() -> None:
+    # Proves: everything that the other functions and the next run need is recorded.
+    status = composed(aws()).status
+    assert set(status) == set(FUNCTION.status)
+    assert status["access"] == {
+        "namespace": "crossplane-system",
+        "kubernetesProviderConfig": "eu-prod-x7k2p-kubernetes-0cf016",
+        "helmProviderConfig": "eu-prod-x7k2p-helm-a0a073",
+    }
+    assert status["nodePools"] == [
+        {
+            "name": "l4",
+            "gpuModel": "L4",
+            "gpusPerNode": 1,
+            "gpuMemoryMiB": 22888,
+            "instanceType": "g6.xlarge",
+            "nodes": {"min": 0, "max": 8},
+            "capacity": "OnDemand",
+            "priceUsdPerHour": 0.8048,
+            "nodeSelector": {"freehold.dev/node-pool": "l4"},
+            "ready": False,
+        }
+    ]
+    assert status["network"] == {"zones": ["euc1-az1", "euc1-az2", "euc1-az3"]}
+    assert (status["kubernetesVersion"], status["storageClassName"], status["sharedStorage"]) == (
+        "1.35",
+        "freehold-weights",
+        False,
+    )
+
+
+def test_tags_everywhere(whole: dict[str, Any]) -> None:
+    # Proves: what takes tags is tagged with its claim, machines and volumes included; nothing else is.
+    for name, manifest in whole.items():
+        if ".aws.m.upbound.io/" not in manifest["apiVersion"]:
+            continue
+        if manifest["kind"] in WITHOUT_TAGS:
+            assert "tags" not in fields(manifest), name
+        else:
+            assert fields(manifest)["tags"].items() >= TAGS.items(), name
+    launch = fields(whole["launch-template-l4"])["tagSpecifications"]
+    assert {s["resourceType"] for s in launch if s["tags"].items() >= TAGS.items()} == {"instance", "volume"}
+
+
+def test_region_account_and_namespace(whole: dict[str, Any]) -> None:
+    # Proves: every managed resource goes to the claim's region, by its provider configuration.
+    spec = aws(L4, providerConfigRef={"kind": "ProviderConfig", "name": "research"})
+    given = {"platformNamespace": "infra"}
+    for resource in composed(spec, given=given).resources:
+        manifest = resource.manifest
+        if manifest is None:
+            continue
+        assert manifest["metadata"]["namespace"] == "infra"
+        if ".aws.m.upbound.io/" in manifest["apiVersion"]:
+            assert manifest["spec"]["providerConfigRef"] == {"kind": "ProviderConfig", "name": "research"}
+            wanted = None if manifest["apiVersion"].startswith("iam.") else "eu-central-1"
+            assert fields(manifest).get("region") == wanted
+    assert whole["vpc"]["spec"]["providerConfigRef"] == {"kind": "ClusterProviderConfig", "name": "default"}
+
+
+def test_names_fit() -> None:
+    # Proves: with the longest names, every object's name fits a label, so each system's limit.
+    request = cluster(aws({**L4, "name": "p" * 20}))
+    request.composite = {**request.composite, "metadata": {"name": "x" * 63}}
+    names = [r.manifest["metadata"]["name"] for r in FUNCTION.compose(request).resources if r.manifest]
+    assert max(map(len, names)) <= 63
+    assert len(set(names)) == len(names)
+
+
+def test_control_plane(whole: dict[str, Any]) -> None:
+    # Proves: private by default, access by API only, audit logs, no add-on behind our back.
+    found = fields(whole["cluster"])
+    assert found["vpcConfig"]["endpointPrivateAccess"] is True
+    assert found["vpcConfig"]["endpointPublicAccess"] is False
+    assert "publicAccessCidrs" not in found["vpcConfig"]
+    assert found["accessConfig"]["authenticationMode"] == "API"
+    assert found["enabledClusterLogTypes"] == ["api", "audit", "authenticator"]
+    assert found["bootstrapSelfManagedAddons"] is False
+    assert found["version"] == "1.35"
+
+
+def test_public_access_is_only_for_those_named() -> None:
+    # Proves: an open API is open to the ranges of the spec.
+    resources = composed(aws(L4, publicAccessCidrs=["203.0.113.0/24"])).resources
+    [found] = [r.manifest for r in resources if r.name == "node-pools/cluster"]
+    access = fields(found)["vpcConfig"]
+    assert (access["endpointPublicAccess"], access["publicAccessCidrs"]) == (True, ["203.0.113.0/24"])
+
+
+def test_gpu_pool(whole: dict[str, Any]) -> None:
+    # Proves: machine, image, label, taint, bounds, market, zones, and a seeded size only.
+    big, l4 = whole["pool-big"], whole["pool-l4"]
+    found = fields(big)
+    assert found["instanceTypes"] == ["g6e.12xlarge"]
+    assert (found["amiType"], found["capacityType"]) == ("AL2023_x86_64_NVIDIA", "SPOT")
+    assert found["labels"] == {"freehold.dev/node-pool": "big"}
+    assert found["taint"] == [{"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}]
+    assert found["updateConfig"] == {"maxUnavailable": 1}
+    assert found["launchTemplate"]["version"] == "1"
+    assert fields(l4)["scalingConfig"] == {"minSize": 0, "maxSize": 8}
+    assert l4["spec"]["initProvider"] == {"scalingConfig": {"desiredSize": 0}}
+    assert "LateInitialize" not in l4["spec"]["managementPolicies"]
+    assert len(found["subnetIdRefs"]) == 3
+    assert len(fields(l4)["subnetIdRefs"]) == 2  # g6 is not in euc1-az1
+
+
+def test_machines_start_safely(whole: dict[str, Any]) -> None:
+    # Proves: encrypted disk of the pool's size, IMDSv2 that a pod cannot reach.
+    found = fields(whole["launch-template-big"])
+    assert found["blockDeviceMappings"][0]["ebs"] == {
+        "volumeSize": 500,
+        "volumeType": "gp3",
+        "encrypted": "true",
+        "deleteOnTermination": "true",
+    }
+    assert found["metadataOptions"] == {
+        "httpEndpoint": "enabled",
+        "httpTokens": "required",
+        "httpPutResponseHopLimit": 1,
+    }
+
+
+def test_a_node_group_waits_for_its_launch_template() -> None:
+    # Proves: the version is pinned, so the group is held back until there is one.
+    [group] = [r for r in composed(aws()).resources if r.name == "node-pools/pool-l4"]
+    assert (group.manifest, group.waits_for) == (None, "the version of node-pools/launch-template-l4")
+
+
+def test_a_new_launch_template_rolls_the_nodes() -> None:
+    # Proves: the newest version observed is the one that the group is set to.
+    request, _ = settled(FUNCTION, aws())
+    observed = dict(request.observed)
+    observed["node-pools/launch-template-l4"] = live(
+        observed["node-pools/launch-template-l4"], latestVersion=7
+    )
+    [group] = [r for r in composed(aws(), observed=observed).resources if r.name == "node-pools/pool-l4"]
+    assert fields(group.manifest)["launchTemplate"]["version"] == "7"
+
+
+def test_an_upgrade_does_the_control_plane_first() -> None:
+    # Proves: nodes follow only what is observed of the control plane.
+    request, _ = settled(FUNCTION, aws())
+    spec = {**aws(), "kubernetesVersion": "1.36"}
+    found = {r.name: r.manifest for r in composed(spec, observed=request.observed).resources}
+    assert fields(found["node-pools/cluster"])["version"] == "1.36"
+    assert fields(found["node-pools/pool-l4"])["version"] == "1.35"
+    with pytest.raises(Invalid, match=r"1\.37 is more than one minor version ahead"):
+        composed({**spec, "kubernetesVersion": "1.37"}, observed=request.observed)
+
+
+def test_network_policies_are_enforced(whole: dict[str, Any]) -> None:
+    # Proves: the CNI is told to, before there is any node.
+    assert json.loads(fields(whole["addon-vpc-cni"])["configurationValues"]) == {
+        "enableNetworkPolicy": "true"
+    }
+    [pool] = [r for r in composed().resources if r.name == "node-pools/system-pool"]
+    assert "node-pools/addon-vpc-cni" in pool.after
+
+
+def test_the_ebs_driver_has_a_role_of_its_own(whole: dict[str, Any]) -> None:
+    # Proves: by Pod Identity, with no key and nothing on the node's role.
+    trust = json.loads(fields(whole["role-ebs-csi"])["assumeRolePolicy"])["Statement"][0]
+    assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
+    assert trust["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    found = fields(whole["pod-identity-ebs-csi"])
+    assert (found["namespace"], found["serviceAccount"]) == ("kube-system", "ebs-csi-controller-sa")
+
+
+@pytest.mark.parametrize(
+    ("region", "arn", "principal"),
+    [
+        pytest.param("eu-central-1", "arn:aws:iam::aws:policy/", "ec2.amazonaws.com", id="aws"),
+        pytest.param("cn-north-1", "arn:aws-cn:iam::aws:policy/", "ec2.amazonaws.com.cn", id="china"),
+        pytest.param("us-gov-west-1", "arn:aws-us-gov:iam::aws:policy/", "ec2.amazonaws.com", id="gov"),
+    ],
+)
+def test_partitions(region: str, arn: str, principal: str) -> None:
+    # Proves: ARNs and principals are those of the region's partition.
+    zones = [f"{region}{letter}" for letter in "abc"]
+    found = {r.name: r.manifest for r in composed(aws(L4, region=region, zones=zones)).resources}
+    assert fields(found["node-pools/role-node-cni"])["policyArn"] == f"{arn}AmazonEKS_CNI_Policy"
+    trust = json.loads(fields(found["node-pools/role-node"])["assumeRolePolicy"])
+    assert trust["Statement"][0]["Principal"] == {"Service": principal}
+
+
+@pytest.mark.parametrize(
+    ("zones", "field"),
+    [
+        pytest.param(["euc1-az1", "euc1-az2", "euc1-az3"], "availabilityZoneId", id="by-id"),
+        pytest.param(["eu-central-1a", "eu-central-1b", "eu-central-1c"], "availabilityZone", id="by-name"),
+    ],
+)
+def test_zones_by_id_and_by_name(zones: list[str], field: str) -> None:
+    # Proves: each goes into the field that takes it.
+    resources = composed(aws(L4, zones=zones)).resources
+    subnets = [r.manifest for r in resources if r.manifest and r.manifest["kind"] == "Subnet"]
+    assert [fields(s)[field] for s in subnets] == [*zones, *zones]
+
+
+def test_what_is_inside_dies_with_the_cluster(whole: dict[str, Any]) -> None:
+    # Proves: nothing inside the cluster is deleted through an API that may be gone.
+    inside = [m for m in whole.values() if m["kind"] == "Object"]
+    assert len(inside) == 2
+    assert all("Delete" not in m["spec"]["managementPolicies"] for m in inside)
+
+
+def test_the_storage_class_encrypts(whole: dict[str, Any]) -> None:
+    # Proves: weights are encrypted and made in the zone of the node that reads them.
+    found = fields(whole["storage-class"])["manifest"]
+    assert found["parameters"] == {"type": "gp3", "encrypted": "true"}
+    assert (found["volumeBindingMode"], found["reclaimPolicy"]) == ("WaitForFirstConsumer", "Delete")
+
+
+@pytest.mark.parametrize(
+    ("lost", "condition", "text"),
+    [
+        pytest.param("nat-1", "NetworkReady", "Where AWS names a limit", id="network"),
+        pytest.param(
+            "cluster", "ControlPlaneReady", "The API is private: run the control plane in", id="api"
+        ),
+        pytest.param("pool-l4", "NodePoolsReady", "Where AWS has no capacity", id="pool"),
+    ],
+)
+def test_a_failure_keeps_the_clouds_words_and_adds_the_next_step(
+    lost: str, condition: str, text: str
+) -> None:
+    # Proves: the provider's message goes first, whose it is in front, the hint behind.
+    request, _ = settled(FUNCTION, aws())
+    broken = {**request.observed[f"node-pools/{lost}"]}
+    failed = {"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "AWS says no"}
+    broken["status"] = {**broken["status"], "conditions": [failed]}
+    again = cluster(aws(), observed={**request.observed, f"node-pools/{lost}": broken})
+    found = assemble(again, FUNCTION, FUNCTION.compose(again)).conditions[condition]
+    assert found.reason == "Failing"
+    assert found.text.startswith(f"[infrastructure] node-pools/{lost}: AWS says no. {text}")

@@ -1,0 +1,54 @@
+"""Kubernetes goes forward, one minor version at a time, and only when the spec says so."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.base import Invalid
+from functions.node_pools.aws.versions import Versions, decide
+
+AUTO = "the cluster runs 1.35, AWS has upgraded it: set spec.kubernetesVersion to 1.35"
+
+
+@pytest.mark.parametrize(
+    ("asked", "recorded", "running", "wanted"),
+    [
+        pytest.param(None, "", "", Versions("1.35", "1.35"), id="new-by-default"),
+        pytest.param("1.34", "", "", Versions("1.34", "1.34"), id="new-as-asked"),
+        pytest.param("1.33", "1.35", "", Versions("1.33", "1.33"), id="nothing-runs-yet"),
+        pytest.param(None, "1.33", "", Versions("1.33", "1.33"), id="recorded-over-default"),
+        pytest.param(None, "1.33", "1.33", Versions("1.33", "1.33"), id="no-upgrade-by-default"),
+        pytest.param(None, "", "1.33", Versions("1.33", "1.33"), id="record-lost"),
+        pytest.param("1.34", "1.33", "1.33", Versions("1.34", "1.33"), id="control-plane-first"),
+        pytest.param("1.34", "1.34", "1.34", Versions("1.34", "1.34"), id="then-nodes"),
+        pytest.param("1.34", "1.34", "1.35", Versions("1.35", "1.35", AUTO), id="upgraded-by-aws"),
+        pytest.param(None, "1.34", "1.35", Versions("1.35", "1.35"), id="upgraded-by-aws-unasked"),
+    ],
+)
+def test_decides(asked: str | None, recorded: str, running: str, wanted: Versions) -> None:
+    # Proves: spec, then record, then default; nodes never ahead of the control plane.
+    assert decide(asked=asked, recorded=recorded, running=running, default="1.35") == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        pytest.param(
+            "1.33",
+            "spec.kubernetesVersion: the cluster has 1.34, and Kubernetes cannot go back to 1.33. Set 1.34, "
+            "or claim a new cluster.",
+            id="back",
+        ),
+        pytest.param(
+            "1.36",
+            "spec.kubernetesVersion: the cluster runs 1.34; 1.36 is more than one minor version ahead. Set "
+            "1.35 first.",
+            id="two-ahead",
+        ),
+    ],
+)
+def test_refuses(asked: str, message: str) -> None:
+    # Proves: the exact text of both refusals.
+    with pytest.raises(Invalid) as caught:
+        decide(asked=asked, recorded="1.34", running="1.34", default="1.35")
+    assert str(caught.value) == message

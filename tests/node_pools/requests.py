@@ -1,0 +1,81 @@
+"""Requests as Crossplane makes them, for one InferenceCluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from functions.base import Function, Request
+from functions.base.assemble import assemble
+
+COMPOSITE = "eu-prod-x7k2p"
+L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 0, "max": 8}}
+
+
+def cluster(
+    spec: Mapping[str, Any],
+    *,
+    observed: Mapping[str, Mapping[str, Any]] | None = None,
+    status: Mapping[str, Any] | None = None,
+    before: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
+    claim: Mapping[str, str] | None = None,
+) -> Request:
+    """Make a request for claim platform/eu-prod; `before` is what earlier steps put into the status."""
+    ref = {"namespace": "platform", "name": "eu-prod"} if claim is None else claim
+    owner = {"claimRef": ref} if ref else {}
+    return Request(
+        composite={
+            "apiVersion": "freehold.dev/v1alpha1",
+            "kind": "XInferenceCluster",
+            "metadata": {"name": COMPOSITE},
+            "spec": {**owner, **spec},
+            "status": status or {},
+        },
+        observed=observed or {},
+        composed_before={},
+        status_before=before or {},
+        answers={},
+        input=given or {},
+    )
+
+
+def aws(*pools: Mapping[str, Any], **place: Any) -> dict[str, Any]:
+    """Return the spec of a cluster in Frankfurt, unless `place` says another region."""
+    return {"aws": {"region": "eu-central-1", **place}, "nodePools": list(pools or (L4,))}
+
+
+def existing(*pools: Mapping[str, Any], **place: Any) -> dict[str, Any]:
+    """Return the spec of a cluster that is there already."""
+    return {
+        "existing": {"kubeconfigSecretRef": {"name": "kubeconfig-eu"}, **place},
+        "nodePools": list(pools or (L4,)),
+    }
+
+
+def live(manifest: Mapping[str, Any], **at_provider: Any) -> dict[str, Any]:
+    """Return a composed object as it is observed once its provider calls it ready."""
+    conditions = [{"type": "Ready", "status": "True"}, {"type": "Synced", "status": "True"}]
+    return {**manifest, "status": {"conditions": conditions, "atProvider": at_provider}}
+
+
+def settled(function: Function, spec: Mapping[str, Any], **more: Any) -> tuple[Request, list[set[str]]]:
+    """Compose until nothing is added any more.
+
+    Returns:
+        The last request, with everything observed and the status recorded, and the
+        names that each run added.
+    """
+    observed: dict[str, dict[str, Any]] = {}
+    waves: list[set[str]] = []
+    while True:
+        request = cluster(spec, observed=observed, **more)
+        outcome = function.compose(request)
+        desired = assemble(request, function, outcome)
+        added = set(desired.manifests) - set(observed)
+        if not added:
+            recorded = {**request.composite, "status": dict(outcome.status)}
+            return cluster(spec, observed=observed, status=recorded["status"], **more), waves
+        waves.append(added)
+        for name in added:
+            observed[name] = live(desired.manifests[name], latestVersion=1, version="1.35")

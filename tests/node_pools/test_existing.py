@@ -1,0 +1,148 @@
+"""A cluster that is there already: reached, declared, and nothing created."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.base import Condition, Invalid, Progress
+from functions.base.assemble import assemble
+from functions.node_pools import access
+from functions.node_pools.compose import FUNCTION
+from tests.node_pools.requests import L4, cluster, existing, live, settled
+
+
+def manifests(spec: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {r.name: r.manifest for r in FUNCTION.compose(cluster(spec, **more)).resources}
+
+
+def secret_ref(manifest: Any) -> dict[str, str]:
+    ref: dict[str, str] = manifest["spec"]["credentials"]["secretRef"]
+    return ref
+
+
+def test_composes_the_way_in_and_nothing_else() -> None:
+    # Proves: the whole outcome, its order, and that the proof waits for the ProviderConfigs.
+    found = FUNCTION.compose(cluster(existing()))
+    assert [(r.name, r.after) for r in found.resources] == [
+        (access.KUBERNETES, ()),
+        (access.HELM, ()),
+        (access.REACHABLE, (access.KUBERNETES, access.HELM)),
+    ]
+    assert found.status == {
+        "access": {
+            "namespace": "crossplane-system",
+            "kubernetesProviderConfig": "eu-prod-x7k2p-kubernetes-0cf016",
+            "helmProviderConfig": "eu-prod-x7k2p-helm-a0a073",
+            "helmNamespace": "platform",
+        },
+        "nodePools": [
+            {
+                "name": "l4",
+                "gpuModel": "L4",
+                "gpusPerNode": 1,
+                "gpuMemoryMiB": 23034,
+                "nodes": {"min": 0, "max": 8},
+                "capacity": "OnDemand",
+                "nodeSelector": {"nvidia.com/gpu.product": "NVIDIA-L4", "nvidia.com/gpu.count": "1"},
+                "ready": False,
+            }
+        ],
+        "sharedStorage": False,
+    }
+
+
+def test_the_secret_is_the_claims_whatever_the_spec_says() -> None:
+    # Proves: a namespace in the spec is not believed; the kubeconfig is looked for next to the claim.
+    spec = existing(kubeconfigSecretRef={"name": "kc", "namespace": "crossplane-system", "key": "k"})
+    found = manifests(spec)
+    for name in (access.KUBERNETES, access.HELM):
+        assert secret_ref(found[name]) == {"namespace": "platform", "name": "kc", "key": "k"}
+
+
+def test_helm_stands_next_to_the_secret() -> None:
+    # Proves: provider-helm, which ignores secretRef.namespace, can read no Secret but the claim's.
+    found = manifests(existing())
+    assert found[access.HELM]["metadata"]["namespace"] == "platform"
+    assert found[access.KUBERNETES]["metadata"]["namespace"] == "crossplane-system"
+
+
+def test_without_a_claim_everything_is_in_the_platform_namespace() -> None:
+    # Proves: an XR of its own has no namespace, so its Secret is the platform's.
+    request = {"claim": {}, "given": {"platformNamespace": "infra"}}
+    found = manifests(existing(), **request)
+    assert {m["metadata"]["namespace"] for m in found.values()} == {"infra"}
+    assert secret_ref(found[access.HELM])["namespace"] == "infra"
+    assert "helmNamespace" not in FUNCTION.compose(cluster(existing(), **request)).status["access"]
+
+
+def test_the_proof_changes_nothing_in_the_cluster() -> None:
+    # Proves: kube-system is observed, and not deleted with the claim.
+    spec = manifests(existing())[access.REACHABLE]["spec"]
+    assert spec["managementPolicies"] == ["Observe"]
+    assert spec["readiness"]["celQuery"] == "object.status.phase == 'Active'"
+
+
+def test_it_settles() -> None:
+    # Proves: two waves, then all conditions hold and the pools are ready.
+    request, waves = settled(FUNCTION, existing())
+    assert waves == [{access.KUBERNETES, access.HELM}, {access.REACHABLE}]
+    outcome = FUNCTION.compose(request)
+    conditions = assemble(request, FUNCTION, outcome).conditions
+    assert {c.type: c.status.value for c in conditions.values()} == dict.fromkeys(FUNCTION.conditions, "True")
+    assert outcome.status["nodePools"][0]["ready"] is True
+
+
+def test_an_api_that_does_not_answer_is_explained() -> None:
+    # Proves: the condition names the Secret, the key and what to check.
+    request = cluster(existing())
+    message = assemble(request, FUNCTION, FUNCTION.compose(request)).conditions["ControlPlaneReady"].text
+    assert message.endswith(
+        "Check that Secret platform/kubeconfig-eu holds a kubeconfig under key kubeconfig, that its server "
+        "can be reached from the control plane, and that its user may do everything"
+    )
+    assert message.startswith("[platform] ")
+
+
+def test_storage_is_what_the_claim_declares() -> None:
+    # Proves: the class and its sharing reach the Models' planning.
+    found = FUNCTION.compose(cluster(existing(storageClassName="nfs", sharedStorage=True))).status
+    assert (found["storageClassName"], found["sharedStorage"]) == ("nfs", True)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        pytest.param("L44", "L44 is not a GPU in the catalog. Nearest is L4; known are A10, ", id="unknown"),
+        pytest.param("T4G", "the memory of T4G is not known. Known are A10, ", id="no-memory"),
+        pytest.param("L40", "the memory of L40 is not known. Known are A10, ", id="no-memory-either"),
+    ],
+)
+def test_unknown_gpus(model: str, message: str) -> None:
+    # Proves: a GPU that cannot be sized is refused, with those that can.
+    with pytest.raises(Invalid) as caught:
+        FUNCTION.compose(cluster(existing(L4, {"name": "x", "gpu": {"model": model}})))
+    assert str(caught.value).startswith(f"spec.nodePools[1].gpu.model: {message}")
+
+
+def test_a_recorded_pool_outlives_the_catalog() -> None:
+    # Proves: a GPU that is gone from the catalog is rendered from the record.
+    gone = {"name": "x", "gpu": {"model": "Z9", "count": 2}}
+    record = {"name": "x", "gpuModel": "Z9", "gpusPerNode": 2, "gpuMemoryMiB": 999, "nodes": {}}
+    request = cluster(existing(gone), status={"nodePools": [record]})
+    assert FUNCTION.compose(request).status["nodePools"][0]["gpuMemoryMiB"] == 999
+
+
+def test_a_claim_with_a_cluster_of_its_own_does_not_move() -> None:
+    # Proves: changing aws to existing does not delete the EKS cluster.
+    observed = {"node-pools/cluster": live({"metadata": {"name": "x"}})}
+    with pytest.raises(Invalid, match="this claim created a cluster in a cloud, which would be deleted"):
+        FUNCTION.compose(cluster(existing(), observed=observed))
+
+
+def test_a_version_has_no_effect() -> None:
+    # Proves: a field that changes nothing is not silently ignored.
+    found = FUNCTION.compose(cluster({**existing(), "kubernetesVersion": "1.35"}))
+    assert found.notes == ("spec.kubernetesVersion has no effect: an existing cluster keeps its version",)
+    assert all(isinstance(c, Condition | Progress) for c in found.conditions)
