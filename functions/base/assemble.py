@@ -138,7 +138,7 @@ def _waiting(unready: list[str], desired: Desired) -> str:
 
 
 def _with(message: str, hint: str) -> str:
-    return f"{message}. {hint}" if hint else message
+    return message.rstrip(". \n") + f". {hint}" if hint else message
 
 
 def unknown(type_: str) -> Condition:

@@ -13,6 +13,8 @@ HELM_RELEASE = 53
 """Characters in a Helm release's name: https://helm.sh/docs/chart_template_guide."""
 
 _DIGEST = 6
+SHORTEST = _DIGEST + 2
+"""The least limit that holds a name: a letter, a dash and the digest."""
 _OUTSIDE = re.compile(r"[^a-z0-9]+")
 
 
@@ -27,7 +29,12 @@ def unique_name(*parts: str, limit: int = LABEL, unique: tuple[str, ...] | None 
     The digest is always there, so that ("a-b", "c") and ("a", "b-c") differ, and
     so do two long names with the same beginning. `unique` gives the digest other
     parts than the readable ones.
+
+    Raises:
+        ValueError: for a limit that holds no such name.
     """
+    if limit < SHORTEST:
+        raise ValueError(f"no unique name has at most {limit} characters")
     readable = _OUTSIDE.sub("-", "-".join(parts).lower()).strip("-")
     room = limit - _DIGEST - 1
     if not readable[:1].isalpha():

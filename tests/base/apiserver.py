@@ -22,32 +22,29 @@ Keys = Mapping[str, Sequence[str]]
 def fields_of(desired: Mapping[str, Any], lists: Keys | None = None) -> dict[str, Any]:
     """Return the FieldsV1 of an apply of `desired`; lists are atomic unless in `lists`."""
     body = {k: v for k, v in desired.items() if k not in ("apiVersion", "kind", "metadata")}
-    metadata = {k: v for k, v in desired["metadata"].items() if k in ("labels", "annotations")}
+    metadata = {k: v for k, v in desired.get("metadata", {}).items() if k in ("labels", "annotations")}
     if metadata:
         body["metadata"] = metadata
-    return _of_map(body, "", lists or {})
+    return _of_map(body, "", lists or {}) or {}
 
 
-def _of(value: Any, path: str, lists: Keys) -> dict[str, Any]:
+def _of(value: Any, path: str, lists: Keys) -> dict[str, Any] | None:
+    """Return what an apply of `value` owns below it; None when not even `value` itself."""
     if isinstance(value, Mapping):
         return _of_map(value, path, lists)
     if isinstance(value, list) and path in lists:
-        return {_element(item, lists[path]): _of_item(item, path, lists) for item in value}
+        return {_element(item, lists[path]): _of_item(item, path, lists) for item in value} or None
     return {}
 
 
-def _of_map(value: Mapping[str, Any], path: str, lists: Keys) -> dict[str, Any]:
-    inside = {}
-    for key, item in value.items():
-        below = f"{path}.{key}".removeprefix(".")
-        if isinstance(item, list) and not item and below in lists:
-            continue  # an empty list that is merged owns nothing
-        inside[f"f:{key}"] = _of(item, below, lists)
-    return inside
+def _of_map(value: Mapping[str, Any], path: str, lists: Keys) -> dict[str, Any] | None:
+    below = {key: _of(item, f"{path}.{key}".removeprefix("."), lists) for key, item in value.items()}
+    owned = {f"f:{key}": fields for key, fields in below.items() if fields is not None}
+    return owned if owned or not value else None
 
 
 def _of_item(item: Any, path: str, lists: Keys) -> dict[str, Any]:
-    inside = _of(item, path, lists) if isinstance(item, Mapping) else {}
+    inside = _of_map(item, path, lists) if isinstance(item, Mapping) else None
     return {".": {}, **inside} if inside else {}
 
 

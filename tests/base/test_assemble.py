@@ -1,0 +1,390 @@
+"""What becomes of every composed resource: created, held back, carried on or dropped."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from crossplane.function.proto.v1 import run_function_pb2 as fnv1
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.base import Outcome, Progress, Resource, exists
+from functions.base.assemble import IN_FLIGHT
+from functions.base.respond import respond
+from tests.base import support as s
+from tests.base.apiserver import observe
+
+Wanted = dict[str, tuple[dict[str, Any], bool | None]]
+
+
+def resource(name: str, *after: str, **extra: Any) -> Resource:
+    return Resource(f"demo/{name}", s.managed(name), tuple(f"demo/{a}" for a in after), **extra)
+
+
+def live(name: str, ready: bool | None = True, failure: str = "", **late: Any) -> dict[str, Any]:
+    """Return what is observed of `resource(name)`, with fields that the provider added."""
+    status = s.managed(name, ready, failure).get("status")
+    seen = observe(s.managed(name), status=status)
+    seen["spec"]["forProvider"] |= late
+    return seen
+
+
+def named(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}{index}" for index in range(count)]
+
+
+class Case(NamedTuple):
+    name: str
+    reason: str
+    resources: Sequence[Resource]
+    request: fnv1.RunFunctionRequest
+    want: Wanted
+    complete: bool = True
+
+
+AB = {"demo/a": live("a"), "demo/b": live("b", ready=False, arn="late")}
+CREATED: tuple[dict[str, Any], bool] = (s.managed("a"), False)
+CASES = [
+    Case(
+        "created",
+        "a new resource is not ready",
+        [resource("a")],
+        s.request(),
+        {"demo/a": CREATED},
+    ),
+    Case(
+        "complete-drops-what-it-does-not-name",
+        "the only way to delete: the spec no longer asks for it",
+        [resource("b")],
+        s.request(observed=AB),
+        {"demo/b": (s.managed("b"), False)},
+    ),
+    Case(
+        "complete-and-empty",
+        "even everything",
+        [],
+        s.request(observed=AB),
+        {},
+    ),
+    Case(
+        "incomplete-keeps-what-it-does-not-name",
+        "by its own fields, without what the provider filled in",
+        [resource("a")],
+        s.request(observed=AB),
+        {"demo/a": (s.managed("a"), True), "demo/b": (s.managed("b"), False)},
+        complete=False,
+    ),
+    Case(
+        "incomplete-keeps-readiness",
+        "a kind that reports no conditions does not become unready by being carried on",
+        [],
+        s.request(observed={"demo/pc": s.config("pc"), "demo/new": s.managed("new")}),
+        {"demo/pc": (s.config("pc"), True), "demo/new": (s.managed("new"), False)},
+        complete=False,
+    ),
+    Case(
+        "other-functions-resources",
+        "what later steps observe is theirs to desire; what earlier ones desire is passed on",
+        [resource("a")],
+        s.request(
+            observed={"later/x": live("x"), "first/net": live("net"), "demo-2/y": live("y")},
+            desired={"first/net": (s.managed("net"), True), "first/new": (s.managed("new"), None)},
+        ),
+        {
+            "demo/a": CREATED,
+            "first/net": (s.managed("net"), True),
+            "first/new": (s.managed("new"), None),
+        },
+        complete=False,
+    ),
+    Case(
+        "changed",
+        "an existing resource gets the new manifest at once",
+        [Resource("demo/a", s.managed("a", size=2))],
+        s.request(observed={"demo/a": live("a")}),
+        {"demo/a": (s.managed("a", size=2), True)},
+    ),
+    Case(
+        "unknown-manifest-of-a-new-resource",
+        "it is held back",
+        [Resource("demo/a", None, waits_for="the network"), resource("b")],
+        s.request(),
+        {"demo/b": (s.managed("b"), False)},
+    ),
+    Case(
+        "unknown-manifest-of-a-live-resource",
+        "it is carried on, though the decision is complete",
+        [Resource("demo/a", None, waits_for="the network")],
+        s.request(observed={"demo/a": live("a", arn="late")}),
+        {"demo/a": (s.managed("a"), True)},
+    ),
+    Case(
+        "need-unready",
+        "rule 4: a resource waits for what it needs",
+        [resource("a"), resource("b", "a")],
+        s.request(observed={"demo/a": live("a", ready=False)}),
+        {"demo/a": (s.managed("a"), False)},
+    ),
+    Case(
+        "need-ready",
+        "and no longer",
+        [resource("a"), resource("b", "a")],
+        s.request(observed={"demo/a": live("a")}),
+        {"demo/a": (s.managed("a"), True), "demo/b": (s.managed("b"), False)},
+    ),
+    Case(
+        "need-lost-after-creation",
+        "rule 1: what exists stays, though its need is unready or gone",
+        [resource("a"), resource("b", "a"), resource("c", "gone")],
+        s.request(observed={"demo/a": live("a", ready=False), "demo/b": live("b"), "demo/c": live("c")}),
+        {
+            "demo/a": (s.managed("a"), False),
+            "demo/b": (s.managed("b"), True),
+            "demo/c": (s.managed("c"), True),
+        },
+    ),
+    Case(
+        "need-of-an-earlier-step",
+        "readiness counts across steps",
+        [
+            Resource("demo/a", s.managed("a"), after=("first/net",)),
+            Resource("demo/b", s.managed("b"), after=("first/gpu",)),
+        ],
+        s.request(
+            observed={"first/net": live("net"), "first/gpu": live("gpu", ready=False)},
+            desired={"first/net": (s.managed("net"), True), "first/gpu": (s.managed("gpu"), False)},
+        ),
+        {
+            "demo/a": CREATED,
+            "first/net": (s.managed("net"), True),
+            "first/gpu": (s.managed("gpu"), False),
+        },
+    ),
+    Case(
+        "need-that-says-nothing",
+        "a step may leave readiness to a later step: then the object itself says it",
+        [
+            Resource("demo/a", s.managed("a"), after=("first/net",)),
+            Resource("demo/b", s.managed("b"), after=("first/gpu",)),
+        ],
+        s.request(
+            observed={"first/net": live("net"), "first/gpu": live("gpu", ready=False)},
+            desired={"first/net": (s.managed("net"), None), "first/gpu": (s.managed("gpu"), None)},
+        ),
+        {
+            "demo/a": CREATED,
+            "first/net": (s.managed("net"), None),
+            "first/gpu": (s.managed("gpu"), None),
+        },
+    ),
+    Case(
+        "own-readiness",
+        "a kind without conditions is ready as its function says",
+        [
+            Resource("demo/pc", s.config("pc"), ready=exists),
+            Resource("demo/a", s.managed("a"), after=("demo/pc",)),
+        ],
+        s.request(observed={"demo/pc": s.config("pc")}),
+        {"demo/pc": (s.config("pc"), True), "demo/a": CREATED},
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
+def test_composed_resources(case: Case) -> None:
+    decided = s.function(Outcome(case.resources, (s.VALID, s.LIVE), complete=case.complete))
+    want = s.response([s.VALID_SENT, s.LIVE_SENT], case.want)
+    assert s.answer(decided, case.request) == want, case.reason
+
+
+class Wave(NamedTuple):
+    name: str
+    reason: str
+    observed: dict[str, dict[str, Any]]
+    created: list[str]
+    """Of twelve new resources n0 to n11 after those observed, those that are created."""
+    desired: Wanted | None = None
+
+
+NEW = named("n", 12)
+WAVES = [
+    Wave("first", "a wave is full", {}, NEW[:IN_FLIGHT]),
+    Wave(
+        "underway",
+        "what exists and is not ready takes a place",
+        {f"demo/{n}": live(n, ready=False) for n in named("old", 5)},
+        NEW[: IN_FLIGHT - 5],
+    ),
+    Wave(
+        "ready",
+        "what is ready takes none",
+        {f"demo/{n}": live(n) for n in named("old", 20)},
+        NEW[:IN_FLIGHT],
+    ),
+    Wave(
+        "full",
+        "nothing is created beyond the wave, and nothing that exists is dropped",
+        {f"demo/{n}": live(n, ready=False) for n in named("old", 20)},
+        [],
+    ),
+    Wave(
+        "failing",
+        "what the provider cannot create must not hold up the rest",
+        {f"demo/{n}": live(n, ready=False, failure="no quota") for n in named("old", 20)},
+        NEW[:IN_FLIGHT],
+    ),
+    Wave(
+        "failing-before-ready-is-said",
+        "nor what has no Ready condition yet",
+        {f"demo/{n}": live(n, ready=None, failure="no quota") for n in named("old", 20)},
+        NEW[:IN_FLIGHT],
+    ),
+    Wave(
+        "earlier-steps-new",
+        "what an earlier step is about to create takes a place",
+        {},
+        NEW[: IN_FLIGHT - 3],
+        {f"first/{n}": (s.managed(n), None) for n in named("x", 3)},
+    ),
+    Wave(
+        "earlier-steps-underway",
+        "and what it waits for",
+        {f"first/{n}": live(n, ready=False) for n in named("x", 3)},
+        NEW[: IN_FLIGHT - 3],
+        {f"first/{n}": (s.managed(n), False) for n in named("x", 3)},
+    ),
+    Wave(
+        "earlier-steps-silent",
+        "not what it leaves to a later step to call ready",
+        {f"first/{n}": s.config(n) for n in named("x", 20)},
+        NEW[:IN_FLIGHT],
+        {f"first/{n}": (s.config(n), None) for n in named("x", 20)},
+    ),
+]
+
+
+@pytest.mark.parametrize("case", WAVES, ids=lambda c: c.name)
+def test_wave(case: Wave) -> None:
+    old = [resource(n.removeprefix("demo/")) for n in case.observed if n.startswith("demo/")]
+    decided = s.function(Outcome([*[resource(n) for n in NEW], *old]))
+    message = s.request(observed=case.observed, desired=case.desired)
+    got = set(respond(decided, message).desired.resources)
+    assert got == {*case.observed, *(case.desired or {}), *(f"demo/{n}" for n in case.created)}, case.reason
+
+
+def test_a_resource_that_waits_takes_no_place_in_the_wave() -> None:
+    waiting = [resource(f"w{i}", "never") for i in range(IN_FLIGHT)]
+    got = s.answer(s.function(Outcome([*waiting, resource("a")])), s.request())
+    assert set(got["desired"]["resources"]) == {"demo/a"}
+
+
+# Random graphs of resources, and of what exists of them.
+
+
+class World(NamedTuple):
+    resources: list[Resource]
+    message: fnv1.RunFunctionRequest
+    complete: bool
+
+
+STATES = st.sampled_from(["absent", "absent", "ready", "ready", "unready", "failing", "new"])
+
+
+def seen(name: str, state: str) -> dict[str, Any]:
+    if state == "failing":
+        return live(name, ready=False, failure="no quota")
+    return live(name, ready={"ready": True, "unready": False, "new": None}[state])
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    names = named("r", draw(st.integers(0, 14)))
+    resources = []
+    for index, name in enumerate(names):
+        needs = [n for n in names[:index] if draw(st.integers(0, 4)) == 0]
+        made = resource(name, *needs)
+        unknown = draw(st.integers(0, 5)) == 0
+        resources.append(Resource(made.name, None, made.after, waits_for="it") if unknown else made)
+    draw(st.randoms(use_true_random=False)).shuffle(resources)
+    states = {f"demo/{n}": draw(STATES) for n in [*names, *named("gone", draw(st.integers(0, 3)))]}
+    observed = {n: seen(n.removeprefix("demo/"), state) for n, state in states.items() if state != "absent"}
+    before = {
+        f"first/{n}": (s.managed(n), draw(st.sampled_from([True, False, None])))
+        for n in named("x", draw(st.integers(0, 4)))
+    }
+    observed |= {n: live(n) for n in before if draw(st.booleans())}
+    return World(resources, s.request(observed=observed, desired=before), draw(st.booleans()))
+
+
+def run(world: World) -> fnv1.RunFunctionResponse:
+    progress = Progress("Live", tuple(r.name for r in world.resources), "all there")
+    decided = Outcome(world.resources, (s.VALID, progress), complete=world.complete)
+    return respond(s.function(decided), world.message)
+
+
+@given(worlds())
+def test_nothing_observed_is_lost(world: World) -> None:
+    observed = set(world.message.observed.resources)
+    asked = {r.name for r in world.resources}
+    kept = {n for n in observed if n in asked or (not world.complete and n.startswith("demo/"))}
+    before = set(world.message.desired.resources)
+    got = set(run(world).desired.resources)
+    assert got >= kept | before, "rule 1: desired state never shrinks because something is missing"
+    assert not (got & observed) - kept - before, "nothing is kept that nobody asks for"
+
+
+@given(worlds())
+def test_nothing_is_created_before_its_needs(world: World) -> None:
+    answer = run(world).desired.resources
+    for made in world.resources:
+        if made.name in answer and made.name not in world.message.observed.resources:
+            assert made.manifest is not None
+            for need in made.after:
+                assert need in world.message.observed.resources
+                assert answer[need].ready == fnv1.READY_TRUE, f"{made.name} came before {need}"
+
+
+@given(worlds())
+def test_no_more_than_a_wave_is_in_flight(world: World) -> None:
+    observed, answer = world.message.observed.resources, run(world).desired.resources
+    created = [n for n in answer if n not in observed]
+    underway = [
+        n
+        for n in answer
+        if n in observed and answer[n].ready == fnv1.READY_FALSE and "no quota" not in str(observed[n])
+    ]
+    ours = [n for n in created if n.startswith("demo/")]
+    assert not ours or len(created) + len(underway) <= IN_FLIGHT
+    able = [
+        r.name
+        for r in world.resources
+        if r.name not in observed
+        and r.manifest is not None
+        and all(n in observed and answer[n].ready == fnv1.READY_TRUE for n in r.after)
+    ]
+    assert set(ours) == set(able[: len(ours)]), "in the order of the decision"
+    assert len(ours) == len(able) or len(created) + len(underway) >= IN_FLIGHT, "a wave is used up"
+
+
+@given(worlds(), st.randoms(use_true_random=False))
+def test_same_request_same_bytes(world: World, shuffler: random.Random) -> None:
+    first = run(world).SerializeToString(deterministic=True)
+    assert run(world).SerializeToString(deterministic=True) == first
+    other = world._replace(message=reordered(world.message, shuffler))
+    assert run(other).SerializeToString(deterministic=True) == first, "the order of a map says nothing"
+
+
+def reordered(message: fnv1.RunFunctionRequest, shuffler: random.Random) -> fnv1.RunFunctionRequest:
+    """Return the same request with its maps filled in another order."""
+    copy = fnv1.RunFunctionRequest()
+    copy.CopyFrom(message)
+    for state, source in ((copy.observed, message.observed), (copy.desired, message.desired)):
+        state.ClearField("resources")
+        names = sorted(source.resources)
+        shuffler.shuffle(names)
+        for name in names:
+            state.resources[name].CopyFrom(source.resources[name])
+    return copy

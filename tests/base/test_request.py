@@ -1,0 +1,106 @@
+"""What a function can ask of its request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from functions.base import Claim, Invalid, Outcome, Request, parse
+from tests.base import support as s
+
+
+class Pool(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    max: int = Field(default=1, le=9)
+
+    @field_validator("name")
+    @classmethod
+    def not_reserved(cls, value: str) -> str:
+        if value == "system":
+            raise ValueError("the name system is taken")
+        return value
+
+
+class Spec(BaseModel):
+    pools: list[Pool] = []
+    region: str = "here"
+
+
+PARSED: list[tuple[str, dict[str, Any], str]] = [
+    ("missing", {"pools": [{}]}, "spec.pools[0].name: Field required. Correct this field."),
+    (
+        "wrong type",
+        {"pools": [{"name": "a"}, {"name": "b", "max": "x"}]},
+        "spec.pools[1].max: Input should be a valid integer, unable to parse string as an integer (got 'x'). "
+        "Correct this field.",
+    ),
+    (
+        "own rule",
+        {"pools": [{"name": "system"}]},
+        "spec.pools[0].name: the name system is taken (got 'system'). Correct this field.",
+    ),
+    (
+        "unknown field",
+        {"pools": [{"name": "a", "mni": 1}]},
+        "spec.pools[0].mni: Extra inputs are not permitted (got 1). Correct this field.",
+    ),
+    (
+        "several",
+        {"pools": [{"name": "a", "max": 10}, {}], "region": 5},
+        "spec.pools[0].max: Input should be less than or equal to 9 (got 10). Correct this field and 2 more.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "want"), [p[1:] for p in PARSED], ids=[p[0] for p in PARSED])
+def test_invalid_spec_says_where_and_what(data: dict[str, Any], want: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        parse(Spec, data, "spec")
+    assert str(caught.value) == want
+
+
+def asked(message: Any) -> Request:
+    """Return the request that a function gets."""
+    got = []
+
+    def compose(request: Request) -> Outcome:
+        got.append(request)
+        return Outcome()
+
+    s.answer(s.function(compose), message)
+    return got[0]
+
+
+def test_the_claim_is_the_claim_reference_alone() -> None:
+    composite = s.xr()
+    composite["metadata"]["labels"] = {"crossplane.io/claim-namespace": "evil"}
+    request = asked(s.request(composite))
+    assert request.claim == Claim("team", "claim"), "labels are the tenant's own"
+    assert request.name == "claim-x7f2k"
+
+
+def test_a_composite_without_a_claim_is_its_own() -> None:
+    request = asked(s.request({**s.xr(), "spec": {}}))
+    assert request.claim == Claim("", "claim-x7f2k")
+
+
+def test_spec_and_input_are_parsed() -> None:
+    request = asked(
+        s.request(
+            s.xr(spec={"region": "there"}), input={"kind": "Input", "metadata": {}, "pools": [{"name": "p"}]}
+        )
+    )
+    assert request.spec(Spec) == Spec(region="there")
+    assert request.parameters(Spec) == Spec(pools=[Pool(name="p")])
+
+
+def test_a_resource_of_any_step_can_be_looked_at() -> None:
+    request = asked(s.request(observed={"other/a": s.managed("a", ready=True)}))
+    found = request.resource("other/a")
+    assert found is not None
+    assert found.name == "a"
+    assert request.resource("other/b") is None
+    assert list(request.observed) == ["other/a"], "looking for a resource must not make it"
