@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import paths
+from tools.cli import crossplane
 from tools.defaults import with_defaults
 from tools.definitions import Composition, Definitions
 from tools.errors import ToolError, last_lines
@@ -88,14 +89,14 @@ def render(
 
 def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     command = [
-        *(str(paths.crossplane()), "composition", "render", *arguments),
+        *("composition", "render", *arguments),
         f"--crossplane-binary={paths.crossplane_core()}",
         # Not --include-full-xr: it merges the old status under the new one,
         # so a status field that a function dropped would stay.
         "--include-function-results",
         f"--timeout={RENDER_SECONDS}s",
     ]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return crossplane(command)
 
 
 def _write(path: Path, manifests: Sequence[Manifest]) -> str:

@@ -1,14 +1,13 @@
 """`crossplane resource validate`: schemas, defaults, unknown fields and CEL, offline."""
 
 import json
-import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools import paths
+from tools.cli import crossplane
 from tools.errors import ToolError, last_lines
 from tools.manifests import Manifest, as_json_list
 
@@ -37,15 +36,12 @@ def verdicts(manifests: Sequence[Manifest], extensions: Sequence[Path]) -> list[
         nothing = Path(folder) / "none"
         nothing.mkdir()
         sources = ",".join(str(path) for path in extensions or [nothing])
-        done = subprocess.run(
+        done = crossplane(
             [
-                *(paths.crossplane(), "resource", "validate", sources, resources),
+                *("resource", "validate", sources, resources),
                 *("--crossplane-image=", "--error-on-missing-schemas", "--output=json"),
                 f"--cache-dir={folder}/cache",
-            ],
-            capture_output=True,
-            text=True,
-            check=False,
+            ]
         )
     try:
         answer = json.loads(done.stdout)["resources"]
