@@ -14,6 +14,12 @@ __all__ = ["resources"]
 
 _NAMESPACE = "gpu-operator"
 
+_WORKS = (
+    "has(object.status) && has(object.status.state) && object.status.state == 'ready' "
+    "&& has(object.status.conditions) "
+    "&& !object.status.conditions.exists(c, c.reason == 'NFDLabelsMissing')"
+)
+
 
 def resources(plan: Plan) -> list[Resource]:
     """Compose its Release, and what tells whether it does its work."""
@@ -39,9 +45,10 @@ def _values(plan: Plan) -> dict[str, Any]:
 
 
 def _cluster_policy(plan: Plan, operator: Resource) -> Resource:
-    """Observe the operator's own verdict: its Release is ready before any GPU is.
+    """Observe the operator's own verdict: a Release is ready as soon as it is installed.
 
-    It is `ready` on a cluster without GPU nodes as well.
+    It is `ready` on a cluster without GPU nodes as well, and even without NFD, which
+    then is the reason of its condition.
     """
     manifest = {
         "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
@@ -58,7 +65,7 @@ def _cluster_policy(plan: Plan, operator: Resource) -> Resource:
             },
             "readiness": {
                 "policy": "DeriveFromCelQuery",
-                "celQuery": "has(object.status) && object.status.state == 'ready'",
+                "celQuery": _WORKS,
             },
             "providerConfigRef": {"kind": "ProviderConfig", "name": plan.access.kubernetes_provider_config},
         },

@@ -15,6 +15,11 @@ __all__ = ["REACHABLE", "release"]
 REACHABLE = "node-pools/reachable"
 """Ready once the cluster's API answers."""
 
+# A failed Release is tried again this often, and after that, or without a limit, never
+# (shouldRollBack in provider-helm v1.4.0): a cluster that was away for an hour would
+# stay without its stack until somebody changes the spec. One try a poll, so a week's worth.
+_RETRIES = 1000
+
 
 def release(
     plan: Plan,
@@ -41,12 +46,10 @@ def release(
         "forProvider": {
             "chart": {"name": chart.name, "repository": chart.repository, "version": chart.version},
             "namespace": namespace,
-            # Ready means that its pods are; Helm gives up after the time out and tries again.
-            "wait": True,
-            "waitTimeout": "10m",
+            # No `wait`: pods that come up slowly would make the Release a failed one.
             "values": values,
         },
-        "rollbackLimit": 3,
+        "rollbackLimit": _RETRIES,
         "providerConfigRef": {"kind": "ProviderConfig", "name": plan.access.helm_provider_config},
     }
     if plan.owned:

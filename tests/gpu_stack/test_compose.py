@@ -186,4 +186,13 @@ def test_readiness_is_the_operators_own_verdict() -> None:
         "kind": "ClusterPolicy",
         "metadata": {"name": "cluster-policy"},
     }
-    assert spec["readiness"]["celQuery"] == "has(object.status) && object.status.state == 'ready'"
+    ready = spec["readiness"]["celQuery"]
+    assert "object.status.state == 'ready'" in ready
+    assert "NFDLabelsMissing" in ready
+
+
+def test_a_failed_installation_is_tried_again() -> None:
+    # Proves: slow pods fail nothing, and what fails is not given up on.
+    spec = composed()[NAMES[1]]["spec"]
+    assert "wait" not in spec["forProvider"]
+    assert spec["rollbackLimit"] >= 1000

@@ -26,6 +26,8 @@ _GPU_TAINT = {"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}
 
 # No LateInitialize: the provider would copy the size of the moment, and the image's
 # release, into the spec and from then on defend them against the autoscaler and upgrades.
+# A provider with an upjet from before 2026-08-12 (f6ae634; provider-upjet-aws 2.6.0 has
+# such a one) defends the size nevertheless: its issue 1907.
 _POLICIES = ["Observe", "Create", "Update", "Delete"]
 
 
