@@ -70,7 +70,7 @@ def test_helm_stands_next_to_the_secret() -> None:
 
 def test_without_a_claim_everything_is_in_the_platform_namespace() -> None:
     # Proves: an XR of its own has no namespace, so its Secret is the platform's.
-    request = {"claim": {}, "given": {"platformNamespace": "infra"}}
+    request: dict[str, Any] = {"claim": {}, "given": {"platformNamespace": "infra"}}
     found = manifests(existing(), **request)
     assert {m["metadata"]["namespace"] for m in found.values()} == {"infra"}
     assert secret_ref(found[access.HELM])["namespace"] == "infra"
