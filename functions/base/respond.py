@@ -45,6 +45,7 @@ def respond(function: Function, message: fnv1.RunFunctionRequest) -> fnv1.RunFun
         _write_resources(response, desired)
         _write_status(response, function, request, outcome)
         response.conditions.extend(_every_condition(function, request, desired.conditions))
+        _write_readiness(response, desired)
         _note_sent(response, function)
         for note in outcome.notes:
             _result(response, fnv1.SEVERITY_WARNING, note)
@@ -109,6 +110,18 @@ def _write_resources(response: fnv1.RunFunctionResponse, desired: Desired) -> No
         resource.resource.Clear()
         to_struct(manifest, resource.resource)
         resource.ready = fnv1.READY_TRUE if desired.ready[name] else fnv1.READY_FALSE
+
+
+def _write_readiness(response: fnv1.RunFunctionResponse, desired: Desired) -> None:
+    """Keep the composite from being Ready while something is held back or does not hold.
+
+    Crossplane looks at what is composed alone. Where that is unready already, its
+    own word stands: it names the resources.
+    """
+    composed = all(resource.ready == fnv1.READY_TRUE for resource in response.desired.resources.values())
+    holds = all(condition.status == fnv1.STATUS_CONDITION_TRUE for condition in response.conditions)
+    if composed and (desired.held or not holds):
+        response.desired.composite.ready = fnv1.READY_FALSE
 
 
 def _write_status(
