@@ -71,11 +71,19 @@ BAD = {
     "range not private": (cluster({"aws": {**AWS, "vpcCidr": "11.0.0.0/16"}, "nodePools": [POOL]}), RANGE),
     "range of nonsense": (cluster({"aws": {**AWS, "vpcCidr": "999.0.0.0/16"}, "nodePools": [POOL]}), RANGE),
     "ranges overlap": (
-        cluster({"aws": {**AWS, "vpcCidr": "10.0.0.0/16", "serviceCidr": "10.0.64.0/20"}, "nodePools": [POOL]}),
+        cluster(
+            {"aws": {**AWS, "vpcCidr": "10.0.0.0/16", "serviceCidr": "10.0.64.0/20"}, "nodePools": [POOL]}
+        ),
         "aws.vpcCidr and aws.serviceCidr overlap: choose ranges apart from each other",
     ),
-    "two zones": (cluster({"aws": {**AWS, "zones": ["a", "b"]}, "nodePools": [POOL]}), "should have at least 3"),
-    "pool name too long": (cluster({"aws": AWS, "nodePools": [{**POOL, "name": "a" * 21}]}), "may not be more than 20"),
+    "two zones": (
+        cluster({"aws": {**AWS, "zones": ["a", "b"]}, "nodePools": [POOL]}),
+        "should have at least 3",
+    ),
+    "pool name too long": (
+        cluster({"aws": AWS, "nodePools": [{**POOL, "name": "a" * 21}]}),
+        "may not be more than 20",
+    ),
     "unknown field": (cluster({"aws": AWS, "nodePols": [], "nodePools": [POOL]}), "unknown field"),
     "a model without name": (_claim("Model", {}), "Required value"),
     "a model that is no name": (model(model="qwen3"), "should match"),

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.mark.parametrize(("path", "text"), list(generated()), ids=lambda value: str(value)[:60])
 def test_drift(path: Path, text: str) -> None:
-    assert (ROOT / path).read_text(encoding="utf-8") == text, f"{path} differs from functions/api: make generate"
+    assert (ROOT / path).read_text(encoding="utf-8") == text, (
+        f"{path} differs from functions/api: make generate"
+    )
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "xrds").glob("*.yaml")), ids=lambda p: p.stem)

@@ -56,7 +56,11 @@ def _inlined(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
     target = definitions[node["$ref"].rpartition("/")[2]]
     beside = {key: value for key, value in node.items() if key != "$ref"}
     rules = "x-kubernetes-validations"
-    both = {rules: [*target.get(rules, []), *beside.get(rules, [])]} if rules in target and rules in beside else {}
+    both = (
+        {rules: [*target.get(rules, []), *beside.get(rules, [])]}
+        if rules in target and rules in beside
+        else {}
+    )
     return _inlined({**target, **beside, **both}, definitions)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
-from typing import Annotated, Any, Self
+from enum import StrEnum
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -39,6 +39,10 @@ _EXISTING_MACHINE = Rule(
     "!has(self.existing) || self.nodePools.all(p, !has(p.instanceType))",
     "a node pool of an existing cluster has no instanceType: its machines are there already",
 )
+_SAME_PLACE = Rule(
+    "has(self.existing) == has(oldSelf.existing)",
+    "a live cluster cannot change between aws and existing: claim a new one",
+)
 _UNIQUE_POOLS = Rule(
     "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
 )
@@ -66,7 +70,7 @@ def _private_range(field: str, largest: int, smallest: int) -> Rule:
     )
 
 
-class Capacity(str, Enum):
+class Capacity(StrEnum):
     """How a pool's machines are bought."""
 
     ON_DEMAND = "OnDemand"
@@ -146,7 +150,8 @@ class ProviderConfigRef(Schema):
 
     kind: str = Field(
         "ClusterProviderConfig",
-        description="ClusterProviderConfig, or a ProviderConfig in the platform namespace. Default the former.",
+        description="ClusterProviderConfig, or a ProviderConfig in the platform namespace. "
+        "Default the former.",
         pattern="^(ClusterProviderConfig|ProviderConfig)$",
     )
     name: str = Field("default", description="Name of the configuration. Default default.", max_length=253)
@@ -165,7 +170,8 @@ class Existing(Schema):
     )
     shared_storage: bool = Field(
         False,
-        description="Whether that class offers ReadWriteMany, which Models of several replicas need. Default false.",
+        description="Whether that class offers ReadWriteMany, which Models of several replicas need. "
+        "Default false.",
     )
 
 
@@ -224,7 +230,9 @@ class Aws(Schema):
 class ClusterSpec(Schema):
     """A Kubernetes cluster with GPU node pools, ready to serve Models."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_ONE_PLACE, _EXISTING_GPU, _EXISTING_MACHINE))
+    model_config = ConfigDict(
+        json_schema_extra=rules(_ONE_PLACE, _SAME_PLACE, _EXISTING_GPU, _EXISTING_MACHINE)
+    )
 
     aws: Aws | None = Field(None, description="Create an EKS cluster on AWS.")
     existing: Existing | None = Field(None, description="Take a cluster that is there already.")

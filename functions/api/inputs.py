@@ -17,7 +17,8 @@ class NodePoolsInput(Schema):
 
     platform_namespace: str = Field(
         _NAMESPACE,
-        description="Namespace of everything composed; one that app teams cannot read. Default crossplane-system.",
+        description="Namespace of everything composed; one that app teams cannot read. "
+        "Default crossplane-system.",
         max_length=63,
     )
     kubernetes_version: str | None = Field(

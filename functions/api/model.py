@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
@@ -33,7 +33,7 @@ _HEADS = Rule(
 _QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 
 
-class Precision(str, Enum):
+class Precision(StrEnum):
     """How a checkpoint stores its weights."""
 
     FP32 = "fp32"

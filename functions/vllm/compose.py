@@ -171,8 +171,8 @@ def _go_on(
         return keep(
             Whose.PLATFORM,
             "NamespaceNotAllowed",
-            f"{recorded.claim} no longer admits namespace {request.claim.namespace}: ask its owner to add it to "
-            "spec.allowedNamespaces, or delete this Model",
+            f"{recorded.claim} no longer admits namespace {request.claim.namespace}: ask its owner to add "
+            "it to spec.allowedNamespaces, or delete this Model",
         )
     if facts is None:
         return keep(Whose.MODEL, "UnknownModel", str(_unknown_model(spec.model)).rstrip("."))
@@ -221,13 +221,18 @@ def _sizing(what: sizing.Need, choice: Choice) -> Sizing:
         kv_cache_gib=round(total, 2),
         usable_gib_per_gpu=round(fit.usable_gib, 2),
         needed_gib_per_gpu=round(fit.needed_gib, 2),
-        explanation=(
-            f"{choice.pool.gpu_memory_mib / 1024:.1f} GiB x {sizing.UTILIZATION} - "
-            f"{sizing.OVERHEAD_GIB[fit.gpus > 1]} overhead = {fit.usable_gib:.1f} GiB usable on each of {fit.gpus} "
-            f"{choice.pool.gpu_model}; needed: weights {what.facts.weights_gib:.1f} x {sizing.WEIGHTS_FACTOR} / "
-            f"{fit.gpus} = {fit.weights_gib:.1f}, cache of {what.concurrency} x {what.context} tokens = "
-            f"{fit.cache_gib:.1f}, together {fit.needed_gib:.1f} GiB"
-        ),
+        explanation=_in_words(what, choice),
+    )
+
+
+def _in_words(what: sizing.Need, choice: Choice) -> str:
+    fit, pool = choice.fit, choice.pool
+    return (
+        f"{pool.gpu_memory_mib / 1024:.1f} GiB x {sizing.UTILIZATION} - {sizing.OVERHEAD_GIB[fit.gpus > 1]} "
+        f"overhead = {fit.usable_gib:.1f} GiB usable on each of {fit.gpus} {pool.gpu_model}; needed: weights "
+        f"{what.facts.weights_gib:.1f} x {sizing.WEIGHTS_FACTOR} / {fit.gpus} = {fit.weights_gib:.1f}, cache "
+        f"of {what.concurrency} x {what.context} tokens = {fit.cache_gib:.1f}, together "
+        f"{fit.needed_gib:.1f} GiB"
     )
 
 

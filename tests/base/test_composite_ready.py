@@ -24,10 +24,14 @@ def outcome(*conditions: Condition, held: bool = False) -> Outcome:
 @pytest.mark.parametrize(
     ("decided", "live", "expected"),
     [
-        pytest.param(outcome(VALID, LIVE), True, fnv1.READY_UNSPECIFIED, id="all there: Crossplane derives it"),
+        pytest.param(
+            outcome(VALID, LIVE), True, fnv1.READY_UNSPECIFIED, id="all there: Crossplane derives it"
+        ),
         pytest.param(outcome(VALID, LIVE, held=True), True, fnv1.READY_FALSE, id="something is held back"),
         pytest.param(outcome(VALID, support.LIVE), True, fnv1.READY_FALSE, id="a condition does not hold"),
-        pytest.param(outcome(VALID, support.LIVE), False, fnv1.READY_UNSPECIFIED, id="Crossplane names what is unready"),
+        pytest.param(
+            outcome(VALID, support.LIVE), False, fnv1.READY_UNSPECIFIED, id="Crossplane names what is unready"
+        ),
         pytest.param(Outcome(conditions=(support.LIVE,)), False, fnv1.READY_FALSE, id="nothing is composed"),
     ],
 )

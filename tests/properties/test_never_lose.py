@@ -22,11 +22,18 @@ INVALID_WITHOUT = {
     "existing": "name exactly one of aws and existing",
     "gpu": "names its GPU",
     "instanceType": "names its GPU",
+    # Without it the default would be another machine, and a live pool's nodes all replaced.
+    "count": "cannot change while it lives",
+    "capacity": "cannot change while it lives",
     # The default maximum, one node, is below this pool's minimum.
     "max": "nodes.min must not be larger than nodes.max",
 }
 # What goes away with an optional field, since the spec says so.
-GOES_WITH = {"source": {"vllm/hub-token"}, "huggingFace": {"vllm/hub-token"}, "tokenSecretRef": {"vllm/hub-token"}}
+GOES_WITH = {
+    "source": {"vllm/hub-token"},
+    "huggingFace": {"vllm/hub-token"},
+    "tokenSecretRef": {"vllm/hub-token"},
+}
 
 
 def _some(items: list[Any]) -> st.SearchStrategy[list[Any]]:
@@ -70,7 +77,10 @@ def test_each_optional_field(example: str) -> None:
         made = run(xr, live.observed, live.available)
         field = str(path[-1])
         if made.fatal is not None:
-            required = field in ("nodePools", "model", "name", "region", "kubeconfigSecretRef") or "architecture" in path
+            required = (
+                field in ("nodePools", "model", "name", "region", "kubeconfigSecretRef")
+                or "architecture" in path
+            )
             assert required or INVALID_WITHOUT[field] in made.fatal, (path, made.fatal)
         else:
             assert live.names() - GOES_WITH.get(field, set()) <= set(made.composed), path
@@ -124,5 +134,3 @@ def test_only_our_fields_are_desired(example: str) -> None:
 
 def _body(manifest: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in manifest.items() if k != "metadata"}
-
-

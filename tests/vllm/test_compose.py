@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.vllm.world import H100, cluster, request
 
 from functions.base import Condition, Invalid, Outcome, Request, Unanswered
 from functions.vllm.compose import compose
+from tests.vllm.world import H100, cluster, request
 
 SPEC = {"model": "Qwen/Qwen3-8B"}
 EU = cluster("eu", allowed=["*"])

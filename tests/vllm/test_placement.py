@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.vllm.world import H100, L4, T4, cluster, request
 
 from functions.base import Condition, Status
 from functions.vllm.compose import compose
+from tests.vllm.world import H100, L4, T4, cluster, request
 
 L4X4 = {**L4, "name": "l4x4", "gpusPerNode": 4, "priceUsdPerHour": 4.6016}
 
