@@ -28,6 +28,7 @@ class Placement(Schema):
     provider_config: str = Field(description="ProviderConfig that reaches the cluster.")
     provider_config_namespace: str = Field(description="Namespace of that ProviderConfig.")
     storage_class_name: str | None = Field(None, description="StorageClass of the weights.")
+    shared_storage: bool = Field(False, description="Whether the volume can be read on several nodes.")
     node_selector: dict[str, str] = Field(default_factory=dict, description="Labels of the pool's nodes.")
     weights: str = Field("", description="The weights being served, as part of their volume's name.")
 

@@ -6,15 +6,27 @@ when they restart.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from functions.base import Resource
+from functions.base import Resource, digest
 
 from .namespace import DOWNLOAD
 from .plan import Plan
 from .remote import labels, remote
 
-__all__ = ["MOUNT", "download", "names", "pod_security", "token", "tolerations", "user", "volume"]
+__all__ = [
+    "MOUNT",
+    "download",
+    "is_download",
+    "keep_volume",
+    "pod_security",
+    "token",
+    "tolerations",
+    "user",
+    "volume",
+    "volume_name",
+]
 
 MOUNT = "/models"
 _UID = 2000
@@ -25,21 +37,25 @@ _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py")
 _UNWANTED = ("original/*", "metal/*", "consolidated*")
 
 
-def names(weights: str) -> tuple[str, str]:
-    """Name the volume and the download of a set of weights, in the composition."""
-    return f"weights-{weights}", f"download-{weights}"
+def volume_name(weights: str) -> str:
+    """Name the volume of a set of weights, in the composition and in the cluster."""
+    return f"weights-{weights}"
+
+
+def is_download(resource: str, weights: str) -> bool:
+    """Tell whether a composed resource is a download of a set of weights."""
+    return resource.startswith(f"vllm/download-{weights}-")
 
 
 def volume(plan: Plan) -> Resource:
     """Compose the claim for the volume; it is bound when the downloader is scheduled."""
-    shared = plan.spec.replicas.min > 1
     spec: dict[str, Any] = {
-        "accessModes": ["ReadWriteMany" if shared else "ReadWriteOnce"],
+        "accessModes": ["ReadWriteMany" if plan.placement.shared_storage else "ReadWriteOnce"],
         "resources": {"requests": {"storage": f"{plan.volume_gib}Gi"}},
     }
     if plan.placement.storage_class_name:
         spec["storageClassName"] = plan.placement.storage_class_name
-    what = names(plan.placement.weights)[0]
+    what = volume_name(plan.placement.weights)
     manifest = {
         "apiVersion": "v1",
         "kind": "PersistentVolumeClaim",
@@ -47,6 +63,11 @@ def volume(plan: Plan) -> Resource:
         "spec": spec,
     }
     return remote(plan, what, manifest)
+
+
+def keep_volume(weights: str) -> Resource:
+    """Carry a volume on as it was made: its class, access mode and size cannot change or shrink."""
+    return Resource(f"vllm/{volume_name(weights)}", None, waits_for="nothing: it exists")
 
 
 def token(plan: Plan) -> list[Resource]:
@@ -71,27 +92,22 @@ def token(plan: Plan) -> list[Resource]:
     return [remote(plan, "hub-token", manifest, references=references)]
 
 
-def download(plan: Plan) -> Resource:
+def download(plan: Plan, finished: str = "") -> Resource:
     """Compose the Job that fills the volume.
 
     It runs on the pool's own nodes: the volume is made in the zone where it is first
     used, and the image is then there for serving. The Job stays when it is done: the
     Object would make it again.
+
+    Args:
+        plan: the Model.
+        finished: the composed resource of a download that is done, which is then carried
+            on: a Job's pods cannot change, and a new one would download again.
     """
-    what = names(plan.placement.weights)[1]
-    pod = {
-        "restartPolicy": "OnFailure",
-        "automountServiceAccountToken": False,
-        "enableServiceLinks": False,
-        "nodeSelector": dict(plan.placement.node_selector),
-        "tolerations": tolerations(),
-        "securityContext": pod_security(),
-        "containers": [_container(plan)],
-        "volumes": [
-            {"name": "models", "persistentVolumeClaim": {"claimName": names(plan.placement.weights)[0]}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}},
-        ],
-    }
+    if finished:
+        return Resource(finished, None, waits_for="nothing: it is done")
+    pod = _pod(plan)
+    what = f"download-{plan.placement.weights}-{digest(json.dumps(pod, sort_keys=True))}"
     manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -101,11 +117,30 @@ def download(plan: Plan) -> Resource:
             "template": {"metadata": {"labels": {**labels(plan), **DOWNLOAD}}, "spec": pod},
         },
     }
-    needs = ["namespace", "network-policy-download", names(plan.placement.weights)[0]]
+    needs = ["namespace", "network-policy-download", volume_name(plan.placement.weights)]
     if plan.spec.source.hugging_face.token_secret_ref:
         needs.append("hub-token")
     done = "has(object.status.succeeded) && object.status.succeeded > 0"
     return remote(plan, what, manifest, after=tuple(needs), ready=done)
+
+
+def _pod(plan: Plan) -> dict[str, Any]:
+    return {
+        "restartPolicy": "OnFailure",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "nodeSelector": dict(plan.placement.node_selector),
+        "tolerations": tolerations(),
+        "securityContext": pod_security(),
+        "containers": [_container(plan)],
+        "volumes": [
+            {
+                "name": "models",
+                "persistentVolumeClaim": {"claimName": volume_name(plan.placement.weights)},
+            },
+            {"name": "tmp", "emptyDir": {"sizeLimit": "2Gi"}},
+        ],
+    }
 
 
 def _container(plan: Plan) -> dict[str, Any]:

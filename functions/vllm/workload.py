@@ -7,15 +7,13 @@ from typing import Any
 from functions.base import Resource
 
 from .namespace import PORT, SERVING
+from .place import PLACEMENT_ANNOTATION
 from .plan import Plan
 from .remote import LABEL, labels, remote
 from .sizing import UTILIZATION
-from .weights import MOUNT, names, pod_security, tolerations, user
+from .weights import MOUNT, pod_security, tolerations, user, volume_name
 
-__all__ = ["PLACEMENT_ANNOTATION", "deployment"]
-
-PLACEMENT_ANNOTATION = "freehold.dev/placement"
-"""On the Deployment's Object: the placement, should the composite's status be lost."""
+__all__ = ["deployment"]
 
 _PRE_STOP_SECONDS = 15
 _DRAIN_SECONDS = 45
@@ -27,8 +25,8 @@ _MEMORY_GIB_PER_GPU = 10
 _CACHE = "/cache"
 
 
-def deployment(plan: Plan) -> Resource:
-    """Compose the Deployment."""
+def deployment(plan: Plan, download: str) -> Resource:
+    """Compose the Deployment, to be created once the weights' download is ready."""
     selector = {LABEL: plan.name, **SERVING}
     replicas = plan.spec.replicas.min
     manifest = {
@@ -52,12 +50,11 @@ def deployment(plan: Plan) -> Resource:
         f" && (has(object.status.updatedReplicas) ? object.status.updatedReplicas : 0) >= {replicas}"
         f" && (has(object.status.availableReplicas) ? object.status.availableReplicas : 0) >= {replicas}"
     )
-    download = names(plan.placement.weights)[1]
     return remote(
         plan,
         "deployment",
         manifest,
-        after=("network-policy-default-deny", "network-policy-serving", download),
+        after=("network-policy-default-deny", "network-policy-serving", download.removeprefix("vllm/")),
         ready=ready,
         annotations={PLACEMENT_ANNOTATION: plan.placement.model_dump_json(by_alias=True, exclude_none=True)},
     )
@@ -75,7 +72,7 @@ def _pod(plan: Plan) -> dict[str, Any]:
         "volumes": [
             {
                 "name": "models",
-                "persistentVolumeClaim": {"claimName": names(plan.placement.weights)[0]},
+                "persistentVolumeClaim": {"claimName": volume_name(plan.placement.weights)},
             },
             {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{_shm_gib(plan)}Gi"}},
             {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}},

@@ -12,6 +12,8 @@ from tests.vllm.world import H100, cluster, request
 
 SPEC = {"model": "Qwen/Qwen3-8B"}
 EU = cluster("eu", allowed=["*"])
+VOLUME = "vllm/weights-543937"
+DOWNLOAD = "vllm/download-543937-4849f5"
 
 
 def live(outcome: Outcome) -> dict[str, Any]:
@@ -52,16 +54,21 @@ def test_names() -> None:
         "vllm/network-policy-serving",
         "vllm/network-policy-download",
         "vllm/weights-543937",
-        "vllm/download-543937",
+        DOWNLOAD,
         "vllm/deployment",
         "vllm/service",
         "vllm/connection",
     ]
 
 
+def kept(outcome: Outcome) -> dict[str, Any]:
+    """Manifests of a live Model: its volume and its finished download are carried on."""
+    return {**manifests(outcome), VOLUME: None, DOWNLOAD: None}
+
+
 def test_nothing_changes_without_a_change() -> None:
     asked, outcome = again()
-    assert manifests(outcome) == manifests(first())
+    assert manifests(outcome) == kept(first())
     assert (outcome.status, outcome.complete) == (first().status, True)
     assert {s.name for s in asked.requirements.values()} == {"eu-x1"}, (
         "a placed Model asks for its cluster alone"
@@ -90,7 +97,7 @@ def test_a_new_model_lists_clusters() -> None:
 )
 def test_rendered_from_the_record(change: dict[str, Any], expected: str | None) -> None:
     _, outcome = again(**change)
-    assert manifests(outcome) == manifests(first())
+    assert manifests(outcome) == kept(first())
     assert outcome.status == first().status
     assert not outcome.complete
     if expected:
@@ -107,7 +114,7 @@ def test_rendered_from_the_record(change: dict[str, Any], expected: str | None) 
 def test_a_spec_that_no_longer_fits_keeps_the_model(spec: dict[str, Any], expected: str) -> None:
     _, outcome = again(spec)
     assert reason(outcome) == expected
-    assert manifests(outcome)["vllm/deployment"] == manifests(first())["vllm/deployment"]
+    assert (outcome.resources, outcome.complete) == ((), False), "everything is carried on"
 
 
 @pytest.mark.parametrize("model", ["acme/unknown", "meta-llama/Llama-3.3-70B-Instruct"])
@@ -119,7 +126,7 @@ def test_another_model_that_cannot_be_served_changes_nothing(model: str) -> None
 
 def test_the_place_is_found_without_status() -> None:
     asked, outcome = again(status={}, answers={"cluster": (EU,)})
-    assert manifests(outcome) == manifests(first())
+    assert manifests(outcome) == kept(first())
     assert asked.requirements["cluster"].name == "eu-x1"
 
 
@@ -127,7 +134,7 @@ def test_new_weights_arrive_before_the_old_ones_go() -> None:
     new = {"model": "Qwen/Qwen3-4B"}
     _, waiting = again(new)
     resources = manifests(waiting)
-    assert "vllm/download-543937" not in resources, "the old download is done and may go"
+    assert DOWNLOAD not in resources, "the old download is done and may go"
     assert resources["vllm/weights-543937"] is None, "the old volume is carried on"
     assert resources["vllm/deployment"] is None, "the old pods serve on"
     assert waiting.status["placement"]["weights"] == "543937"
@@ -141,10 +148,48 @@ def test_new_weights_arrive_before_the_old_ones_go() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"engine": {"image": "mirror/vllm:v1"}}, id="image"),
+        pytest.param({"source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}, id="token"),
+    ],
+)
+def test_a_job_never_changes(change: dict[str, Any]) -> None:
+    """The API server refuses a change of a Job's pods."""
+    _, outcome = again({**SPEC, **change})
+    assert manifests(outcome)[DOWNLOAD] is None, "done: carried on"
+    names = manifests(compose(request({**SPEC, **change}, EU)))
+    assert DOWNLOAD not in names, "not done: another Job, by another name"
+    assert any(name.startswith("vllm/download-543937-") for name in names)
+
+
+def test_a_volume_keeps_its_class_and_access_mode() -> None:
+    shared = cluster("eu", allowed=["*"], sharedStorage=True, storageClassName="nfs")
+    _, outcome = again(SPEC, shared)
+    assert manifests(outcome) == kept(first())
+
+
+def test_replicas_need_a_volume_made_for_them() -> None:
+    shared = cluster("eu", allowed=["*"], sharedStorage=True)
+    _, outcome = again({**SPEC, "replicas": {"min": 2}}, shared)
+    assert reason(outcome) == "VolumeNotShared"
+    assert (outcome.resources, outcome.complete) == ((), False), "no second pod that could never start"
+    new = compose(request({**SPEC, "replicas": {"min": 2}}, shared))
+    volume = manifests(new)["vllm/weights-543937"]["spec"]["forProvider"]["manifest"]
+    assert volume["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
 def test_a_volume_never_shrinks() -> None:
-    _, outcome = again({**SPEC, "architecture": HOUSE | {"parametersBillions": 1.0}})
-    volume = manifests(outcome)["vllm/weights-543937"]["spec"]["forProvider"]["manifest"]
-    assert volume["spec"]["resources"]["requests"]["storage"] == "20Gi"
+    """Not when the same model turns out smaller, and not after a change to a smaller model."""
+    _, smaller = again({**SPEC, "architecture": HOUSE | {"parametersBillions": 1.0}})
+    assert manifests(smaller)[VOLUME] is None
+    _, waiting = again({"model": "Qwen/Qwen3-4B"})
+    new = {n: m for n, m in manifests(waiting).items() if n.startswith("vllm/weights-") and m}
+    _, later = again(
+        {"model": "Qwen/Qwen3-4B"}, status=dict(waiting.status), observed={**live(first()), **new}
+    )
+    assert manifests(later)[next(iter(new))] is None
 
 
 HOUSE = {
@@ -195,9 +240,11 @@ def test_the_token_comes_from_the_claims_own_namespace() -> None:
             "toFieldPath": "data.token",
         }
     ]
-    pods = [_pod(manifests(outcome)[n]) for n in ("vllm/deployment", "vllm/download-543937")]
+    pods = [
+        _pod(manifests(outcome)[n]) for n in manifests(outcome) if n.startswith(("vllm/depl", "vllm/downl"))
+    ]
     envs = [{e["name"] for e in pod["containers"][0]["env"]} for pod in pods]
-    assert ["HF_TOKEN" in env for env in envs] == [False, True]
+    assert ["HF_TOKEN" in env for env in envs] == [True, False]
 
 
 def _pod(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -205,7 +252,7 @@ def _pod(manifest: dict[str, Any]) -> dict[str, Any]:
     return pod
 
 
-@pytest.mark.parametrize("what", ["vllm/deployment", "vllm/download-543937"])
+@pytest.mark.parametrize("what", ["vllm/deployment", DOWNLOAD])
 def test_pods_are_restricted(what: str) -> None:
     pod = _pod(manifests(first())[what])
     container = pod["containers"][0]
