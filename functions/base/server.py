@@ -12,6 +12,7 @@ from crossplane.function.proto.v1 import run_function_pb2_grpc as grpcv1
 
 from .outcome import Function
 from .respond import respond
+from .startup import check_address, check_certificates
 
 __all__ = ["MAX_MESSAGE_MB", "serve"]
 
@@ -44,13 +45,19 @@ def serve(function: Function, options: dict[str, Any]) -> None:
         OSError, ValueError, RuntimeError: when it cannot start.
     """
     logging.configure(level=logging.Level.DEBUG if options["debug"] else logging.Level.INFO)
+    credentials = None
+    # A package's runtime names a directory of certificates even where --insecure is asked for.
+    if not options["insecure"]:
+        check_certificates(options["tls_certs_dir"])
+        credentials = runtime.load_credentials(options["tls_certs_dir"])
+    check_address(options["address"])
     received = options["max_recv_message_size"]
     sent = options["max_send_message_size"] or received
     megabyte = 1024 * 1024
     runtime.serve(
         Runner(function),
         options["address"],
-        creds=runtime.load_credentials(options["tls_certs_dir"]),
+        creds=credentials,
         insecure=options["insecure"],
         options=[
             ("grpc.max_receive_message_length", received * megabyte),

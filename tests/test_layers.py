@@ -1,0 +1,149 @@
+"""The floors of the house: who may import whom, and what a server carries."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from functions.main import FUNCTIONS, load
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = sorted(p.name for p in (ROOT / "functions").iterdir() if (p / "__init__.py").exists())
+
+MAY_IMPORT = {
+    "api": set[str](),
+    "catalog": set[str](),
+    "base": set[str](),
+    "node_pools": {"api", "base", "catalog"},
+    "gpu_stack": {"api", "base", "catalog"},
+    "vllm": {"api", "base", "catalog"},
+}
+"""For each package of `functions` the others that it stands on; it may always import itself."""
+
+WIRE = ("google", "grpc", "crossplane")
+"""What only `base` knows."""
+
+
+class Import(NamedTuple):
+    where: str
+    what: str
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    """Yield every import in a file, wherever it stands, as absolute module names."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(), path.name)):
+        where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Import):
+            yield from (Import(where, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else ()
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (Import(where, f"{module}.{alias.name}") for alias in node.names)
+
+
+def imports_in(package: str) -> list[Import]:
+    paths = (ROOT / "functions" / package).rglob("*.py")
+    return [found for path in sorted(paths) for found in imports_of(path)]
+
+
+def test_every_package_has_its_floor() -> None:
+    assert sorted(MAY_IMPORT) == PACKAGES
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_floors(package: str) -> None:
+    allowed = {package, *MAY_IMPORT[package]}
+    found = imports_in(package)
+    assert found, "there is something to look at"
+    ours = [i for i in found if i.what.partition(".")[0] == "functions"]
+    above = [f"{i.where} imports {i.what}" for i in ours if i.what.split(".")[1] not in allowed]
+    assert not above, f"{package} may import only {sorted(allowed)} of functions"
+
+
+@pytest.mark.parametrize("package", [p for p in PACKAGES if p != "base"])
+def test_protobuf_is_known_to_base_alone(package: str) -> None:
+    found = [f"{i.where} imports {i.what}" for i in imports_in(package) if i.what.split(".")[0] in WIRE]
+    assert not found
+
+
+def test_the_door_knows_only_the_options() -> None:
+    found = {i.what for i in imports_of(ROOT / "functions" / "main.py") if i.what.split(".")[0] in WIRE}
+    assert found == {"crossplane.function.cli"}
+
+
+def test_base_is_used_through_its_front() -> None:
+    inside = [
+        f"{i.where} imports {i.what}"
+        for package in PACKAGES
+        if package != "base"
+        for i in imports_in(package)
+        if i.what.startswith("functions.base.") and i.what.count(".") > 2 and not _public(i.what)
+    ]
+    assert not inside, "import it from functions.base"
+
+
+def _public(name: str) -> bool:
+    """Modules of base that are not re-exported because they are data."""
+    return name.startswith("functions.base.policies.")
+
+
+# What is really in a server's memory.
+
+MODULES = 475
+"""Measured on Python 3.11: 434 for node-pools, the largest; and a tenth for other versions.
+
+A module costs start-up time and memory in each of three pods: one library more is
+often a hundred modules.
+"""
+TOO_HEAVY = ("yaml", "kubernetes", "jinja2", "requests", "boto3", "pytest", "hypothesis")
+
+LOAD = """
+import json, sys
+import functions.base.server
+from functions.main import load
+function = load(sys.argv[1])
+print(json.dumps([function.name, list(function.conditions), sorted(sys.modules)]))
+"""
+
+
+class Loaded(NamedTuple):
+    name: str
+    conditions: list[str]
+    modules: list[str]
+
+
+@pytest.fixture(scope="module", params=FUNCTIONS)
+def loaded(request: pytest.FixtureRequest) -> Loaded:
+    """What a fresh interpreter holds once a function is ready to serve."""
+    command = [sys.executable, "-c", LOAD, request.param]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    name, conditions, modules = json.loads(done.stdout)
+    assert name == request.param
+    return Loaded(name, conditions, modules)
+
+
+def test_a_server_is_small(loaded: Loaded) -> None:
+    heavy = [m for m in loaded.modules if m.split(".")[0] in TOO_HEAVY]
+    assert not heavy
+    assert len(loaded.modules) <= MODULES
+
+
+def test_a_server_holds_one_function(loaded: Loaded) -> None:
+    own = FUNCTIONS[loaded.name].split(".")[1]
+    packages = {m.split(".")[1] for m in loaded.modules if m.startswith("functions.")}
+    assert packages - {"main"} == {own, *MAY_IMPORT[own]}
+
+
+@pytest.mark.parametrize("what", ["conditions", "status"])
+def test_steps_of_one_pipeline_do_not_share(what: str) -> None:
+    """Two steps that set one condition or status key would overwrite each other's."""
+    first, second = (set(getattr(load(name), what)) for name in ("node-pools", "gpu-stack"))
+    assert not first & second
