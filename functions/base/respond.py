@@ -116,9 +116,10 @@ def _write_readiness(response: fnv1.RunFunctionResponse, desired: Desired) -> No
     """Keep the composite from being Ready while something is held back or does not hold.
 
     Crossplane looks at what is composed alone. Where that is unready already, its
-    own word stands: it names the resources.
+    own word stands: it names the resources. What an earlier step leaves unsaid a later
+    one may yet call ready.
     """
-    composed = all(resource.ready == fnv1.READY_TRUE for resource in response.desired.resources.values())
+    composed = all(r.ready != fnv1.READY_FALSE for r in response.desired.resources.values())
     holds = all(condition.status == fnv1.STATUS_CONDITION_TRUE for condition in response.conditions)
     if composed and (desired.held or not holds):
         response.desired.composite.ready = fnv1.READY_FALSE

@@ -117,7 +117,11 @@ def response(
     requirements: Object | None = None,
     context: Object | None = None,
 ) -> Object:
-    """Return a whole response as JSON, to compare with `answer`."""
+    """Return a whole response as JSON, to compare with `answer`.
+
+    The composite is not ready where a condition does not hold, unless what is composed
+    says so already: `test_composite_is_not_ready` has the details.
+    """
     said: dict[bool | None, Object] = {
         True: {"ready": "READY_TRUE"},
         False: {"ready": "READY_FALSE"},
@@ -128,6 +132,11 @@ def response(
         desired["resources"] = {n: {"resource": m, **said[r]} for n, (m, r) in resources.items()}
     if status:
         desired["composite"] = {"resource": {"status": status}}
+    holds = all(c["status"] == "STATUS_CONDITION_TRUE" for c in conditions)
+    unready = any(ready is False for _, ready in (resources or {}).values())
+    refused = any(result["severity"] == "SEVERITY_FATAL" for result in results)
+    if not (holds or unready or refused):
+        desired.setdefault("composite", {})["ready"] = "READY_FALSE"
     whole: Object = {
         "meta": {"tag": "tag", "ttl": "60s"},
         "desired": desired,

@@ -196,3 +196,53 @@ def test_targets_are_never_left_unsaid() -> None:
     got = s.answer(s.raising(KeyError("x")), s.request(s.xr(STANDING, claimConditionTypes=["Other"])))
     both = fnv1.Target.Name(fnv1.TARGET_COMPOSITE_AND_CLAIM)
     assert {item["target"] for item in [*got["conditions"], *got["results"]]} == {both}
+
+
+class Readiness(NamedTuple):
+    name: str
+    reason: str
+    resources: tuple[Resource, ...]
+    live: Condition
+    observed: dict[str, dict[str, Any]]
+    before: dict[str, tuple[dict[str, Any], bool | None]]
+    want: str | None
+    """What the composite's readiness is said to be; None leaves it to Crossplane."""
+
+
+HOLDS = Condition("Live", Status.TRUE, "Live", "serving", Whose.MODEL)
+FALSE = "READY_FALSE"
+UNREADY_A = {"demo/a": s.managed("a", ready=False)}
+BEFORE = s.managed("net")
+READINESS = [
+    Readiness("all-is-well", "Crossplane finds it Ready", (A,), HOLDS, READY_A, {}, None),
+    Readiness("a-condition-is-false", "what exists may be ready", (A,), s.LIVE, READY_A, {}, FALSE),
+    Readiness("nothing-composed-yet", "no resources are no Model", (), s.LIVE, {}, {}, FALSE),
+    Readiness("held-back", "more is to come", (A, C), HOLDS, READY_A, {}, FALSE),
+    Readiness("unready", "Crossplane's own words name the resource", (A, C), s.LIVE, UNREADY_A, {}, None),
+    Readiness(
+        "earlier-step-unready", "its resources too", (A,), s.LIVE, READY_A, {"x/n": (BEFORE, False)}, None
+    ),
+    Readiness(
+        "earlier-step-silent",
+        "a later step may yet call it ready, and would make the composite Ready",
+        (A, C),
+        HOLDS,
+        READY_A,
+        {"x/n": (BEFORE, None)},
+        FALSE,
+    ),
+]
+
+
+@pytest.mark.parametrize("case", READINESS, ids=lambda c: c.name)
+def test_composite_is_not_ready(case: Readiness) -> None:
+    decided = s.function(Outcome(case.resources, (s.VALID, case.live)))
+    got = s.answer(decided, s.request(observed=case.observed, desired=case.before))
+    assert got["desired"].get("composite", {}).get("ready") == case.want, case.reason
+
+
+def test_a_later_step_does_not_make_the_composite_ready_again() -> None:
+    message = s.request()
+    message.desired.composite.ready = fnv1.READY_FALSE
+    got = s.answer(s.function(Outcome(conditions=(s.VALID, HOLDS))), message)
+    assert got["desired"]["composite"]["ready"] == FALSE
