@@ -108,6 +108,15 @@ CASES = [
         {"demo/a": (s.managed("a", size=2), True)},
     ),
     Case(
+        "desired-before",
+        "the same function may stand in a pipeline twice: its later word replaces the earlier one",
+        [Resource("demo/a", s.managed("a"))],
+        s.request(
+            observed={"demo/a": live("a")}, desired={"demo/a": ({**s.managed("a", old=[1]), "old": 1}, False)}
+        ),
+        {"demo/a": (s.managed("a"), True)},
+    ),
+    Case(
         "unknown-manifest-of-a-new-resource",
         "it is held back",
         [Resource("demo/a", None, waits_for="the network"), resource("b")],

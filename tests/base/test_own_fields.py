@@ -184,6 +184,35 @@ CASES = [
         },
     ),
     Case(
+        "item-of-another-that-shares-a-key",
+        "an item is known by all its keys",
+        live(
+            thing(containers=[{"name": "main", "ports": [{"containerPort": 1, "protocol": "TCP"}]}]),
+            {
+                "containers": [
+                    {
+                        "name": "main",
+                        "ports": [
+                            {"containerPort": 1, "protocol": "UDP"},
+                            {"containerPort": 1, "protocol": "TCP"},
+                        ],
+                    }
+                ]
+            },
+        ),
+        thing(containers=[{"name": "main", "ports": [{"containerPort": 1, "protocol": "TCP"}]}]),
+    ),
+    Case(
+        "into-an-empty-map-of-an-item",
+        "an empty map inside a list item is no different",
+        live(
+            thing(containers=[{"name": "main", "resources": {}}]),
+            {"containers": [{"name": "main", "resources": {"limits": {"cpu": 1}}}]},
+            {"f:spec": {"f:containers": {'k:{"name":"main"}': {"f:resources": {"f:limits": {"f:cpu": {}}}}}}},
+        ),
+        thing(containers=[{"name": "main", "resources": {}}]),
+    ),
+    Case(
         "value-of-another-in-a-set",
         "a set is owned value by value",
         live(thing(hosts=["a"]), {"hosts": ["a", "b"]}, {"f:spec": {"f:hosts": {'v:"b"': {}}}}),

@@ -97,6 +97,11 @@ def test_spec_and_input_are_parsed() -> None:
     assert request.parameters(Spec) == Spec(pools=[Pool(name="p")])
 
 
+def test_observed_resources_come_in_one_order() -> None:
+    request = asked(s.request(observed={f"demo/{n}": s.managed(n, ready=True) for n in "cadb"}))
+    assert list(request.observed) == ["demo/a", "demo/b", "demo/c", "demo/d"], "whatever the map's order"
+
+
 def test_a_resource_of_any_step_can_be_looked_at() -> None:
     request = asked(s.request(observed={"other/a": s.managed("a", ready=True)}))
     found = request.resource("other/a")
