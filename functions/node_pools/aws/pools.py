@@ -43,6 +43,7 @@ def _system(request: Request, plan: Plan) -> list[Resource]:
     zones = tuple(range(len(plan.subnets)))
     template = "system-launch-template"
     group = _node_group(
+        request,
         plan,
         SYSTEM,
         template,
@@ -64,6 +65,7 @@ def _system(request: Request, plan: Plan) -> list[Resource]:
 def _gpu(request: Request, plan: Plan, pool: Pool) -> list[Resource]:
     template = f"launch-template-{pool.name}"
     group = _node_group(
+        request,
         plan,
         f"pool-{pool.name}",
         template,
@@ -117,7 +119,13 @@ def _launch_template(plan: Plan, what: str, disk_gib: int) -> Resource:
 
 
 def _node_group(
-    plan: Plan, what: str, template: str, fields: dict[str, Any], nodes: Nodes, zones: tuple[int, ...]
+    request: Request,
+    plan: Plan,
+    what: str,
+    template: str,
+    fields: dict[str, Any],
+    nodes: Nodes,
+    zones: tuple[int, ...],
 ) -> Resource:
     """Compose a node group, its launch template's version still missing."""
     return managed(
@@ -130,7 +138,7 @@ def _node_group(
             "version": plan.version.nodes,
             "subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in zones],
             "launchTemplate": {"name": plan.object_name(template)},
-            "scalingConfig": {"minSize": nodes.min, "maxSize": nodes.max},
+            "scalingConfig": _bounds(request, what, nodes),
             "updateConfig": {"maxUnavailable": 1},
             **fields,
         },
@@ -143,10 +151,23 @@ def _node_group(
         ),
         spec={
             "managementPolicies": _POLICIES,
-            # Only to begin with: from then on the size is the autoscaler's.
+            # Only to begin with: from then on the size is the autoscaler's (but see _bounds).
             "initProvider": {"scalingConfig": {"desiredSize": nodes.min}},
         },
     )
+
+
+def _bounds(request: Request, what: str, nodes: Nodes) -> dict[str, int]:
+    """Return a node group's bounds, and its size only while that lies outside them."""
+    # EKS refuses bounds that leave out the size of the moment ("Minimum capacity 8 can't be
+    # greater than desired size 4"), and an autoscaler cannot act on bounds that it does not
+    # see. So the nearer bound goes along, and is let go once the size lies within them.
+    bounds = {"minSize": nodes.min, "maxSize": nodes.max}
+    group = request.resource(f"node-pools/{what}")
+    size = group and group.number("status", "atProvider", "scalingConfig", "desiredSize")
+    if size is None or nodes.min <= size <= nodes.max:
+        return bounds
+    return {**bounds, "desiredSize": nodes.min if size < nodes.min else nodes.max}
 
 
 def _with_template_version(request: Request, template: str, group: Resource) -> Resource:

@@ -232,6 +232,35 @@ def test_gpu_pool(whole: dict[str, Any]) -> None:
     assert len(fields(l4)["subnetIdRefs"]) == 2  # g6 is not in euc1-az1
 
 
+@pytest.mark.parametrize(
+    ("size", "bounds", "wanted"),
+    [
+        pytest.param(4, (8, 16), {"minSize": 8, "maxSize": 16, "desiredSize": 8}, id="min-raised-above-it"),
+        pytest.param(8, (0, 3), {"minSize": 0, "maxSize": 3, "desiredSize": 3}, id="max-lowered-below-it"),
+        pytest.param(8, (8, 16), {"minSize": 8, "maxSize": 16}, id="as-many-as-min"),
+        pytest.param(16, (8, 16), {"minSize": 8, "maxSize": 16}, id="as-many-as-max"),
+        pytest.param(0, (0, 3), {"minSize": 0, "maxSize": 3}, id="none-and-none-asked"),
+        pytest.param(None, (8, 16), {"minSize": 8, "maxSize": 16}, id="not-known"),
+    ],
+)
+def test_a_size_outside_new_bounds_goes_along_with_them(
+    size: int | None, bounds: tuple[int, int], wanted: dict[str, int]
+) -> None:
+    # Proves: EKS takes the new bounds, and within them the size is never set again.
+    request, _ = settled(FUNCTION, aws())
+    told = {} if size is None else {"scalingConfig": {"desiredSize": size}}
+    observed = {
+        **request.observed,
+        "node-pools/pool-l4": live(request.observed["node-pools/pool-l4"], **told),
+    }
+    least, most = bounds
+    spec = aws({**L4, "nodes": {"min": least, "max": most}})
+    [pool] = [
+        r.manifest for r in composed(spec, observed=observed).resources if r.name == "node-pools/pool-l4"
+    ]
+    assert fields(pool)["scalingConfig"] == wanted
+
+
 def test_machines_start_safely(whole: dict[str, Any]) -> None:
     # Proves: encrypted disk of the pool's size, IMDSv2 that a pod cannot reach.
     found = fields(whole["launch-template-big"])
