@@ -89,7 +89,9 @@ class Nodes(Schema):
 
     model_config = ConfigDict(json_schema_extra=rules(_MIN_MAX))
 
-    min: int = Field(0, description="Fewest nodes. Default 0.", ge=0, le=1000)
+    min: int = Field(
+        1, description="Fewest nodes. Default 1: nothing adds nodes to a pool of none yet.", ge=0, le=1000
+    )
     max: int = Field(1, description="Most nodes. Default 1.", ge=1, le=1000)
 
     @model_validator(mode="after")

@@ -25,7 +25,7 @@ INVALID_WITHOUT = {
     # Without it the default would be another machine, and a live pool's nodes all replaced.
     "count": "cannot change while it lives",
     "capacity": "cannot change while it lives",
-    # The default maximum, one node, is below this pool's minimum.
+    # The default maximum, one node, is below the minimum of a pool of more.
     "max": "nodes.min must not be larger than nodes.max",
 }
 # What goes away with an optional field, since the spec says so.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from functions.api import ClusterSpec, Network, NodePoolsInput
 from functions.base import (
     Condition,
@@ -52,8 +54,19 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
         resources=_in_order([resource for part in parts.values() for resource in part]),
         conditions=_conditions(request, plan, parts),
         status=_status(request, plan),
-        notes=(plan.version.note,) if plan.version.note else (),
+        notes=tuple(_notes(request, plan)),
     )
+
+
+def _notes(request: Request, plan: Plan) -> Iterator[str]:
+    if plan.version.note:
+        yield plan.version.note
+    for pool in plan.pools:
+        if pool.nodes.min == 0 and not pools.size(request, pool):
+            yield (
+                f"node pool {pool.name} starts with no nodes and nothing adds any yet: "
+                "set its nodes.min to at least 1"
+            )
 
 
 def _in_order(resources: list[Resource]) -> list[Resource]:

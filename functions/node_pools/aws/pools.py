@@ -12,9 +12,9 @@ from ..plan import Pool
 from . import addons, iam
 from .managed import managed, ref
 from .network import private_ready
-from .plan import POOL_LABEL, Plan
+from .plan import POOL_LABEL, Plan, pool_resource
 
-__all__ = ["SYSTEM", "resources"]
+__all__ = ["SYSTEM", "resources", "size"]
 
 SYSTEM = "system-pool"
 
@@ -37,6 +37,11 @@ def resources(request: Request, plan: Plan) -> list[Resource]:
         *_system(request, plan),
         *(resource for pool in plan.pools for resource in _gpu(request, plan, pool)),
     ]
+
+
+def size(request: Request, pool: Pool) -> int | float | None:
+    """Return how many nodes a pool is to have at the moment; None while that is not known."""
+    return _size(request, pool_resource(pool.name))
 
 
 def _system(request: Request, plan: Plan) -> list[Resource]:
@@ -163,11 +168,15 @@ def _bounds(request: Request, what: str, nodes: Nodes) -> dict[str, int]:
     # greater than desired size 4"), and an autoscaler cannot act on bounds that it does not
     # see. So the nearer bound goes along, and is let go once the size lies within them.
     bounds = {"minSize": nodes.min, "maxSize": nodes.max}
-    group = request.resource(f"node-pools/{what}")
-    size = group and group.number("status", "atProvider", "scalingConfig", "desiredSize")
+    size = _size(request, f"node-pools/{what}")
     if size is None or nodes.min <= size <= nodes.max:
         return bounds
     return {**bounds, "desiredSize": nodes.min if size < nodes.min else nodes.max}
+
+
+def _size(request: Request, resource: str) -> int | float | None:
+    group = request.resource(resource)
+    return None if group is None else group.number("status", "atProvider", "scalingConfig", "desiredSize")
 
 
 def _with_template_version(request: Request, template: str, group: Resource) -> Resource:

@@ -261,6 +261,26 @@ def test_a_size_outside_new_bounds_goes_along_with_them(
     assert fields(pool)["scalingConfig"] == wanted
 
 
+EMPTY = "node pool l4 starts with no nodes and nothing adds any yet: set its nodes.min to at least 1"
+
+
+@pytest.mark.parametrize(
+    ("nodes", "size", "noted"),
+    [
+        pytest.param({"min": 0, "max": 8}, None, True, id="new"),
+        pytest.param({"min": 0, "max": 8}, 0, True, id="of-none"),
+        pytest.param({"min": 0, "max": 8}, 3, False, id="somebody-added-some"),
+        pytest.param({"min": 1, "max": 8}, None, False, id="one"),
+        pytest.param({}, None, False, id="default"),
+    ],
+)
+def test_a_pool_that_stays_empty_is_told(nodes: dict[str, int], size: int | None, noted: bool) -> None:
+    # Proves: no Model waits for ever on a pool that looks green; the default is a node.
+    group = live({"metadata": {"name": "x"}}, scalingConfig={"desiredSize": size})
+    observed = {} if size is None else {"node-pools/pool-l4": group}
+    assert (EMPTY in composed(aws({**L4, "nodes": nodes}), observed=observed).notes) is noted
+
+
 def test_machines_start_safely(whole: dict[str, Any]) -> None:
     # Proves: encrypted disk of the pool's size, IMDSv2 that a pod cannot reach.
     found = fields(whole["launch-template-big"])
