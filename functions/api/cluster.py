@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from .network import SERVICE_LARGEST, SERVICE_SMALLEST, VPC_LARGEST, VPC_SMALLEST, check_aws_networks
+from .network import APART, PUBLIC, PUBLIC_FORM, SERVICE, VPC, check_apart, check_public
 from .schema import Rule, Schema, rules
 
 __all__ = [
@@ -46,28 +46,10 @@ _SAME_PLACE = Rule(
 _UNIQUE_POOLS = Rule(
     "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
 )
-_PRIVATE_RANGES = "['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16']"
-_APART = Rule(
-    "!isCIDR(self.vpcCidr) || !isCIDR(self.serviceCidr) ||"
-    " !(cidr(self.vpcCidr).containsCIDR(cidr(self.serviceCidr))"
-    " || cidr(self.serviceCidr).containsCIDR(cidr(self.vpcCidr)))",
-    "aws.vpcCidr and aws.serviceCidr overlap: choose ranges apart from each other",
-)
-_CIDR = r"^(\d{1,3}\.){3}\d{1,3}/\d{1,2}$"
 
 
 def _fixed(field: str) -> Rule:
     return Rule("self == oldSelf", f"{field} cannot change on a live cluster: claim a new one")
-
-
-def _private_range(field: str, largest: int, smallest: int) -> Rule:
-    """A private range of a size, written without host bits."""
-    return Rule(
-        f"isCIDR(self) && cidr(self) == cidr(self).masked() && cidr(self).prefixLength() >= {largest}"
-        f" && cidr(self).prefixLength() <= {smallest}"
-        f" && {_PRIVATE_RANGES}.exists(r, cidr(r).containsCIDR(cidr(self)))",
-        f"{field} must be a private IPv4 range between /{largest} and /{smallest}, such as 10.0.0.0/16",
-    )
 
 
 class Capacity(StrEnum):
@@ -180,7 +162,7 @@ class Existing(Schema):
 class Aws(Schema):
     """An EKS cluster in a VPC of its own."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_APART))
+    model_config = ConfigDict(json_schema_extra=rules(APART))
 
     region: str = Field(
         description="AWS region, such as eu-central-1. Cannot change.",
@@ -188,24 +170,18 @@ class Aws(Schema):
         max_length=25,
         json_schema_extra=rules(_fixed("aws.region")),
     )
-    vpc_cidr: str = Field(
+    vpc_cidr: Annotated[str, AfterValidator(VPC.check)] = Field(
         "10.0.0.0/16",
         description="IPv4 range of the VPC, private, /16 to /20. Cannot change. Default 10.0.0.0/16.",
-        pattern=_CIDR,
         max_length=18,
-        json_schema_extra=rules(
-            _private_range("aws.vpcCidr", VPC_LARGEST, VPC_SMALLEST), _fixed("aws.vpcCidr")
-        ),
+        json_schema_extra=rules(VPC.rule, _fixed("aws.vpcCidr")),
     )
-    service_cidr: str = Field(
+    service_cidr: Annotated[str, AfterValidator(SERVICE.check)] = Field(
         "172.20.0.0/16",
         description="IPv4 range of Kubernetes Services, private, /12 to /24, outside the VPC's. "
         "Cannot change. Default 172.20.0.0/16.",
-        pattern=_CIDR,
         max_length=18,
-        json_schema_extra=rules(
-            _private_range("aws.serviceCidr", SERVICE_LARGEST, SERVICE_SMALLEST), _fixed("aws.serviceCidr")
-        ),
+        json_schema_extra=rules(SERVICE.rule, _fixed("aws.serviceCidr")),
     )
     zones: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=30)]] | None = Field(
         None,
@@ -214,9 +190,16 @@ class Aws(Schema):
         min_length=3,
         max_length=3,
     )
-    public_access_cidrs: list[Annotated[str, Field(pattern=_CIDR, max_length=18)]] = Field(
+    public_access_cidrs: list[
+        Annotated[
+            str,
+            AfterValidator(check_public),
+            Field(max_length=18, json_schema_extra=rules(PUBLIC_FORM, PUBLIC)),
+        ]
+    ] = Field(
         default_factory=list,
-        description="Who may reach the Kubernetes API from outside the VPC, as IPv4 ranges. Default nobody.",
+        description="Who may reach the Kubernetes API from outside the VPC, as public IPv4 ranges. "
+        "Default nobody.",
         max_length=40,
     )
     provider_config_ref: ProviderConfigRef = Field(
@@ -225,7 +208,7 @@ class Aws(Schema):
 
     @model_validator(mode="after")
     def _networks(self) -> Self:
-        check_aws_networks(self.vpc_cidr, self.service_cidr, self.public_access_cidrs)
+        check_apart(self.vpc_cidr, self.service_cidr)
         return self
 
 

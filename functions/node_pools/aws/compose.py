@@ -23,6 +23,11 @@ from .plan import Plan, make, pool_resource
 
 __all__ = ["compose"]
 
+_LET_IN = (
+    "run Crossplane in a network that reaches the VPC, "
+    "or list the public addresses that it calls from in spec.aws.publicAccessCidrs"
+)
+
 
 def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
     """Compose an EKS cluster.
@@ -61,6 +66,8 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
 def _notes(request: Request, plan: Plan) -> Iterator[str]:
     if plan.version.note:
         yield plan.version.note
+    if not plan.public_access_cidrs and not access.is_reachable(request):
+        yield f"the cluster's Kubernetes API is only reachable from inside its VPC: {_LET_IN}"
     for pool in plan.pools:
         if pool.nodes.min == 0 and not pools.size(request, pool):
             yield (
@@ -133,7 +140,4 @@ def _control_plane_hint(request: Request, plan: Plan) -> str:
     """Say what holds an API back that was made and does not answer."""
     if request.resource(access.REACHABLE) is None or plan.public_access_cidrs:
         return "EKS takes 10 to 15 minutes for a control plane"
-    return (
-        "The API is private: run the control plane in a network that reaches the VPC, "
-        "or list its addresses in spec.aws.publicAccessCidrs"
-    )
+    return f"The API is private: {_LET_IN}"

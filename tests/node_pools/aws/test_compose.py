@@ -215,6 +215,20 @@ def test_public_access_is_only_for_those_named() -> None:
     assert (access["endpointPublicAccess"], access["publicAccessCidrs"]) == (True, ["203.0.113.0/24"])
 
 
+CLOSED = (
+    "the cluster's Kubernetes API is only reachable from inside its VPC: run Crossplane in a network that "
+    "reaches the VPC, or list the public addresses that it calls from in spec.aws.publicAccessCidrs"
+)
+
+
+def test_a_private_api_is_told_until_it_has_answered() -> None:
+    # Proves: whoever runs Crossplane elsewhere learns it before the cluster is made, and nobody else.
+    answered, _ = settled(FUNCTION, aws({**L4, "nodes": {"min": 1}}))
+    assert CLOSED in composed().notes
+    assert FUNCTION.compose(answered).notes == ()
+    assert CLOSED not in composed(aws(L4, publicAccessCidrs=["203.0.113.0/24"])).notes
+
+
 def test_gpu_pool(whole: dict[str, Any]) -> None:
     # Proves: machine, image, label, taint, bounds, market, zones, and a seeded size only.
     big, l4 = whole["pool-big"], whole["pool-l4"]
@@ -392,9 +406,7 @@ def test_the_storage_class_encrypts(whole: dict[str, Any]) -> None:
     ("lost", "condition", "text"),
     [
         pytest.param("nat-1", "NetworkReady", "Where AWS names a limit", id="network"),
-        pytest.param(
-            "cluster", "ControlPlaneReady", "The API is private: run the control plane in", id="api"
-        ),
+        pytest.param("cluster", "ControlPlaneReady", "The API is private: run Crossplane in", id="api"),
         pytest.param("pool-l4", "NodePoolsReady", "Where AWS has no capacity", id="pool"),
     ],
 )
