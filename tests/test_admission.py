@@ -127,6 +127,10 @@ BAD = {
     ),
     "cluster by nothing": (model(cluster={}), "cluster takes either a name or matchLabels"),
     "context of nothing": (model(contextLength=0), "should be greater than or equal to 128"),
+    "an argument of ours": (
+        model(engine={"args": ["--port=1"]}),
+        "engine.args takes none of --port, --served-model-name, --tensor-parallel-size, --max-model-len",
+    ),
     "env that is no name": (model(engine={"env": [{"name": "A B", "value": ""}]}), "should match"),
 }
 

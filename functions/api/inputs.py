@@ -51,8 +51,9 @@ class Weights(Schema):
 
     endpoint: str = Field(
         "https://huggingface.co",
-        description="Hugging Face Hub, or a mirror of it inside the network. Default https://huggingface.co.",
-        pattern="^https?://[^/]+$",
+        description="Hugging Face Hub, or a mirror of it inside the network, without credentials. "
+        "Default https://huggingface.co.",
+        pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$",
     )
 
 
@@ -63,6 +64,12 @@ class VLLMInput(Schema):
         None, description="vLLM image, with tag or digest. Default: the package's.", min_length=1
     )
     weights: Weights = Field(default_factory=Weights, description="Where model weights come from.")
+    cluster_namespaces: list[str] = Field(
+        default_factory=list,
+        description="Namespaces whose InferenceClusters a Model may go to without naming them, beside its "
+        "own; '*' stands for any characters. Default none.",
+        max_length=100,
+    )
     architectures: dict[str, Architecture] = Field(
         default_factory=dict, description="Models that the catalog does not know, by name on the Hub."
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from .schema import Rule, Schema, rules
 
@@ -29,6 +30,17 @@ _NAME_OR_LABELS = Rule(
 )
 _HEADS = Rule(
     "self.attentionHeads % self.kvHeads == 0", "architecture.attentionHeads must be a multiple of kvHeads"
+)
+_OWNED = ("--port", "--served-model-name", "--tensor-parallel-size", "--max-model-len")
+_OWN_ARGS = Rule(
+    "self.all(a, !['" + "', '".join(_OWNED) + "'].exists(o, a == o || a.startsWith(o + '=')))",
+    "engine.args takes none of "
+    + ", ".join(_OWNED)
+    + ": the spec's model, gpu.count and contextLength set them",
+)
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
+_REPOSITORY = Rule(
+    f"self.matches(r'{_NAME}')", "model is ORGANISATION/NAME on the Hub, such as Qwen/Qwen3-8B"
 )
 _QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 
@@ -153,15 +165,26 @@ class Engine(Schema):
     )
     args: list[Annotated[str, Field(max_length=1024)]] = Field(
         default_factory=list,
-        description="Arguments added to `vllm serve`; the last one wins.",
+        description="Arguments added to `vllm serve`; not those that a field of the spec sets.",
         max_length=100,
+        json_schema_extra=rules(_OWN_ARGS),
     )
     env: list[EnvVar] = Field(
-        default_factory=list, description="Environment variables added to the engine.", max_length=100
+        default_factory=list,
+        description="Environment variables of the engine, beside the package's or instead of them.",
+        max_length=100,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     resources: Resources = Field(
         default_factory=Resources, description="CPU and memory instead of the computed ones."
     )
+
+    @field_validator("args")
+    @classmethod
+    def _none_owned(cls, args: list[str]) -> list[str]:
+        if any(arg.partition("=")[0] in _OWNED for arg in args):
+            raise ValueError(_OWN_ARGS.message)
+        return args
 
 
 class ModelSpec(Schema):
@@ -169,8 +192,8 @@ class ModelSpec(Schema):
 
     model: str = Field(
         description="Name of the model on the Hub, such as Qwen/Qwen3-8B.",
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$",
         max_length=200,
+        json_schema_extra=rules(_REPOSITORY),
     )
     revision: str = Field(
         "main",
@@ -201,3 +224,10 @@ class ModelSpec(Schema):
     )
     source: Source = Field(default_factory=Source, description="Where the weights come from.")
     engine: Engine = Field(default_factory=Engine, description="Escape hatch: image, arguments, resources.")
+
+    @field_validator("model")
+    @classmethod
+    def _repository(cls, model: str) -> str:
+        if not re.match(_NAME, model):
+            raise ValueError(_REPOSITORY.message)
+        return model

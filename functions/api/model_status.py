@@ -14,6 +14,9 @@ class Endpoint(Schema):
 
     base_url: str = Field(alias="baseURL", description="OpenAI base URL, inside the cluster's network.")
     model: str = Field(description="Value of `model` in requests.")
+    secret_name: str | None = Field(
+        None, description="Secret beside the claim with both, as OPENAI_BASE_URL and OPENAI_MODEL."
+    )
 
 
 class Placement(Schema):
@@ -31,6 +34,7 @@ class Placement(Schema):
     shared_storage: bool = Field(False, description="Whether the volume can be read on several nodes.")
     node_selector: dict[str, str] = Field(default_factory=dict, description="Labels of the pool's nodes.")
     weights: str = Field("", description="The weights being served, as part of their volume's name.")
+    asked: str = Field("", description="What was asked when it was placed; a change places it again.")
 
 
 class Sizing(Schema):

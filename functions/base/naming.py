@@ -18,25 +18,28 @@ SHORTEST = _DIGEST + 2
 _OUTSIDE = re.compile(r"[^a-z0-9]+")
 
 
-def digest(*parts: str) -> str:
-    """Return six hexadecimal digits that stand for exactly these parts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:_DIGEST]
+def digest(*parts: str, digits: int = _DIGEST) -> str:
+    """Return hexadecimal digits, six unless told otherwise, that stand for exactly these parts."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
 
 
-def unique_name(*parts: str, limit: int = LABEL, unique: tuple[str, ...] | None = None) -> str:
+def unique_name(
+    *parts: str, limit: int = LABEL, unique: tuple[str, ...] | None = None, digits: int = _DIGEST
+) -> str:
     """Join parts into a DNS label of at most `limit` characters.
 
     The digest is always there, so that ("a-b", "c") and ("a", "b-c") differ, and
     so do two long names with the same beginning. `unique` gives the digest other
-    parts than the readable ones.
+    parts than the readable ones. Six digits tell apart what one owner names; what
+    separates tenants needs 16, since somebody may search for a second name.
 
     Raises:
         ValueError: for a limit that holds no such name.
     """
-    if limit < SHORTEST:
+    if limit < digits + 2:
         raise ValueError(f"no unique name has at most {limit} characters")
     readable = _OUTSIDE.sub("-", "-".join(parts).lower()).strip("-")
-    room = limit - _DIGEST - 1
+    room = limit - digits - 1
     if not readable[:1].isalpha():
         readable = f"x-{readable}"
-    return f"{readable[:room].rstrip('-')}-{digest(*(unique or parts))}"
+    return f"{readable[:room].rstrip('-')}-{digest(*(unique or parts), digits=digits)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.api import API_VERSION, ClusterSpec, ClusterStatus, ModelSpec
+from functions.api import API_VERSION, ClusterStatus, ModelSpec
 from functions.base import Claim, Request, Selector, View
 
 from .placement import Candidate
@@ -23,7 +23,7 @@ def one_cluster(request: Request, name: str) -> Candidate | None:
 
 
 def all_clusters(request: Request, spec: ModelSpec) -> list[Candidate]:
-    """Require the clusters that the spec allows; only a Model without a place does.
+    """Require the clusters that the spec names, or all; only a Model without a place does.
 
     Raises:
         Unanswered: when Crossplane has not answered yet.
@@ -54,14 +54,18 @@ def candidate(view: View) -> Candidate:
         view.text("spec", "claimRef", "namespace") or "",
         view.text("spec", "claimRef", "name") or view.name,
     )
+    # Alone, so that another field of the spec cannot close the cluster to everybody.
+    allowed = view.texts("spec", "allowedNamespaces") if view.has("spec", "allowedNamespaces") else None
     status = view.parsed(ClusterStatus, "status") or ClusterStatus()
-    return Candidate(view.name, claim, view.parsed(ClusterSpec, "spec"), status, _waiting_for(view, status))
+    return Candidate(view.name, claim, allowed, status, _waiting_for(view, status))
 
 
 def _waiting_for(view: View, status: ClusterStatus) -> str:
+    """Say why a cluster takes no Model now; not in its provider's words, which are its owner's to read."""
     if status.access is None or not status.node_pools:
         return "it has not published its node pools yet"
     reached = view.condition("ControlPlaneReady")
     if reached is None or reached.text("status") != "True":
-        return (reached and reached.text("message")) or "its control plane is not ready yet"
+        reason = reached.text("reason") if reached else None
+        return f"its control plane is not ready yet ({reason or 'Unknown'})"
     return ""

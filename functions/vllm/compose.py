@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.api import ModelSpec, Placement, VLLMInput
+from functions.api import Endpoint, ModelSpec, Placement, VLLMInput
 from functions.base import (
     Condition,
     Function,
@@ -10,57 +10,95 @@ from functions.base import (
     Progress,
     Request,
     Resource,
+    Status,
     Whose,
     condition_true,
 )
 
 from .endpoint import connection, endpoint
 from .namespace import namespace, network_policies, service
-from .place import Placed, place, recorded_placement
+from .place import Placed, place
 from .plan import Plan, make_plan
-from .weights import download, is_download, keep_volume, token, volume, volume_name
+from .stay import recorded_placement, stay, storage
+from .weights import download, is_download, is_volume, keep, token, volume, volume_name
 from .workload import deployment
 
 __all__ = ["FUNCTION", "compose"]
+
+_SERVING = (
+    "vllm/deployment",
+    "vllm/service",
+    "vllm/network-policy-default-deny",
+    "vllm/network-policy-serving",
+    "vllm/connection",
+)
 
 
 def compose(request: Request) -> Outcome:
     """Place the Model, or go on from its place, and compose everything around it."""
     spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
-    placed = place(request, spec, given)
+    recorded = recorded_placement(request)
+    placed = place(request, spec, given) if recorded is None else stay(request, spec, given, recorded)
     if isinstance(placed, Condition):
-        return Outcome(conditions=(placed,), complete=False)
-    return _outcome(request, spec, given, placed)
-
-
-def _outcome(request: Request, spec: ModelSpec, given: VLLMInput, placed: Placed) -> Outcome:
-    size = placed.sizing
-    if size is None:
+        return _carried_on(request, placed)
+    if placed.sizing is None:
         # Nothing was recorded to render from, and there is nothing to compute it with.
-        return Outcome(conditions=(placed.condition,) if placed.condition else (), complete=False)
+        return _carried_on(request, placed.condition)
+    return _composed(request, spec, given, placed)
+
+
+def _carried_on(request: Request, said: Condition | None) -> Outcome:
+    """Leave everything as it is, and say how it does."""
+    conditions = [said] if said else []
+    live = {name for name in request.observed if name.startswith("vllm/")}
+    if not live:
+        waits = "waits for a place: see the condition Placed"
+        conditions += [Condition(t, Status.FALSE, "NotPlaced", waits, Whose.MODEL) for t in _AFTER_PLACED]
+        return Outcome(conditions=conditions, complete=False)
+    weights = tuple(sorted(name for name in live if is_download(name) or is_volume(name)))
+    return Outcome(
+        conditions=[
+            *conditions,
+            Progress("WeightsReady", ("vllm/namespace", *weights), "the weights are downloaded"),
+            Progress("Serving", _SERVING[:2], "the Model answers at its endpoint"),
+        ],
+        complete=False,
+    )
+
+
+def _composed(request: Request, spec: ModelSpec, given: VLLMInput, placed: Placed) -> Outcome:
+    size = placed.sizing
+    assert size is not None, "the caller looked"
     plan = make_plan(request, spec, given, placed.placement, size.weights_gib, size.context_length)
-    resources = _resources(request, plan)
+    replaced = _weights_being_replaced(request, plan)
+    resources = _resources(request, plan, replaced)
+    # Apps follow the endpoint: it names the new model when that is served.
+    standing = request.status(Endpoint, "endpoint") if replaced else None
     status = {
-        "endpoint": endpoint(plan).plain(),
-        "placement": _served(request, plan).plain(),
+        "endpoint": (standing or endpoint(plan)).plain(),
+        "placement": _served(plan, replaced).plain(),
         "sizing": size.plain(),
     }
-    said = (placed.condition,) if placed.condition else ()
-    return Outcome(resources, (*said, *_progress(plan, resources)), status, placed.complete)
+    said = [placed.condition] if placed.condition else []
+    return Outcome(resources, [*said, *_progress(plan, resources)], status, placed.complete)
 
 
-def _resources(request: Request, plan: Plan) -> list[Resource]:
+def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list[Resource]:
     """Everything around a placed Model; while new weights arrive, the old ones are served."""
-    fetch = download(plan, _finished(request, plan))
-    serving = deployment(plan, fetch.name)
-    store, old = volume(plan), _old_weights(request, plan)
+    finished = _finished(request, plan.placement.weights)
+    live = request.resource("vllm/deployment") is not None
+    fetch = keep(finished) if finished else download(plan, beside_serving=live)
+    store = volume(plan)
     if request.resource(store.name):
-        store = keep_volume(plan.placement.weights)
-    kept = [keep_volume(old)] if old else []
-    if old:
-        serving = Resource(
-            serving.name, None, serving.after, serving.ready, waits_for=f"the weights of {plan.spec.model}"
-        )
+        store = keep(store.name)
+    serving, called = deployment(plan, fetch.name), connection(plan)
+    kept: list[Resource] = []
+    if replaced:
+        kept = [keep(f"vllm/{volume_name(replaced.weights)}")]
+        if old := _finished(request, replaced.weights):
+            kept.append(keep(old))
+        serving = Resource(serving.name, None, serving.after, serving.ready, waits_for="the new weights")
+        called = [Resource(r.name, None, ready=r.ready, waits_for="the new weights") for r in called]
     return [
         namespace(plan),
         *network_policies(plan),
@@ -70,57 +108,63 @@ def _resources(request: Request, plan: Plan) -> list[Resource]:
         fetch,
         serving,
         service(plan),
-        *connection(plan),
+        *called,
     ]
 
 
-def _finished(request: Request, plan: Plan) -> str:
-    """Return the composed resource of the download that filled the volume, if one did."""
+def _finished(request: Request, weights: str) -> str:
+    """Return the composed resource of the download that filled a volume, if one did."""
     done = condition_true()
     for name in request.observed:
         view = request.resource(name)
-        if is_download(name, plan.placement.weights) and view is not None and done(view):
+        if is_download(name, weights) and view is not None and done(view):
             return name
     return ""
 
 
-def _old_weights(request: Request, plan: Plan) -> str:
-    """Return the weights being served while others are still downloaded, else nothing."""
+def _weights_being_replaced(request: Request, plan: Plan) -> Placement | None:
+    """Return the placement whose weights are served while others are still downloaded."""
     recorded = recorded_placement(request)
     if recorded is None or recorded.weights in ("", plan.placement.weights):
-        return ""
-    return "" if _finished(request, plan) else recorded.weights
+        return None
+    return None if _finished(request, plan.placement.weights) else recorded
 
 
-def _served(request: Request, plan: Plan) -> Placement:
-    """Return the placement to record, with the weights that are being served."""
-    old = _old_weights(request, plan)
-    return plan.placement.model_copy(update={"weights": old}) if old else plan.placement
+def _served(plan: Plan, replaced: Placement | None) -> Placement:
+    """Return the placement to record, with the weights that are being served and their volume."""
+    if replaced is None:
+        return plan.placement
+    return plan.placement.model_copy(update={"weights": replaced.weights, **storage(replaced)})
 
 
-def _progress(plan: Plan, resources: list[Resource]) -> tuple[Progress, Progress]:
+def _progress(plan: Plan, resources: list[Resource]) -> list[Condition | Progress]:
     weights = plan.placement.weights
-    fetch = next(r.name for r in resources if is_download(r.name, weights))
-    return (
-        Progress(
-            "WeightsReady",
-            ("vllm/namespace", f"vllm/{volume_name(weights)}", fetch),
-            f"{plan.spec.model} at {plan.spec.revision} is downloaded",
-            hint="If this lasts: check that the model and revision exist and, for a gated model, "
-            "that spec.source.huggingFace.tokenSecretRef names a Secret with access",
-        ),
-        Progress(
-            "Serving",
-            ("vllm/deployment", "vllm/service"),
-            "the Model answers at its endpoint",
-            hint=f"Loading takes up to {plan.startup_seconds // 60} minutes",
-        ),
+    names = [r.name for r in resources]
+    fetching = ("vllm/namespace", f"vllm/{volume_name(weights)}", "vllm/hub-token")
+    fetch = next(name for name in names if is_download(name, weights))
+    ready = Progress(
+        "WeightsReady",
+        (*(name for name in fetching if name in names), fetch),
+        f"{plan.spec.model} at {plan.spec.revision} is downloaded",
+        hint="If this lasts: check that the model and revision exist, that a GPU is free in the pool and, "
+        "for a gated model, that spec.source.huggingFace.tokenSecretRef names a Secret with access",
     )
+    if plan.spec.replicas.min == 0:
+        text = "scaled to zero: set spec.replicas.min to 1 or more to serve"
+        return [ready, Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL)]
+    serving = Progress(
+        "Serving",
+        tuple(name for name in _SERVING if name in names),
+        "the Model answers at its endpoint",
+        hint=f"Loading takes up to {plan.startup_seconds // 60} minutes",
+    )
+    return [ready, serving]
 
 
+_AFTER_PLACED = ("WeightsReady", "Serving")
 FUNCTION = Function(
     name="vllm",
-    conditions=("Placed", "WeightsReady", "Serving"),
+    conditions=("Placed", *_AFTER_PLACED),
     status=("endpoint", "placement", "sizing"),
     author=Whose.MODEL,
     compose=compose,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 
 from functions.api import Endpoint
-from functions.base import Resource, exists
+from functions.base import Claim, Resource, exists, unique_name
 
 from .namespace import base_url
 from .plan import Plan
@@ -16,7 +16,13 @@ __all__ = ["connection", "endpoint"]
 
 def endpoint(plan: Plan) -> Endpoint:
     """Return how to call the Model."""
-    return Endpoint(base_url=base_url(plan), model=plan.spec.model)
+    secret = secret_name(plan.claim) if plan.claim.namespace else None
+    return Endpoint(base_url=base_url(plan), model=plan.spec.model, secret_name=secret)
+
+
+def secret_name(claim: Claim) -> str:
+    """Name the Secret; the digest keeps it from being one that the team made itself."""
+    return unique_name(claim.name, "endpoint")
 
 
 def connection(plan: Plan) -> list[Resource]:
@@ -29,7 +35,7 @@ def connection(plan: Plan) -> list[Resource]:
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {
-            "name": f"{plan.claim.name}-endpoint",
+            "name": found.secret_name,
             "namespace": plan.claim.namespace,
             "labels": {LABEL: plan.name},
         },

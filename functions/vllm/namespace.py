@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from functions.base import Resource
 
-from .plan import Plan
+from .plan import PLACEMENT_ANNOTATION, Plan
 from .remote import LABEL, remote
 
 __all__ = ["PORT", "SERVICE", "base_url", "namespace", "network_policies", "service"]
@@ -32,7 +33,9 @@ def namespace(plan: Plan) -> Resource:
             },
         },
     }
-    return remote(plan, "namespace", manifest, after=(), ready="object.status.phase == 'Active'")
+    note = {PLACEMENT_ANNOTATION: plan.placement.model_dump_json(by_alias=True, exclude_none=True)}
+    ready = "object.status.phase == 'Active'"
+    return remote(plan, "namespace", manifest, after=(), ready=ready, annotations=note)
 
 
 def network_policies(plan: Plan) -> list[Resource]:
@@ -66,21 +69,14 @@ def _serving(plan: Plan) -> dict[str, Any]:
 
 def _download(plan: Plan) -> dict[str, Any]:
     """The downloader resolves names and reaches the Hub's port; a policy cannot name a host."""
-    scheme, _, host = plan.hub.partition("://")
-    port = int(host.partition(":")[2] or (443 if scheme == "https" else 80))
-    dns = [{"protocol": protocol, "port": 53} for protocol in ("UDP", "TCP")]
+    hub = urlsplit(plan.hub)
+    port = hub.port or (443 if hub.scheme == "https" else 80)
+    # Name servers may be a node's own cache or pods of any namespace; OpenShift's listen on 5353.
+    dns = [{"protocol": protocol, "port": number} for protocol in ("UDP", "TCP") for number in (53, 5353)]
     return {
         "podSelector": {"matchLabels": DOWNLOAD},
         "policyTypes": ["Egress"],
-        "egress": [
-            {
-                "to": [
-                    {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}}}
-                ],
-                "ports": dns,
-            },
-            {"ports": [{"protocol": "TCP", "port": port}]},
-        ],
+        "egress": [{"ports": [*dns, {"protocol": "TCP", "port": port}]}],
     }
 
 
@@ -93,7 +89,9 @@ def service(plan: Plan) -> Resource:
         "spec": {
             "type": "ClusterIP",
             "selector": {LABEL: plan.name, **SERVING},
-            "ports": [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": PORT}],
+            # AWS's network policies need the Service's port to be the pod's own:
+            # https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html
+            "ports": [{"name": "http", "port": PORT, "protocol": "TCP", "targetPort": PORT}],
         },
     }
     return remote(plan, "service", manifest)
@@ -101,4 +99,4 @@ def service(plan: Plan) -> Resource:
 
 def base_url(plan: Plan) -> str:
     """Return the OpenAI base URL inside the cluster's network."""
-    return f"http://{SERVICE}.{plan.placement.namespace}.svc.cluster.local/v1"
+    return f"http://{SERVICE}.{plan.placement.namespace}.svc.cluster.local:{PORT}/v1"

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from functions.api import ClusterSpec, ClusterStatus, ModelSpec, PoolStatus
+from functions.api import ClusterStatus, ModelSpec, PoolStatus
 from functions.base import Claim
 from functions.catalog import gpus
 
-from .sizing import Fit, Need, fit, fits_precision, gpu_counts, longest_context, most_requests
+from .sizing import LEAST_CONTEXT, Fit, Need, fit, fits_precision, gpu_counts, longest_context, most_requests
 
 __all__ = ["Candidate", "Choice", "Refusal", "choose", "explain"]
 
@@ -22,15 +22,16 @@ class Candidate:
     name: str
     """The XInferenceCluster's name."""
     claim: Claim
-    spec: ClusterSpec | None
+    allowed_namespaces: tuple[str, ...] | None
+    """Patterns; None is the claim's own namespace."""
     status: ClusterStatus
     waiting_for: str
     """Why it cannot take a Model now; empty when it can."""
 
     def admits(self, namespace: str) -> bool:
         """Tell whether the cluster's owner lets Models of a namespace in."""
-        allowed = self.spec.allowed_namespaces if self.spec else None
-        patterns = [self.claim.namespace] if allowed is None else allowed
+        allowed = self.allowed_namespaces
+        patterns = (self.claim.namespace,) if allowed is None else allowed
         return any(fnmatchcase(namespace, pattern) for pattern in patterns)
 
 
@@ -94,11 +95,11 @@ def judge(spec: ModelSpec, what: Need, candidate: Candidate, pool: PoolStatus) -
         return refuse(unfit)
     counts = gpu_counts(what.facts, pool.gpus_per_node)
     if spec.gpu.count is not None:
-        counts = [n for n in counts if n == spec.gpu.count]
-        if not counts:
+        if spec.gpu.count > pool.gpus_per_node:
             return refuse(
                 f"its nodes have {pool.gpus_per_node} GPUs, and spec.gpu.count asks for {spec.gpu.count}"
             )
+        counts = [spec.gpu.count]
     replicas = spec.replicas.min
     if replicas > 1 and not candidate.status.shared_storage:
         return refuse(f"{replicas} replicas read one volume, and its cluster has no shared storage")
@@ -127,21 +128,22 @@ def explain(what: Need, refusals: list[Refusal]) -> str:
 
 
 def _nearest(what: Need, refusals: list[Refusal]) -> str:
-    short = [r for r in refusals if r.closest is not None]
-    best = max(
-        ((longest_context(what, r.memory_mib, r.closest.gpus), r) for r in short if r.closest is not None),
-        key=lambda pair: pair[0],
-        default=None,
-    )
-    if best is None:
+    """Offer the longest context that fits somewhere, or as many requests of the one asked for."""
+    short = [(r, r.closest) for r in refusals if r.closest is not None]
+    if not short:
         return "Ask the platform team for a node pool that this model can use"
-    context, refusal = best
-    gpus_used = refusal.closest.gpus if refusal.closest else 1
-    if context < 128:
+    roomy = [(r, tried) for r, tried in short if tried.weights_gib < tried.usable_gib]
+    if not roomy:
         return (
             f"The weights of {what.facts.weights_gib:.1f} GiB do not fit any node: "
             "ask the platform team for a larger pool, or take a quantised or smaller model"
         )
-    requests = most_requests(what, refusal.memory_mib, gpus_used)
-    other = f", or concurrency: {requests} at {what.context} tokens" if requests else ""
-    return f"Nearest fit, on {refusal.cluster}/{refusal.pool}: contextLength: {context}{other}"
+    refusal, tried = max(roomy, key=lambda pair: longest_context(what, pair[0].memory_mib, pair[1].gpus))
+    context = longest_context(what, refusal.memory_mib, tried.gpus)
+    requests = most_requests(what, refusal.memory_mib, tried.gpus)
+    offers = [f"contextLength: {context}"] if context >= LEAST_CONTEXT else []
+    offers += [f"concurrency: {requests} at {what.context} tokens"] if requests else []
+    if not offers:
+        alone = longest_context(Need(what.facts, what.context, 1), refusal.memory_mib, tried.gpus)
+        offers = [f"contextLength: {alone} with concurrency: 1"]
+    return f"Nearest fit, on {refusal.cluster}/{refusal.pool}: {', or '.join(offers)}"

@@ -9,11 +9,15 @@ from functions.api import ModelSpec, Placement, VLLMInput
 from functions.base import Claim, Request, digest, unique_name
 from functions.catalog import image
 
-__all__ = ["Plan", "make_plan", "namespace_of", "weights_id"]
+__all__ = ["PLACEMENT_ANNOTATION", "Plan", "asked", "make_plan", "namespace_of", "weights_id"]
 
 _STARTUP_MINUTES = 15
 _STARTUP_SECONDS_PER_GIB = 18
 _STARTUP_BOUNDS = (30 * 60, 180 * 60)
+
+
+PLACEMENT_ANNOTATION = "freehold.dev/placement"
+"""On the namespace's Object, the first one made: the placement, should the status be lost."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,19 @@ def make_plan(
 
 
 def namespace_of(claim: Claim) -> str:
-    """Name the Model's own namespace in its cluster, from what a tenant cannot choose for another."""
-    return unique_name(claim.namespace, claim.name)
+    """Name the Model's own namespace in its cluster, from what a tenant cannot choose for another.
+
+    The digest separates tenants, so it is long enough that nobody finds a second name for it.
+    """
+    return unique_name(claim.namespace, claim.name, digits=16)
 
 
 def weights_id(spec: ModelSpec) -> str:
     """Identify one set of weights, so that a new one gets a volume of its own."""
     return digest(spec.model, spec.revision)
+
+
+def asked(spec: ModelSpec) -> str:
+    """Identify what a placement depends on, so that it is only made again when that changes."""
+    sized = {"model", "context_length", "concurrency", "gpu", "architecture"}
+    return digest(spec.model_dump_json(include=sized))

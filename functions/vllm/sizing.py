@@ -13,7 +13,16 @@ from functions.api import Architecture, ModelSpec, Precision
 from functions.base import Invalid
 from functions.catalog import GPU, ModelFacts
 
-__all__ = ["Fit", "Need", "fits_precision", "gpu_counts", "need", "of_architecture", "usable_gib"]
+__all__ = [
+    "LEAST_CONTEXT",
+    "Fit",
+    "Need",
+    "fits_precision",
+    "gpu_counts",
+    "need",
+    "of_architecture",
+    "usable_gib",
+]
 
 UTILIZATION = 0.92
 """Share of a GPU's memory that vLLM takes: its default for --gpu-memory-utilization."""
@@ -26,10 +35,13 @@ KAITO 0.12 takes 2.3 GiB, llm-d's planner adds 0.6 GiB for NCCL from two GPUs on
 """
 DEFAULT_CONTEXT = 16384
 """Tokens. A model's own maximum may be millions, which no default should pay for."""
+LEAST_CONTEXT = 256
+"""Tokens. Shorter ones are not worth offering."""
 CACHE_BYTES = 2
 """Bytes of one cached number: bf16, vLLM's default."""
 
 _GIB = 2**30
+_MOST_GPUS = 16
 _BYTES = {
     Precision.FP32: 4.0,
     Precision.BF16: 2.0,
@@ -42,8 +54,9 @@ _BYTES = {
 }
 # Below these vLLM refuses the checkpoint: https://docs.vllm.ai/en/latest/features/quantization
 _CAPABILITY = {
-    "fp32": (7, 0),
-    "fp16": (7, 0),
+    # CUDA 13, which the image is built with, knows nothing older than 7.5.
+    "fp32": (7, 5),
+    "fp16": (7, 5),
     "bf16": (8, 0),
     "int8": (7, 5),
     "int4": (7, 5),
@@ -93,7 +106,7 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
     """Return what one replica must hold.
 
     Raises:
-        Invalid: for a context longer than the model's.
+        Invalid: for a context longer than the model's, or GPUs that cannot share its heads.
     """
     longest = facts.max_context
     if spec.context_length is not None and spec.context_length > longest:
@@ -101,6 +114,13 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
             "spec.contextLength",
             f"{spec.context_length} tokens is beyond the {longest} that {facts.name} was made for",
             f"Ask for at most {longest}",
+        )
+    if spec.gpu.count is not None and spec.gpu.count not in (counts := gpu_counts(facts, _MOST_GPUS)):
+        raise Invalid(
+            "spec.gpu.count",
+            f"{spec.gpu.count} GPUs cannot share the {facts.attention_heads} attention heads and "
+            f"{facts.kv_heads} key-value heads of {facts.name}",
+            f"Use one of {', '.join(map(str, counts))}",
         )
     return Need(facts, spec.context_length or min(longest, DEFAULT_CONTEXT), spec.concurrency)
 

@@ -11,15 +11,16 @@ from typing import Any
 
 from functions.base import Resource, digest
 
-from .namespace import DOWNLOAD
+from .namespace import DOWNLOAD, SERVING
 from .plan import Plan
-from .remote import labels, remote
+from .remote import LABEL, labels, remote
 
 __all__ = [
     "MOUNT",
     "download",
     "is_download",
-    "keep_volume",
+    "is_volume",
+    "keep",
     "pod_security",
     "token",
     "tolerations",
@@ -42,9 +43,23 @@ def volume_name(weights: str) -> str:
     return f"weights-{weights}"
 
 
-def is_download(resource: str, weights: str) -> bool:
-    """Tell whether a composed resource is a download of a set of weights."""
-    return resource.startswith(f"vllm/download-{weights}-")
+def is_volume(resource: str) -> bool:
+    """Tell whether a composed resource is the volume of a set of weights."""
+    return resource.startswith("vllm/weights-")
+
+
+def is_download(resource: str, weights: str = "") -> bool:
+    """Tell whether a composed resource is a download, of a set of weights or of any."""
+    return resource.startswith(f"vllm/download-{weights}-" if weights else "vllm/download-")
+
+
+def keep(resource: str) -> Resource:
+    """Carry a volume or a finished download on as it was made.
+
+    A claim cannot change its class or access mode or become smaller, and a Job not its
+    pods; a new Job would download again.
+    """
+    return Resource(resource, None, waits_for="nothing: it exists")
 
 
 def volume(plan: Plan) -> Resource:
@@ -63,11 +78,6 @@ def volume(plan: Plan) -> Resource:
         "spec": spec,
     }
     return remote(plan, what, manifest)
-
-
-def keep_volume(weights: str) -> Resource:
-    """Carry a volume on as it was made: its class, access mode and size cannot change or shrink."""
-    return Resource(f"vllm/{volume_name(weights)}", None, waits_for="nothing: it exists")
 
 
 def token(plan: Plan) -> list[Resource]:
@@ -92,28 +102,28 @@ def token(plan: Plan) -> list[Resource]:
     return [remote(plan, "hub-token", manifest, references=references)]
 
 
-def download(plan: Plan, finished: str = "") -> Resource:
+def download(plan: Plan, *, beside_serving: bool) -> Resource:
     """Compose the Job that fills the volume.
 
     It runs on the pool's own nodes: the volume is made in the zone where it is first
     used, and the image is then there for serving. The Job stays when it is done: the
-    Object would make it again.
+    Object would make it again. Its name stands for its pods, since a Job's cannot change.
 
     Args:
         plan: the Model.
-        finished: the composed resource of a download that is done, which is then carried
-            on: a Job's pods cannot change, and a new one would download again.
+        beside_serving: whether the Model is served already. If so, its pods hold the GPUs,
+            and the volume must come to be where they are; if not, the Job takes the GPUs,
+            so that the volume comes to be where some are free.
     """
-    if finished:
-        return Resource(finished, None, waits_for="nothing: it is done")
-    pod = _pod(plan)
+    pod = _pod(plan, beside_serving)
     what = f"download-{plan.placement.weights}-{digest(json.dumps(pod, sort_keys=True))}"
     manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": what, "namespace": plan.placement.namespace},
         "spec": {
-            "backoffLimit": 10,
+            # Some days: the Hub comes back, and a token is corrected in its Secret.
+            "backoffLimit": 1000,
             "template": {"metadata": {"labels": {**labels(plan), **DOWNLOAD}}, "spec": pod},
         },
     }
@@ -124,15 +134,17 @@ def download(plan: Plan, finished: str = "") -> Resource:
     return remote(plan, what, manifest, after=tuple(needs), ready=done)
 
 
-def _pod(plan: Plan) -> dict[str, Any]:
+def _pod(plan: Plan, beside_serving: bool) -> dict[str, Any]:
+    affinity = {"affinity": _near_serving(plan)} if beside_serving else {}
     return {
+        **affinity,
         "restartPolicy": "OnFailure",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "nodeSelector": dict(plan.placement.node_selector),
         "tolerations": tolerations(),
         "securityContext": pod_security(),
-        "containers": [_container(plan)],
+        "containers": [_container(plan, 0 if beside_serving else plan.placement.gpus)],
         "volumes": [
             {
                 "name": "models",
@@ -143,12 +155,23 @@ def _pod(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _container(plan: Plan) -> dict[str, Any]:
+def _near_serving(plan: Plan) -> dict[str, Any]:
+    """Prefer the node of the serving pods; where there is none, any of the pool will do."""
+    term = {
+        "labelSelector": {"matchLabels": {LABEL: plan.name, **SERVING}},
+        "topologyKey": "kubernetes.io/hostname",
+    }
+    preferred = {"weight": 100, "podAffinityTerm": term}
+    return {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [preferred]}}
+
+
+def _container(plan: Plan, gpus: int) -> dict[str, Any]:
     command = ["hf", "download", plan.spec.model, "--revision", plan.spec.revision, "--local-dir", MOUNT]
     for pattern in _WANTED:
         command += ["--include", pattern]
     for pattern in _UNWANTED:
         command += ["--exclude", pattern]
+    held = {"nvidia.com/gpu": str(gpus)} if gpus else {}
     env: list[dict[str, Any]] = [
         {"name": "USER", "value": "vllm"},
         {"name": "HOME", "value": "/tmp"},
@@ -164,8 +187,9 @@ def _container(plan: Plan) -> dict[str, Any]:
         "command": command,
         "env": env,
         "resources": {
-            "requests": {"cpu": "1", "memory": "4Gi"},
-            "limits": {"memory": "4Gi"},
+            # Little, since it may have to fit beside a serving pod on the pool's one node.
+            "requests": {"cpu": "500m", "memory": "1Gi", **held},
+            "limits": {"memory": "4Gi", **held},
         },
         "securityContext": user(),
         "volumeMounts": [

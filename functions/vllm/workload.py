@@ -7,7 +7,6 @@ from typing import Any
 from functions.base import Resource
 
 from .namespace import PORT, SERVING
-from .place import PLACEMENT_ANNOTATION
 from .plan import Plan
 from .remote import LABEL, labels, remote
 from .sizing import UTILIZATION
@@ -56,7 +55,6 @@ def deployment(plan: Plan, download: str) -> Resource:
         manifest,
         after=("network-policy-default-deny", "network-policy-serving", download.removeprefix("vllm/")),
         ready=ready,
-        annotations={PLACEMENT_ANNOTATION: plan.placement.model_dump_json(by_alias=True, exclude_none=True)},
     )
 
 
@@ -87,7 +85,7 @@ def _container(plan: Plan) -> dict[str, Any]:
         "image": plan.image,
         "command": ["vllm", "serve", MOUNT],
         "args": [*_args(plan), *plan.spec.engine.args],
-        "env": [*_env(), *(e.plain() for e in plan.spec.engine.env)],
+        "env": _env(plan),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(plan),
         "startupProbe": {**_probe(), "failureThreshold": -(-plan.startup_seconds // _PROBE_SECONDS)},
@@ -116,7 +114,8 @@ def _args(plan: Plan) -> list[str]:
     ]
 
 
-def _env() -> list[dict[str, str]]:
+def _env(plan: Plan) -> list[dict[str, str]]:
+    """Settings of ours and of the spec, each name once: the API server refuses it twice."""
     settings = {
         # The user has no entry in other images' passwd, and torch asks for its name.
         "USER": "vllm",
@@ -129,6 +128,7 @@ def _env() -> list[dict[str, str]]:
         "TRANSFORMERS_OFFLINE": "1",
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
+        **{variable.name: variable.value for variable in plan.spec.engine.env},
     }
     return [{"name": name, "value": value} for name, value in settings.items()]
 

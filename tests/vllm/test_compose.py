@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from functions.base import Condition, Invalid, Outcome, Request, Unanswered
-from functions.vllm.compose import compose
+from functions.base.assemble import assemble
+from functions.catalog import models
+from functions.vllm.compose import FUNCTION, compose
 from tests.vllm.world import H100, cluster, request
 
 SPEC = {"model": "Qwen/Qwen3-8B"}
 EU = cluster("eu", allowed=["*"])
 VOLUME = "vllm/weights-543937"
-DOWNLOAD = "vllm/download-543937-4849f5"
+DOWNLOAD = "vllm/download-543937-fbbbc9"
 
 
 def live(outcome: Outcome) -> dict[str, Any]:
@@ -117,6 +121,112 @@ def test_a_spec_that_no_longer_fits_keeps_the_model(spec: dict[str, Any], expect
     assert (outcome.resources, outcome.complete) == ((), False), "everything is carried on"
 
 
+def test_a_refused_spec_does_not_hide_what_broke() -> None:
+    observed = live(first())
+    observed["vllm/deployment"]["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
+    asked, outcome = again({**SPEC, "contextLength": 40960, "concurrency": 64}, observed=observed)
+    settled = assemble(asked, FUNCTION, outcome).conditions
+    assert [(c.type, c.status.value) for c in settled.values()] == [
+        ("Placed", "False"),
+        ("WeightsReady", "True"),
+        ("Serving", "False"),
+    ]
+
+
+def test_a_newer_catalog_moves_nothing_that_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = first()
+    bigger = replace(models()["Qwen/Qwen3-8B"], weights_gib=40.0, max_context=8192)
+    monkeypatch.setitem(models(), "Qwen/Qwen3-8B", bigger)
+    asked = request(SPEC, EU, status=dict(before.status), observed=live(before))
+    assert manifests(compose(asked)) == kept(before)
+
+
+def test_another_revision_is_other_weights() -> None:
+    _, outcome = again({**SPEC, "revision": "v2"})
+    assert outcome.status["placement"]["weights"] == "543937", "served until the new ones are there"
+    assert len([name for name in manifests(outcome) if "/download-" in name]) == 2
+
+
+def test_a_change_of_mind_downloads_nothing_again() -> None:
+    """A to B and back before B is there: A's volume and download were kept."""
+    _, waiting = again({"model": "Qwen/Qwen3-4B"})
+    new = {
+        n: m for n, m in manifests(waiting).items() if m and n.startswith(("vllm/weights-", "vllm/download-"))
+    }
+    _, back = again(SPEC, status=dict(waiting.status), observed={**live(first()), **new})
+    assert manifests(back) == kept(first())
+
+
+def test_the_volume_served_keeps_what_it_was_made_with() -> None:
+    """While other weights arrive the cluster's storage becomes shared; the old volume does not."""
+    shared = cluster("eu", allowed=["*"], sharedStorage=True)
+    _, waiting = again({"model": "Qwen/Qwen3-4B"}, shared)
+    assert (
+        "sharedStorage" not in waiting.status["placement"] or not waiting.status["placement"]["sharedStorage"]
+    )
+    _, back = again({**SPEC, "replicas": {"min": 2}}, shared, status=dict(waiting.status))
+    assert reason(back) == "VolumeNotShared"
+
+
+@pytest.mark.parametrize("choice", [{"name": "us"}, {"name": "eu", "namespace": "other"}])
+def test_a_live_model_says_that_it_does_not_move(choice: dict[str, str]) -> None:
+    _, outcome = again({**SPEC, "cluster": choice})
+    assert (reason(outcome), outcome.complete) == ("CannotMove", False)
+
+
+def test_a_cluster_without_pools_for_a_moment() -> None:
+    silent = cluster("eu", allowed=["*"])
+    del silent["status"]["nodePools"]
+    _, outcome = again(SPEC, silent)
+    assert (reason(outcome), manifests(outcome)) == ("ClusterUnknown", kept(first()))
+
+
+def test_scaled_to_zero_does_not_serve() -> None:
+    _, outcome = again({**SPEC, "replicas": {"min": 0}})
+    serving = outcome.conditions[2]
+    assert isinstance(serving, Condition)
+    assert (serving.status.value, serving.reason) == ("False", "ScaledToZero")
+
+
+def test_environment_once() -> None:
+    env = [{"name": "HOME", "value": "/mine"}, {"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    made = manifests(compose(request({**SPEC, "engine": {"env": env}}, EU)))
+    container = _pod(made["vllm/deployment"])["containers"][0]
+    values = {e["name"]: e["value"] for e in container["env"]}
+    assert len(values) == len(container["env"])
+    assert (values["HOME"], values["A"]) == ("/mine", "2")
+
+
+@pytest.mark.parametrize("arg", ["--port=1", "--tensor-parallel-size", "--max-model-len=8"])
+def test_arguments_with_a_field_of_their_own(arg: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        compose(request({**SPEC, "engine": {"args": [arg]}}, EU))
+    assert str(caught.value).startswith("spec.engine.args: engine.args takes none of --port,")
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("https://huggingface.co", 443),
+        ("http://mirror.corp:8080/hf", 8080),
+        ("https://[fd00::1]:8443", 8443),
+    ],
+)
+def test_the_downloader_reaches_the_hubs_port(endpoint: str, port: int) -> None:
+    policy = manifests(compose(request(SPEC, EU, given={"weights": {"endpoint": endpoint}})))
+    egress = policy["vllm/network-policy-download"]["spec"]["forProvider"]["manifest"]["spec"]["egress"]
+    assert {"protocol": "TCP", "port": port} in egress[0]["ports"]
+
+
+def test_a_mirror_holds_no_password() -> None:
+    with pytest.raises(Invalid):
+        compose(request(SPEC, EU, given={"weights": {"endpoint": "https://user:pw@mirror.corp"}}))
+
+
+def test_a_tenant_cannot_search_for_anothers_namespace() -> None:
+    assert re.fullmatch(r"team-a-qwen-[0-9a-f]{16}", first().status["placement"]["namespace"])
+
+
 @pytest.mark.parametrize("model", ["acme/unknown", "meta-llama/Llama-3.3-70B-Instruct"])
 def test_another_model_that_cannot_be_served_changes_nothing(model: str) -> None:
     _, outcome = again({"model": model})
@@ -134,14 +244,17 @@ def test_new_weights_arrive_before_the_old_ones_go() -> None:
     new = {"model": "Qwen/Qwen3-4B"}
     _, waiting = again(new)
     resources = manifests(waiting)
-    assert DOWNLOAD not in resources, "the old download is done and may go"
-    assert resources["vllm/weights-543937"] is None, "the old volume is carried on"
-    assert resources["vllm/deployment"] is None, "the old pods serve on"
+    for name in (VOLUME, DOWNLOAD, "vllm/deployment", "vllm/connection"):
+        assert resources[name] is None, f"{name} is carried on: the old weights are served"
     assert waiting.status["placement"]["weights"] == "543937"
-    download = next(name for name in resources if name.startswith("vllm/download-"))
+    assert waiting.status["endpoint"] == first().status["endpoint"]
+    download = next(name for name, manifest in resources.items() if "/download-" in name and manifest)
+    pod = _pod(resources[download])
+    assert "nvidia.com/gpu" not in pod["containers"][0]["resources"]["requests"], "the serving pod has them"
+    assert "podAffinity" in pod["affinity"]
     observed = {**live(first()), download: {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}}
     _, arrived = again(new, status=dict(waiting.status), observed=observed)
-    assert "vllm/weights-543937" not in manifests(arrived)
+    assert set(manifests(arrived)).isdisjoint({VOLUME, DOWNLOAD})
     deployment = manifests(arrived)["vllm/deployment"]["spec"]["forProvider"]["manifest"]
     assert (
         "--served-model-name=Qwen/Qwen3-4B" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
@@ -263,7 +376,7 @@ def test_pods_are_restricted(what: str) -> None:
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
     }
-    assert container["resources"]["limits"]["memory"] == container["resources"]["requests"]["memory"]
+    assert container["resources"]["limits"]["memory"]
 
 
 def test_the_drain_fits_in_the_grace_period() -> None:

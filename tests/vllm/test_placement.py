@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.base import Condition, Status
+from functions.base import Condition, Invalid, Status
 from functions.vllm.compose import compose
 from tests.vllm.world import H100, L4, T4, cluster, request
 
@@ -47,7 +47,10 @@ NOWHERE = [
     pytest.param(
         MODEL,
         [],
-        ("NoCluster", "[platform] there is no InferenceCluster yet: ask the platform team to claim one"),
+        (
+            "NoCluster",
+            "[platform] there is no InferenceCluster in this namespace or one that the platform shares: ask the platform team to claim one, or name another in spec.cluster",
+        ),
         id="no cluster",
     ),
     pytest.param(
@@ -55,7 +58,7 @@ NOWHERE = [
         [cluster("eu", allowed=["*"])],
         (
             "ClusterNotFound",
-            "[model] there is no InferenceCluster us: correct spec.cluster, or leave it out to use any",
+            "[model] there is no InferenceCluster us in this namespace or one that the platform shares: correct spec.cluster, say its namespace in spec.cluster.namespace, or leave it out",
         ),
         id="unknown cluster",
     ),
@@ -64,7 +67,7 @@ NOWHERE = [
         [cluster("eu", allowed=["research"])],
         (
             "NamespaceNotAllowed",
-            "[platform] namespace team-a may not use platform/eu: ask its owner to add team-a to "
+            "[platform] namespace team-a may not use any InferenceCluster: ask its owner to add team-a to "
             "spec.allowedNamespaces",
         ),
         id="namespace not admitted",
@@ -74,7 +77,7 @@ NOWHERE = [
         [cluster("eu")],
         (
             "NamespaceNotAllowed",
-            "[platform] namespace team-a may not use platform/eu: ask its owner to add team-a to "
+            "[platform] namespace team-a may not use any InferenceCluster: ask its owner to add team-a to "
             "spec.allowedNamespaces",
         ),
         id="only its own namespace by default",
@@ -82,7 +85,10 @@ NOWHERE = [
     pytest.param(
         MODEL,
         [cluster("eu", allowed=["*"], ready=False)],
-        ("ClusterNotReady", "[infrastructure] waits for a cluster. eu: is creating"),
+        (
+            "ClusterNotReady",
+            "[infrastructure] waits for a cluster. eu: its control plane is not ready yet (Creating)",
+        ),
         id="cluster not ready",
     ),
     pytest.param(
@@ -165,6 +171,60 @@ def test_labels_do_not_make_a_claim() -> None:
     impostor = cluster("mine", allowed=["*"], namespace="evil")
     impostor["metadata"]["labels"] = {"crossplane.io/claim-name": "eu"}
     assert placed({**MODEL, "cluster": {"name": "eu"}}, impostor).reason == "ClusterNotFound"
+
+
+def test_a_stranger_attracts_nobody() -> None:
+    """Whoever owns a cluster reads what runs there, tokens included."""
+    trap = cluster("eu", H100, allowed=["*"], namespace="evil")
+    trap["metadata"]["name"] = "eu-x2"
+    assert placed(MODEL, trap).reason == "NoCluster"
+    assert placed({**MODEL, "cluster": {"name": "eu"}}, trap).reason == "ClusterNotFound"
+    assert placed(
+        {**MODEL, "cluster": {"name": "eu"}}, trap, cluster("eu", allowed=["*"])
+    ).message.startswith("on platform/eu,")
+    assert placed({**MODEL, "cluster": {"name": "eu", "namespace": "evil"}}, trap).status is Status.TRUE
+    assert placed(MODEL, trap, given={"clusterNamespaces": ["e*"]}).status is Status.TRUE
+
+
+def test_a_name_that_two_share() -> None:
+    other = cluster("eu", allowed=["*"], namespace="other")
+    other["metadata"]["name"] = "eu-x2"
+    condition = placed(
+        {**MODEL, "cluster": {"name": "eu"}},
+        cluster("eu", allowed=["*"]),
+        other,
+        given={"clusterNamespaces": ["*"]},
+    )
+    assert (condition.reason, condition.text) == (
+        "ClusterAmbiguous",
+        "[model] there is an InferenceCluster eu in each of other, platform: say which in spec.cluster.namespace",
+    )
+
+
+def test_a_cluster_with_one_bad_field_still_admits() -> None:
+    odd = cluster("eu", allowed=["*"])
+    odd["spec"]["aws"] = {"region": "eu-central-1", "publicAccessCidrs": ["1.2.3.4/99"]}
+    assert placed(MODEL, odd).status is Status.TRUE
+
+
+@pytest.mark.parametrize(
+    ("count", "message"),
+    [
+        (
+            3,
+            "spec.gpu.count: 3 GPUs cannot share the 32 attention heads and 8 key-value heads of Qwen/Qwen3-8B. Use one of 1, 2, 4, 8, 16.",
+        ),
+    ],
+)
+def test_gpus_that_cannot_share_the_heads(count: int, message: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        placed({**MODEL, "gpu": {"count": count}}, cluster("eu", L4X4, allowed=["*"]))
+    assert str(caught.value) == message
+
+
+def test_only_concurrency_is_too_high() -> None:
+    condition = placed({**MODEL, "concurrency": 1024}, cluster("eu", allowed=["*"]))
+    assert condition.message.endswith("Nearest fit, on eu/l4: concurrency: 1 at 16384 tokens")
 
 
 def test_wildcards_admit() -> None:

@@ -55,7 +55,7 @@ def cluster(
     condition = {
         "type": "ControlPlaneReady",
         "status": "True" if ready else "False",
-        "message": "is creating",
+        "reason": "Creating",
     }
     return {
         "apiVersion": "freehold.dev/v1alpha1",
@@ -105,5 +105,5 @@ def request(
         composed_before={},
         status_before={},
         answers=answers,
-        input=given or {},
+        input={"clusterNamespaces": ["platform"], **(given or {})},
     )

@@ -1,0 +1,161 @@
+"""A live Model stays where it is; what no longer agrees with that becomes a condition.
+
+It asks for its own cluster alone, and goes on from its record when that is gone.
+"""
+
+from __future__ import annotations
+
+from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput
+from functions.base import Condition, Request, Unanswered, Whose
+
+from . import clusters, sizing
+from .place import Placed, facts_of, placed_on, placement_of, sizing_of, unknown_model, waiting
+from .placement import Candidate, Choice, explain, judge
+from .plan import PLACEMENT_ANNOTATION, asked, weights_id
+
+__all__ = ["recorded_placement", "stay"]
+
+
+def recorded_placement(request: Request) -> Placement | None:
+    """Return the placement from the status or, if that is lost, from the namespace's Object."""
+    placement = request.status(Placement, "placement")
+    if placement is not None:
+        return placement
+    live = request.resource("vllm/namespace")
+    text = live.text("metadata", "annotations", PLACEMENT_ANNOTATION) if live else None
+    try:
+        return Placement.model_validate_json(text) if text else None
+    except ValueError:
+        return None
+
+
+def stay(request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement) -> Placed | Condition:
+    """Keep a Model in its place; a condition alone says why everything is carried on as it is.
+
+    Raises:
+        Invalid: for a changed spec that no cluster could serve.
+        Unanswered: when its cluster is not known yet and other weights are wanted.
+    """
+    size = request.status(Sizing, "sizing")
+    same_weights = recorded.weights == weights_id(spec)
+    try:
+        cluster = clusters.one_cluster(request, recorded.cluster)
+    except Unanswered:
+        if not same_weights:
+            raise
+        return Placed(recorded, None, size, complete=False)
+    pool = _pool(cluster, recorded)
+    missing = _missing(request, cluster, pool, recorded)
+    if missing is not None:
+        return Placed(recorded, missing, size, complete=False) if same_weights else missing
+    assert cluster is not None, "it is not missing"
+    assert pool is not None, "it is not missing"
+    elsewhere = _elsewhere(spec, recorded)
+    if elsewhere is not None:
+        return elsewhere
+    shared = recorded.shared_storage if same_weights else cluster.status.shared_storage
+    if spec.replicas.min > 1 and not shared:
+        return _refuse(
+            "VolumeNotShared",
+            f"{spec.replicas.min} replicas need a volume that several nodes can read, and this Model's is "
+            "for one: keep spec.replicas.min at 1, or delete this Model and claim it again",
+        )
+    if recorded.asked == asked(spec) and size is not None:
+        # A newer catalog would size it otherwise; that is no reason to move what runs.
+        return Placed(_refreshed(spec, recorded, cluster, pool), placed_on(recorded), size)
+    return _placed_again(request, spec, given, recorded, cluster, pool)
+
+
+def _pool(cluster: Candidate | None, recorded: Placement) -> PoolStatus | None:
+    pools = cluster.status.node_pools if cluster else None
+    return next((pool for pool in pools or [] if pool.name == recorded.node_pool), None)
+
+
+def _missing(
+    request: Request, cluster: Candidate | None, pool: PoolStatus | None, recorded: Placement
+) -> Condition | None:
+    """Say what the Model's place lacks; it goes on from its record."""
+    claim, namespace = recorded.claim, request.claim.namespace
+    if cluster is None:
+        return _keep(
+            "ClusterMissing", f"InferenceCluster {claim} is gone: delete this Model and claim it again"
+        )
+    if cluster.status.access is None or not cluster.status.node_pools:
+        return _keep("ClusterUnknown", f"{claim} has not published its node pools: nothing to do but wait")
+    if not cluster.admits(namespace):
+        return _keep(
+            "NamespaceNotAllowed",
+            f"{claim} no longer admits namespace {namespace}: ask its owner to add it to "
+            "spec.allowedNamespaces, or delete this Model",
+        )
+    if pool is None:
+        return _keep(
+            "PoolMissing",
+            f"node pool {recorded.node_pool} of {claim} is gone: ask its owner to restore it, or delete "
+            "this Model and claim it again",
+        )
+    return None
+
+
+def _elsewhere(spec: ModelSpec, recorded: Placement) -> Condition | None:
+    """Say that a Model does not move, where the spec now names another cluster."""
+    if spec.cluster is None or spec.cluster.name is None:
+        return None
+    namespace, _, name = recorded.claim.partition("/")
+    if spec.cluster.name == name and spec.cluster.namespace in (None, namespace):
+        return None
+    return _refuse(
+        "CannotMove",
+        f"this Model runs on {recorded.claim}, and spec.cluster names {spec.cluster.name}: name the former "
+        "again, or delete this Model and claim it again",
+    )
+
+
+def _placed_again(
+    request: Request,
+    spec: ModelSpec,
+    given: VLLMInput,
+    recorded: Placement,
+    cluster: Candidate,
+    pool: PoolStatus,
+) -> Placed | Condition:
+    """Size a changed spec on the pool that the Model is on."""
+    facts = facts_of(spec, given)
+    if facts is None:
+        return _refuse("UnknownModel", str(unknown_model(spec.model)).rstrip("."))
+    what = sizing.need(spec, facts)
+    judged = judge(spec, what, cluster, pool)
+    if not isinstance(judged, Choice):
+        return _refuse("NothingFits", explain(what, [judged]))
+    placement = placement_of(request, judged, spec)
+    if recorded.weights == placement.weights:
+        placement = placement.model_copy(update=storage(recorded))
+    return Placed(placement, placed_on(placement), sizing_of(what, judged))
+
+
+def storage(placement: Placement) -> dict[str, object]:
+    """What a volume was made with and keeps, as fields of a placement."""
+    return {"storage_class_name": placement.storage_class_name, "shared_storage": placement.shared_storage}
+
+
+def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Candidate, pool: PoolStatus) -> Placement:
+    """Follow the cluster's own words on how it is reached, and the spec's on which weights."""
+    access, status, weights = cluster.status.access, cluster.status, weights_id(spec)
+    assert access is not None, "a cluster without it is missing"
+    update: dict[str, object] = {
+        "provider_config": access.kubernetes_provider_config,
+        "provider_config_namespace": access.namespace,
+        "node_selector": pool.node_selector,
+        "weights": weights,
+    }
+    if recorded.weights != weights:
+        update |= {"storage_class_name": status.storage_class_name, "shared_storage": status.shared_storage}
+    return recorded.model_copy(update=update)
+
+
+def _keep(reason: str, message: str) -> Condition:
+    return waiting(Whose.PLATFORM, reason, f"{message}. The Model goes on as it was")
+
+
+def _refuse(reason: str, message: str) -> Condition:
+    return waiting(Whose.MODEL, reason, f"{message}. The Model goes on as it was")
