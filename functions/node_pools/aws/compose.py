@@ -18,7 +18,7 @@ from functions.base import (
 
 from .. import access
 from ..plan import summary
-from . import addons, control_plane, iam, network, pools
+from . import addons, admins, control_plane, iam, network, pools
 from .plan import Plan, make, pool_resource
 
 __all__ = ["compose"]
@@ -42,6 +42,7 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
             *iam.resources(plan),
             *control_plane.resources(plan),
             *addons.before_nodes(plan),
+            *admins.resources(plan),
         ],
         "NodePoolsReady": [
             *pools.resources(request, plan),
@@ -96,7 +97,7 @@ def _status(request: Request, plan: Plan) -> dict[str, object]:
         "access": control_plane.way(plan).status.plain(),
         "nodePools": [p.status(ready=_pool_ready(request, p.name)).plain() for p in plan.pools],
         "network": Network(zones=list(plan.zones)).plain(),
-        "kubernetesVersion": plan.version.control_plane,
+        "kubernetesVersion": plan.version.asked,
         "storageClassName": addons.STORAGE_CLASS,
         "sharedStorage": False,  # an EBS volume is one node's at a time
     }
@@ -105,6 +106,12 @@ def _status(request: Request, plan: Plan) -> dict[str, object]:
 def _pool_ready(request: Request, pool: str) -> bool:
     seen = request.resource(pool_resource(pool))
     return seen is not None and condition_true()(seen)
+
+
+def _unready(request: Request, name: str) -> bool:
+    """Tell whether a resource was made and is not ready."""
+    seen = request.resource(name)
+    return seen is not None and not condition_true()(seen)
 
 
 def _conditions(
@@ -137,7 +144,9 @@ def _conditions(
 
 
 def _control_plane_hint(request: Request, plan: Plan) -> str:
-    """Say what holds an API back that was made and does not answer."""
+    """Say what holds back an API that was made and does not answer, or those who are to use it."""
+    if access.is_reachable(request) and any(_unready(request, r.name) for r in admins.resources(plan)):
+        return "Check that the roles in spec.aws.adminRoleArns exist"
     if request.resource(access.REACHABLE) is None or plan.public_access_cidrs:
         return "EKS takes 10 to 15 minutes for a control plane"
     return f"The API is private: {_LET_IN}"

@@ -19,6 +19,13 @@ class Versions:
     nodes: str
     """Never ahead of the control plane, which EKS would refuse."""
     note: str = ""
+    behind: str = ""
+    """What the spec asks for, where AWS has gone beyond it by itself."""
+
+    @property
+    def asked(self) -> str:
+        """What to record: going back is judged by what was asked, not by what AWS did."""
+        return self.behind or self.control_plane
 
 
 def decide(*, asked: str | None, recorded: str, running: str, default: str) -> Versions:
@@ -51,7 +58,7 @@ def decide(*, asked: str | None, recorded: str, running: str, default: str) -> V
         )
     if _minor(wanted) < _minor(running):
         note = f"the cluster runs {running}, AWS has upgraded it: set {_AT} to {running}"
-        return Versions(running, running, note)
+        return Versions(running, running, note, wanted)
     return Versions(wanted, running)
 
 

@@ -21,7 +21,7 @@ AUTO = "the cluster runs 1.35, AWS has upgraded it: set spec.kubernetesVersion t
         pytest.param(None, "", "1.33", Versions("1.33", "1.33"), id="record-lost"),
         pytest.param("1.34", "1.33", "1.33", Versions("1.34", "1.33"), id="control-plane-first"),
         pytest.param("1.34", "1.34", "1.34", Versions("1.34", "1.34"), id="then-nodes"),
-        pytest.param("1.34", "1.34", "1.35", Versions("1.35", "1.35", AUTO), id="upgraded-by-aws"),
+        pytest.param("1.34", "1.34", "1.35", Versions("1.35", "1.35", AUTO, "1.34"), id="upgraded-by-aws"),
         pytest.param(None, "1.34", "1.35", Versions("1.35", "1.35"), id="upgraded-by-aws-unasked"),
     ],
 )
@@ -52,3 +52,10 @@ def test_refuses(asked: str, message: str) -> None:
     with pytest.raises(Invalid) as caught:
         decide(asked=asked, recorded="1.34", running="1.34", default="1.35")
     assert str(caught.value) == message
+
+
+def test_an_upgrade_by_aws_is_no_refusal_in_the_next_run() -> None:
+    # Proves: what is recorded is what was asked, so an unchanged spec never goes back.
+    first = decide(asked="1.34", recorded="1.34", running="1.35", default="1.35")
+    assert first.asked == "1.34"
+    assert decide(asked="1.34", recorded=first.asked, running="1.35", default="1.35") == first
