@@ -37,6 +37,7 @@ HOUSE = {
     "headDim": 128,
     "maxContextLength": 32768,
 }
+ROLE = "arn:aws-us-gov:iam::111122223333:role/ops/platform-admins"
 ONE_PLACE = "name exactly one of aws and existing: where the cluster is"
 RANGE = "aws.vpcCidr must be a private IPv4 range between /16 and /20, such as 10.0.0.0/16"
 BAD = {
@@ -109,6 +110,22 @@ BAD = {
             "169.254.0.0/16",
         )
     },
+    **{
+        f"admin {arn}": (
+            cluster({"aws": {**AWS, "adminRoleArns": [arn]}, "nodePools": [POOL]}),
+            "aws.adminRoleArns takes ARNs of IAM roles, such as "
+            "arn:aws:iam::111122223333:role/platform-admins",
+        )
+        for arn in (
+            "platform-admins",
+            "arn:aws:iam::111122223333:user/jane",
+            "arn:aws:sts::111122223333:assumed-role/admins/jane",
+        )
+    },
+    "an admin twice": (
+        cluster({"aws": {**AWS, "adminRoleArns": [ROLE, ROLE]}, "nodePools": [POOL]}),
+        "aws.adminRoleArns names a role twice: once is enough",
+    ),
     "two zones": (
         cluster({"aws": {**AWS, "zones": ["a", "b"]}, "nodePools": [POOL]}),
         "should have at least 3",
@@ -157,9 +174,11 @@ def test_a_function_refuses_the_same_in_the_same_words(name: str) -> None:
     assert message in str(caught.value)
 
 
-def test_public_access_from_everywhere_and_from_next_to_a_private_range() -> None:
+def test_what_is_next_to_what_is_refused() -> None:
     public = ["0.0.0.0/0", "11.0.0.0/8", "172.32.0.0/11", "100.128.0.0/9", "1.2.3.4/32"]
-    good = cluster({"aws": {**AWS, "publicAccessCidrs": public}, "nodePools": [POOL]})
+    good = cluster(
+        {"aws": {**AWS, "publicAccessCidrs": public, "adminRoleArns": [ROLE]}, "nodePools": [POOL]}
+    )
     assert admit([good]) == []
     parse(ClusterSpec, good["spec"], "spec")
 

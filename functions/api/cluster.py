@@ -5,8 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
+from .forms import Form
 from .network import APART, PUBLIC, PUBLIC_FORM, SERVICE, VPC, check_apart, check_public
 from .schema import Rule, Schema, rules
 
@@ -45,6 +46,14 @@ _SAME_PLACE = Rule(
 )
 _UNIQUE_POOLS = Rule(
     "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
+)
+
+_ROLE = Form(
+    "arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+",
+    "aws.adminRoleArns takes ARNs of IAM roles, such as arn:aws:iam::111122223333:role/platform-admins",
+)
+_ROLES_ONCE = Rule(
+    "self.all(a, self.exists_one(b, b == a))", "aws.adminRoleArns names a role twice: once is enough"
 )
 
 
@@ -202,6 +211,17 @@ class Aws(Schema):
         "Default nobody.",
         max_length=40,
     )
+    admin_role_arns: list[
+        Annotated[
+            str, AfterValidator(_ROLE.check), Field(max_length=640, json_schema_extra=rules(_ROLE.rule))
+        ]
+    ] = Field(
+        default_factory=list,
+        description="ARNs of the IAM roles that administer the cluster through kubectl; not the role of "
+        "the AWS provider, which does anyway. Default none.",
+        max_length=20,
+        json_schema_extra=rules(_ROLES_ONCE),
+    )
     provider_config_ref: ProviderConfigRef = Field(
         ProviderConfigRef(), description="The AWS provider's configuration to create with."
     )
@@ -210,6 +230,13 @@ class Aws(Schema):
     def _networks(self) -> Self:
         check_apart(self.vpc_cidr, self.service_cidr)
         return self
+
+    @field_validator("admin_role_arns")
+    @classmethod
+    def _roles_once(cls, arns: list[str]) -> list[str]:
+        if len(set(arns)) < len(arns):
+            raise ValueError(_ROLES_ONCE.message)
+        return arns
 
 
 class ClusterSpec(Schema):

@@ -30,6 +30,7 @@ INVALID_WITHOUT = {
 }
 # What goes away with an optional field, since the spec says so.
 GOES_WITH = {
+    "adminRoleArns": {"node-pools/access-entry-b53a6a", "node-pools/access-policy-b53a6a"},
     "source": {"vllm/hub-token"},
     "huggingFace": {"vllm/hub-token"},
     "tokenSecretRef": {"vllm/hub-token"},

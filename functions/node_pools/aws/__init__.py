@@ -2,7 +2,7 @@
 
 Reading order: `plan` (with `zones` and `versions`), `managed` (what every managed
 resource has), then the manifests in the order they are created: `network`, `iam`,
-`control_plane`, `addons`, `pools`; `compose` puts them together.
+`control_plane`, `admins`, `addons`, `pools`; `compose` puts them together.
 """
 
 from .compose import compose

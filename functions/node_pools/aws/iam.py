@@ -10,7 +10,7 @@ from functions.base import Resource
 from .managed import managed, ref
 from .plan import Plan
 
-__all__ = ["CLUSTER_ROLE", "EBS_ROLE", "NODE_ROLE", "attachments", "resources"]
+__all__ = ["CLUSTER_ROLE", "EBS_ROLE", "NODE_ROLE", "attachments", "partition", "resources"]
 
 CLUSTER_ROLE, NODE_ROLE, EBS_ROLE = "role-cluster", "role-node", "role-ebs-csi"
 
@@ -80,10 +80,11 @@ def _role(plan: Plan, name: str, role: _Role) -> list[Resource]:
 
 
 def _arn(region: str, policy: str) -> str:
-    return f"arn:{_partition(region)}:iam::aws:policy/{policy}"
+    return f"arn:{partition(region)}:iam::aws:policy/{policy}"
 
 
-def _partition(region: str) -> str:
+def partition(region: str) -> str:
+    """Return the partition of AWS that a region is in, the second part of every ARN there."""
     if region.startswith("cn-"):
         return "aws-cn"
     return "aws-us-gov" if region.startswith("us-gov-") else "aws"
@@ -91,5 +92,5 @@ def _partition(region: str) -> str:
 
 def _principal(region: str, service: str) -> str:
     """Return a service principal; EC2's alone has the partition's own domain in China."""
-    china = service == "ec2" and _partition(region) == "aws-cn"
+    china = service == "ec2" and partition(region) == "aws-cn"
     return f"{service}.amazonaws.com{'.cn' if china else ''}"

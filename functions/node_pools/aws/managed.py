@@ -23,11 +23,21 @@ _GROUPS = {
         "Subnet",
         "VPC",
     ),
-    "eks": ("Addon", "Cluster", "ClusterAuth", "NodeGroup", "PodIdentityAssociation"),
+    "eks": (
+        "AccessEntry",
+        "AccessPolicyAssociation",
+        "Addon",
+        "Cluster",
+        "ClusterAuth",
+        "NodeGroup",
+        "PodIdentityAssociation",
+    ),
     "iam": ("Role", "RolePolicyAttachment"),
 }
 _GROUP_OF = {kind: group for group, kinds in _GROUPS.items() for kind in kinds}
-_WITHOUT_TAGS = frozenset({"ClusterAuth", "RolePolicyAttachment", "Route", "RouteTableAssociation"})
+_WITHOUT_TAGS = frozenset(
+    {"AccessPolicyAssociation", "ClusterAuth", "RolePolicyAttachment", "Route", "RouteTableAssociation"}
+)
 _NAMED_BY_TAG = frozenset(_GROUPS["ec2"]) - _WITHOUT_TAGS
 
 

@@ -51,6 +51,7 @@ class Plan:
     vpc_cidr: str
     service_cidr: str
     public_access_cidrs: tuple[str, ...]
+    admin_role_arns: tuple[str, ...]
     provider_config: ProviderConfigRef
     subnets: tuple[Subnet, ...]
     version: versions.Versions
@@ -114,6 +115,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         vpc_cidr=place.vpc_cidr,
         service_cidr=place.service_cidr,
         public_access_cidrs=tuple(place.public_access_cidrs),
+        admin_role_arns=tuple(place.admin_role_arns),
         provider_config=place.provider_config_ref,
         subnets=_subnets(place, chosen),
         version=version,

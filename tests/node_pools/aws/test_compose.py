@@ -14,7 +14,13 @@ from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import L4, aws, cluster, live, settled
 
 TAGS = {"freehold.dev/cluster": "platform/eu-prod", "managed-by": "freehold"}
-WITHOUT_TAGS = {"ClusterAuth", "RolePolicyAttachment", "Route", "RouteTableAssociation"}
+WITHOUT_TAGS = {
+    "AccessPolicyAssociation",
+    "ClusterAuth",
+    "RolePolicyAttachment",
+    "Route",
+    "RouteTableAssociation",
+}
 SPOT = {"name": "big", "gpu": {"model": "L40S", "count": 4}, "capacity": "Spot", "diskGiB": 500}
 
 NAMES = {
@@ -205,6 +211,63 @@ def test_control_plane(whole: dict[str, Any]) -> None:
     assert found["enabledClusterLogTypes"] == ["api", "audit", "authenticator"]
     assert found["bootstrapSelfManagedAddons"] is False
     assert found["version"] == "1.35"
+
+
+ADMINS = "arn:aws:iam::111122223333:role/platform-admins"
+OTHERS = "arn:aws:iam::111122223333:role/ops/on-call"
+
+
+def entries(*roles: str, **place: Any) -> dict[str, Any]:
+    spec = aws(L4, adminRoleArns=list(roles), **place)
+    found = {r.name: r for r in composed(spec).resources}
+    return {name: r for name, r in found.items() if name.startswith("node-pools/access-")}
+
+
+def test_admins_enter_with_kubectl() -> None:
+    # Proves: a role becomes an administrator of the whole cluster, and waits for it.
+    assert entries() == {}
+    entry, policy = entries(ADMINS).values()
+    assert (entry.name, entry.after) == ("node-pools/access-entry-b53a6a", ("node-pools/cluster",))
+    assert (policy.name, policy.after) == ("node-pools/access-policy-b53a6a", (entry.name,))
+    who = {
+        "clusterNameRef": {"name": "eu-prod-x7k2p-cluster-ba343f"},
+        "principalArn": ADMINS,
+        "region": "eu-central-1",
+    }
+    assert fields(entry.manifest) == {**who, "type": "STANDARD", "tags": TAGS}
+    assert fields(policy.manifest) == {
+        **who,
+        "policyArn": "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy",
+        "accessScope": {"type": "cluster"},
+    }
+
+
+def test_the_order_of_admins_does_not_matter() -> None:
+    # Proves: nobody loses access for a moment because another was put in front.
+    found = entries(ADMINS, OTHERS)
+    assert len(found) == 4
+    assert found == entries(OTHERS, ADMINS)
+
+
+def test_an_admin_policy_is_of_the_regions_partition() -> None:
+    # Proves: GovCloud's own ARN.
+    zones = [f"us-gov-west-1{letter}" for letter in "abc"]
+    _, policy = entries(ADMINS, region="us-gov-west-1", zones=zones).values()
+    assert fields(policy.manifest)["policyArn"].startswith("arn:aws-us-gov:eks::aws:cluster-access-policy/")
+
+
+def test_a_role_that_is_not_there_is_told() -> None:
+    # Proves: AWS's words and the field, when all else of the control plane holds.
+    spec = aws(L4, adminRoleArns=[ADMINS])
+    request, _ = settled(FUNCTION, spec)
+    [name] = [n for n in request.observed if n.startswith("node-pools/access-entry-")]
+    failed = {"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "invalid principal"}
+    entry = {**request.observed[name], "status": {"conditions": [failed]}}
+    again = cluster(spec, observed={**request.observed, name: entry})
+    found = assemble(again, FUNCTION, FUNCTION.compose(again)).conditions["ControlPlaneReady"]
+    assert found.text == (
+        f"[infrastructure] {name}: invalid principal. Check that the roles in spec.aws.adminRoleArns exist"
+    )
 
 
 def test_public_access_is_only_for_those_named() -> None:
