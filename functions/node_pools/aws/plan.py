@@ -16,7 +16,7 @@ __all__ = ["CLUSTER", "POOL_LABEL", "Plan", "Subnet", "make", "pool_resource"]
 
 CLUSTER = "node-pools/cluster"
 POOL_LABEL = "freehold.dev/node-pool"
-"""Label of every node; its value is the pool's name."""
+"""Label of every GPU node; its value is the pool's name."""
 
 # The driver in the image is 580 and G7 needs 595:
 # https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html

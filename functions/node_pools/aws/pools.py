@@ -12,7 +12,7 @@ from ..plan import Pool
 from . import addons, iam
 from .managed import managed, ref
 from .network import private_ready
-from .plan import POOL_LABEL, Plan, pool_resource
+from .plan import Plan, pool_resource
 
 __all__ = ["SYSTEM", "resources", "size"]
 
@@ -21,6 +21,9 @@ SYSTEM = "system-pool"
 # Two nodes, so that DNS outlives one of them; 2 vCPU and 8 GiB each hold the add-ons,
 # the GPU Operator and NFD twice over. M6i is in every region that EKS is in.
 _SYSTEM_TYPE, _SYSTEM_NODES, _SYSTEM_DISK_GIB = "m6i.large", Nodes(min=2, max=3), 50
+
+# Not a value of the GPU pools' label: a pool may be called anything, system too.
+_SYSTEM_LABEL = {"freehold.dev/system-pool": "true"}
 
 _GPU_TAINT = {"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}
 
@@ -56,7 +59,7 @@ def _system(request: Request, plan: Plan) -> list[Resource]:
             "amiType": "AL2023_x86_64_STANDARD",
             "capacityType": "ON_DEMAND",
             "instanceTypes": [_SYSTEM_TYPE],
-            "labels": {POOL_LABEL: "system"},
+            "labels": dict(_SYSTEM_LABEL),
         },
         _SYSTEM_NODES,
         zones,

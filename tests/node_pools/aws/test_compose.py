@@ -278,6 +278,18 @@ def test_public_access_is_only_for_those_named() -> None:
     assert (access["endpointPublicAccess"], access["publicAccessCidrs"]) == (True, ["203.0.113.0/24"])
 
 
+def test_no_gpu_pool_shares_its_label_with_the_system_pool() -> None:
+    # Proves: a pool called system selects its own nodes and not those without a GPU.
+    request, _ = settled(FUNCTION, aws({**L4, "name": "system"}))
+    outcome = FUNCTION.compose(request)
+    found = {r.name: r.manifest for r in outcome.resources}
+    system = fields(found["node-pools/system-pool"])["labels"]
+    [pool] = outcome.status["nodePools"]
+    assert fields(found["node-pools/pool-system"])["labels"] == pool["nodeSelector"]
+    assert system == {"freehold.dev/system-pool": "true"}
+    assert not system.keys() & pool["nodeSelector"].keys()
+
+
 CLOSED = (
     "the cluster's Kubernetes API is only reachable from inside its VPC: run Crossplane in a network that "
     "reaches the VPC, or list the public addresses that it calls from in spec.aws.publicAccessCidrs"
