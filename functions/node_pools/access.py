@@ -18,6 +18,8 @@ KUBERNETES = "node-pools/provider-config-kubernetes"
 HELM = "node-pools/provider-config-helm"
 REACHABLE = "node-pools/reachable"
 
+_KUBERNETES_API = "kubernetes.m.crossplane.io/v1alpha1"
+
 
 @dataclass(frozen=True)
 class Way:
@@ -68,11 +70,13 @@ def resources(way: Way, after: tuple[str, ...] = (), answers_after: tuple[str, .
         after: what the ProviderConfigs wait for.
         answers_after: what the proof waits for on top of them.
     """
-    configs = (KUBERNETES, HELM)
+    kubernetes = _provider_config(way, _KUBERNETES_API, way.kubernetes, way.namespace)
+    # Next to the Secret: see Way.status.
+    helm = _provider_config(way, "helm.m.crossplane.io/v1beta1", way.helm, way.secret_namespace)
     return [
-        Resource(KUBERNETES, _kubernetes(way), after, exists),
-        Resource(HELM, _helm(way), after, exists),
-        Resource(REACHABLE, _reachable(way), (*configs, *answers_after)),
+        Resource(KUBERNETES, kubernetes, after, exists),
+        Resource(HELM, helm, after, exists),
+        Resource(REACHABLE, _reachable(way), (KUBERNETES, HELM, *answers_after)),
     ]
 
 
@@ -82,33 +86,20 @@ def is_reachable(request: Request) -> bool:
     return seen is not None and condition_true()(seen)
 
 
-def _credentials(way: Way) -> dict[str, Any]:
+def _provider_config(way: Way, api_version: str, name: str, namespace: str) -> dict[str, Any]:
     ref = {"namespace": way.secret_namespace, "name": way.secret, "key": way.key}
-    return {"credentials": {"source": "Secret", "secretRef": ref}}
-
-
-def _kubernetes(way: Way) -> dict[str, Any]:
     return {
-        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
+        "apiVersion": api_version,
         "kind": "ProviderConfig",
-        "metadata": {"name": way.kubernetes, "namespace": way.namespace},
-        "spec": _credentials(way),
-    }
-
-
-def _helm(way: Way) -> dict[str, Any]:
-    return {
-        "apiVersion": "helm.m.crossplane.io/v1beta1",
-        "kind": "ProviderConfig",
-        "metadata": {"name": way.helm, "namespace": way.secret_namespace},
-        "spec": _credentials(way),
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"credentials": {"source": "Secret", "secretRef": ref}},
     }
 
 
 def _reachable(way: Way) -> dict[str, Any]:
     """Observe a namespace that every cluster has; nothing is changed or deleted by it."""
     return {
-        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
+        "apiVersion": _KUBERNETES_API,
         "kind": "Object",
         "metadata": {"name": unique_name(way.composite, "reachable"), "namespace": way.namespace},
         "spec": {
