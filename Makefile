@@ -48,14 +48,14 @@ generate: venv ## Write the XRDs and input CRDs from the Python models
 demo: tools ## Render and validate every claim in examples/; YAML under out/
 	@$(PY) -m tools.demo
 
-# XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1]. All the progress goes to
+# XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1] [STRICT=1]. All the progress goes to
 # standard error: with `make -s`, standard output is YAML alone.
 .PHONY: render
-render: venv ## Render one claim or XR: make -s render XR=FILE [OBSERVED= REQUIRED= SETTLE=1]
+render: venv ## Render one claim or XR: make -s render XR=FILE [OBSERVED= REQUIRED= SETTLE= STRICT=]
 	@[ -n '$(XR)' ] || { echo 'make -s render XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1]' >&2; exit 2; }
 	@$(PY) -m tools.toolchain
 	@$(PY) -m tools.render '$(XR)' $(if $(OBSERVED),--observed '$(OBSERVED)') \
-	  $(if $(REQUIRED),--required '$(REQUIRED)') $(if $(SETTLE),--settle)
+	  $(if $(REQUIRED),--required '$(REQUIRED)') $(if $(SETTLE),--settle) $(if $(STRICT),--strict)
 
 .PHONY: lint
 lint: venv ## ruff check, ruff format --check, mypy --strict

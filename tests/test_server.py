@@ -20,8 +20,9 @@ from crossplane.function.proto.v1 import run_function_pb2_grpc as grpcv1
 from functions.base.server import MAX_MESSAGE_MB
 from functions.base.wire import to_struct
 from functions.main import FUNCTIONS
+from tests.tls import folder
 
-CERTIFICATES = Path(__file__).parent / "certificates"
+CERTIFICATES = folder()
 ROOT = Path(__file__).parent.parent
 SECONDS = 20
 """More than anything here takes; a server that hangs fails its test."""

@@ -4,12 +4,14 @@
 
 Everything else goes to standard error: what the functions said, the XR's
 conditions, errors. Exit codes: 0 rendered; 1 refused (as an API server would)
-or not renderable; 3 a function's FATAL result, with its message.
+or not renderable; 3 a function's FATAL result, with its message; 4 with
+--strict, somebody other than the infrastructure has to act. (make itself turns
+every failure into its own 2.)
 """
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools import inputs, paths, report
@@ -23,6 +25,8 @@ from tools.settle import settle
 
 FATAL_EXIT = 3
 """The core's own exit code for a FATAL result."""
+STRICT_EXIT = 4
+"""With --strict, for a condition that the app team or the platform team has to mend."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +46,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in [*report.results(rendered), *report.conditions(rendered)]:
         say(line)
     print(as_yaml(rendered), end="")
+    to_do = owned(rendered.conditions) if options.strict else []
+    if to_do:
+        say(f"strict: {', '.join(to_do)} {'is' if len(to_do) == 1 else 'are'} False and somebody has to act")
+        return STRICT_EXIT
     return 0
+
+
+def owned(conditions: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return the conditions that wait for the app team or the platform team, not for the cloud."""
+    owners = ("[model]", "[platform]")
+    return [
+        c["type"] for c in conditions if c["status"] == "False" and c.get("message", "").startswith(owners)
+    ]
 
 
 def say(text: str) -> None:
@@ -76,6 +92,12 @@ def _parser() -> argparse.ArgumentParser:
         "--settle",
         action="store_true",
         help="render again, with everything composed reported ready, until nothing changes",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help=f"exit {STRICT_EXIT} when a condition is False that the app team or the platform team has to "
+        "mend, such as a Model that fits nowhere",
     )
     return parser
 
@@ -114,4 +136,7 @@ def _one(path: Path) -> Manifest:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped")

@@ -66,12 +66,13 @@ def test_a_limit_that_holds_no_name_is_refused() -> None:
         unique_name("a", limit=SHORTEST - 1)
 
 
-@given(st.lists(st.text(), min_size=1, max_size=4), st.integers(SHORTEST, 253))
-def test_always_a_label_within_the_limit(parts: list[str], limit: int) -> None:
-    name = unique_name(*parts, limit=limit)
+@given(st.lists(st.text(), min_size=1, max_size=4), st.integers(18, 253), st.sampled_from([6, 16]))
+def test_always_a_label_within_the_limit(parts: list[str], limit: int, digits: int) -> None:
+    name = unique_name(*parts, limit=limit, digits=digits)
     assert len(name) <= limit
     assert DNS_LABEL.fullmatch(name), name
-    assert name == unique_name(*parts, limit=limit)
+    assert re.fullmatch(f"[0-9a-f]{{{digits}}}", name[-digits:])
+    assert name == unique_name(*parts, limit=limit, digits=digits)
 
 
 PARTS = st.lists(st.text("ab-", max_size=4), min_size=1, max_size=3)
