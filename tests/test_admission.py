@@ -46,11 +46,11 @@ BAD = {
     "no pools": (cluster({"aws": AWS, "nodePools": []}), "should have at least 1 items"),
     "min above max": (
         cluster({"aws": AWS, "nodePools": [{**POOL, "nodes": {"min": 5, "max": 2}}]}),
-        "nodes.min must not be larger than nodes.max",
+        "nodes.min must not be larger than nodes.max (max is 1 when left out)",
     ),
     "min above the default max": (
         cluster({"aws": AWS, "nodePools": [{**POOL, "nodes": {"min": 5}}]}),
-        "nodes.min must not be larger than nodes.max",
+        "nodes.min must not be larger than nodes.max (max is 1 when left out)",
     ),
     "pool names twice": (
         cluster({"aws": AWS, "nodePools": [POOL, POOL]}),
@@ -69,7 +69,29 @@ BAD = {
         "a node pool of an existing cluster has no instanceType",
     ),
     "no region": (cluster({"aws": {}, "nodePools": [POOL]}), "Required value"),
-    "no such region": (cluster({"aws": {"region": "Frankfurt"}, "nodePools": [POOL]}), "should match"),
+    **{
+        f"region {given}": (
+            cluster({"aws": {"region": given}, "nodePools": [POOL]}),
+            "aws.region is the code of an AWS region, such as eu-central-1",
+        )
+        for given in ("Frankfurt", "eu-central", "eu-central-1a", "")
+    },
+    **{
+        f"pool name {given!r}": (
+            cluster({"aws": AWS, "nodePools": [{**POOL, "name": given}]}),
+            "a node pool's name has small letters, digits and '-' only, begins with a letter and does not "
+            "end with '-', such as l4-spot",
+        )
+        for given in ("L4", "l4_spot", "4x-l4", "l4-", "")
+    },
+    **{
+        f"namespaces {given!r}": (
+            cluster({"aws": AWS, "nodePools": [POOL], "allowedNamespaces": ["team-*", given]}),
+            "allowedNamespaces takes names of namespaces, in which '*' stands for any characters, such as "
+            "team-*",
+        )
+        for given in ("Team-A", "team a", "team-?", "team-a/models", "")
+    },
     "range with host bits": (cluster({"aws": {**AWS, "vpcCidr": "10.0.0.1/16"}, "nodePools": [POOL]}), RANGE),
     "range too small": (cluster({"aws": {**AWS, "vpcCidr": "10.0.0.0/28"}, "nodePools": [POOL]}), RANGE),
     "range not private": (cluster({"aws": {**AWS, "vpcCidr": "11.0.0.0/16"}, "nodePools": [POOL]}), RANGE),

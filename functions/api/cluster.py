@@ -23,7 +23,9 @@ __all__ = [
     "SecretKeyRef",
 ]
 
-_MIN_MAX = Rule("self.min <= self.max", "nodes.min must not be larger than nodes.max")
+_MIN_MAX = Rule(
+    "self.min <= self.max", "nodes.min must not be larger than nodes.max (max is 1 when left out)"
+)
 _GPU_OR_TYPE = Rule(
     "has(self.gpu) || has(self.instanceType)",
     "a node pool names its GPU (gpu: {model: L4}) or its machine (instanceType: g6.xlarge)",
@@ -48,6 +50,16 @@ _UNIQUE_POOLS = Rule(
     "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
 )
 
+_POOL_NAME = Form(
+    "[a-z]([a-z0-9-]*[a-z0-9])?",
+    "a node pool's name has small letters, digits and '-' only, begins with a letter and does not end with "
+    "'-', such as l4-spot",
+)
+_REGION = Form("[a-z]{2}(-[a-z]+)+-[0-9]", "aws.region is the code of an AWS region, such as eu-central-1")
+_NAMESPACES = Form(
+    "[a-z0-9*-]+",
+    "allowedNamespaces takes names of namespaces, in which '*' stands for any characters, such as team-*",
+)
 _ROLE = Form(
     "arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+",
     "aws.adminRoleArns takes ARNs of IAM roles, such as arn:aws:iam::111122223333:role/platform-admins",
@@ -88,7 +100,7 @@ class Nodes(Schema):
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.min > self.max:
-            raise ValueError(f"{_MIN_MAX.message} (got {self.min} and {self.max})")
+            raise ValueError(f"{_MIN_MAX.message}: got {self.min} and {self.max}")
         return self
 
 
@@ -97,10 +109,10 @@ class NodePool(Schema):
 
     model_config = ConfigDict(json_schema_extra=rules(_GPU_OR_TYPE))
 
-    name: str = Field(
+    name: Annotated[str, AfterValidator(_POOL_NAME.check)] = Field(
         description="Name of the pool, unique in the cluster; at most 20 of a-z, 0-9 and '-'.",
-        pattern=r"^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$",
         max_length=20,
+        json_schema_extra=rules(_POOL_NAME.rule),
     )
     gpu: Gpu | None = Field(
         None, description="GPUs of a node. The catalog picks the cheapest machine that has exactly these."
@@ -173,11 +185,10 @@ class Aws(Schema):
 
     model_config = ConfigDict(json_schema_extra=rules(APART))
 
-    region: str = Field(
+    region: Annotated[str, AfterValidator(_REGION.check)] = Field(
         description="AWS region, such as eu-central-1. Cannot change.",
-        pattern=r"^[a-z]{2}(-[a-z]+)+-\d$",
         max_length=25,
-        json_schema_extra=rules(_fixed("aws.region")),
+        json_schema_extra=rules(_REGION.rule, _fixed("aws.region")),
     )
     vpc_cidr: Annotated[str, AfterValidator(VPC.check)] = Field(
         "10.0.0.0/16",
@@ -265,7 +276,16 @@ class ClusterSpec(Schema):
             "x-kubernetes-list-map-keys": ["name"],
         },
     )
-    allowed_namespaces: list[Annotated[str, Field(pattern=r"^[a-z0-9*-]+$", max_length=63)]] | None = Field(
+    allowed_namespaces: (
+        list[
+            Annotated[
+                str,
+                AfterValidator(_NAMESPACES.check),
+                Field(max_length=63, json_schema_extra=rules(_NAMESPACES.rule)),
+            ]
+        ]
+        | None
+    ) = Field(
         None,
         description="Namespaces whose Models may use this cluster; '*' stands for any characters. "
         "Default: the claim's own.",
