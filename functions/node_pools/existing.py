@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from functions.api import ClusterSpec, Existing, NodePool, NodePoolsInput, PoolStatus
 from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose
-from functions.catalog import GPU, gpus, nearest
+from functions.catalog import GPU, gpus
 
 from . import access
-from .plan import Pool, recorded, summary
+from .likely import did_you_mean, likely_first
+from .plan import UNKNOWN_GPU, Pool, recorded, summary
 
 __all__ = ["compose"]
 
@@ -80,9 +81,8 @@ def _gpu(at: str, model: str) -> GPU:
     usable = sorted(name for name, gpu in known.items() if gpu.memory_mib is not None)
     gpu = known.get(model)
     if gpu is None:
-        similar = nearest(model, usable)
-        hint = f"Nearest is {similar[0]}; known" if similar else "Known"
-        raise Invalid(at, f"{model} is not a GPU in the catalog", f"{hint} are {', '.join(usable)}")
+        known_first = f"Known are {', '.join(likely_first(model, usable))}"
+        raise Invalid(at, UNKNOWN_GPU.format(model), f"{did_you_mean(model, usable)}{known_first}")
     if gpu.memory_mib is None:
         raise Invalid(at, f"the memory of {model} is not known", f"Known are {', '.join(usable)}")
     return gpu

@@ -13,7 +13,14 @@ from functions.api import Capacity, Network, NodePool, Nodes, PoolStatus
 from functions.base import Invalid, Request, View
 from functions.catalog import Machine, gpus, machines, nearest, regions
 
-__all__ = ["Market", "Pool", "Recorded", "picked", "recorded", "summary"]
+from .likely import did_you_mean, likely_first
+
+__all__ = ["UNKNOWN_GPU", "Market", "Pool", "Recorded", "picked", "recorded", "summary"]
+
+_AS_MUCH = 0.9
+"""A GPU with this part of another's memory does for it: figures for one size differ by that much."""
+
+UNKNOWN_GPU = "{} is not an NVIDIA GPU that the catalog knows"
 
 
 @dataclass(frozen=True)
@@ -210,9 +217,8 @@ def _named(at: str, asked: NodePool, market: Market) -> Machine:
         raise Invalid(at_type, f"{given} is no {market.label} GPU machine in the catalog", hint)
     machine = known[given]
     if why := market.against(machine):
-        others = _cheapest_first(m for m in market.fit() if m.gpu == machine.gpu)
-        remedy = f"Use {_or([m.name for m in others[:3]])}" if others else "Use another GPU"
-        raise Invalid(at_type, f"{given} cannot serve: {why}", remedy)
+        instead = _instead(market, machine.gpu, machine.gpus, machine.gpu_memory_mib)
+        raise Invalid(at_type, f"{given} cannot serve: {why}", instead or "Use another GPU")
     if asked.gpu and (asked.gpu.model, asked.gpu.count) != (machine.gpu, machine.gpus):
         raise Invalid(
             at_type,
@@ -236,7 +242,7 @@ def _cheapest(at: str, asked: NodePool, market: Market) -> Machine:
     fit = market.fit()
     of_model = [m for m in fit if m.gpu == model]
     if not of_model:
-        raise _no_such_gpu(f"{at}.gpu.model", model, market, fit)
+        raise _no_such_gpu(f"{at}.gpu.model", model, count, market)
     right = [m for m in of_model if m.gpus == count]
     if not right:
         counts = sorted({m.gpus for m in of_model})
@@ -262,18 +268,34 @@ def _cheapest_first(some: Iterable[Machine]) -> list[Machine]:
     return sorted(some, key=lambda m: (m.price_usd_per_hour is None, m.price_usd_per_hour or 0.0, m.name))
 
 
-def _no_such_gpu(at: str, model: str, market: Market, fit: list[Machine]) -> Invalid:
-    here = sorted({m.gpu for m in fit})
-    listed = f"{market.label} has {', '.join(here)}"
+def _no_such_gpu(at: str, model: str, count: int, market: Market) -> Invalid:
+    here = {m.gpu for m in market.fit()}
+    listed = f"{market.label} has {', '.join(likely_first(model, here))}"
     unfit = [m for m in machines(market.cloud).values() if m.gpu == model]
-    if unfit:
-        return Invalid(at, f"{model} cannot serve on {market.label}: {market.against(unfit[0])}", listed)
-    if model in gpus():
-        return Invalid(at, f"{market.label} has no machine with {model}", listed)
-    similar = nearest(model, here)
-    hint = f"Nearest is {similar[0]}; " if similar else ""
-    known = f"{hint}{listed}. Known are {', '.join(sorted(gpus()))}"
-    return Invalid(at, f"{model} is not a GPU in the catalog", known)
+    if not unfit and model not in gpus():
+        others = f"; also known are {', '.join(sorted(gpus().keys() - here))}"
+        return Invalid(at, UNKNOWN_GPU.format(model), f"{did_you_mean(model, here)}{listed}{others}")
+    memory = unfit[0].gpu_memory_mib if unfit else gpus()[model].memory_mib
+    problem = (
+        f"{model} cannot serve on {market.label}: {market.against(unfit[0])}"
+        if unfit
+        else f"{market.label} has no machine with {model}"
+    )
+    instead = _instead(market, model, count, memory)
+    return Invalid(at, problem, f"{instead}. {listed}" if instead else listed)
+
+
+def _instead(market: Market, gpu: str, count: int, memory_mib: int | None) -> str:
+    """Name the cheapest machine of the region with the GPU, else with GPUs as large; or nothing."""
+    here = [m for m in market.fit() if market.sells(m) and m.gpus >= count]
+    least = None if memory_mib is None else _AS_MUCH * memory_mib
+    same = [m for m in here if m.gpu == gpu]
+    enough = [m for m in here if least is not None and (m.gpu_memory_mib or 0) >= least]
+    found = _cheapest_first(same or enough)
+    if not found:
+        return ""
+    best = found[0]
+    return f"Use {best.name} ({best.gpus} x {best.gpu}), the cheapest in {market.region} that would do"
 
 
 def _elsewhere(market: Market, some: list[Machine]) -> str:

@@ -114,7 +114,11 @@ def test_storage_is_what_the_claim_declares() -> None:
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        pytest.param("L44", "L44 is not a GPU in the catalog. Nearest is L4; known are A10, ", id="unknown"),
+        pytest.param(
+            "L44",
+            "L44 is not an NVIDIA GPU that the catalog knows. Did you mean L4? Known are L4, A10, ",
+            id="unknown",
+        ),
         pytest.param("T4G", "the memory of T4G is not known. Known are A10, ", id="no-memory"),
         pytest.param("L40", "the memory of L40 is not known. Known are A10, ", id="no-memory-either"),
     ],

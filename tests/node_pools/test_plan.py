@@ -10,6 +10,15 @@ from functions.base import Invalid
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import L4, aws, cluster, live
 
+AWS_HAS = (
+    "A100-40GB, A100-80GB, A10G, B200, B300, H100-80GB, H200-141GB, L4, L40S, RTX-PRO-6000, T4, V100-16GB, "
+    "V100-32GB"
+)
+ALSO = (
+    "A10, A100-40GB-PCIE, A100-80GB-PCIE, A30, A40, A6000, GB200, GB300, GH200-96GB, H100-NVL-94GB, "
+    "H100-PCIE, H200-NVL, L40, RTX-PRO-4500, T4G"
+)
+
 
 def pool(**fields: Any) -> dict[str, Any]:
     return {"name": "p", **fields}
@@ -67,19 +76,39 @@ def test_a_vouched_machine_is_taken_where_the_catalog_does_not_know_it() -> None
     [
         pytest.param(
             {"gpu": {"model": "L5"}},
-            "spec.nodePools[1].gpu.model: L5 is not a GPU in the catalog. Nearest is L4; AWS has A100-40GB, "
-            "A100-80GB, A10G, B200, B300, H100-80GB, H200-141GB, L4, L40S, RTX-PRO-6000, T4, V100-16GB, "
-            "V100-32GB. Known are A10, A100-40GB, A100-40GB-PCIE, A100-80GB, A100-80GB-PCIE, A10G, A30, A40, "
-            "A6000, B200, B300, GB200, GB300, GH200-96GB, H100-80GB, H100-NVL-94GB, H100-PCIE, H200-141GB, "
-            "H200-NVL, L4, L40, L40S, RTX-PRO-4500, RTX-PRO-6000, T4, T4G, V100-16GB, V100-32GB.",
-            id="unknown-gpu",
+            "spec.nodePools[1].gpu.model: L5 is not an NVIDIA GPU that the catalog knows. Did you mean L4? "
+            f"AWS has L4, {AWS_HAS.replace(' L4,', '')}; also known are {ALSO}.",
+            id="mistyped-gpu",
+        ),
+        pytest.param(
+            {"gpu": {"model": "a100"}},
+            "spec.nodePools[1].gpu.model: a100 is not an NVIDIA GPU that the catalog knows. Did you mean "
+            f"A100-40GB or A100-80GB? AWS has {AWS_HAS}; also known are {ALSO}.",
+            id="half-a-name",
+        ),
+        pytest.param(
+            {"gpu": {"model": "MI300X"}},
+            "spec.nodePools[1].gpu.model: MI300X is not an NVIDIA GPU that the catalog knows. "
+            f"AWS has {AWS_HAS}; also known are {ALSO}.",
+            id="amd",
         ),
         pytest.param(
             {"gpu": {"model": "A40"}},
-            "spec.nodePools[1].gpu.model: AWS has no machine with A40. AWS has A100-40GB, "
-            "A100-80GB, A10G, B200, B300, H100-80GB, H200-141GB, L4, L40S, RTX-PRO-6000, T4, V100-16GB, "
-            "V100-32GB.",
+            "spec.nodePools[1].gpu.model: AWS has no machine with A40. Use g6e.xlarge (1 x L40S), the "
+            f"cheapest in eu-central-1 that would do. AWS has A10G, {AWS_HAS.replace(' A10G,', '')}.",
             id="not-at-this-cloud",
+        ),
+        pytest.param(
+            {"gpu": {"model": "T4G", "count": 2}},
+            "spec.nodePools[1].gpu.model: T4G cannot serve on AWS: its CPU is arm64; the vLLM image is for "
+            "amd64. Use g4dn.12xlarge (4 x T4), the cheapest in eu-central-1 that would do. "
+            f"AWS has T4, {AWS_HAS.replace(' T4,', '')}.",
+            id="arm-gpu",
+        ),
+        pytest.param(
+            {"gpu": {"model": "GB300"}},
+            f"spec.nodePools[1].gpu.model: AWS has no machine with GB300. AWS has {AWS_HAS}.",
+            id="nothing-as-large",
         ),
         pytest.param(
             {"gpu": {"model": "L4", "count": 3}},
@@ -114,19 +143,19 @@ def test_a_vouched_machine_is_taken_where_the_catalog_does_not_know_it() -> None
         pytest.param(
             {"instanceType": "g6f.xlarge"},
             "spec.nodePools[1].instanceType: g6f.xlarge cannot serve: it has a slice of a GPU; vLLM needs "
-            "whole ones. Use g6.xlarge, g6.2xlarge or g6.4xlarge.",
+            "whole ones. Use g6.xlarge (1 x L4), the cheapest in eu-central-1 that would do.",
             id="slice",
         ),
         pytest.param(
             {"instanceType": "g5g.xlarge"},
             "spec.nodePools[1].instanceType: g5g.xlarge cannot serve: its CPU is arm64; the vLLM image is "
-            "for amd64. Use another GPU.",
+            "for amd64. Use g4dn.xlarge (1 x T4), the cheapest in eu-central-1 that would do.",
             id="arm",
         ),
         pytest.param(
             {"instanceType": "g7.2xlarge"},
             "spec.nodePools[1].instanceType: g7.2xlarge cannot serve: the EKS NVIDIA image has no driver for "
-            "it yet. Use another GPU.",
+            "it yet. Use g6e.xlarge (1 x L40S), the cheapest in eu-central-1 that would do.",
             id="no-driver",
         ),
         pytest.param(

@@ -6,14 +6,15 @@ import re
 from collections.abc import Sequence
 
 from functions.base import Invalid
-from functions.catalog import Region, machines, regions
+from functions.catalog import machines, regions
 
+from ..likely import did_you_mean
 from ..plan import Pool
 
 __all__ = ["COUNT", "choose", "holding"]
 
 COUNT = 3
-_AT = "spec.aws.zones"
+_AT, _AT_REGION = "spec.aws.zones", "spec.aws.region"
 _ID = re.compile(r"^([a-z]+\d)-az\d+$")
 
 # EKS places no control plane there:
@@ -64,15 +65,7 @@ def _zones_of(region: str, machine: str) -> tuple[str, ...]:
 
 def _best(region: str, pools: Sequence[Pool]) -> tuple[str, ...]:
     """Choose the zones that have the pools' machines: first so that each has one, then the most."""
-    facts = regions("aws").get(region)
-    usable = _usable(facts)
-    if facts is None or len(usable) < COUNT:
-        what = f"{len(usable)} zones of {region} are known" if facts else f"{region} is not in the catalog"
-        raise Invalid(
-            _AT,
-            f"{what}, and a cluster needs {COUNT}",
-            f"Name {COUNT} zones of {region} that have the pools' machines, or use another region",
-        )
+    usable = _usable(region)
     wanted = [set(_zones_of(region, pool.instance_type)) for pool in pools]
     chosen: list[str] = []
     while len(chosen) < COUNT:
@@ -85,8 +78,33 @@ def _best(region: str, pools: Sequence[Pool]) -> tuple[str, ...]:
     return tuple(sorted(chosen))
 
 
-def _usable(facts: Region | None) -> list[str]:
-    return [] if facts is None else [zone for zone in facts.zones if zone not in _WITHOUT_EKS]
+def _usable(region: str) -> list[str]:
+    """Return the zones that a cluster may be in: enough of them.
+
+    Raises:
+        Invalid: when the region has fewer, or they are not known.
+    """
+    facts = regions("aws").get(region)
+    if facts is None:
+        raise Invalid(
+            _AT_REGION,
+            f"{region} is not a region that the catalog knows",
+            f"{did_you_mean(region, regions('aws'))}If it is new, name {COUNT} zones in {_AT}",
+        )
+    if not facts.zones:
+        raise Invalid(
+            _AT,
+            f"the zones of {region} are not known",
+            f"Name {COUNT} that have the pools' machines, or use another region",
+        )
+    usable = [zone for zone in facts.zones if zone not in _WITHOUT_EKS]
+    if len(usable) < COUNT:
+        raise Invalid(
+            _AT_REGION,
+            f"{region} has only {len(usable)} zones for EKS, and a cluster needs {COUNT}",
+            "Use another region",
+        )
+    return usable
 
 
 def _check_served(region: str, chosen: list[str], wanted: list[set[str]], pools: Sequence[Pool]) -> None:

@@ -96,15 +96,21 @@ def test_living_subnets_stand_in_for_a_lost_record() -> None:
         ),
         pytest.param(
             {"region": "sa-east-1"},
-            "spec.aws.zones: 0 zones of sa-east-1 are known, and a cluster needs 3. Name 3 zones of "
-            "sa-east-1 that have the pools' machines, or use another region.",
+            "spec.aws.zones: the zones of sa-east-1 are not known. Name 3 that have the pools' machines, or "
+            "use another region.",
             id="zones-not-known",
         ),
         pytest.param(
-            {"region": "mx-central-1"},
-            "spec.aws.zones: mx-central-1 is not in the catalog, and a cluster needs 3. Name 3 zones of "
-            "mx-central-1 that have the pools' machines, or use another region.",
-            id="region-not-known",
+            {"region": "eu-centrl-1"},
+            "spec.aws.region: eu-centrl-1 is not a region that the catalog knows. Did you mean eu-central-1? "
+            "If it is new, name 3 zones in spec.aws.zones.",
+            id="region-mistyped",
+        ),
+        pytest.param(
+            {"region": "zz-nowhere-9"},
+            "spec.aws.region: zz-nowhere-9 is not a region that the catalog knows. If it is new, name 3 "
+            "zones in spec.aws.zones.",
+            id="region-like-no-other",
         ),
     ],
 )
@@ -113,6 +119,15 @@ def test_what_cannot_be(place: dict[str, Any], message: str) -> None:
     with pytest.raises(Invalid) as caught:
         zones(L4, **place)
     assert str(caught.value) == message
+
+
+def test_a_region_with_too_few_zones() -> None:
+    # Proves: naming zones is no remedy where EKS has but two; the text says so.
+    with pytest.raises(Invalid) as caught:
+        zones(gpu("T4", 1), region="us-west-1")
+    assert str(caught.value) == (
+        "spec.aws.region: us-west-1 has only 2 zones for EKS, and a cluster needs 3. Use another region."
+    )
 
 
 def test_a_region_that_is_not_known_is_taken_with_zones() -> None:
