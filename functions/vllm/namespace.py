@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -33,7 +34,8 @@ def namespace(plan: Plan) -> Resource:
             },
         },
     }
-    note = {PLACEMENT_ANNOTATION: plan.placement.model_dump_json(by_alias=True, exclude_none=True)}
+    # Sorted: the order of a map in a request is not the same in every run.
+    note = {PLACEMENT_ANNOTATION: json.dumps(plan.placement.plain(), sort_keys=True)}
     ready = "object.status.phase == 'Active'"
     return remote(plan, "namespace", manifest, after=(), ready=ready, annotations=note)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from functions.base import Condition, Invalid, Outcome, Request, Unanswered
 from functions.base.assemble import assemble
 from functions.catalog import models
 from functions.vllm.compose import FUNCTION, compose
-from tests.vllm.world import H100, cluster, request
+from tests.vllm.world import H100, L4, cluster, request
 
 SPEC = {"model": "Qwen/Qwen3-8B"}
 EU = cluster("eu", allowed=["*"])
@@ -77,6 +78,16 @@ def test_nothing_changes_without_a_change() -> None:
     assert {s.name for s in asked.requirements.values()} == {"eu-x1"}, (
         "a placed Model asks for its cluster alone"
     )
+
+
+def test_the_order_of_a_map_does_not_matter() -> None:
+    labels = {"nvidia.com/gpu.count": "8", "nvidia.com/gpu.product": "NVIDIA-L4"}
+    turned = dict(reversed(labels.items()))
+    one, other = (
+        compose(request(SPEC, cluster("eu", {**L4, "nodeSelector": selector}, allowed=["*"])))
+        for selector in (labels, turned)
+    )
+    assert json.dumps(manifests(one), sort_keys=True) == json.dumps(manifests(other), sort_keys=True)
 
 
 def test_a_new_model_lists_clusters() -> None:
