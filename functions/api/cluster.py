@@ -234,7 +234,9 @@ class Aws(Schema):
         json_schema_extra=rules(_ROLES_ONCE),
     )
     provider_config_ref: ProviderConfigRef = Field(
-        ProviderConfigRef(), description="The AWS provider's configuration to create with."
+        ProviderConfigRef(),
+        description="The AWS provider's configuration to create with, so the account. Cannot change.",
+        json_schema_extra=rules(_fixed("aws.providerConfigRef")),
     )
 
     @model_validator(mode="after")

@@ -228,6 +228,6 @@ class ModelSpec(Schema):
     @field_validator("model")
     @classmethod
     def _repository(cls, model: str) -> str:
-        if not re.match(_NAME, model):
+        if not re.fullmatch(_NAME, model):
             raise ValueError(_REPOSITORY.message)
         return model

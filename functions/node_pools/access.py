@@ -9,16 +9,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Access
+from functions.api import Access, NodePoolsInput
 from functions.base import Request, Resource, condition_true, exists, unique_name
 
-__all__ = ["HELM", "KUBERNETES", "REACHABLE", "Way", "is_reachable", "resources"]
+__all__ = ["HELM", "KUBERNETES", "REACHABLE", "Way", "is_reachable", "platform_namespace", "resources"]
 
 KUBERNETES = "node-pools/provider-config-kubernetes"
 HELM = "node-pools/provider-config-helm"
 REACHABLE = "node-pools/reachable"
 
 _KUBERNETES_API = "kubernetes.m.crossplane.io/v1alpha1"
+
+
+def platform_namespace(request: Request, given: NodePoolsInput) -> str:
+    """Return where everything is composed: for a live cluster where that is already.
+
+    Crossplane leaves a live object in its namespace whatever is desired, so another input
+    would only make the status name ProviderConfigs that do not exist.
+    """
+    recorded = request.status(Access, "access")
+    for name in (KUBERNETES, "node-pools/vpc"):
+        live = request.resource(name)
+        if live is not None and (namespace := live.text("metadata", "namespace")):
+            return namespace
+    return recorded.namespace if recorded else given.platform_namespace
 
 
 @dataclass(frozen=True)

@@ -53,11 +53,11 @@ def _refuse_a_move(request: Request) -> None:
 
 def _way(request: Request, place: Existing, given: NodePoolsInput) -> access.Way:
     """Reach it by a Secret next to the claim: any other would not be the claim's to use."""
-    secret = place.kubeconfig_secret_ref
+    secret, namespace = place.kubeconfig_secret_ref, access.platform_namespace(request, given)
     return access.Way(
         composite=request.name,
-        namespace=given.platform_namespace,
-        secret_namespace=request.claim.namespace or given.platform_namespace,
+        namespace=namespace,
+        secret_namespace=request.claim.namespace or namespace,
         secret=secret.name,
         key=secret.key,
     )

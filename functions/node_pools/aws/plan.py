@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -9,6 +10,7 @@ from functions.api import Aws, ClusterSpec, NodePoolsInput, ProviderConfigRef
 from functions.base import Request, unique_name
 from functions.catalog import kubernetes
 
+from .. import access
 from ..plan import Market, Pool, picked, recorded
 from . import versions, zones
 
@@ -56,6 +58,8 @@ class Plan:
     subnets: tuple[Subnet, ...]
     version: versions.Versions
     pools: tuple[Pool, ...]
+    live_subnets: Mapping[str, tuple[int, ...]]
+    """Subnets, by position, of the pools that exist: a node group cannot change them."""
 
     def object_name(self, *what: str) -> str:
         """Name an object, and by that what it stands for in AWS."""
@@ -78,7 +82,7 @@ class Plan:
 
     def subnets_of(self, pool: Pool) -> tuple[int, ...]:
         """Return the subnets, by position, whose zones have a pool's machine."""
-        return zones.holding(self.region, self.zones, pool.instance_type)
+        return self.live_subnets.get(pool.name) or zones.holding(self.region, self.zones, pool.instance_type)
 
 
 def pool_resource(pool: str) -> str:
@@ -110,7 +114,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     return Plan(
         composite=request.name,
         claim=f"{claim.namespace}/{claim.name}".strip("/"),
-        namespace=given.platform_namespace,
+        namespace=access.platform_namespace(request, given),
         region=place.region,
         vpc_cidr=place.vpc_cidr,
         service_cidr=place.service_cidr,
@@ -120,6 +124,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         subnets=_subnets(place, chosen),
         version=version,
         pools=pools,
+        live_subnets={pool.name: _subnets_of(request, pool.name) for pool in spec.node_pools},
     )
 
 
@@ -128,6 +133,16 @@ def _machine_of(request: Request, pool: str) -> str:
     group = request.resource(pool_resource(pool))
     types = group.texts("spec", "forProvider", "instanceTypes") if group else ()
     return types[0] if types else ""
+
+
+def _subnets_of(request: Request, pool: str) -> tuple[int, ...]:
+    """Return the subnets, by position, of a pool that exists."""
+    group = request.resource(pool_resource(pool))
+    names = (
+        {ref.text("name") for ref in group.each("spec", "forProvider", "subnetIdRefs")} if group else set()
+    )
+    wanted = ((i, unique_name(request.name, f"subnet-private-{i}")) for i in range(zones.COUNT))
+    return tuple(i for i, name in wanted if name in names)
 
 
 def _zones_of(request: Request) -> tuple[str, ...]:
