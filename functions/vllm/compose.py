@@ -85,18 +85,15 @@ def _composed(request: Request, spec: ModelSpec, given: VLLMInput, placed: Place
 
 def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list[Resource]:
     """Everything around a placed Model; while new weights arrive, the old ones are served."""
-    finished = _finished(request, plan.placement.weights)
-    live = request.resource("vllm/deployment") is not None
-    fetch = keep(finished) if finished else download(plan, beside_serving=live)
+    fetch = _download(request, plan, replaced)
     store = volume(plan)
     if request.resource(store.name):
         store = keep(store.name)
     serving, called = deployment(plan, fetch.name), connection(plan)
     kept: list[Resource] = []
     if replaced:
-        kept = [keep(f"vllm/{volume_name(replaced.weights)}")]
-        if old := _finished(request, replaced.weights):
-            kept.append(keep(old))
+        old = [name for name in request.observed if is_download(name, replaced.weights)]
+        kept = [keep(f"vllm/{volume_name(replaced.weights)}"), *map(keep, old)]
         serving = Resource(serving.name, None, serving.after, serving.ready, waits_for="the new weights")
         called = [Resource(r.name, None, ready=r.ready, waits_for="the new weights") for r in called]
     return [
@@ -110,6 +107,21 @@ def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list
         service(plan),
         *called,
     ]
+
+
+def _download(request: Request, plan: Plan, replaced: Placement | None) -> Resource:
+    """The download that filled the volume, the one under way, or a new one."""
+    weights, live = plan.placement.weights, request.resource("vllm/deployment") is not None
+    under_way = [name for name in request.observed if is_download(name, weights)]
+    finished = _finished(request, weights)
+    if not finished and live and replaced is None and under_way:
+        # Its volume is served, so it is done, whatever its Object says of the moment.
+        finished = under_way[0]
+    if finished:
+        return keep(finished)
+    # One that began before there were serving pods goes on where it is.
+    variants = [download(plan, beside_serving=beside) for beside in (live, not live)]
+    return next((v for v in variants if v.name in under_way), variants[0])
 
 
 def _finished(request: Request, weights: str) -> str:

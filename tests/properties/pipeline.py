@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from crossplane.function.proto.v1 import run_function_pb2 as fnv1
@@ -15,9 +16,15 @@ from crossplane.function.proto.v1 import run_function_pb2 as fnv1
 from functions.base.respond import respond
 from functions.base.wire import to_plain, to_struct
 from functions.main import load
+from tools.manifests import load as load_manifests
 from tools.manifests import resource_name
 
-STEPS = {"XInferenceCluster": ("node-pools", "gpu-stack"), "XModel": ("vllm",)}
+COMPOSITIONS = {
+    manifest["spec"]["compositeTypeRef"]["kind"]: manifest["spec"]["pipeline"]
+    for path in sorted((Path(__file__).parents[2] / "compositions").glob("*.yaml"))
+    for manifest in load_manifests(path)
+}
+"""The pipelines as they are shipped, inputs included, by the XR's kind."""
 ROUNDS = 5
 """Crossplane's limit for requirements to become stable."""
 
@@ -50,8 +57,10 @@ def run(
         answer: whether requirements are answered at all.
     """
     result, desired = Run(), fnv1.State()
-    for step in STEPS[xr["kind"]]:
-        response = _step(step, _request(xr, observed, desired), available, answer)
+    for step in COMPOSITIONS[xr["kind"]]:
+        function = step["functionRef"]["name"].removeprefix("function-")
+        request = _request(xr, observed, desired, step.get("input", {}))
+        response = _step(function, request, available, answer)
         desired = response.desired
         result.wire.append(response.SerializeToString(deterministic=True))
         result.conditions.update({c.type: c for c in response.conditions})
@@ -65,9 +74,13 @@ def run(
 
 
 def _request(
-    xr: Mapping[str, Any], observed: Sequence[Mapping[str, Any]], desired: fnv1.State
+    xr: Mapping[str, Any],
+    observed: Sequence[Mapping[str, Any]],
+    desired: fnv1.State,
+    given: Mapping[str, Any],
 ) -> fnv1.RunFunctionRequest:
     request = fnv1.RunFunctionRequest(desired=desired)
+    to_struct(given, request.input)
     to_struct(xr, request.observed.composite.resource)
     for live in observed:
         to_struct(live, request.observed.resources[resource_name(dict(live))].resource)

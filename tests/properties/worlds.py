@@ -70,6 +70,10 @@ def settle(claim: dict[str, Any], available: list[dict[str, Any]]) -> World:
         assert made.fatal is None, made.fatal
         after, seen = with_answer(xr, made), observed_of(made, xr)
         if after == xr and [name_of(o) for o in seen] == [name_of(o) for o in observed]:
+            # A world in which nothing lives would prove nothing.
+            statuses = {c["type"]: c["status"] for c in xr["status"]["conditions"]}
+            assert seen, statuses
+            assert set(statuses.values()) == {"True"}, statuses
             return World(xr, seen, available)
         xr, observed = after, seen
     raise AssertionError("never settled")

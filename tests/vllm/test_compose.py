@@ -288,6 +288,25 @@ def test_a_job_never_changes(change: dict[str, Any]) -> None:
     assert any(name.startswith("vllm/download-543937-") for name in names)
 
 
+@pytest.mark.parametrize("image", [None, "mirror/vllm:v1"])
+def test_a_download_that_is_served_stays(image: str | None) -> None:
+    """Its Object is not Ready for a moment, as when the cluster cannot be reached."""
+    observed = live(first())
+    observed[DOWNLOAD]["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
+    _, outcome = again({**SPEC, "engine": {"image": image} if image else {}}, observed=observed)
+    assert [name for name in manifests(outcome) if "/download-" in name] == [DOWNLOAD]
+    assert manifests(outcome)[DOWNLOAD] is None
+
+
+def test_a_download_under_way_goes_on() -> None:
+    """It took the GPUs before the Deployment was there, which does not make it another one."""
+    made = live(first())
+    del made["vllm/deployment"]
+    made[DOWNLOAD]["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
+    _, outcome = again(observed=made)
+    assert manifests(outcome)[DOWNLOAD] == manifests(first())[DOWNLOAD]
+
+
 def test_a_volume_keeps_its_class_and_access_mode() -> None:
     shared = cluster("eu", allowed=["*"], sharedStorage=True, storageClassName="nfs")
     _, outcome = again(SPEC, shared)
