@@ -19,7 +19,7 @@ from .endpoint import connection, endpoint
 from .namespace import namespace, network_policies, service
 from .place import Placed, place
 from .plan import Plan, make_plan
-from .stay import recorded_placement, stay, storage
+from .stay import record_is_lost, recorded_placement, stay, storage
 from .weights import download, is_download, is_volume, keep, token, volume, volume_name
 from .workload import deployment
 
@@ -80,7 +80,8 @@ def _composed(request: Request, spec: ModelSpec, given: VLLMInput, placed: Place
         "sizing": size.plain(),
     }
     said = [placed.condition] if placed.condition else []
-    return Outcome(resources, [*said, *_progress(plan, resources)], status, placed.complete)
+    complete = placed.complete and not record_is_lost(request)
+    return Outcome(resources, [*said, *_progress(plan, resources)], status, complete)
 
 
 def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list[Resource]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import urlsplit
 
 from functions.base import Resource
 
-from .plan import PLACEMENT_ANNOTATION, Plan
+from .plan import Plan
 from .remote import LABEL, remote
 
 __all__ = ["PORT", "SERVICE", "base_url", "namespace", "network_policies", "service"]
@@ -34,10 +33,8 @@ def namespace(plan: Plan) -> Resource:
             },
         },
     }
-    # Sorted: the order of a map in a request is not the same in every run.
-    note = {PLACEMENT_ANNOTATION: json.dumps(plan.placement.plain(), sort_keys=True)}
     ready = "object.status.phase == 'Active'"
-    return remote(plan, "namespace", manifest, after=(), ready=ready, annotations=note)
+    return remote(plan, "namespace", manifest, after=(), ready=ready, annotations=plan.note)
 
 
 def network_policies(plan: Plan) -> list[Resource]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -17,7 +18,7 @@ _STARTUP_BOUNDS = (30 * 60, 180 * 60)
 
 
 PLACEMENT_ANNOTATION = "freehold.dev/placement"
-"""On the namespace's Object, the first one made: the placement, should the status be lost."""
+"""On the Objects of the namespace and the Deployment: the placement, should the status be lost."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,14 @@ class Plan:
     def name(self) -> str:
         """The name that stands in labels of everything that belongs to the Model."""
         return self.placement.namespace
+
+    @property
+    def note(self) -> dict[str, str]:
+        """The placement as an annotation.
+
+        Sorted: the order of a map in a request is not the same in every run.
+        """
+        return {PLACEMENT_ANNOTATION: json.dumps(self.placement.plain(), sort_keys=True)}
 
     @property
     def startup_seconds(self) -> int:

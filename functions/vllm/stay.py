@@ -13,15 +13,26 @@ from .place import Placed, facts_of, placed_on, placement_of, sizing_of, unknown
 from .placement import Candidate, Choice, explain, judge
 from .plan import PLACEMENT_ANNOTATION, asked, weights_id
 
-__all__ = ["recorded_placement", "stay"]
+__all__ = ["record_is_lost", "recorded_placement", "stay"]
 
 
 def recorded_placement(request: Request) -> Placement | None:
-    """Return the placement from the status or, if that is lost, from the namespace's Object."""
+    """Return the placement from the status or, if that is lost, from what was composed for it.
+
+    The Deployment's says what is served; the namespace's is there before a Deployment is.
+    """
     placement = request.status(Placement, "placement")
-    if placement is not None:
-        return placement
-    live = request.resource("vllm/namespace")
+    return placement or _noted_on(request, "vllm/deployment") or _noted_on(request, "vllm/namespace")
+
+
+def record_is_lost(request: Request) -> bool:
+    """Tell whether something is live that the status knows nothing of."""
+    live = any(name.startswith("vllm/") for name in request.observed)
+    return live and request.status(Placement, "placement") is None
+
+
+def _noted_on(request: Request, name: str) -> Placement | None:
+    live = request.resource(name)
     text = live.text("metadata", "annotations", PLACEMENT_ANNOTATION) if live else None
     try:
         return Placement.model_validate_json(text) if text else None

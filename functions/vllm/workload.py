@@ -55,6 +55,7 @@ def deployment(plan: Plan, download: str) -> Resource:
         manifest,
         after=("network-policy-default-deny", "network-policy-serving", download.removeprefix("vllm/")),
         ready=ready,
+        annotations=plan.note,
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.properties.pipeline import run
-from tests.properties.worlds import clusters, models, name_of, world
+from tests.properties.worlds import World, changing_model, clusters, half_made, models, name_of, world
 
 EVERY = [*clusters(), *models()]
 
@@ -45,7 +45,24 @@ def _some(items: list[Any]) -> st.SearchStrategy[list[Any]]:
 @settings(max_examples=60)
 @given(data=st.data())
 def test_whatever_is_missing(example: str, data: st.DataObject) -> None:
-    live = world(example)
+    _take_away(world(example), data)
+
+
+@pytest.mark.parametrize("rounds", [1, 5, 9])
+@settings(max_examples=30)
+@given(data=st.data())
+def test_whatever_is_missing_half_way(rounds: int, data: st.DataObject) -> None:
+    _take_away(half_made("aws/pools", rounds), data)
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_whatever_is_missing_while_a_model_changes(data: st.DataObject) -> None:
+    _take_away(changing_model("models/minimal", "Qwen/Qwen3-4B"), data)
+
+
+def _take_away(live: World, data: st.DataObject) -> None:
+    """Take away whatever may be missing; what is left of the live resources is desired again."""
     lost = set(data.draw(_some(sorted(live.names())), label="observed resources lost"))
     unready = set(data.draw(_some(sorted(live.names())), label="not ready"))
     available = data.draw(_some(live.available), label="required resources left")

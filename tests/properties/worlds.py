@@ -61,9 +61,7 @@ def with_answer(xr: dict[str, Any], made: Run) -> dict[str, Any]:
 
 def settle(claim: dict[str, Any], available: list[dict[str, Any]]) -> World:
     """Play a claim until nothing changes."""
-    definitions = Definitions()
-    definition = definitions.of(claim)
-    xr = with_defaults(to_xr(claim, definition), definition.schema(version_of(claim)))
+    xr = _as_xr(claim)
     observed: list[dict[str, Any]] = []
     for _ in range(ROUNDS):
         made = run(xr, observed, available)
@@ -79,11 +77,58 @@ def settle(claim: dict[str, Any], available: list[dict[str, Any]]) -> World:
     raise AssertionError("never settled")
 
 
+def _as_xr(claim: dict[str, Any]) -> dict[str, Any]:
+    definitions = Definitions()
+    definition = definitions.of(claim)
+    xr: dict[str, Any] = with_defaults(to_xr(claim, definition), definition.schema(version_of(claim)))
+    return xr
+
+
+def _start(example: str) -> dict[str, Any]:
+    return _as_xr(load(EXAMPLES / f"{example}.yaml")[0])
+
+
 @cache
 def world(example: str) -> World:
     """The world of `examples/EXAMPLE.yaml`; Models find every cluster of the examples."""
     available = [] if not example.startswith("models/") else [world(c).xr for c in clusters()]
     return settle(load(EXAMPLES / f"{example}.yaml")[0], available)
+
+
+@cache
+def half_made(example: str, rounds: int) -> World:
+    """The world of an example after some rounds: what exists is ready, the rest is not there yet."""
+    xr, available = _start(example), world(example).available
+    observed: list[dict[str, Any]] = []
+    for _ in range(rounds):
+        made = run(xr, observed, available)
+        xr, observed = with_answer(xr, made), observed_of(made, xr)
+    return World(xr, observed, available)
+
+
+@cache
+def changing_model(example: str, model: str) -> World:
+    """The world of a Model whose spec names another model, which is still being downloaded."""
+    live = world(example)
+    xr = {**live.xr, "spec": {**live.xr["spec"], "model": model}}
+    for _ in range(2):  # the volume, then the download
+        made = run(xr, live.observed, live.available)
+        xr, seen = with_answer(xr, made), observed_of(made, xr)
+        new = [_creating(o) for o in seen if name_of(o) not in live.names()]
+        live = World(xr, [*live.observed, *(o for o in new if "/download-" in name_of(o))], live.available)
+        live = World(xr, [*live.observed, *(o for o in seen if _is_new_volume(o, live))], live.available)
+    assert sum("/weights-" in name for name in live.names()) == 2
+    assert sum("/download-" in name for name in live.names()) == 2
+    return live
+
+
+def _is_new_volume(seen: dict[str, Any], live: World) -> bool:
+    return "/weights-" in name_of(seen) and name_of(seen) not in live.names()
+
+
+def _creating(seen: dict[str, Any]) -> dict[str, Any]:
+    waiting = [{"type": "Ready", "status": "False", "reason": "Creating"}]
+    return {**seen, "status": {**seen.get("status", {}), "conditions": waiting}}
 
 
 def clusters() -> list[str]:
