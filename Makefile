@@ -24,7 +24,7 @@ PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 .PHONY: help
 help: ## List the targets
 	@echo 'Freehold. Targets:'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo
 	@echo 'Variables:'
 	@echo '  PYTHON=python3         makes .venv (3.11 or newer)'
@@ -39,6 +39,14 @@ venv: ## Make .venv from the locked requirements
 .PHONY: tools
 tools: venv ## Build the crossplane CLI and core into .tools/bin (minutes, once)
 	@$(PY) -m tools.toolchain
+
+.PHONY: control-plane
+control-plane: venv ## Start API server, Crossplane and functions as processes; prints a kubeconfig
+	@$(PY) -m tools.control_plane up
+
+.PHONY: control-plane-down
+control-plane-down: venv ## Stop what `make control-plane` started
+	@$(PY) -m tools.control_plane down
 
 .PHONY: generate
 generate: venv ## Write the XRDs and input CRDs from the Python models

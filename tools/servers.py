@@ -78,7 +78,7 @@ def running(
         if log_dir is None:
             log_dir = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="freehold-")))
         log_dir.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(_SigtermAsExit())
+        stack.enter_context(SigtermAsExit())
         servers = Servers(log_dir)
         stack.callback(_stop, servers.by_name.values())
         for name in dict.fromkeys(names):
@@ -144,7 +144,7 @@ def _stop(servers: Iterable[Server]) -> None:
             process.wait()
 
 
-class _SigtermAsExit:
+class SigtermAsExit:
     """While entered, SIGTERM raises SystemExit, so that `finally` blocks run.
 
     Does nothing outside the main thread, where Python sets no handlers, or

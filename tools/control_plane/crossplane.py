@@ -1,0 +1,135 @@
+"""Crossplane's own processes: core with its webhooks, and the RBAC manager, under the chart's roles."""
+
+import base64
+import os
+import subprocess
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from tools import paths
+from tools.control_plane.api import Api
+from tools.control_plane.certificates import Authority
+from tools.control_plane.kubernetes import listens
+from tools.control_plane.layout import NAMESPACE, Layout, Ports
+from tools.control_plane.processes import Processes
+from tools.errors import ToolError, last_lines
+from tools.manifests import load
+from tools.toolchain import CORE, find_go
+
+MANIFESTS = paths.ROOT / "tools" / "control-plane" / "manifests"
+_ROOT_CA, _SERVER, _CLIENT = "crossplane-root-ca", "crossplane-tls-server", "crossplane-tls-client"
+_INIT_SECONDS = 120
+_RBAC_MANAGER_PORT = 8080
+"""Its metrics; no flag changes it."""
+
+
+def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority) -> None:
+    """Start core and the RBAC manager, and return when core is ready."""
+    for manifest in load(MANIFESTS / "crossplane.yaml"):
+        api.apply(manifest)
+    # Core signs with this authority instead of making one; so the functions can have theirs from it too.
+    api.apply(_tls_secret(_ROOT_CA, authority))
+    _initialize(layout, ports)
+    for secret in (_SERVER, _CLIENT):
+        _write_secret(api, secret, layout.certificates / secret)
+    processes.start("crossplane", core(layout, ports), {"KUBECONFIG": str(layout.kubeconfig("crossplane"))})
+    if listens(_RBAC_MANAGER_PORT):
+        raise ToolError(
+            f"something listens on port {_RBAC_MANAGER_PORT}, which Crossplane's RBAC manager needs"
+        )
+    environment = {"KUBECONFIG": str(layout.kubeconfig("rbac-manager"))}
+    processes.start("crossplane-rbac-manager", [_binary(), "rbac", "start"], environment)
+    processes.wait("crossplane", lambda: ready(ports))
+    processes.wait("crossplane-rbac-manager", lambda: listens(_RBAC_MANAGER_PORT))
+
+
+def core(layout: Layout, ports: Ports) -> list[str]:
+    """Return core's command: what its chart sets, and packages that run outside of it."""
+    return [
+        *(_binary(), "core", "start", f"--namespace={NAMESPACE}"),
+        "--package-runtime=External",
+        f"--webhook-port={ports.webhooks}",
+        f"--metrics-port={ports.metrics}",
+        f"--health-probe-port={ports.health}",
+        f"--tls-server-secret-name={_SERVER}",
+        f"--tls-server-certs-dir={layout.certificates / _SERVER}",
+        f"--tls-client-secret-name={_CLIENT}",
+        f"--tls-client-certs-dir={layout.certificates / _CLIENT}",
+        f"--xpkg-cache-dir={_made(layout.folder / 'xpkg')}",
+        f"--xfn-cache-dir={_made(layout.folder / 'xfn')}",
+    ]
+
+
+def ready(ports: Ports) -> bool:
+    """Say whether core takes work: its webhooks too."""
+    try:
+        with urlopen(f"http://127.0.0.1:{ports.health}/readyz", timeout=2) as answer:
+            return answer.status == 200 and listens(ports.webhooks)
+    except (URLError, OSError):
+        return False
+
+
+def source() -> Path:
+    """Return the folder of core's Go module: its CRDs and webhook configurations."""
+    go = str(find_go(CORE))
+    command = [go, "list", "-m", "-f", "{{.Dir}}", CORE.module]
+    environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    for first in ([go, "mod", "download", CORE.module], None):
+        done = subprocess.run(
+            command, cwd=CORE.source, env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode == 0 and done.stdout.strip():
+            return Path(done.stdout.strip())
+        if first:
+            subprocess.run(first, cwd=CORE.source, env=environment, check=False)
+    raise ToolError(f"`{' '.join(command)}` does not find Crossplane's CRDs:\n{last_lines(done.stderr)}")
+
+
+def _initialize(layout: Layout, ports: Ports) -> None:
+    """Do what the chart's init container does."""
+    cluster = source() / "cluster"
+    command = [
+        *(_binary(), "core", "init", f"--namespace={NAMESPACE}"),
+        f"--cr-ds-path={cluster / 'crds'}",
+        f"--webhook-configurations-path={cluster / 'webhookconfigurations'}",
+        "--webhook-service-name=crossplane-webhooks",
+        f"--webhook-service-namespace={NAMESPACE}",
+        f"--webhook-service-port={ports.webhooks}",
+        f"--tlsca-secret-name={_ROOT_CA}",
+        f"--tls-server-secret-name={_SERVER}",
+        f"--tls-client-secret-name={_CLIENT}",
+        "--activation=*",
+    ]
+    environment = os.environ | {"KUBECONFIG": str(layout.kubeconfig("crossplane"))}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=False, timeout=_INIT_SECONDS
+    )
+    if done.returncode != 0:
+        raise ToolError(f"`crossplane core init` failed:\n{last_lines(done.stdout + done.stderr)}")
+
+
+def _binary() -> str:
+    return str(paths.crossplane_core())
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _tls_secret(name: str, authority: Authority) -> dict[str, object]:
+    files = {"tls.crt": authority.certificate, "tls.key": authority.key, "ca.crt": authority.certificate}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": NAMESPACE},
+        "data": {key: base64.b64encode(path.read_bytes()).decode() for key, path in files.items()},
+    }
+
+
+def _write_secret(api: Api, name: str, folder: Path) -> None:
+    """Write what the pod would mount."""
+    folder.mkdir()
+    for key, value in api.get("v1", "Secret", name, NAMESPACE)["data"].items():
+        (folder / key).write_bytes(base64.b64decode(value))

@@ -1,0 +1,71 @@
+"""The CRDs of providers and components, and core's access to those that providers serve."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tools import paths
+from tools.control_plane.api import Api, ApiError, condition
+from tools.errors import SchemaMissingError, ToolError
+from tools.manifests import Manifest, load
+
+_CRDS = "apiextensions.k8s.io/v1"
+_THREADS = 4
+_TAKEN = 409
+_CORE = "crossplane"
+"""The folder of what core installs itself."""
+
+
+def install(api: Api) -> int:
+    """Install every CRD of the schemas folder but Crossplane's own; return how many."""
+    files = [path for path in sorted(_folder().glob("*/*.yaml")) if path.parent.name != _CORE]
+    crds = [crd for path in files for crd in load(path) if crd.get("kind") == "CustomResourceDefinition"]
+    # A kind may stand in two folders; the first is taken.
+    named = {crd["metadata"]["name"]: crd for crd in reversed(crds)}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(lambda crd: _create(api, crd), named.values()))
+    api.apply(_access(list(named.values())))
+    return len(named)
+
+
+def established(api: Api) -> bool:
+    """Say whether the API server serves every CRD."""
+    crds = api.items(_CRDS, "CustomResourceDefinition")
+    return all(condition(crd, "Established").get("status") == "True" for crd in crds)
+
+
+def _folder() -> Path:
+    folder = paths.schemas()
+    if not folder.is_dir():
+        raise SchemaMissingError(f"{folder} is not there: SCHEMAS names the folder of the providers' CRDs")
+    return folder
+
+
+def _create(api: Api, crd: Manifest) -> None:
+    try:
+        api.call("POST", api.path(_CRDS, "CustomResourceDefinition"), crd)
+    except ApiError as error:
+        if error.code != _TAKEN:
+            raise ToolError(f"{crd['metadata']['name']}: {error}") from error
+
+
+def _access(crds: list[Manifest]) -> Manifest:
+    """Return the role that the RBAC manager makes of a provider's package: core may do all with its kinds."""
+    groups: dict[str, list[str]] = {}
+    for crd in crds:
+        group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]
+        if group.endswith((".m.upbound.io", ".m.crossplane.io")):
+            groups.setdefault(group, []).extend((plural, f"{plural}/status", f"{plural}/finalizers"))
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {
+            "name": "crossplane:provider:freehold:aggregate-to-edit",
+            "labels": {
+                f"rbac.crossplane.io/aggregate-to-{role}": "true" for role in ("crossplane", "edit", "admin")
+            },
+        },
+        "rules": [
+            {"apiGroups": [group], "resources": sorted(plurals), "verbs": ["*"]}
+            for group, plurals in sorted(groups.items())
+        ],
+    }

@@ -1,0 +1,109 @@
+"""etcd and Kubernetes' own processes: the API server, its controllers and the scheduler."""
+
+import http.client
+import socket
+from pathlib import Path
+
+from tools.control_plane.api import Api
+from tools.control_plane.binaries import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHEDULER
+from tools.control_plane.layout import Layout, Ports
+from tools.control_plane.processes import Processes
+
+_HOST = "127.0.0.1"
+
+
+def start(processes: Processes, layout: Layout, ports: Ports, certificates: Path) -> Api:
+    """Start everything, and return when the API server is ready."""
+    processes.start("etcd", etcd(layout, ports))
+    processes.wait("etcd", lambda: listens(ports.etcd))
+    processes.start("kube-apiserver", api_server(layout, ports, certificates))
+    api = layout.api()
+    processes.wait("kube-apiserver", lambda: ready(api))
+    processes.start("kube-controller-manager", controller_manager(layout, ports))
+    processes.start("kube-scheduler", scheduler(layout, ports))
+    processes.wait("kube-controller-manager", lambda: listens(ports.controller_manager))
+    processes.wait("kube-scheduler", lambda: listens(ports.scheduler))
+    return api
+
+
+def etcd(layout: Layout, ports: Ports) -> list[str]:
+    """Return etcd's command: one member, which may lose its data when the machine crashes."""
+    client, peer = f"http://{_HOST}:{ports.etcd}", f"http://{_HOST}:{ports.etcd_peer}"
+    return [
+        str(ETCD.path()),
+        "--name=freehold",
+        f"--data-dir={layout.folder / 'etcd'}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=freehold={peer}",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+    ]
+
+
+def api_server(layout: Layout, ports: Ports, certificates: Path) -> list[str]:
+    """Return the API server's command."""
+    return [
+        str(API_SERVER.path()),
+        f"--etcd-servers=http://{_HOST}:{ports.etcd}",
+        f"--bind-address={_HOST}",
+        f"--advertise-address={_HOST}",
+        f"--secure-port={ports.api_server}",
+        f"--tls-cert-file={certificates / 'tls.crt'}",
+        f"--tls-private-key-file={certificates / 'tls.key'}",
+        f"--token-auth-file={layout.tokens}",
+        "--authorization-mode=RBAC",
+        # Without kubelets nothing mounts a service account's token.
+        "--disable-admission-plugins=ServiceAccount",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={layout.signing_key}",
+        f"--service-account-signing-key-file={layout.signing_key}",
+        # The endpoints of the service `kubernetes` must not be a loopback address.
+        "--endpoint-reconciler-type=none",
+    ]
+
+
+def controller_manager(layout: Layout, ports: Ports) -> list[str]:
+    """Return the controller manager's command: it collects garbage, and runs workloads as far as Pods."""
+    return [
+        str(CONTROLLER_MANAGER.path()),
+        f"--kubeconfig={layout.kubeconfig('controller-manager')}",
+        f"--bind-address={_HOST}",
+        f"--secure-port={ports.controller_manager}",
+        f"--cert-dir={layout.certificates / 'controller-manager'}",
+        f"--service-account-private-key-file={layout.signing_key}",
+        f"--root-ca-file={layout.certificates / 'ca.crt'}",
+        "--leader-elect=false",
+    ]
+
+
+def scheduler(layout: Layout, ports: Ports) -> list[str]:
+    """Return the scheduler's command."""
+    return [
+        str(SCHEDULER.path()),
+        f"--kubeconfig={layout.kubeconfig('scheduler')}",
+        f"--bind-address={_HOST}",
+        f"--secure-port={ports.scheduler}",
+        f"--cert-dir={layout.certificates / 'scheduler'}",
+        "--leader-elect=false",
+    ]
+
+
+def listens(port: int) -> bool:
+    """Say whether something answers at a port of this machine."""
+    try:
+        socket.create_connection((_HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def ready(api: Api) -> bool:
+    """Say whether the API server takes requests."""
+    try:
+        return api.send("GET", "/readyz")[0] == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False

@@ -1,0 +1,115 @@
+"""Where a control plane keeps what it has, and who its users are."""
+
+import json
+import secrets
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import paths
+from tools.control_plane.api import Api
+
+NAMESPACE = "crossplane-system"
+
+ADMIN = "admin"
+USERS = {
+    ADMIN: ("freehold-admin", "system:masters"),
+    "controller-manager": ("system:kube-controller-manager", ""),
+    "scheduler": ("system:kube-scheduler", ""),
+    # As the service accounts that Crossplane's chart makes: its roles are bound to these.
+    "crossplane": (f"system:serviceaccount:{NAMESPACE}:crossplane", "system:serviceaccounts"),
+    "rbac-manager": (f"system:serviceaccount:{NAMESPACE}:rbac-manager", "system:serviceaccounts"),
+}
+"""The name that a kubeconfig's file has, the user, and its group."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Free ports of 127.0.0.1."""
+
+    etcd: int
+    etcd_peer: int
+    api_server: int
+    controller_manager: int
+    scheduler: int
+    webhooks: int
+    metrics: int
+    health: int
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folder of one control plane."""
+
+    folder: Path
+
+    @property
+    def certificates(self) -> Path:
+        """The authority and what it signed."""
+        return self.folder / "certificates"
+
+    @property
+    def tokens(self) -> Path:
+        """Who may log in, for the API server."""
+        return self.folder / "tokens.csv"
+
+    @property
+    def signing_key(self) -> Path:
+        """What service account tokens are signed with."""
+        return self.folder / "service-accounts.key"
+
+    def kubeconfig(self, user: str = ADMIN) -> Path:
+        """Return the kubeconfig of a user."""
+        return self.folder / (f"{user}.kubeconfig" if user != ADMIN else "kubeconfig")
+
+    def write_users(self, port: int) -> None:
+        """Make a token and a kubeconfig for every user."""
+        lines = []
+        for name, (user, group) in USERS.items():
+            token = secrets.token_hex(16)
+            lines.append(f'{token},{user},{user},"{group}"\n')
+            path = self.kubeconfig(name)
+            path.touch(mode=0o600)
+            path.write_text(json.dumps(self._kubeconfig(port, name, token), indent=1))
+        self.tokens.touch(mode=0o600)
+        self.tokens.write_text("".join(lines))
+
+    def api(self, user: str = ADMIN) -> Api:
+        """Return the API as a user sees it."""
+        config = json.loads(self.kubeconfig(user).read_text())
+        host = config["clusters"][0]["cluster"]["server"].removeprefix("https://")
+        return Api(host, self.certificates / "ca.crt", config["users"][0]["user"]["token"])
+
+    def _kubeconfig(self, port: int, name: str, token: str) -> dict[str, object]:
+        authority = str(self.certificates / "ca.crt")
+        server = {"server": f"https://127.0.0.1:{port}", "certificate-authority": authority}
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "freehold", "cluster": server}],
+            "users": [{"name": name, "user": {"token": token}}],
+            "contexts": [{"name": "freehold", "context": {"cluster": "freehold", "user": name}}],
+            "current-context": "freehold",
+        }
+
+
+def default() -> Layout:
+    """Return the control plane of `make control-plane`."""
+    return Layout(paths.MADE / "control-plane")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nothing listens on; all are held until all are found, so that they differ."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
+    finally:
+        _close(probes)
+
+
+def _close(probes: Iterable[socket.socket]) -> None:
+    for probe in probes:
+        probe.close()

@@ -1,0 +1,115 @@
+"""A whole control plane: up in one call, down in another, and nothing left when it fails half-way."""
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, fields
+
+from tools import paths
+from tools.control_plane import crossplane, extensions, functions, kubernetes
+from tools.control_plane.api import Api, condition
+from tools.control_plane.certificates import Authority, signing_key
+from tools.control_plane.layout import NAMESPACE, Layout, Ports, free_ports
+from tools.control_plane.processes import Processes
+from tools.errors import ToolError
+from tools.manifests import load
+
+_XRD = "apiextensions.crossplane.io/v1"
+_WAIT_SECONDS = 60
+
+
+def up(layout: Layout) -> Api:
+    """Start a control plane from nothing; return its API once our XRDs are established."""
+    processes = Processes(layout.folder)
+    down(layout)
+    shutil.rmtree(layout.folder, ignore_errors=True)
+    layout.folder.mkdir(parents=True, mode=0o700)
+    try:
+        return _start(processes, layout)
+    except BaseException:
+        # A Ctrl-C as well. The logs stay.
+        processes.stop_all()
+        raise
+
+
+def down(layout: Layout) -> list[str]:
+    """Stop exactly what was started; return the names of what ran."""
+    return Processes(layout.folder).stop_all()
+
+
+def running(layout: Layout) -> bool:
+    """Say whether all of it runs."""
+    processes = Processes(layout.folder)
+    listed = processes.all()
+    return bool(listed) and all(processes.alive(name) for name in listed)
+
+
+def ports_of(layout: Layout) -> Ports:
+    """Return the ports of a control plane that was started."""
+    return Ports(**json.loads((layout.folder / "ports.json").read_text()))
+
+
+def _start(processes: Processes, layout: Layout) -> Api:
+    ports = Ports(*free_ports(len(fields(Ports))))
+    (layout.folder / "ports.json").write_text(json.dumps(asdict(ports)))
+    with _step("certificates"):
+        authority = Authority(layout.certificates)
+        signing_key(layout.signing_key)
+        layout.write_users(ports.api_server)
+        serving = authority.serve("kube-apiserver", "kubernetes.default.svc")
+    with _step("etcd and Kubernetes"):
+        api = kubernetes.start(processes, layout, ports, serving)
+    with _step("Crossplane"):
+        crossplane.start(processes, layout, ports, api, authority)
+    with _step("CRDs of providers and components"):
+        extensions.install(api)
+        wait_for("the CRDs to be established", lambda: extensions.established(api))
+    with _step("functions"):
+        functions.start(processes, api, authority)
+    with _step("XRDs and compositions"):
+        define(api)
+    return api
+
+
+def define(api: Api) -> None:
+    """Apply our XRDs and compositions, and return when claims can be made."""
+    for folder in (paths.XRDS, paths.COMPOSITIONS):
+        for path in sorted(folder.glob("*.yaml")):
+            for manifest in load(path):
+                api.apply(manifest)
+    for type_ in ("Established", "Offered"):
+        wait_for(f"the XRDs to be {type_}", lambda type_=type_: _all(api, type_))  # type: ignore[misc]
+
+
+def _all(api: Api, type_: str) -> bool:
+    xrds = api.items(_XRD, "CompositeResourceDefinition")
+    return all(condition(xrd, type_).get("status") == "True" for xrd in xrds)
+
+
+def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_SECONDS) -> None:
+    """Return when it is true; raise ToolError when it takes too long."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > deadline:
+            raise ToolError(f"waited {seconds:.0f} s for {what}")
+        time.sleep(0.1)
+
+
+class _step:  # noqa: N801  (reads as a statement)
+    """Says how long a step took."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            seconds = time.monotonic() - self._started
+            print(f"control plane: {self._title}: {seconds:.1f} s", file=sys.stderr, flush=True)
+
+
+__all__ = ["NAMESPACE", "define", "down", "ports_of", "running", "up", "wait_for"]

@@ -1,0 +1,164 @@
+"""Processes that outlive the command that starts them, and are stopped by another.
+
+Each is written down the moment it runs: its id, when the kernel started it and
+in which boot, so that a later process of the same id is never taken for it.
+Linux only (/proc).
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tools.errors import ToolError, last_lines
+
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+_POLL_SECONDS = 0.05
+
+Check = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process that was started, as written down."""
+
+    name: str
+    pid: int
+    started: str
+    """When, in the kernel's words: ticks since a boot, and the boot's id."""
+    command: list[str]
+    environment: dict[str, str]
+    """What was set on top of the environment of whoever started it."""
+
+    def alive(self) -> bool:
+        """Say whether this very process still runs."""
+        return _identity(self.pid) == self.started
+
+
+class Processes:
+    """The processes of one folder: `logs/NAME.log`, and `processes.json` that lists them."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take up what a folder lists; it need not exist."""
+        self.folder = folder
+        self._children: dict[int, subprocess.Popen[bytes]] = {}
+
+    @property
+    def file(self) -> Path:
+        """The list."""
+        return self.folder / "processes.json"
+
+    def log(self, name: str) -> Path:
+        """Where a process logs."""
+        return self.folder / "logs" / f"{name}.log"
+
+    def all(self) -> dict[str, Started]:
+        """Return all that were started and not stopped, by name, oldest first."""
+        if not self.file.is_file():
+            return {}
+        return {entry["name"]: Started(**entry) for entry in json.loads(self.file.read_text())}
+
+    def start(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> Started:
+        """Start a process and write it down."""
+        log = self.log(name)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        extra = dict(environment or {})
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=os.environ | extra,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # A Ctrl-C of the command that starts it is not for it.
+                start_new_session=True,
+            )
+        self._children[process.pid] = process
+        started = Started(name, process.pid, _identity(process.pid), list(command), extra)
+        self._write({**self.all(), name: started})
+        return started
+
+    def wait(self, name: str, ready: Check, seconds: float = START_SECONDS) -> None:
+        """Return when a process is ready; raise ToolError with its words when it ends or takes too long."""
+        process, deadline = self.all()[name], time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not self._alive(process):
+                raise ToolError(f"{name} ended when it started; {self.log(name)}:\n{self._tail(name)}")
+            if ready():
+                return
+            time.sleep(_POLL_SECONDS)
+        raise ToolError(f"{name} is not ready after {seconds:.0f} s; {self.log(name)}:\n{self._tail(name)}")
+
+    def alive(self, name: str) -> bool:
+        """Say whether a process runs."""
+        process = self.all().get(name)
+        return process is not None and self._alive(process)
+
+    def stop(self, name: str, number: int = signal.SIGTERM) -> None:
+        """Stop one process that was started here, if it still runs, and strike it off."""
+        processes = self.all()
+        process = processes.pop(name, None)
+        if process is not None:
+            self._end(process, number)
+            self._write(processes)
+
+    def restart(self, name: str, number: int = signal.SIGTERM) -> None:
+        """Stop a process and start it again as it was."""
+        process = self.all()[name]
+        self.stop(name, number)
+        self.start(name, process.command, process.environment)
+
+    def stop_all(self) -> list[str]:
+        """Stop everything, the youngest first; return the names of what ran."""
+        running = [process for process in self.all().values() if self._alive(process)]
+        for process in reversed(running):
+            self.stop(process.name)
+        self._write({})
+        return [process.name for process in running]
+
+    def _end(self, process: Started, number: int) -> None:
+        if not self._alive(process):
+            return
+        os.kill(process.pid, number)
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._alive(process):
+            if time.monotonic() > deadline:
+                os.kill(process.pid, signal.SIGKILL)
+                deadline = float("inf")
+            time.sleep(_POLL_SECONDS)
+
+    def _alive(self, process: Started) -> bool:
+        child = self._children.get(process.pid)
+        if child is not None and child.poll() is not None:
+            return False
+        return process.alive()
+
+    def _tail(self, name: str) -> str:
+        return last_lines(self.log(name).read_text(errors="replace"))
+
+    def _write(self, processes: Mapping[str, Started]) -> None:
+        # Into place only when whole: half a list would leave processes behind.
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.file.with_suffix(".partial")
+        partial.write_text(json.dumps([asdict(process) for process in processes.values()], indent=1))
+        partial.replace(self.file)
+
+
+def _identity(pid: int) -> str:
+    """Return when a process started, in which boot; nothing if there is none, or it has ended."""
+    try:
+        # The name, in brackets, may hold anything; the state and the rest follow it.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    if fields[0] in {"Z", "X"}:
+        return ""
+    return f"{fields[19]} {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
