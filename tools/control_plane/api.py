@@ -169,7 +169,7 @@ def identity(manifest: Manifest) -> tuple[str, str, str, str]:
 
 def condition(manifest: Manifest, type_: str) -> Manifest:
     """Return an object's condition of a type; an empty one where it has none."""
-    conditions: Sequence[Manifest] = manifest.get("status", {}).get("conditions", ())
+    conditions: Sequence[Manifest] = manifest.get("status", {}).get("conditions") or ()
     return next((c for c in conditions if c["type"] == type_), {})
 
 

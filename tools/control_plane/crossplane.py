@@ -8,11 +8,12 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from tools import paths
-from tools.control_plane.api import Api
+from tools.control_plane.api import Api, ApiError
 from tools.control_plane.certificates import Authority
 from tools.control_plane.kubernetes import listens
 from tools.control_plane.layout import NAMESPACE, Layout, Ports
 from tools.control_plane.processes import Processes
+from tools.control_plane.waiting import wait_for
 from tools.errors import ToolError, last_lines
 from tools.manifests import load
 from tools.toolchain import CORE, find_go
@@ -20,6 +21,8 @@ from tools.toolchain import CORE, find_go
 MANIFESTS = paths.ROOT / "tools" / "control-plane" / "manifests"
 _ROOT_CA, _SERVER, _CLIENT = "crossplane-root-ca", "crossplane-tls-server", "crossplane-tls-client"
 _INIT_SECONDS = 120
+_INIT_TRIES = 5
+"""It does not wait for the CRDs that it installs; a pod's init container is restarted, too."""
 _RBAC_MANAGER_PORT = 8080
 """Its metrics; no flag changes it."""
 
@@ -30,6 +33,8 @@ def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authorit
         api.apply(manifest)
     # Core signs with this authority instead of making one; so the functions can have theirs from it too.
     api.apply(_tls_secret(_ROOT_CA, authority))
+    # The roles' rules are gathered by the controller manager, in its own time.
+    wait_for("Crossplane's role to be aggregated", lambda: _may_read_secrets(layout))
     _initialize(layout, ports)
     for secret in (_SERVER, _CLIENT):
         _write_secret(api, secret, layout.certificates / secret)
@@ -102,11 +107,13 @@ def _initialize(layout: Layout, ports: Ports) -> None:
         "--activation=*",
     ]
     environment = os.environ | {"KUBECONFIG": str(layout.kubeconfig("crossplane"))}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=False, timeout=_INIT_SECONDS
-    )
-    if done.returncode != 0:
-        raise ToolError(f"`crossplane core init` failed:\n{last_lines(done.stdout + done.stderr)}")
+    for _ in range(_INIT_TRIES):
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, timeout=_INIT_SECONDS
+        )
+        if done.returncode == 0:
+            return
+    raise ToolError(f"`crossplane core init` failed:\n{last_lines(done.stdout + done.stderr)}")
 
 
 def _binary() -> str:
@@ -116,6 +123,13 @@ def _binary() -> str:
 def _made(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     return folder
+
+
+def _may_read_secrets(layout: Layout) -> bool:
+    try:
+        return layout.api("crossplane").find("v1", "Secret", _ROOT_CA, NAMESPACE) is not None
+    except ApiError:
+        return False
 
 
 def _tls_secret(name: str, authority: Authority) -> dict[str, object]:

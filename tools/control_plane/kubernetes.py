@@ -75,6 +75,7 @@ def controller_manager(layout: Layout, ports: Ports) -> list[str]:
         f"--secure-port={ports.controller_manager}",
         f"--cert-dir={layout.certificates / 'controller-manager'}",
         f"--service-account-private-key-file={layout.signing_key}",
+        "--use-service-account-credentials",
         f"--root-ca-file={layout.certificates / 'ca.crt'}",
         "--leader-elect=false",
     ]

@@ -4,20 +4,18 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict, fields
 
 from tools import paths
 from tools.control_plane import crossplane, extensions, functions, kubernetes
 from tools.control_plane.api import Api, condition
 from tools.control_plane.certificates import Authority, signing_key
-from tools.control_plane.layout import NAMESPACE, Layout, Ports, free_ports
+from tools.control_plane.layout import Layout, Ports, free_ports
 from tools.control_plane.processes import Processes
-from tools.errors import ToolError
+from tools.control_plane.waiting import wait_for
 from tools.manifests import load
 
 _XRD = "apiextensions.crossplane.io/v1"
-_WAIT_SECONDS = 60
 
 
 def up(layout: Layout) -> Api:
@@ -88,15 +86,6 @@ def _all(api: Api, type_: str) -> bool:
     return all(condition(xrd, type_).get("status") == "True" for xrd in xrds)
 
 
-def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_SECONDS) -> None:
-    """Return when it is true; raise ToolError when it takes too long."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            raise ToolError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.1)
-
-
 class _step:  # noqa: N801  (reads as a statement)
     """Says how long a step took."""
 
@@ -110,6 +99,3 @@ class _step:  # noqa: N801  (reads as a statement)
         if kind is None:
             seconds = time.monotonic() - self._started
             print(f"control plane: {self._title}: {seconds:.1f} s", file=sys.stderr, flush=True)
-
-
-__all__ = ["NAMESPACE", "define", "down", "ports_of", "running", "up", "wait_for"]
