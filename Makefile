@@ -80,6 +80,11 @@ format: venv ## Let ruff format and fix what it can
 test: tools lint ## Lint, then all the tests
 	@$(PYTEST)
 
+.PHONY: e2e
+e2e: venv ## Run the tests on a real control plane of their own (E2E_REUSE=1: on the running one)
+	@$(PY) -m tools.control_plane build
+	@$(PY) -m pytest $(ARGS) tests/e2e
+
 .PHONY: golden
 golden: tools ## Rewrite the golden files from what renders now; read the diff
 	@$(PYTEST) --golden-update

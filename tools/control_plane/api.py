@@ -18,6 +18,13 @@ FIELD_MANAGER = "freehold-harness"
 _TIMEOUT_SECONDS = 60
 
 
+class _Connection(http.client.HTTPSConnection):
+    """Closes with the thread that it is of."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class ApiError(ToolError):
     """What the API server answers when it does not do it."""
 
@@ -145,7 +152,7 @@ class Api:
         connection: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)
         if connection is None:
             context = ssl.create_default_context(cafile=str(self.authority))
-            connection = http.client.HTTPSConnection(self.host, context=context, timeout=_TIMEOUT_SECONDS)
+            connection = _Connection(self.host, context=context, timeout=_TIMEOUT_SECONDS)
             self._local.connection = connection
         return connection
 
