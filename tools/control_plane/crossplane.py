@@ -3,6 +3,7 @@
 import base64
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -27,7 +28,14 @@ _RBAC_MANAGER_PORT = 8080
 """Its metrics; no flag changes it."""
 
 
-def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority) -> None:
+def start(
+    processes: Processes,
+    layout: Layout,
+    ports: Ports,
+    api: Api,
+    authority: Authority,
+    core_arguments: Sequence[str] = (),
+) -> None:
     """Start core and the RBAC manager, and return when core is ready."""
     for manifest in load(MANIFESTS / "crossplane.yaml"):
         api.apply(manifest)
@@ -38,7 +46,8 @@ def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authorit
     _initialize(layout, ports)
     for secret in (_SERVER, _CLIENT):
         _write_secret(api, secret, layout.certificates / secret)
-    processes.start("crossplane", core(layout, ports), {"KUBECONFIG": str(layout.kubeconfig("crossplane"))})
+    environment = {"KUBECONFIG": str(layout.kubeconfig("crossplane"))}
+    processes.start("crossplane", [*core(layout, ports), *core_arguments], environment)
     if listens(_RBAC_MANAGER_PORT):
         raise ToolError(
             f"something listens on port {_RBAC_MANAGER_PORT}, which Crossplane's RBAC manager needs"

@@ -4,6 +4,7 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 from tools import paths
@@ -18,14 +19,17 @@ from tools.manifests import load
 _XRD = "apiextensions.crossplane.io/v1"
 
 
-def up(layout: Layout) -> Api:
-    """Start a control plane from nothing; return its API once our XRDs are established."""
+def up(layout: Layout, *core_arguments: str) -> Api:
+    """Start a control plane from nothing; return its API once our XRDs are established.
+
+    Crossplane core gets the extra arguments.
+    """
     processes = Processes(layout.folder)
     down(layout)
     shutil.rmtree(layout.folder, ignore_errors=True)
     layout.folder.mkdir(parents=True, mode=0o700)
     try:
-        return _start(processes, layout)
+        return _start(processes, layout, core_arguments)
     except BaseException:
         # A Ctrl-C as well. The logs stay.
         processes.stop_all()
@@ -49,7 +53,7 @@ def ports_of(layout: Layout) -> Ports:
     return Ports(**json.loads((layout.folder / "ports.json").read_text()))
 
 
-def _start(processes: Processes, layout: Layout) -> Api:
+def _start(processes: Processes, layout: Layout, core_arguments: Sequence[str]) -> Api:
     ports = Ports(*free_ports(len(fields(Ports))))
     (layout.folder / "ports.json").write_text(json.dumps(asdict(ports)))
     with _step("certificates"):
@@ -60,7 +64,7 @@ def _start(processes: Processes, layout: Layout) -> Api:
     with _step("etcd and Kubernetes"):
         api = kubernetes.start(processes, layout, ports, serving)
     with _step("Crossplane"):
-        crossplane.start(processes, layout, ports, api, authority)
+        crossplane.start(processes, layout, ports, api, authority, core_arguments)
     with _step("CRDs of providers and components"):
         extensions.install(api)
         wait_for("the CRDs to be established", lambda: extensions.established(api))

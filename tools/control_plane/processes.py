@@ -22,6 +22,9 @@ _POLL_SECONDS = 0.05
 
 Check = Callable[[], bool]
 
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+"""Those of this very command: it has to reap them."""
+
 
 @dataclass(frozen=True)
 class Started:
@@ -46,7 +49,6 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         """Take up what a folder lists; it need not exist."""
         self.folder = folder
-        self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     @property
     def file(self) -> Path:
@@ -81,7 +83,7 @@ class Processes:
                 # A Ctrl-C of the command that starts it is not for it.
                 start_new_session=True,
             )
-        self._children[process.pid] = process
+        _CHILDREN[process.pid] = process
         started = Started(name, process.pid, _identity(process.pid), list(command), extra)
         self._write({**self.all(), name: started})
         return started
@@ -136,7 +138,7 @@ class Processes:
             time.sleep(_POLL_SECONDS)
 
     def _alive(self, process: Started) -> bool:
-        child = self._children.get(process.pid)
+        child = _CHILDREN.get(process.pid)
         if child is not None and child.poll() is not None:
             return False
         return process.alive()

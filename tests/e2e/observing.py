@@ -1,0 +1,86 @@
+"""What the tests ask of a control plane: waiting, forced reconciles, what lives, core's metrics."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+from urllib.request import urlopen
+
+from tests.e2e.conftest import Plane
+from tools.control_plane.api import Api, condition, identity
+from tools.control_plane.plane import ports_of
+from tools.control_plane.waiting import wait_for
+from tools.manifests import Manifest
+
+FREEHOLD = "freehold.dev/v1alpha1"
+_REQUESTED = "crossplane.io/reconcile-requested-at"
+
+
+def refreshed(api: Api, manifest: Manifest) -> Manifest:
+    """Return an object as it is now."""
+    return api.get(*identity(manifest))
+
+
+def wait_ready(api: Api, claim: Manifest, seconds: float) -> Manifest:
+    """Return a claim once it is Ready; say its conditions when it does not become so."""
+    try:
+        wait_for("Ready", lambda: condition(refreshed(api, claim), "Ready").get("status") == "True", seconds)
+    except Exception as error:
+        raise AssertionError("\n".join(told(refreshed(api, claim)))) from error
+    return refreshed(api, claim)
+
+
+def told(claim: Manifest) -> list[str]:
+    """Return what a user reads of a claim."""
+    conditions = claim.get("status", {}).get("conditions", ())
+    return [f"{c['type']}={c['status']} {c['reason']}: {c.get('message', '')}" for c in conditions]
+
+
+def composite(api: Api, claim: Manifest) -> Manifest:
+    """Return a claim's XR."""
+    reference = refreshed(api, claim)["spec"]["resourceRef"]
+    return api.get(reference["apiVersion"], reference["kind"], reference["name"])
+
+
+def composed(api: Api, claim: Manifest) -> list[Manifest]:
+    """Return everything that a claim's XR composes, as it lives."""
+    references = _references(api, claim)
+    return [api.get(r["apiVersion"], r["kind"], r["name"], r.get("namespace", "")) for r in references]
+
+
+def _references(api: Api, claim: Manifest) -> list[Manifest]:
+    found: list[Manifest] = composite(api, claim)["spec"].get("resourceRefs", [])
+    return found
+
+
+def reconcile(plane: Plane, claim: Manifest, seconds: float = 30) -> None:
+    """Have a claim's XR reconciled now, and return once its functions have been called and none is any more."""
+    xr, before = composite(plane.api, claim), calls(plane)
+    plane.api.patch(xr, {"metadata": {"annotations": {_REQUESTED: str(time.time_ns())}}})
+    # An XR of scope LegacyCluster has no status.lastHandledReconcileAt.
+    wait_for(f"{xr['metadata']['name']} to be reconciled", lambda: calls(plane) > before, seconds)
+    wait_for("the functions to be left alone", lambda: _quiet(plane), seconds)
+
+
+def calls(plane: Plane) -> float:
+    """Return how often functions have answered core."""
+    return sum(metrics(plane, "function_run_function_response_total").values())
+
+
+def _quiet(plane: Plane) -> bool:
+    before = calls(plane)
+    time.sleep(1)
+    return calls(plane) == before
+
+
+def metrics(plane: Plane, name: str) -> dict[str, float]:
+    """Return core's metrics of a name, by their labels."""
+    with urlopen(f"http://127.0.0.1:{ports_of(plane.layout).metrics}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return dict(_parsed(text, name))
+
+
+def _parsed(text: str, name: str) -> Iterator[tuple[str, float]]:
+    for labels, value in re.findall(rf"^{name}(\{{.*\}})? (\S+)$", text, re.MULTILINE):
+        yield labels, float(value)
