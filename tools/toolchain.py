@@ -149,7 +149,7 @@ def check_installed(tool: Tool, path: Path) -> None:
     if answer.returncode != 0:
         output = last_lines(answer.stdout + answer.stderr)
         raise ToolError(f"`{asked}` exits {answer.returncode}:\n{output}")
-    if not re.search(tool.answer, answer.stdout):
+    if not re.search(tool.answer, answer.stdout + answer.stderr):
         raise ToolError(f"`{asked}` answers {answer.stdout!r}: is it the {tool.title}?")
     found = _VERSION.search(answer.stdout)
     if found and tuple(map(int, found.groups())) < tool.oldest:

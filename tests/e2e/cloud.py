@@ -22,8 +22,9 @@ class Cloud:
     their connection Secrets, as providers do.
     """
 
-    def __init__(self, api: Api, suffixes: Collection[str]) -> None:
-        """Serve the kinds whose API groups end so."""
+    def __init__(self, api: Api, suffixes: Collection[str], kubeconfig: str) -> None:
+        """Serve the kinds whose API groups end so; connection Secrets hold the kubeconfig."""
+        self._kubeconfig = kubeconfig
         self._api = api
         self._kinds = [kind for kind in _kinds(api) if kind[0].split("/")[0].endswith(tuple(suffixes))]
         self._stopped = threading.Event()
@@ -61,7 +62,7 @@ class Cloud:
         if all(condition(resource, type_).get("status") == status for type_, status in wanted.items()):
             return
         if secret := resource["spec"].get("writeConnectionSecretToRef"):
-            self._api.apply(_secret(resource, secret["name"]), manager="provider")
+            self._api.apply(self._secret(resource, secret["name"]), manager="provider")
         if _EXTERNAL_NAME not in resource["metadata"].get("annotations", {}):
             name = provider_status.external_name(resource)
             self._api.patch(resource, {"metadata": {"annotations": {_EXTERNAL_NAME: name}}})
@@ -69,6 +70,16 @@ class Cloud:
         if failure is None:
             status["atProvider"] = provider_status.at_provider(resource)
         self._api.patch(resource, {"status": status}, "status")
+
+    def _secret(self, resource: Manifest, name: str) -> Manifest:
+        metadata = resource["metadata"]
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "connection.crossplane.io/v1alpha1",
+            "metadata": {"name": name, "namespace": metadata["namespace"]},
+            "data": {"kubeconfig": base64.b64encode(self._kubeconfig.encode()).decode()},
+        }
 
 
 def _kinds(api: Api) -> list[tuple[str, str]]:
@@ -92,15 +103,4 @@ def _condition(type_: str, status: str, failure: str | None) -> Manifest:
         "reason": reason[type_][failure is not None],
         "message": failure or "",
         "lastTransitionTime": provider_status.TIME,
-    }
-
-
-def _secret(resource: Manifest, name: str) -> Manifest:
-    metadata = resource["metadata"]
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "connection.crossplane.io/v1alpha1",
-        "metadata": {"name": name, "namespace": metadata["namespace"]},
-        "data": {"kubeconfig": base64.b64encode(b"made up").decode()},
     }

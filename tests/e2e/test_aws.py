@@ -13,13 +13,54 @@ from tests.e2e.observing import composed, composite, metrics, reconcile, refresh
 from tools.control_plane.api import Api, condition
 from tools.control_plane.waiting import wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
+from tools.provider_status import TIME
 
-PROVIDERS = (".aws.m.upbound.io", "kubernetes.m.crossplane.io", "helm.m.crossplane.io")
+PROVIDERS = (".aws.m.upbound.io", "helm.m.crossplane.io")
+"""What the cloud of these tests plays; provider-kubernetes is the real one."""
+
+CLUSTER_POLICY: Manifest = {
+    "apiVersion": "nvidia.com/v1",
+    "kind": "ClusterPolicy",
+    "metadata": {"name": "cluster-policy"},
+    "spec": {
+        part: {}
+        for part in (
+            "daemonsets",
+            "dcgm",
+            "dcgmExporter",
+            "devicePlugin",
+            "driver",
+            "gfd",
+            "nodeStatusExporter",
+            "operator",
+            "toolkit",
+        )
+    },
+}
+
+POLICY_STATUS = {
+    "state": "ready",
+    "conditions": [
+        {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Reconciled",
+            "message": "",
+            "lastTransitionTime": TIME,
+        },
+        {"type": "Error", "status": "False", "reason": "Ready", "message": "", "lastTransitionTime": TIME},
+    ],
+}
 
 
 @pytest.fixture(scope="module")
-def cloud(api: Api) -> Iterator[Cloud]:
-    with Cloud(api, PROVIDERS) as running:
+def cloud(control_plane: Plane) -> Iterator[Cloud]:
+    kubeconfig = control_plane.layout.portable_kubeconfig()
+    api = control_plane.api
+    # What the GPU Operator's chart would have made, and the operator would say of it.
+    policy = api.apply(CLUSTER_POLICY)
+    api.patch(policy, {"status": POLICY_STATUS}, "status")
+    with Cloud(api, PROVIDERS, kubeconfig) as running:
         yield running
     assert running.errors == []
 
@@ -28,7 +69,7 @@ def cloud(api: Api) -> Iterator[Cloud]:
 def claim(api: Api, cloud: Cloud) -> Manifest:
     """The example, Ready. Tests here go on from one another."""
     del cloud
-    return wait_ready(api, api.create(examples()["aws/pools"]), seconds=180)
+    return wait_ready(api, api.create(examples()["aws/pools"]), seconds=90)
 
 
 def names(resources: list[Manifest]) -> dict[str, str]:
@@ -48,16 +89,15 @@ def test_the_circuit_breaker_never_opened(control_plane: Plane, claim: Manifest)
     assert sum(metrics(control_plane, "circuit_breaker_opens_total").values()) == 0
 
 
-@pytest.mark.xfail(
-    reason="57 resources take five tokens each even where a provider writes twice", strict=True
-)
 def test_the_circuit_breaker_as_it_comes_would_not_have_opened(control_plane: Plane, claim: Manifest) -> None:
     """100 tokens and one a second: what is created in waves must fit."""
     created = datetime.fromisoformat(claim["metadata"]["creationTimestamp"])
     ready = datetime.fromisoformat(condition(claim, "Ready")["lastTransitionTime"])
     handled = metrics(control_plane, "circuit_breaker_events_total")
     spent = sum(number for labels, number in handled.items() if "xinferenceclusters" in labels)
-    assert spent <= 100 + (ready - created).total_seconds()
+    # Not a mark: that would hide a cluster that never became ready, too.
+    if spent > 100 + (ready - created).total_seconds():
+        pytest.xfail(f"{spent:.0f} tokens in {(ready - created).total_seconds():.0f} s")
 
 
 def test_nothing_changes_once_it_is_ready(control_plane: Plane, api: Api, claim: Manifest) -> None:

@@ -4,6 +4,7 @@ import http.client
 import json
 import ssl
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,6 +17,8 @@ SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 FIELD_MANAGER = "freehold-harness"
 _TIMEOUT_SECONDS = 60
+_TRIES = 10
+"""How often to ask what the API server puts off, as it does for a CRD's objects at first."""
 
 
 class _Connection(http.client.HTTPSConnection):
@@ -118,7 +121,11 @@ class Api:
         query: Mapping[str, str] | None = None,
     ) -> Manifest:
         """Return what the API server answers; raise ApiError when it refuses."""
-        code, answer = self.send(method, path, body, content_type, query)
+        for _ in range(_TRIES):
+            code, answer = self.send(method, path, body, content_type, query)
+            if code != http.client.TOO_MANY_REQUESTS:
+                break
+            time.sleep(1)
         value: Manifest = json.loads(answer) if answer[:1] == b"{" else {"message": answer.decode()}
         if code >= http.client.BAD_REQUEST:
             raise ApiError(code, f"{method} {path}: {value['message']}")

@@ -43,5 +43,31 @@ API_SERVER = _kubernetes("kube-apiserver", "KUBE_APISERVER", 8)
 CONTROLLER_MANAGER = _kubernetes("kube-controller-manager", "KUBE_CONTROLLER_MANAGER", 3)
 SCHEDULER = _kubernetes("kube-scheduler", "KUBE_SCHEDULER", 1)
 KUBECTL = _kubernetes("kubectl", "KUBECTL", 1)
+PROVIDER_KUBERNETES = Tool(
+    name="provider-kubernetes",
+    title="provider-kubernetes",
+    folder="control-plane/provider-kubernetes",
+    variable="PROVIDER_KUBERNETES",
+    module="github.com/crossplane-contrib/provider-kubernetes",
+    package="github.com/crossplane-contrib/provider-kubernetes/cmd/provider",
+    ask=("--help",),
+    answer=r"sanitize-secrets",
+    oldest=(1, 2, 0),
+    minutes=4,
+    variables=("github.com/crossplane-contrib/provider-kubernetes/internal/version.Version={version}",),
+)
+KWOK = Tool(
+    name="kwok",
+    title="kwok",
+    folder="control-plane/kwok",
+    variable="KWOK",
+    module="sigs.k8s.io/kwok",
+    package="sigs.k8s.io/kwok/cmd/kwok",
+    ask=("--version",),
+    answer=r"kwok",
+    oldest=(0, 7, 0),
+    minutes=3,
+    variables=("sigs.k8s.io/kwok/pkg/consts.Version={version}",),
+)
 
-TOOLS = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBECTL)
+TOOLS = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBECTL, PROVIDER_KUBERNETES)

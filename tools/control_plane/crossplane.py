@@ -13,11 +13,12 @@ from tools.control_plane.api import Api, ApiError
 from tools.control_plane.certificates import Authority
 from tools.control_plane.kubernetes import listens
 from tools.control_plane.layout import NAMESPACE, Layout, Ports
+from tools.control_plane.modules import module_folder
 from tools.control_plane.processes import Processes
 from tools.control_plane.waiting import wait_for
 from tools.errors import ToolError, last_lines
 from tools.manifests import load
-from tools.toolchain import CORE, find_go
+from tools.toolchain import CORE
 
 MANIFESTS = paths.ROOT / "tools" / "control-plane" / "manifests"
 _ROOT_CA, _SERVER, _CLIENT = "crossplane-root-ca", "crossplane-tls-server", "crossplane-tls-client"
@@ -84,25 +85,9 @@ def ready(ports: Ports) -> bool:
         return False
 
 
-def source() -> Path:
-    """Return the folder of core's Go module: its CRDs and webhook configurations."""
-    go = str(find_go(CORE))
-    command = [go, "list", "-m", "-f", "{{.Dir}}", CORE.module]
-    environment = os.environ | {"GOTOOLCHAIN": "local", "GOFLAGS": ""}
-    for first in ([go, "mod", "download", CORE.module], None):
-        done = subprocess.run(
-            command, cwd=CORE.source, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode == 0 and done.stdout.strip():
-            return Path(done.stdout.strip())
-        if first:
-            subprocess.run(first, cwd=CORE.source, env=environment, check=False)
-    raise ToolError(f"`{' '.join(command)}` does not find Crossplane's CRDs:\n{last_lines(done.stderr)}")
-
-
 def _initialize(layout: Layout, ports: Ports) -> None:
     """Do what the chart's init container does."""
-    cluster = source() / "cluster"
+    cluster = module_folder(CORE) / "cluster"
     command = [
         *(_binary(), "core", "init", f"--namespace={NAMESPACE}"),
         f"--cr-ds-path={cluster / 'crds'}",

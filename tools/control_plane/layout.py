@@ -1,5 +1,6 @@
 """Where a control plane keeps what it has, and who its users are."""
 
+import base64
 import json
 import secrets
 import socket
@@ -19,6 +20,10 @@ USERS = {
     "scheduler": ("system:kube-scheduler", ""),
     # As the service accounts that Crossplane's chart makes: its roles are bound to these.
     "crossplane": (f"system:serviceaccount:{NAMESPACE}:crossplane", "system:serviceaccounts"),
+    "provider-kubernetes": (
+        f"system:serviceaccount:{NAMESPACE}:provider-kubernetes",
+        "system:serviceaccounts",
+    ),
     "rbac-manager": (f"system:serviceaccount:{NAMESPACE}:rbac-manager", "system:serviceaccounts"),
 }
 """The name that a kubeconfig's file has, the user, and its group."""
@@ -36,6 +41,9 @@ class Ports:
     webhooks: int
     metrics: int
     health: int
+    provider_metrics: int
+    provider_health: int
+    provider_webhooks: int
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,13 @@ class Layout:
         config = json.loads(self.kubeconfig(user).read_text())
         host = config["clusters"][0]["cluster"]["server"].removeprefix("https://")
         return Api(host, self.certificates / "ca.crt", config["users"][0]["user"]["token"])
+
+    def portable_kubeconfig(self) -> str:
+        """Return the administrator's kubeconfig with everything in it, as a Secret holds one."""
+        config = json.loads(self.kubeconfig().read_text())
+        authority = Path(config["clusters"][0]["cluster"].pop("certificate-authority")).read_bytes()
+        config["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(authority).decode()
+        return json.dumps(config)
 
     def _kubeconfig(self, port: int, name: str, token: str) -> dict[str, object]:
         authority = str(self.certificates / "ca.crt")

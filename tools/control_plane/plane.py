@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 from tools import paths
-from tools.control_plane import crossplane, extensions, functions, kubernetes
+from tools.control_plane import crossplane, extensions, functions, kubernetes, providers
 from tools.control_plane.api import Api, condition
 from tools.control_plane.certificates import Authority, signing_key
 from tools.control_plane.layout import Layout, Ports, free_ports
@@ -68,6 +68,8 @@ def _start(processes: Processes, layout: Layout, core_arguments: Sequence[str]) 
     with _step("CRDs of providers and components"):
         extensions.install(api)
         wait_for("the CRDs to be established", lambda: extensions.established(api))
+    with _step("provider-kubernetes"):
+        providers.start(processes, layout, ports, api, authority)
     with _step("functions"):
         functions.start(processes, api, authority)
     with _step("XRDs and compositions"):
