@@ -49,15 +49,6 @@ class Servers:
         """The address of each function."""
         return {name: server.target for name, server in self.by_name.items()}
 
-    def log_tail(self) -> str:
-        """Return the last lines that each function logged, with its name."""
-        parts = [
-            f"{name} logged:\n{last_lines(server.log.read_text(errors='replace'))}"
-            for name, server in self.by_name.items()
-            if server.log.stat().st_size
-        ]
-        return "\n".join(parts)
-
 
 @contextlib.contextmanager
 def running(

@@ -71,6 +71,13 @@ def stay(request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placemen
             f"{spec.replicas.min} replicas need a volume that several nodes can read, and this Model's is "
             "for one: keep spec.replicas.min at 1, or delete this Model and claim it again",
         )
+    most = pool.nodes.max * (pool.gpus_per_node // recorded.gpus)
+    if spec.replicas.min > most:
+        return _refuse(
+            "PoolTooSmall",
+            f"{spec.replicas.min} replicas of {recorded.gpus} GPUs do not fit node pool {pool.name}, which "
+            f"holds {most}: lower spec.replicas.min, or ask the owner of {recorded.claim} for more nodes",
+        )
     if recorded.asked == asked(spec) and size is not None:
         # A newer catalog would size it otherwise; that is no reason to move what runs.
         return Placed(_refreshed(spec, recorded, cluster, pool), placed_on(recorded), size)

@@ -323,6 +323,20 @@ def test_replicas_need_a_volume_made_for_them() -> None:
     assert volume["spec"]["accessModes"] == ["ReadWriteMany"]
 
 
+def test_more_replicas_than_the_pool_holds() -> None:
+    shared = cluster("eu", allowed=["*"], sharedStorage=True)
+    made = compose(request(SPEC, shared))
+    asked = request({**SPEC, "replicas": {"min": 5}}, shared, status=dict(made.status), observed=live(made))
+    outcome = compose(asked)
+    condition = outcome.conditions[0]
+    assert isinstance(condition, Condition)
+    assert (condition.reason, outcome.resources, outcome.complete) == ("PoolTooSmall", (), False)
+    assert condition.text == (
+        "[model] 5 replicas of 1 GPUs do not fit node pool l4, which holds 4: lower spec.replicas.min, or ask "
+        "the owner of platform/eu for more nodes. The Model goes on as it was"
+    )
+
+
 def test_a_volume_never_shrinks() -> None:
     """Not when the same model turns out smaller, and not after a change to a smaller model."""
     _, smaller = again({**SPEC, "architecture": HOUSE | {"parametersBillions": 1.0}})
