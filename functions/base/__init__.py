@@ -6,7 +6,7 @@ Reading order: `outcome` (what a function decides), `request` (what it is asked)
 
 from .conditions import Condition, Progress, Status, Whose
 from .errors import Invalid, Unanswered
-from .naming import HELM_RELEASE, LABEL, digest, unique_name
+from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
 from .outcome import Function, Outcome, Readiness, Resource, condition_true, exists
 from .policies import DIES_WITH_CLUSTER
 from .request import Claim, Request, Selector, parse
@@ -33,6 +33,7 @@ __all__ = [
     "condition_true",
     "digest",
     "exists",
+    "label_value",
     "parse",
     "unique_name",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-__all__ = ["HELM_RELEASE", "LABEL", "digest", "unique_name"]
+__all__ = ["HELM_RELEASE", "LABEL", "digest", "label_value", "unique_name"]
 
 LABEL = 63
 """Characters in a DNS label, so in most names of Kubernetes objects."""
@@ -21,6 +21,11 @@ _OUTSIDE = re.compile(r"[^a-z0-9]+")
 def digest(*parts: str, digits: int = _DIGEST) -> str:
     """Return hexadecimal digits, six unless told otherwise, that stand for exactly these parts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:digits]
+
+
+def label_value(name: str) -> str:
+    """Return an object's name as a label's value: itself, where it is short enough."""
+    return name if len(name) <= LABEL else unique_name(name)
 
 
 def unique_name(

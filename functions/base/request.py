@@ -34,6 +34,8 @@ class Selector:
     kind: str
     name: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
+    namespace: str = ""
+    """Of namespaced kinds; empty for all namespaces."""
 
 
 @dataclass

@@ -207,6 +207,8 @@ def _write_requirements(response: fnv1.RunFunctionResponse, request: Request) ->
     for key, selector in request.requirements.items():
         wanted = response.requirements.resources[key]
         wanted.api_version, wanted.kind = selector.api_version, selector.kind
+        if selector.namespace:
+            wanted.namespace = selector.namespace
         if selector.name is not None:
             wanted.match_name = selector.name
         else:

@@ -19,6 +19,7 @@ from .endpoint import connection, endpoint
 from .namespace import namespace, network_policies, service
 from .place import Placed, place
 from .plan import Plan, make_plan
+from .record import record
 from .stay import record_is_lost, recorded_placement, stay, storage
 from .weights import download, is_download, is_volume, keep, token, volume, volume_name
 from .workload import deployment
@@ -98,6 +99,7 @@ def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list
         serving = Resource(serving.name, None, serving.after, serving.ready, waits_for="the new weights")
         called = [Resource(r.name, None, ready=r.ready, waits_for="the new weights") for r in called]
     return [
+        record(plan),
         namespace(plan),
         *network_policies(plan),
         *token(plan),

@@ -109,6 +109,8 @@ def _selects(selector: fnv1.ResourceSelector, resource: Mapping[str, Any]) -> bo
     if (resource["apiVersion"], resource["kind"]) != (selector.api_version, selector.kind):
         return False
     metadata = resource["metadata"]
+    if selector.HasField("namespace") and metadata.get("namespace") != selector.namespace:
+        return False
     if selector.HasField("match_name"):
         return bool(metadata["name"] == selector.match_name)
     labels = metadata.get("labels", {})

@@ -54,6 +54,7 @@ def reason(outcome: Outcome) -> str:
 
 def test_names() -> None:
     assert [r.name for r in first().resources] == [
+        "vllm/placed",
         "vllm/namespace",
         "vllm/network-policy-default-deny",
         "vllm/network-policy-serving",

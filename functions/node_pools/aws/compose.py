@@ -16,7 +16,7 @@ from functions.base import (
     condition_true,
 )
 
-from .. import access
+from .. import access, usages
 from ..plan import summary
 from . import addons, admins, control_plane, iam, network, pools
 from .plan import Plan, make, pool_resource
@@ -57,11 +57,33 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
     )
     parts["NodePoolsReady"].append(addons.storage_class(plan))
     return Outcome(
-        resources=_in_order([resource for part in parts.values() for resource in part]),
+        resources=_in_order(
+            [
+                *(resource for part in parts.values() for resource in part),
+                *_removal(plan, parts["ControlPlaneReady"]),
+                *usages.guards(request, plan.namespace),
+            ]
+        ),
         conditions=_conditions(request, plan, parts),
         status=_status(request, plan),
         notes=tuple(_notes(request, plan)),
     )
+
+
+def _removal(plan: Plan, resources: list[Resource]) -> list[Resource]:
+    """Compose the order in which the cluster goes.
+
+    What reaches into it goes first, as long as it answers. Its roles go last: EKS removes
+    its network interfaces with them, and those that stay keep the subnets from going.
+    """
+    named = {resource.name.partition("/")[2]: resource for resource in resources}
+    cluster, way_in = named["cluster"], named[access.KUBERNETES.partition("/")[2]]
+    roles = [*iam.attachments(iam.CLUSTER_ROLE), *iam.attachments(iam.NODE_ROLE)]
+    return [
+        usages.goes_after(plan.composite, cluster, way_in),
+        usages.goes_after(plan.composite, named["cluster-auth"], way_in),
+        *(usages.goes_after(plan.composite, named[role], cluster) for role in roles),
+    ]
 
 
 def _notes(request: Request, plan: Plan) -> Iterator[str]:

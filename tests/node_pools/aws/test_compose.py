@@ -60,6 +60,11 @@ NAMES = {
     "provider-config-helm",
     "reachable",
     "storage-class",
+    # the order in which they go
+    "cluster-last",
+    "cluster-auth-last",
+    "role-cluster-cluster-last",
+    *(f"role-node-{policy}-last" for policy in ("worker", "registry", "cni")),
 }
 """Composed resources' names. They never change: a new name is a new resource in AWS."""
 

@@ -1,0 +1,18 @@
+"""The record that a placed Model leaves beside its cluster, and how the cluster finds it.
+
+A ConfigMap in the platform namespace, where tenants cannot write: its labels are believed.
+It never changes while a Model stays where it is, so it wakes the cluster twice in its life.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CLUSTER", "CLUSTER_POOL", "GPUS", "MODEL"]
+
+CLUSTER = "freehold.dev/cluster"
+"""Label: the XInferenceCluster's name, as far as a label holds it."""
+CLUSTER_POOL = "freehold.dev/node-pool"
+"""Label: the node pool's name."""
+GPUS = "freehold.dev/gpus"
+"""Label: GPUs of all the Model's replicas."""
+MODEL = "model"
+"""Key of its data: the Model's claim, as namespace/name."""

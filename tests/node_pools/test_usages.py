@@ -1,0 +1,141 @@
+"""A cluster in use is not deleted, and a cluster goes in order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.base import Request, Resource, Selector
+from functions.node_pools.compose import FUNCTION
+from functions.vllm.compose import FUNCTION as VLLM
+from tests.node_pools.requests import COMPOSITE, aws, cluster, existing
+from tests.vllm import world
+
+GUARDS = ("node-pools/in-use", "node-pools/claim-in-use")
+
+
+def record(model: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"model": model}}
+
+
+def asked(spec: dict[str, Any], *models: str, **more: Any) -> Request:
+    return replace(cluster(spec, **more), answers={"models": tuple(map(record, models))})
+
+
+def guards(request: Request) -> dict[str, Resource]:
+    return {r.name: r for r in FUNCTION.compose(request).resources if r.name in GUARDS}
+
+
+@pytest.mark.parametrize("spec", [aws(), existing()], ids=["aws", "existing"])
+def test_claim_and_composite_are_guarded(spec: dict[str, Any]) -> None:
+    # Proves: the whole manifests; each names every Model.
+    found = {n: r.manifest for n, r in guards(asked(spec, "b/two", "a/one")).items()}
+    reason = "Models a/one, b/two run on it: delete those first"
+    name = f"{COMPOSITE}-in-use-2bc83a"
+    assert found == {
+        "node-pools/in-use": {
+            "apiVersion": "protection.crossplane.io/v1beta1",
+            "kind": "ClusterUsage",
+            "metadata": {"name": name},
+            "spec": {
+                "of": {
+                    "apiVersion": "freehold.dev/v1alpha1",
+                    "kind": "XInferenceCluster",
+                    "resourceRef": {"name": COMPOSITE},
+                },
+                "reason": reason,
+            },
+        },
+        "node-pools/claim-in-use": {
+            "apiVersion": "protection.crossplane.io/v1beta1",
+            "kind": "Usage",
+            "metadata": {"name": name, "namespace": "platform"},
+            "spec": {
+                "of": {
+                    "apiVersion": "freehold.dev/v1alpha1",
+                    "kind": "InferenceCluster",
+                    "resourceRef": {"name": "eu-prod"},
+                },
+                "reason": reason,
+            },
+        },
+    }
+
+
+def test_one_model_is_told_as_one() -> None:
+    guard = guards(asked(existing(), "a/one"))["node-pools/in-use"].manifest
+    assert guard is not None
+    assert guard["spec"]["reason"] == "Model a/one runs on it: delete that first"
+
+
+def test_many_models_are_not_all_named() -> None:
+    guard = guards(asked(existing(), *(f"a/m{i:02}" for i in range(13))))["node-pools/in-use"].manifest
+    assert guard is not None
+    assert guard["spec"]["reason"].startswith("Models a/m00, a/m01, ")
+    assert guard["spec"]["reason"].endswith(", a/m09 and 3 more run on it: delete those first")
+
+
+def test_a_cluster_without_models_may_go() -> None:
+    assert guards(asked(existing())) == {}
+
+
+def test_a_composite_without_a_claim_has_one_guard() -> None:
+    assert list(guards(asked(existing(), "a/one", claim={}))) == ["node-pools/in-use"]
+
+
+def test_an_unanswered_requirement_keeps_the_guards() -> None:
+    # Proves: a guard goes only because it is known that no Model is left.
+    live = {name: {"metadata": {"name": "x"}} for name in GUARDS}
+    found = guards(cluster(existing(), observed=live))
+    assert {name: guard.manifest for name, guard in found.items()} == dict.fromkeys(GUARDS)
+    assert FUNCTION.compose(cluster(existing(), observed=live)).complete
+
+
+def test_only_records_of_the_platform_namespace_are_believed() -> None:
+    # Proves: a tenant cannot keep somebody's cluster from being deleted with a ConfigMap of its own.
+    request = cluster(existing(), given={"platformNamespace": "infra"})
+    FUNCTION.compose(request)
+    labels = (("freehold.dev/cluster", COMPOSITE),)
+    assert request.requirements["models"] == Selector("v1", "ConfigMap", labels=labels, namespace="infra")
+
+
+def test_a_placed_model_leaves_the_record_that_its_cluster_looks_for() -> None:
+    # Proves: both ends of the contract, by the functions themselves.
+    request = world.request({"model": "Qwen/Qwen3-8B"}, world.cluster(allowed=["*"]))
+    found = next(r.manifest for r in VLLM.compose(request).resources if r.name == "vllm/placed")
+    assert found is not None
+    assert found["metadata"]["namespace"] == "crossplane-system"
+    assert found["metadata"]["labels"] == {
+        "freehold.dev/model": found["metadata"]["labels"]["freehold.dev/model"],
+        "freehold.dev/cluster": "eu-prod-x1",
+        "freehold.dev/node-pool": "l4",
+        "freehold.dev/gpus": "1",
+    }
+    assert found["data"] == {"model": "team-a/qwen"}
+
+
+def test_a_part_goes_after_another() -> None:
+    # Proves: the cluster answers until nothing reaches into it, and its roles go last.
+    resources = {r.name: r for r in FUNCTION.compose(cluster(aws())).resources}
+    order = {
+        (usage["of"]["kind"], usage["of"]["resourceRef"]["name"], usage["by"]["kind"])
+        for name, r in resources.items()
+        if name.endswith("-last") and r.manifest
+        for usage in [r.manifest["spec"]]
+    }
+
+    def made(name: str) -> str:
+        manifest = resources[f"node-pools/{name}"].manifest
+        assert manifest is not None
+        return str(manifest["metadata"]["name"])
+
+    attachments = ("role-cluster-cluster", "role-node-worker", "role-node-registry", "role-node-cni")
+    assert order == {
+        ("Cluster", made("cluster"), "ProviderConfig"),
+        ("ClusterAuth", made("cluster-auth"), "ProviderConfig"),
+        *(("RolePolicyAttachment", made(name), "Cluster") for name in attachments),
+    }
+    last = resources["node-pools/cluster-last"]
+    assert last.after == ("node-pools/cluster", "node-pools/provider-config-kubernetes")
