@@ -44,9 +44,12 @@ def composite(api: Api, claim: Manifest) -> Manifest:
 
 
 def composed(api: Api, claim: Manifest) -> list[Manifest]:
-    """Return everything that a claim's XR composes, as it lives."""
-    references = _references(api, claim)
-    return [api.get(r["apiVersion"], r["kind"], r["name"], r.get("namespace", "")) for r in references]
+    """Return everything that a claim's XR composes, as far as it lives: references come first."""
+    found = [
+        api.find(r["apiVersion"], r["kind"], r["name"], r.get("namespace", ""))
+        for r in _references(api, claim)
+    ]
+    return [resource for resource in found if resource is not None]
 
 
 def _references(api: Api, claim: Manifest) -> list[Manifest]:

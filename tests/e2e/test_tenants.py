@@ -1,0 +1,228 @@
+"""Two teams on one control plane: what one may do, and what it cannot do to the other."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.e2e.conftest import Plane
+from tests.e2e.observing import composed, composite, refreshed
+from tests.e2e.people import member
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_placed, wait_told
+from tools import paths
+from tools.control_plane.api import Api, ApiError
+from tools.control_plane.layout import NAMESPACE
+from tools.control_plane.waiting import wait_for
+from tools.manifests import Manifest, load
+
+FORBIDDEN = 403
+
+
+@dataclass(frozen=True)
+class Teams:
+    """The API as each sees it."""
+
+    a: Api
+    b: Api
+    platform: Api
+
+
+@pytest.fixture(scope="module")
+def teams(api: Api) -> Teams:
+    return Teams(
+        member(api, "team-a"), member(api, "team-b"), member(api, OWNER, role="freehold-platform-team")
+    )
+
+
+@pytest.fixture(scope="module")
+def shared(control_plane: Plane) -> Iterator[Manifest]:
+    """A cluster that admits both."""
+    claim = existing(control_plane, "shared", allowed=["team-a", "team-b"])
+    yield claim
+    delete(control_plane.api, claim)
+
+
+@pytest.fixture(scope="module")
+def same_named(api: Api, teams: Teams, shared: Manifest) -> Iterator[tuple[Manifest, Manifest]]:
+    """A Model of each team, of one name, claimed by the team itself."""
+    chosen = {"cluster": {"namespace": OWNER, "name": shared["metadata"]["name"]}}
+    claims = (model("team-a", "chat", **chosen), model("team-b", "chat", **chosen))
+    for claim, team in zip(claims, (teams.a, teams.b), strict=True):
+        team.apply(claim)
+        wait_placed(team, claim)
+        wait_for("the namespace", lambda claim=claim: bool(_object(api, claim, "vllm/namespace")))  # type: ignore[misc]
+    yield claims
+    for claim in claims:
+        ask_to_go(api, claim)
+
+
+def _object(api: Api, claim: Manifest, name: str) -> Manifest | None:
+    made = {
+        r["metadata"]["annotations"]["crossplane.io/composition-resource-name"]: r
+        for r in composed(api, claim)
+    }
+    return made.get(name)
+
+
+def names(api: Api, claim: Manifest) -> set[tuple[str, str, str]]:
+    return {(r["kind"], r["metadata"]["namespace"], r["metadata"]["name"]) for r in composed(api, claim)}
+
+
+def refused(team: Api, manifest: Manifest) -> str:
+    with pytest.raises(ApiError) as error:
+        team.create(manifest)
+    assert error.value.code == FORBIDDEN
+    return str(error.value)
+
+
+def test_same_named_models_share_nothing(api: Api, same_named: tuple[Manifest, Manifest]) -> None:
+    one, other = same_named
+    assert names(api, one).isdisjoint(names(api, other))
+    places = [refreshed(api, claim)["status"]["placement"]["namespace"] for claim in same_named]
+    assert len(set(places)) == 2
+
+
+def test_each_team_reads_its_own_model_and_no_other(
+    teams: Teams, same_named: tuple[Manifest, Manifest]
+) -> None:
+    one, other = same_named
+    assert refreshed(teams.a, one)["status"]["endpoint"]["model"] == "Qwen/Qwen3-8B"
+    with pytest.raises(ApiError, match="forbidden"):
+        refreshed(teams.a, other)
+
+
+def test_a_team_claims_in_its_namespace_alone(teams: Teams) -> None:
+    assert "team-b" in refused(teams.a, model("team-b", "intruder"))
+
+
+@pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+def test_the_platform_namespace_is_closed(teams: Teams, kind: str) -> None:
+    """Kubeconfigs stand there, and the records by which clusters know their Models."""
+    with pytest.raises(ApiError, match="forbidden"):
+        teams.a.items("v1", kind, NAMESPACE)
+    refused(teams.a, {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x", "namespace": NAMESPACE}})
+
+
+def test_a_team_cannot_reach_into_a_cluster_by_itself(teams: Teams) -> None:
+    """Neither an Object of its own, nor a composite, a composition or a cluster."""
+    spec = {"forProvider": {"manifest": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}}}}
+    for namespace in ("team-a", NAMESPACE):
+        metadata = {"name": "x", "namespace": namespace}
+        refused(
+            teams.a,
+            {
+                "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
+                "kind": "Object",
+                "metadata": metadata,
+                "spec": spec,
+            },
+        )
+    xr = {"apiVersion": "freehold.dev/v1alpha1", "kind": "XModel", "metadata": {"name": "x"}}
+    refused(teams.a, {**xr, "spec": {"model": "Qwen/Qwen3-8B"}})
+    composition = load(paths.COMPOSITIONS / "model.yaml")[0]
+    refused(teams.a, {**composition, "metadata": {"name": "mine"}})
+
+
+def test_a_cluster_that_does_not_admit_a_team_takes_none_of_its_models(
+    control_plane: Plane, api: Api, teams: Teams
+) -> None:
+    closed = existing(control_plane, "closed", allowed=["team-a"])
+    claim = model("team-b", "uninvited", cluster={"namespace": OWNER, "name": "closed"})
+    teams.b.apply(claim)
+    wait_told(teams.b, claim, "closed")
+    message = "\n".join(
+        c["message"] for c in refreshed(teams.b, claim)["status"]["conditions"] if "message" in c
+    )
+    assert "team-b" in message
+    assert composed(api, claim) == []
+    ask_to_go(api, claim)
+    delete(api, closed)
+
+
+def test_a_label_opens_no_door(api: Api, teams: Teams, shared: Manifest) -> None:
+    """A tenant's labels and annotations on its claim are not believed."""
+    claim = model("team-b", "labelled", cluster={"namespace": OWNER, "name": "nowhere"})
+    claim["metadata"]["labels"] = {
+        "crossplane.io/claim-namespace": OWNER,
+        "crossplane.io/claim-name": shared["metadata"]["name"],
+    }
+    teams.b.apply(claim)
+    wait_told(teams.b, claim, "nowhere")
+    assert composite(api, claim)["spec"]["claimRef"]["namespace"] == "team-b"
+    assert composed(api, claim) == []
+    ask_to_go(api, claim)
+
+
+def test_a_kubeconfig_is_looked_for_beside_the_claim(control_plane: Plane, api: Api) -> None:
+    """Whoever may claim clusters in one namespace cannot use the Secret of another."""
+    team = member(api, "team-b", role="freehold-platform-team")
+    existing(control_plane, "shared", allowed=["team-a", "team-b"])
+    claim: Manifest = {
+        "apiVersion": "freehold.dev/v1alpha1",
+        "kind": "InferenceCluster",
+        "metadata": {"name": "borrowed", "namespace": "team-b"},
+        "spec": {
+            "existing": {"kubeconfigSecretRef": {"name": "shared-kubeconfig"}},
+            "nodePools": [{"name": "l4", "gpu": {"model": "L4"}, "nodes": {"min": 1, "max": 1}}],
+        },
+    }
+    team.apply(claim)
+    wait_told(team, claim, "team-b/shared-kubeconfig")
+    configs = [r for r in composed(api, claim) if r["kind"] == "ProviderConfig"]
+    references = [r["spec"]["credentials"]["secretRef"]["namespace"] for r in configs]
+    assert references == ["team-b"] * len(configs)
+    assert configs
+    ask_to_go(api, claim)
+
+
+def test_a_token_is_taken_from_the_claims_own_namespace(api: Api, teams: Teams, shared: Manifest) -> None:
+    """Naming another team's Secret finds nothing, and says so."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hub", "namespace": "team-a"}}
+    teams.a.apply({**secret, "data": {"token": base64.b64encode(b"team-a's").decode()}})
+    claim = model(
+        "team-b",
+        "borrower",
+        cluster={"namespace": OWNER, "name": shared["metadata"]["name"]},
+        source={"huggingFace": {"tokenSecretRef": {"name": "hub"}}},
+    )
+    teams.b.apply(claim)
+    wait_placed(teams.b, claim)
+    wait_for("the token's Object", lambda: bool(_object(api, claim, "vllm/hub-token")))
+    made = _object(api, claim, "vllm/hub-token")
+    assert made is not None
+    assert made["spec"]["references"][0]["patchesFrom"]["namespace"] == "team-b"
+    wait_told(teams.b, claim, "hub")
+    place = refreshed(teams.b, claim)["status"]["placement"]["namespace"]
+    copied = api.find("v1", "Secret", "hub-token", place)
+    assert copied is None or not copied.get("data")
+    ask_to_go(api, claim)
+
+
+def test_a_claim_cannot_choose_its_composition(api: Api, teams: Teams, shared: Manifest) -> None:
+    """The XRD's enforced composition wins over what a claim names."""
+    composition = load(paths.COMPOSITIONS / "model.yaml")[0]
+    api.apply({**composition, "metadata": {"name": "planted"}})
+    claim = model(
+        "team-a",
+        "chooser",
+        compositionRef={"name": "planted"},
+        cluster={"namespace": OWNER, "name": shared["metadata"]["name"]},
+    )
+    teams.a.apply(claim)
+    wait_placed(teams.a, claim)
+    assert composite(api, claim)["spec"]["compositionRef"]["name"] == "model"
+    api.delete({**composition, "metadata": {"name": "planted"}})
+    ask_to_go(api, claim)
+
+
+def test_deleting_one_leaves_the_other(api: Api, teams: Teams, same_named: tuple[Manifest, Manifest]) -> None:
+    one, other = same_named
+    before = {r["metadata"]["uid"] for r in composed(api, other)}
+    place = refreshed(teams.b, other)["status"]["placement"]["namespace"]
+    namespace = api.get("v1", "Namespace", place)["metadata"]["uid"]
+    delete(teams.a, one)
+    assert {r["metadata"]["uid"] for r in composed(api, other)} >= before
+    assert api.get("v1", "Namespace", place)["metadata"]["uid"] == namespace

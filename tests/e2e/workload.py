@@ -1,0 +1,104 @@
+"""A cluster to place Models on: this very one, reached by a kubeconfig like any other."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tests.e2e.conftest import Plane
+from tests.e2e.observing import FREEHOLD, refreshed, told
+from tools.control_plane.api import Api, ApiError, condition, identity
+from tools.control_plane.waiting import wait_for
+from tools.manifests import Manifest
+
+OWNER = "platform"
+"""The namespace of those who claim clusters."""
+L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 2}}
+
+
+def existing(
+    plane: Plane, name: str, pools: Sequence[Mapping[str, Any]] = (L4,), allowed: Sequence[str] = ("*",)
+) -> Manifest:
+    """Claim a cluster that is there already; return the claim once its API has answered."""
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": f"{name}-kubeconfig", "namespace": OWNER},
+        "data": {"kubeconfig": base64.b64encode(plane.layout.portable_kubeconfig().encode()).decode()},
+    }
+    claim: Manifest = {
+        "apiVersion": FREEHOLD,
+        "kind": "InferenceCluster",
+        "metadata": {"name": name, "namespace": OWNER},
+        "spec": {
+            "existing": {
+                "kubeconfigSecretRef": {"name": f"{name}-kubeconfig"},
+                "storageClassName": "shared",
+                "sharedStorage": True,
+            },
+            "nodePools": [dict(pool) for pool in pools],
+            "allowedNamespaces": list(allowed),
+        },
+    }
+    plane.api.apply(secret)
+    plane.api.apply(claim)
+    wait_for(f"{name} to be reached", lambda: _holds(plane.api, claim, "ControlPlaneReady"))
+    return claim
+
+
+def model(namespace: str, name: str, **spec: Any) -> Manifest:
+    """Return the claim of a Model."""
+    return {
+        "apiVersion": FREEHOLD,
+        "kind": "Model",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"model": "Qwen/Qwen3-8B", **spec},
+    }
+
+
+def wait_placed(api: Api, claim: Manifest) -> Manifest:
+    """Return a Model once it has a place."""
+    try:
+        wait_for("a place", lambda: _holds(api, claim, "Placed"))
+    except Exception as error:
+        raise AssertionError("\n".join(told(refreshed(api, claim)))) from error
+    return refreshed(api, claim)
+
+
+def wait_told(api: Api, claim: Manifest, words: str, seconds: float = 60) -> None:
+    """Return once a claim's conditions say these words."""
+    try:
+        wait_for(words, lambda: words in "\n".join(told(refreshed(api, claim))), seconds)
+    except Exception as error:
+        raise AssertionError(f"not told {words!r}:\n" + "\n".join(told(refreshed(api, claim)))) from error
+
+
+def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
+    """Delete claims, and return once they are gone; a cluster goes when its Models are gone."""
+    for claim in claims:
+        ask_to_go(api, claim)
+    for claim in claims:
+        name = claim["metadata"]["name"]
+        wait_for(f"{name} to be gone", lambda claim=claim: _gone(api, claim), seconds)  # type: ignore[misc]
+
+
+def ask_to_go(api: Api, claim: Manifest) -> None:
+    """Delete a claim if it is there and nothing keeps it, and do not wait."""
+    try:
+        api.delete(claim)
+    except ApiError as error:
+        if error.code not in {http.client.NOT_FOUND, http.client.CONFLICT}:
+            raise
+
+
+def _gone(api: Api, claim: Manifest) -> bool:
+    found = api.find(*identity(claim))
+    if found is not None and "deletionTimestamp" not in found["metadata"]:
+        ask_to_go(api, claim)
+    return found is None
+
+
+def _holds(api: Api, claim: Manifest, type_: str) -> bool:
+    return bool(condition(refreshed(api, claim), type_).get("status") == "True")
