@@ -1,12 +1,8 @@
-"""An authority of this control plane's own, and what it signs, made by openssl."""
+"""An authority of this control plane's own, and what it signs."""
 
-import shutil
-import subprocess
 from pathlib import Path
 
-from tools.errors import ToolError, last_lines
-
-_DAYS = "3650"
+import trustme
 
 
 class Authority:
@@ -14,19 +10,12 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         """Make the authority."""
-        if shutil.which("openssl") is None:
-            raise ToolError(
-                "a control plane needs openssl for its certificates: install it (apt install openssl)"
-            )
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        # Crossplane reads the key of its authority as PKCS #1 alone.
-        _openssl("genrsa", "-traditional", "-out", str(self.key), "2048")
-        _openssl(
-            *("req", "-x509", "-new", "-key", str(self.key), "-out", str(self.certificate)),
-            *("-days", _DAYS, "-subj", "/CN=freehold-control-plane"),
-            *("-addext", "keyUsage=critical,keyCertSign,cRLSign"),
-        )
+        # Crossplane reads the key of its authority as PKCS #1 alone, so it must be an RSA key.
+        self._authority = trustme.CA(key_type=trustme.KeyType.RSA)
+        self.certificate.write_bytes(self._authority.cert_pem.bytes())
+        _write_key(self.key, self._authority.private_key_pem)
 
     @property
     def certificate(self) -> Path:
@@ -42,25 +31,19 @@ class Authority:
         """Return a new folder of tls.crt, tls.key and ca.crt for a server at 127.0.0.1 and the hosts."""
         folder = self.folder / name
         folder.mkdir()
-        key, request, extensions = folder / "tls.key", folder / "tls.csr", folder / "extensions"
-        names = ",".join(["IP:127.0.0.1", "DNS:localhost", *(f"DNS:{host}" for host in hosts)])
-        extensions.write_text(f"subjectAltName={names}\nextendedKeyUsage=serverAuth\n")
-        _openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", str(key))
-        _openssl("req", "-new", "-key", str(key), "-subj", f"/CN={name}", "-out", str(request))
-        _openssl(
-            *("x509", "-req", "-in", str(request), "-CA", str(self.certificate), "-CAkey", str(self.key)),
-            *("-days", _DAYS, "-extfile", str(extensions), "-out", str(folder / "tls.crt")),
-        )
-        shutil.copy(self.certificate, folder / "ca.crt")
+        signed = self._authority.issue_cert("127.0.0.1", "localhost", *hosts, common_name=name)
+        (folder / "tls.crt").write_bytes(signed.cert_chain_pems[0].bytes())
+        _write_key(folder / "tls.key", signed.private_key_pem)
+        (folder / "ca.crt").write_bytes(self.certificate.read_bytes())
         return folder
 
 
 def signing_key(path: Path) -> None:
     """Write a key that service account tokens are signed with."""
-    _openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", str(path))
+    # The key of an authority that signs no certificate: no more is needed than a new key.
+    _write_key(path, trustme.CA().private_key_pem)
 
 
-def _openssl(*arguments: str) -> None:
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise ToolError(f"`openssl {arguments[0]}` failed:\n{last_lines(done.stderr)}")
+def _write_key(path: Path, key: trustme.Blob) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(key.bytes())
