@@ -27,6 +27,8 @@ TICK_SECONDS = 10
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _RUNTIME_VERSION = ("github.com/crossplane/crossplane-runtime/v2/pkg/version.version={version}",)
+# Where the RBAC manager serves its metrics, which no flag changes: else port 8080 of every address.
+_FREE_METRICS_PORT = "sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=127.0.0.1:0"
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ CORE = Tool(
     # The first that watches required resources, which the functions count on.
     oldest=(2, 4, 0),
     minutes=3,
+    variables=(*_RUNTIME_VERSION, _FREE_METRICS_PORT),
 )
 
 

@@ -20,13 +20,12 @@ from tools.errors import ToolError, last_lines
 from tools.manifests import load
 from tools.toolchain import CORE
 
+RBAC_MANAGER = "crossplane-rbac-manager"
 MANIFESTS = paths.ROOT / "tools" / "control-plane" / "manifests"
 _ROOT_CA, _SERVER, _CLIENT = "crossplane-root-ca", "crossplane-tls-server", "crossplane-tls-client"
 _INIT_SECONDS = 120
 _INIT_TRIES = 5
 """It does not wait for the CRDs that it installs; a pod's init container is restarted, too."""
-_RBAC_MANAGER_PORT = 8080
-"""Its metrics; no flag changes it."""
 
 
 def start(
@@ -37,7 +36,10 @@ def start(
     authority: Authority,
     core_arguments: Sequence[str] = (),
 ) -> None:
-    """Start core and the RBAC manager, and return when core is ready."""
+    """Start core and the RBAC manager, and return when core is ready.
+
+    That the RBAC manager is, shows when there are XRDs.
+    """
     for manifest in load(MANIFESTS / "crossplane.yaml"):
         api.apply(manifest)
     # Core signs with this authority instead of making one; so the functions can have theirs from it too.
@@ -49,14 +51,9 @@ def start(
         _write_secret(api, secret, layout.certificates / secret)
     environment = {"KUBECONFIG": str(layout.kubeconfig("crossplane"))}
     processes.start("crossplane", [*core(layout, ports), *core_arguments], environment)
-    if listens(_RBAC_MANAGER_PORT):
-        raise ToolError(
-            f"something listens on port {_RBAC_MANAGER_PORT}, which Crossplane's RBAC manager needs"
-        )
     environment = {"KUBECONFIG": str(layout.kubeconfig("rbac-manager"))}
-    processes.start("crossplane-rbac-manager", [_binary(), "rbac", "start"], environment)
+    processes.start(RBAC_MANAGER, [_binary(), "rbac", "start"], environment)
     processes.wait("crossplane", lambda: ready(ports))
-    processes.wait("crossplane-rbac-manager", lambda: listens(_RBAC_MANAGER_PORT))
 
 
 def core(layout: Layout, ports: Ports) -> list[str]:
@@ -83,6 +80,13 @@ def ready(ports: Ports) -> bool:
             return answer.status == 200 and listens(ports.webhooks)
     except (URLError, OSError):
         return False
+
+
+def may_compose(api: Api) -> bool:
+    """Say whether the RBAC manager has made core's role for the XRs of every XRD."""
+    xrds = api.items("apiextensions.crossplane.io/v1", "CompositeResourceDefinition")
+    roles = (f"crossplane:composite:{xrd['metadata']['name']}:aggregate-to-crossplane" for xrd in xrds)
+    return all(api.find("rbac.authorization.k8s.io/v1", "ClusterRole", role) for role in roles)
 
 
 def _initialize(layout: Layout, ports: Ports) -> None:

@@ -74,6 +74,8 @@ def _start(processes: Processes, layout: Layout, core_arguments: Sequence[str]) 
         functions.start(processes, api, authority)
     with _step("XRDs and compositions"):
         define(api)
+        # An installed core's RBAC manager ends where port 8080 is taken; ours takes a free one.
+        processes.wait(crossplane.RBAC_MANAGER, lambda: crossplane.may_compose(api))
     return api
 
 
