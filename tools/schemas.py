@@ -83,10 +83,9 @@ def index(files: Iterable[Path]) -> dict[tuple[str, str], Crd]:
 
 
 def own_crds() -> list[Any]:
-    """Return the CRDs in package/: the functions' inputs."""
-    if not paths.PACKAGE.is_dir():
-        return []
-    return [m for m in load(paths.PACKAGE) if m["kind"] == "CustomResourceDefinition"]
+    """Return the CRDs in the functions' packages: their inputs."""
+    folders = sorted(paths.PACKAGE.glob("function-*"))
+    return [m for folder in folders for m in load(folder) if m["kind"] == "CustomResourceDefinition"]
 
 
 class Builtin:

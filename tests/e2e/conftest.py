@@ -15,8 +15,6 @@ from tools.control_plane.layout import Layout
 from tools.control_plane.processes import Processes
 from tools.manifests import Manifest, load
 
-CORE = ("--circuit-breaker-burst=1000",)
-"""Ten times the default: a cluster whose cloud answers at once opens the breaker (test_aws.py)."""
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 
 
@@ -39,7 +37,7 @@ def control_plane() -> Iterator[Plane]:
     """Start a control plane, or use that of `make control-plane` where E2E_REUSE is set."""
     reused = bool(os.environ.get("E2E_REUSE"))
     where = layout.default() if reused else Layout(paths.MADE / "e2e")
-    api = where.api() if reused else plane.up(where, *CORE)
+    api = where.api() if reused else plane.up(where)
     for name in NAMESPACES:
         api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield Plane(where, api)

@@ -3,10 +3,11 @@
 import base64
 import os
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+import yaml
 
 from tools import paths
 from tools.control_plane.api import Api, ApiError
@@ -22,20 +23,14 @@ from tools.toolchain import CORE
 
 RBAC_MANAGER = "crossplane-rbac-manager"
 MANIFESTS = paths.ROOT / "tools" / "control-plane" / "manifests"
+VALUES = paths.ROOT / "package" / "crossplane-values.yaml"
 _ROOT_CA, _SERVER, _CLIENT = "crossplane-root-ca", "crossplane-tls-server", "crossplane-tls-client"
 _INIT_SECONDS = 120
 _INIT_TRIES = 5
 """It does not wait for the CRDs that it installs; a pod's init container is restarted, too."""
 
 
-def start(
-    processes: Processes,
-    layout: Layout,
-    ports: Ports,
-    api: Api,
-    authority: Authority,
-    core_arguments: Sequence[str] = (),
-) -> None:
+def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority) -> None:
     """Start core and the RBAC manager, and return when core is ready.
 
     That the RBAC manager is, shows when there are XRDs.
@@ -50,14 +45,14 @@ def start(
     for secret in (_SERVER, _CLIENT):
         _write_secret(api, secret, layout.certificates / secret)
     environment = {"KUBECONFIG": str(layout.kubeconfig("crossplane"))}
-    processes.start("crossplane", [*core(layout, ports), *core_arguments], environment)
+    processes.start("crossplane", core(layout, ports), environment)
     environment = {"KUBECONFIG": str(layout.kubeconfig("rbac-manager"))}
     processes.start(RBAC_MANAGER, [_binary(), "rbac", "start"], environment)
     processes.wait("crossplane", lambda: ready(ports))
 
 
 def core(layout: Layout, ports: Ports) -> list[str]:
-    """Return core's command: what its chart sets, and packages that run outside of it."""
+    """Return core's command: what its chart sets with our values, and packages that run outside of it."""
     return [
         *(_binary(), "core", "start", f"--namespace={NAMESPACE}"),
         "--package-runtime=External",
@@ -70,7 +65,13 @@ def core(layout: Layout, ports: Ports) -> list[str]:
         f"--tls-client-certs-dir={layout.certificates / _CLIENT}",
         f"--xpkg-cache-dir={_made(layout.folder / 'xpkg')}",
         f"--xfn-cache-dir={_made(layout.folder / 'xfn')}",
+        *shipped_arguments(),
     ]
+
+
+def shipped_arguments() -> list[str]:
+    """Return what our values for Crossplane's chart have core started with."""
+    return list(yaml.safe_load(VALUES.read_text())["args"])
 
 
 def ready(ports: Ports) -> bool:

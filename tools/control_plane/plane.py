@@ -4,7 +4,6 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, fields
 
 from tools import paths
@@ -19,17 +18,14 @@ from tools.manifests import load
 _XRD = "apiextensions.crossplane.io/v1"
 
 
-def up(layout: Layout, *core_arguments: str) -> Api:
-    """Start a control plane from nothing; return its API once our XRDs are established.
-
-    Crossplane core gets the extra arguments.
-    """
+def up(layout: Layout) -> Api:
+    """Start a control plane from nothing; return its API once our XRDs are established."""
     processes = Processes(layout.folder)
     down(layout)
     shutil.rmtree(layout.folder, ignore_errors=True)
     layout.folder.mkdir(parents=True, mode=0o700)
     try:
-        return _start(processes, layout, core_arguments)
+        return _start(processes, layout)
     except BaseException:
         # A Ctrl-C as well. The logs stay.
         processes.stop_all()
@@ -53,7 +49,7 @@ def ports_of(layout: Layout) -> Ports:
     return Ports(**json.loads((layout.folder / "ports.json").read_text()))
 
 
-def _start(processes: Processes, layout: Layout, core_arguments: Sequence[str]) -> Api:
+def _start(processes: Processes, layout: Layout) -> Api:
     ports = Ports(*free_ports(len(fields(Ports))))
     (layout.folder / "ports.json").write_text(json.dumps(asdict(ports)))
     with _step("certificates"):
@@ -64,7 +60,7 @@ def _start(processes: Processes, layout: Layout, core_arguments: Sequence[str]) 
     with _step("etcd and Kubernetes"):
         api = kubernetes.start(processes, layout, ports, serving)
     with _step("Crossplane"):
-        crossplane.start(processes, layout, ports, api, authority, core_arguments)
+        crossplane.start(processes, layout, ports, api, authority)
     with _step("CRDs of providers and components"):
         extensions.install(api)
         wait_for("the CRDs to be established", lambda: extensions.established(api))
