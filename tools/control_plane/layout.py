@@ -18,6 +18,7 @@ USERS = {
     ADMIN: ("freehold-admin", "system:masters"),
     "controller-manager": ("system:kube-controller-manager", ""),
     "scheduler": ("system:kube-scheduler", ""),
+    "kwok": ("kwok", ""),
     # As the service accounts that Crossplane's chart makes: its roles are bound to these.
     "crossplane": (f"system:serviceaccount:{NAMESPACE}:crossplane", "system:serviceaccounts"),
     "provider-kubernetes": (
@@ -38,6 +39,7 @@ class Ports:
     api_server: int
     controller_manager: int
     scheduler: int
+    kwok: int
     webhooks: int
     metrics: int
     health: int

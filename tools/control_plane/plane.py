@@ -7,7 +7,7 @@ import time
 from dataclasses import asdict, fields
 
 from tools import paths
-from tools.control_plane import crossplane, extensions, functions, kubernetes, providers
+from tools.control_plane import crossplane, extensions, functions, kubernetes, nodes, providers
 from tools.control_plane.api import Api, condition
 from tools.control_plane.certificates import Authority, signing_key
 from tools.control_plane.layout import Layout, Ports, free_ports
@@ -59,6 +59,8 @@ def _start(processes: Processes, layout: Layout) -> Api:
         serving = authority.serve("kube-apiserver", "kubernetes.default.svc")
     with _step("etcd and Kubernetes"):
         api = kubernetes.start(processes, layout, ports, serving)
+    with _step("kwok"):
+        nodes.start(processes, layout, ports, api)
     with _step("Crossplane"):
         crossplane.start(processes, layout, ports, api, authority)
     with _step("CRDs of providers and components"):
