@@ -56,6 +56,7 @@ def _cluster_policy(plan: Plan, operator: Resource) -> Resource:
         "metadata": {"name": plan.object_name("cluster-policy"), "namespace": plan.access.namespace},
         "spec": {
             "managementPolicies": ["Observe"],
+            "watch": True,
             "forProvider": {
                 "manifest": {
                     "apiVersion": "nvidia.com/v1",

@@ -11,6 +11,9 @@ from .plan import Plan
 
 __all__ = ["LABEL", "labels", "remote"]
 
+_UNWATCHED = ("Secret",)
+"""Watching it would keep every Secret of the cluster in the provider's memory."""
+
 LABEL = "freehold.dev/model"
 """Label of everything that belongs to a Model inside its cluster."""
 
@@ -65,6 +68,8 @@ def remote(
             "readiness": readiness,
         },
     }
+    if manifest["kind"] not in _UNWATCHED:
+        body["spec"]["watch"] = True
     if annotations:
         body["metadata"]["annotations"] = annotations
     if references:

@@ -35,7 +35,13 @@ def command(ports: Ports) -> list[str]:
         f"--metrics-bind-address=127.0.0.1:{ports.provider_metrics}",
         f"--health-probe-bind-addr=127.0.0.1:{ports.provider_health}",
         f"--webhook-port={ports.provider_webhooks}",
-        # A Job or Deployment is seen at once, not at the next poll; and no Secret stands in a status.
-        "--enable-watches",
-        "--sanitize-secrets",
+        *shipped_arguments(),
     ]
+
+
+def shipped_arguments() -> list[str]:
+    """Return the arguments that the package's runtime configuration gives the provider."""
+    [config] = load(paths.ROOT / "package" / "provider-kubernetes-runtime.yaml")
+    [container] = config["spec"]["deploymentTemplate"]["spec"]["template"]["spec"]["containers"]
+    arguments: list[str] = container["args"]
+    return arguments

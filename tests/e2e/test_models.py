@@ -1,0 +1,203 @@
+"""Models on nodes with GPUs, from the claim to Ready and away: what an app team sees, and what lives."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import Plane
+from tests.e2e.nodes import joined
+from tests.e2e.observing import composed, composite, reconcile, refreshed, told, wait_ready
+from tests.e2e.people import member
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
+from tools.control_plane.api import Api, condition, identity
+from tools.control_plane.nodes import gpu_node
+from tools.control_plane.waiting import wait_for
+from tools.manifests import RESOURCE_NAME, Manifest
+
+NAME = "gpus"
+POOLS = [
+    {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 2}},
+    {"name": "a100", "gpu": {"model": "A100-80GB", "count": 8}, "nodes": {"min": 1, "max": 1}},
+]
+NODES = [
+    gpu_node("l4-1", "L4", 1, zone="a"),
+    gpu_node("l4-2", "L4", 1, zone="b"),
+    gpu_node("a100-1", "A100-80GB", 8, zone="a"),
+]
+HERE = {"cluster": {"namespace": OWNER, "name": NAME}}
+
+
+@pytest.fixture(scope="module")
+def cluster(control_plane: Plane) -> Iterator[Manifest]:
+    with joined(control_plane.api, NODES):
+        claim = existing(control_plane, NAME, POOLS, allowed=["team-*"])
+        yield claim
+        delete(control_plane.api, claim)
+
+
+@pytest.fixture(scope="module")
+def team(api: Api) -> Api:
+    """The API as an app team's user sees it."""
+    return member(api, "team-a")
+
+
+@pytest.fixture(scope="module")
+def chat(api: Api, team: Api, cluster: Manifest) -> Iterator[Manifest]:
+    """A Model, Ready. Tests here go on from one another."""
+    del cluster
+    claim = team.create(model("team-a", "chat"))
+    yield wait_ready(team, claim, seconds=90)
+    ask_to_go(api, claim)
+
+
+def place(api: Api, claim: Manifest) -> str:
+    """Return the namespace where a Model lives."""
+    return str(refreshed(api, claim)["status"]["placement"]["namespace"])
+
+
+def serving(api: Api, claim: Manifest) -> list[Manifest]:
+    """Return a Model's serving pods."""
+    return api.items("v1", "Pod", place(api, claim), "freehold.dev/component=serving")
+
+
+def nodes_of(api: Api, claim: Manifest) -> list[str]:
+    return sorted(pod["spec"].get("nodeName", "") for pod in serving(api, claim))
+
+
+def uids(api: Api, claim: Manifest) -> dict[str, str]:
+    return {r["metadata"]["annotations"][RESOURCE_NAME]: r["metadata"]["uid"] for r in composed(api, claim)}
+
+
+def test_its_team_sees_it_ready(team: Api, chat: Manifest) -> None:
+    assert [line for line in told(chat) if "=True" not in line] == []
+    endpoint = chat["status"]["endpoint"]
+    secret = team.get("v1", "Secret", endpoint["secretName"], "team-a")
+    values = {key: base64.b64decode(value).decode() for key, value in secret["data"].items()}
+    assert values == {"OPENAI_BASE_URL": endpoint["baseURL"], "OPENAI_MODEL": "Qwen/Qwen3-8B"}
+
+
+def test_it_runs_where_it_was_placed(api: Api, chat: Manifest) -> None:
+    assert chat["status"]["placement"]["nodePool"] == "l4"
+    [node] = nodes_of(api, chat)
+    assert node in {"l4-1", "l4-2"}
+    [pod] = serving(api, chat)
+    assert pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "1"
+    assert pod["spec"]["automountServiceAccountToken"] is False
+
+
+def test_what_fits_nowhere_says_so_and_makes_nothing(api: Api, team: Api, cluster: Manifest) -> None:
+    del cluster
+    claim = team.create(model("team-a", "huge", gpu={"model": "L4"}, model="Qwen/Qwen3-32B", **HERE))
+    wait_told(team, claim, "NothingFits")
+    [placed] = [line for line in told(refreshed(team, claim)) if line.startswith("Placed=")]
+    assert "Nearest fit" in placed or "do not fit any node" in placed
+    assert condition(refreshed(team, claim), "Ready")["status"] == "False"
+    assert composed(api, claim) == []
+    delete(api, claim)
+
+
+def test_it_scales_up_and_keeps_what_runs(api: Api, team: Api, chat: Manifest) -> None:
+    before, first = uids(api, chat), {pod["metadata"]["uid"] for pod in serving(api, chat)}
+    team.patch(chat, {"spec": {"replicas": {"min": 2, "max": 2}}})
+    wait_for("two nodes", lambda: nodes_of(api, chat) == ["l4-1", "l4-2"])
+    wait_ready(team, chat, seconds=60)
+    assert first < {pod["metadata"]["uid"] for pod in serving(api, chat)}
+    assert uids(api, chat) == before
+
+
+def test_more_replicas_than_the_pool_holds_change_nothing(api: Api, team: Api, chat: Manifest) -> None:
+    before = {pod["metadata"]["uid"] for pod in serving(api, chat)}
+    team.patch(chat, {"spec": {"replicas": {"min": 3, "max": 3}}})
+    wait_told(team, chat, "PoolTooSmall")
+    assert "The Model goes on as it was" in "\n".join(told(refreshed(team, chat)))
+    assert {pod["metadata"]["uid"] for pod in serving(api, chat)} == before
+    team.patch(chat, {"spec": {"replicas": {"min": 2, "max": 2}}})
+    wait_ready(team, chat, seconds=60)
+    assert {pod["metadata"]["uid"] for pod in serving(api, chat)} == before
+
+
+def test_a_full_pool_lets_the_next_model_wait(api: Api, team: Api, chat: Manifest) -> None:
+    """Nothing that runs is moved for it; it starts as soon as there is room."""
+    del chat
+    claim = team.create(model("team-a", "late", gpu={"model": "L4"}, **HERE))
+    wait_told(team, claim, "a GPU is free in the pool")
+    assert condition(refreshed(team, claim), "Ready")["status"] == "False"
+    delete(api, claim)
+
+
+def test_a_changed_spec_is_rolled_out_pod_by_pod(api: Api, team: Api, chat: Manifest) -> None:
+    before, old = uids(api, chat), {pod["metadata"]["uid"] for pod in serving(api, chat)}
+    team.patch(chat, {"spec": {"engine": {"args": ["--enable-prefix-caching"]}}})
+    wait_for("new pods", lambda: len(serving(api, chat)) == 2 and _args_everywhere(api, chat), seconds=90)
+    wait_ready(team, chat, seconds=60)
+    assert old.isdisjoint({pod["metadata"]["uid"] for pod in serving(api, chat)})
+    assert uids(api, chat) == before
+
+
+def _args_everywhere(api: Api, chat: Manifest) -> bool:
+    args = [pod["spec"]["containers"][0]["args"] for pod in serving(api, chat)]
+    return all("--enable-prefix-caching" in some for some in args)
+
+
+def test_new_weights_are_downloaded_before_they_are_served(api: Api, team: Api, chat: Manifest) -> None:
+    """The volume served before stays until the new one is filled; the Objects around it stay themselves."""
+    before = uids(api, chat)
+    team.patch(chat, {"spec": {"revision": "v2"}})
+    wait_for("the new volume", lambda: len(_volumes(api, chat)) == 2)
+    wait_for("the old volume to go", lambda: len(_volumes(api, chat)) == 1, seconds=120)
+    wait_ready(team, chat, seconds=60)
+    lasting = {
+        name: uid for name, uid in before.items() if "weights-" not in name and "download-" not in name
+    }
+    after = uids(api, chat)
+    assert {name: after.get(name) for name in lasting} == lasting
+
+
+def _volumes(api: Api, chat: Manifest) -> set[str]:
+    return {name for name in uids(api, chat) if name.startswith("vllm/weights-")}
+
+
+def test_an_unready_pod_is_told(api: Api, team: Api, chat: Manifest) -> None:
+    pod = serving(api, chat)[0]
+    api.patch(pod, {"metadata": {"annotations": {"kwok.freehold.dev/pod": "unready"}}})
+    wait_for("Serving to be False", lambda: condition(refreshed(team, chat), "Serving")["status"] == "False")
+    api.patch(pod, {"metadata": {"annotations": {"kwok.freehold.dev/pod": None}}})
+    wait_ready(team, chat, seconds=60)
+
+
+def test_a_cluster_that_disappears_takes_nothing_along(
+    control_plane: Plane, api: Api, team: Api, chat: Manifest, cluster: Manifest
+) -> None:
+    """By force, since it is guarded: the Model goes on from its record, and says what is missing."""
+    before = uids(api, chat)
+    pods = {pod["metadata"]["uid"] for pod in serving(api, chat)}
+    _force_away(api, cluster)
+    wait_told(team, chat, "ClusterMissing")
+    reconcile(control_plane, chat)
+    assert uids(api, chat) == before
+    assert {pod["metadata"]["uid"] for pod in serving(api, chat)} == pods
+    assert condition(refreshed(team, chat), "Serving")["status"] == "True"
+
+
+def _force_away(api: Api, cluster: Manifest) -> None:
+    """Do what an administrator should not: take guards and finalizers off, and delete."""
+    xr = composite(api, cluster)
+    for manifest in (cluster, xr):
+        for usage in (*api.items("protection.crossplane.io/v1beta1", "Usage", OWNER),):
+            api.delete(usage)
+        api.patch(manifest, {"metadata": {"labels": {"crossplane.io/in-use": None}}})
+        api.call("DELETE", api.path(*identity(manifest)), {"propagationPolicy": "Orphan"})
+        if api.find(*identity(manifest)):
+            api.patch(manifest, {"metadata": {"finalizers": None}})
+    wait_for("the composite to be gone", lambda: api.find(*identity(xr)) is None)
+
+
+def test_deletion_leaves_nothing(api: Api, team: Api, chat: Manifest) -> None:
+    """The claim goes when everything in the cluster is gone, the Secret too."""
+    namespace, resources = place(api, chat), composed(api, chat)
+    delete(team, chat)
+    assert api.find("v1", "Namespace", namespace) is None
+    assert [r["kind"] for r in resources if api.find(*identity(r))] == []
