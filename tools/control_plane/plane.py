@@ -71,18 +71,18 @@ def _start(processes: Processes, layout: Layout) -> Api:
     with _step("functions"):
         functions.start(processes, api, authority)
     with _step("XRDs and compositions"):
-        define(api)
-        # An installed core's RBAC manager ends where port 8080 is taken; ours takes a free one.
-        processes.wait(crossplane.RBAC_MANAGER, lambda: crossplane.may_compose(api))
+        define(processes, api)
     return api
 
 
-def define(api: Api) -> None:
+def define(processes: Processes, api: Api) -> None:
     """Apply our XRDs and compositions, and return when claims can be made."""
     for folder in (paths.XRDS, paths.COMPOSITIONS):
         for path in sorted(folder.glob("*.yaml")):
             for manifest in load(path):
                 api.apply(manifest)
+    # An installed core's RBAC manager ends where port 8080 is taken; ours takes a free one.
+    processes.wait(crossplane.RBAC_MANAGER, lambda: crossplane.may_compose(api))
     for type_ in ("Established", "Offered"):
         wait_for(f"the XRDs to be {type_}", lambda type_=type_: _all(api, type_))  # type: ignore[misc]
 
