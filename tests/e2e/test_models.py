@@ -125,7 +125,7 @@ def test_a_full_pool_lets_the_next_model_wait(api: Api, team: Api, chat: Manifes
     claim = team.create(model("team-a", "late", gpu={"model": "L4"}, **HERE))
     wait_told(team, claim, "a GPU is free in the pool")
     assert condition(refreshed(team, claim), "Ready")["status"] == "False"
-    delete(api, claim)
+    ask_to_go(api, claim)
 
 
 def test_a_changed_spec_is_rolled_out_pod_by_pod(api: Api, team: Api, chat: Manifest) -> None:
