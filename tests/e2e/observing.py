@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Iterator
@@ -55,6 +56,14 @@ def composed(api: Api, claim: Manifest) -> list[Manifest]:
 def _references(api: Api, claim: Manifest) -> list[Manifest]:
     found: list[Manifest] = composite(api, claim)["spec"].get("resourceRefs", [])
     return found
+
+
+def chart_values(api: Api, release: str, namespace: str) -> Manifest:
+    """Return what a chart was given, as the ConfigMap says that every stand-in installs."""
+    values: Manifest = json.loads(
+        api.get("v1", "ConfigMap", f"{release}-values", namespace)["data"]["values"]
+    )
+    return values
 
 
 def reconcile(plane: Plane, claim: Manifest, seconds: float = 30) -> None:

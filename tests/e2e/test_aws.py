@@ -9,48 +9,29 @@ import pytest
 
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane, examples
-from tests.e2e.observing import composed, composite, metrics, reconcile, refreshed, told, wait_ready
+from tests.e2e.gpu_operator import GPUOperator
+from tests.e2e.observing import (
+    chart_values,
+    composed,
+    composite,
+    metrics,
+    reconcile,
+    refreshed,
+    told,
+    wait_ready,
+)
 from tools.control_plane.api import Api, condition
 from tools.control_plane.crossplane import shipped_arguments
 from tools.control_plane.waiting import wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
-from tools.provider_status import TIME
 
-PROVIDERS = (".aws.m.upbound.io", "helm.m.crossplane.io")
-"""What the cloud of these tests plays; provider-kubernetes is the real one."""
+PROVIDERS = (".aws.m.upbound.io",)
+"""What the cloud of these tests plays; provider-kubernetes and provider-helm are the real ones."""
 
-CLUSTER_POLICY: Manifest = {
+POLICY: Manifest = {
     "apiVersion": "nvidia.com/v1",
     "kind": "ClusterPolicy",
     "metadata": {"name": "cluster-policy"},
-    "spec": {
-        part: {}
-        for part in (
-            "daemonsets",
-            "dcgm",
-            "dcgmExporter",
-            "devicePlugin",
-            "driver",
-            "gfd",
-            "nodeStatusExporter",
-            "operator",
-            "toolkit",
-        )
-    },
-}
-
-POLICY_STATUS = {
-    "state": "ready",
-    "conditions": [
-        {
-            "type": "Ready",
-            "status": "True",
-            "reason": "Reconciled",
-            "message": "",
-            "lastTransitionTime": TIME,
-        },
-        {"type": "Error", "status": "False", "reason": "Ready", "message": "", "lastTransitionTime": TIME},
-    ],
 }
 
 
@@ -58,12 +39,18 @@ POLICY_STATUS = {
 def cloud(control_plane: Plane) -> Iterator[Cloud]:
     kubeconfig = control_plane.layout.portable_kubeconfig()
     api = control_plane.api
-    # What the GPU Operator's chart would have made, and the operator would say of it.
-    policy = api.apply(CLUSTER_POLICY)
-    api.patch(policy, {"status": POLICY_STATUS}, "status")
-    with Cloud(api, PROVIDERS, kubeconfig) as running:
+    with Cloud(api, PROVIDERS, kubeconfig) as running, GPUOperator(api) as operator:
         yield running
-    assert running.errors == []
+    end(api)
+    assert [*running.errors, *operator.errors] == []
+
+
+def end(api: Api) -> None:
+    """Do what the end of a cluster does to what its charts installed: nobody uninstalls them."""
+    api.delete(POLICY)
+    for name in ("gpu-operator", "node-feature-discovery"):
+        api.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+        wait_for(f"{name} to be gone", lambda name=name: api.find("v1", "Namespace", name) is None)  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +67,22 @@ def names(resources: list[Manifest]) -> dict[str, str]:
 def test_it_becomes_ready(api: Api, claim: Manifest) -> None:
     assert [line for line in told(claim) if "=True" not in line] == []
     assert len(composed(api, claim)) > 50
+
+
+def test_the_charts_get_what_nodes_with_a_driver_need(api: Api, claim: Manifest) -> None:
+    """The node image has driver and toolkit, and NFD comes once, from its own chart."""
+    del claim
+    operator = chart_values(api, "freehold-gpu-operator", "gpu-operator")
+    assert operator == {
+        "nfd": {"enabled": False},
+        "driver": {"enabled": False},
+        "toolkit": {"enabled": False},
+        "dcgmExporter": {"serviceMonitor": {"enabled": False}},
+        "psa": {"enabled": True},
+    }
+    nfd = chart_values(api, "freehold-node-feature-discovery", "node-feature-discovery")
+    assert nfd["master"]["config"]["extraLabelNs"] == ["nvidia.com"]
+    assert [t["key"] for t in nfd["worker"]["tolerations"]] == ["nvidia.com/gpu"]
 
 
 def test_the_circuit_breaker_never_opened(control_plane: Plane, claim: Manifest) -> None:

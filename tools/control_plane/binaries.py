@@ -56,6 +56,38 @@ PROVIDER_KUBERNETES = Tool(
     minutes=4,
     variables=("github.com/crossplane-contrib/provider-kubernetes/internal/version.Version={version}",),
 )
+PROVIDER_HELM = Tool(
+    name="provider-helm",
+    title="provider-helm",
+    folder="control-plane/provider-helm",
+    variable="PROVIDER_HELM",
+    module="github.com/crossplane-contrib/provider-helm",
+    package="github.com/crossplane-contrib/provider-helm/cmd/provider",
+    ask=("--help",),
+    answer=r"Helm support for Crossplane",
+    oldest=(1, 3, 0),
+    minutes=4,
+    variables=(
+        "github.com/crossplane-contrib/provider-helm/pkg/version.Version={version}",
+        # Two fixed places that no flag changes. The cache knows a chart by its name and version
+        # alone: beside the control plane's own files it goes with them.
+        "github.com/crossplane-contrib/provider-helm/pkg/clients/helm.chartCache=charts",
+        "sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=0",
+    ),
+)
+REGISTRY = Tool(
+    name="registry",
+    title="OCI registry",
+    folder="control-plane/registry",
+    variable="REGISTRY",
+    module="github.com/distribution/distribution/v3",
+    package="github.com/distribution/distribution/v3/cmd/registry",
+    ask=("--version",),
+    answer=r"distribution/v3 v3\.",
+    oldest=(3, 0, 0),
+    minutes=2,
+    variables=("github.com/distribution/distribution/v3/version.version={version}",),
+)
 KWOK = Tool(
     name="kwok",
     title="kwok",
@@ -70,4 +102,14 @@ KWOK = Tool(
     variables=("sigs.k8s.io/kwok/pkg/consts.Version={version}",),
 )
 
-TOOLS = (ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBECTL, PROVIDER_KUBERNETES, KWOK)
+TOOLS = (
+    ETCD,
+    API_SERVER,
+    CONTROLLER_MANAGER,
+    SCHEDULER,
+    KUBECTL,
+    PROVIDER_KUBERNETES,
+    PROVIDER_HELM,
+    REGISTRY,
+    KWOK,
+)

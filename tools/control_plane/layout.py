@@ -25,6 +25,7 @@ USERS = {
         f"system:serviceaccount:{NAMESPACE}:provider-kubernetes",
         "system:serviceaccounts",
     ),
+    "provider-helm": (f"system:serviceaccount:{NAMESPACE}:provider-helm", "system:serviceaccounts"),
     "rbac-manager": (f"system:serviceaccount:{NAMESPACE}:rbac-manager", "system:serviceaccounts"),
 }
 """The name that a kubeconfig's file has, the user, and its group."""
@@ -46,6 +47,7 @@ class Ports:
     provider_metrics: int
     provider_health: int
     provider_webhooks: int
+    registry: int
 
 
 @dataclass(frozen=True)

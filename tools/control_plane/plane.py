@@ -7,7 +7,16 @@ import time
 from dataclasses import asdict, fields
 
 from tools import paths
-from tools.control_plane import crossplane, extensions, functions, kubernetes, nodes, providers
+from tools.control_plane import (
+    charts,
+    crossplane,
+    extensions,
+    functions,
+    kubernetes,
+    nodes,
+    providers,
+    registry,
+)
 from tools.control_plane.api import Api, condition
 from tools.control_plane.certificates import Authority, signing_key
 from tools.control_plane.layout import Layout, Ports, free_ports
@@ -49,6 +58,11 @@ def ports_of(layout: Layout) -> Ports:
     return Ports(**json.loads((layout.folder / "ports.json").read_text()))
 
 
+def mirror(layout: Layout) -> str:
+    """Return the repository of the charts of a control plane that was started."""
+    return charts.repository(f"127.0.0.1:{ports_of(layout).registry}")
+
+
 def _start(processes: Processes, layout: Layout) -> Api:
     ports = Ports(*free_ports(len(fields(Ports))))
     (layout.folder / "ports.json").write_text(json.dumps(asdict(ports)))
@@ -68,19 +82,25 @@ def _start(processes: Processes, layout: Layout) -> Api:
         wait_for("the CRDs to be established", lambda: extensions.established(api))
     with _step("provider-kubernetes"):
         providers.start(processes, layout, ports, api, authority)
+    with _step("registry with charts"):
+        charts.push(registry.start(processes, layout, ports, authority))
+    with _step("provider-helm"):
+        providers.start_helm(processes, layout, api, authority)
     with _step("functions"):
         functions.start(processes, api, authority)
     with _step("XRDs and compositions"):
-        define(processes, api)
+        define(processes, api, mirror(layout))
     return api
 
 
-def define(processes: Processes, api: Api) -> None:
-    """Apply our XRDs and compositions, and return when claims can be made."""
-    for folder in (paths.XRDS, paths.COMPOSITIONS):
-        for path in sorted(folder.glob("*.yaml")):
-            for manifest in load(path):
-                api.apply(manifest)
+def define(processes: Processes, api: Api, repository: str) -> None:
+    """Apply our XRDs and compositions, whose charts are mirrored; return when claims can be made."""
+    for path in sorted(paths.XRDS.glob("*.yaml")):
+        for manifest in load(path):
+            api.apply(manifest)
+    for path in sorted(paths.COMPOSITIONS.glob("*.yaml")):
+        for manifest in load(path):
+            api.apply(charts.mirrored(manifest, repository))
     # An installed core's RBAC manager ends where port 8080 is taken; ours takes a free one.
     processes.wait(crossplane.RBAC_MANAGER, lambda: crossplane.may_compose(api))
     for type_ in ("Established", "Offered"):

@@ -1,35 +1,55 @@
-"""provider-kubernetes as a process, with the options that the functions count on."""
+"""provider-kubernetes and provider-helm as processes, with the options that the functions count on."""
+
+from pathlib import Path
 
 from tools import paths
 from tools.control_plane.api import Api
-from tools.control_plane.binaries import PROVIDER_KUBERNETES
+from tools.control_plane.binaries import PROVIDER_HELM, PROVIDER_KUBERNETES
 from tools.control_plane.certificates import Authority
 from tools.control_plane.kubernetes import listens
 from tools.control_plane.layout import Layout, Ports
 from tools.control_plane.modules import module_folder
 from tools.control_plane.processes import Processes
 from tools.manifests import load
+from tools.toolchain import Tool
 
 NAME = "provider-kubernetes"
+HELM = "provider-helm"
+_SERVED = tuple(
+    f'gvk is ready\t{{"gvk": "helm.m.crossplane.io/v1beta1, Kind={kind}"}}'
+    for kind in ("ClusterProviderConfig", "ProviderConfig", "ProviderConfigUsage", "Release")
+)
+"""What provider-helm logs of its kinds before it starts their controllers."""
 
 
 def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority) -> None:
-    """Start the provider, under the role that the RBAC manager would give it."""
-    # The folder of schemas holds only what is composed. The cluster-scoped kinds are not
-    # used, and the package manager would have to give their CRDs a conversion webhook.
-    for crd in load(module_folder(PROVIDER_KUBERNETES) / "package" / "crds"):
-        if crd["spec"]["group"].endswith(".m.crossplane.io"):
-            api.apply(crd)
-    for manifest in load(paths.ROOT / "tools" / "control-plane" / "manifests" / f"{NAME}.yaml"):
-        api.apply(manifest)
+    """Start provider-kubernetes."""
+    _install(api, PROVIDER_KUBERNETES)
     certificates = authority.serve(NAME)
     environment = {"KUBECONFIG": str(layout.kubeconfig(NAME)), "WEBHOOK_TLS_CERT_DIR": str(certificates)}
     processes.start(NAME, command(ports), environment)
     processes.wait(NAME, lambda: listens(ports.provider_health))
 
 
+def start_helm(processes: Processes, layout: Layout, api: Api, authority: Authority) -> None:
+    """Start provider-helm, which trusts the authority's registries."""
+    _install(api, PROVIDER_HELM)
+    # Its cache: two Releases at once would both try to make it.
+    (layout.folder / "charts").mkdir()
+    environment = {
+        "KUBECONFIG": str(layout.kubeconfig(HELM)),
+        "SSL_CERT_FILE": str(authority.certificate),
+        # Not those of whoever starts it: a registry's credentials are looked for there.
+        "HELM_CONFIG_HOME": str(layout.folder / "helm"),
+        "DOCKER_CONFIG": str(layout.folder / "helm"),
+    }
+    # It serves no health; that it has found its kinds stands in its log, with --debug.
+    processes.start(HELM, [str(PROVIDER_HELM.path()), "--debug"], environment)
+    processes.wait(HELM, lambda: _serves(processes.log(HELM)))
+
+
 def command(ports: Ports) -> list[str]:
-    """Return the provider's command."""
+    """Return provider-kubernetes' command."""
     return [
         str(PROVIDER_KUBERNETES.path()),
         f"--metrics-bind-address=127.0.0.1:{ports.provider_metrics}",
@@ -40,8 +60,24 @@ def command(ports: Ports) -> list[str]:
 
 
 def shipped_arguments() -> list[str]:
-    """Return the arguments that the package's runtime configuration gives the provider."""
+    """Return the arguments that the package's runtime configuration gives provider-kubernetes."""
     [config] = load(paths.ROOT / "package" / "provider-kubernetes-runtime.yaml")
     [container] = config["spec"]["deploymentTemplate"]["spec"]["template"]["spec"]["containers"]
     arguments: list[str] = container["args"]
     return arguments
+
+
+def _install(api: Api, provider: Tool) -> None:
+    """Apply a provider's CRDs, and the role that the RBAC manager would give it."""
+    # The folder of schemas holds only what is composed. The cluster-scoped kinds are not
+    # used, and the package manager would have to give their CRDs a conversion webhook.
+    for crd in load(module_folder(provider) / "package" / "crds"):
+        if crd["spec"]["group"].endswith(".m.crossplane.io"):
+            api.apply(crd)
+    for manifest in load(paths.ROOT / "tools" / "control-plane" / "manifests" / f"{provider.name}.yaml"):
+        api.apply(manifest)
+
+
+def _serves(log: Path) -> bool:
+    text = log.read_text(errors="replace")
+    return all(line in text for line in _SERVED)

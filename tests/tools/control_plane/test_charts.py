@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import http.server
+import io
+import json
+import ssl
+import tarfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+import yaml
+
+from functions.api import GPUStackInput
+from functions.api.inputs import Chart
+from functions.catalog import chart
+from tools import paths
+from tools.control_plane import charts
+from tools.control_plane.registry import MANIFEST, Blob, Registry
+from tools.errors import ToolError
+from tools.manifests import load
+
+KNOWN = chart("gpu-operator")
+
+
+def unpacked(archive: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        return {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+
+
+def test_every_chart_of_the_catalog_stands_in() -> None:
+    by_alias = {field.alias or name: field for name, field in GPUStackInput.model_fields.items()}
+    mirrored = {name for name, field in by_alias.items() if field.annotation is Chart}
+    assert mirrored == set(charts.CHARTS)
+    assert [chart(name).name for name in charts.CHARTS.values()] == list(charts.CHARTS.values())
+
+
+def test_a_package_holds_its_metadata_and_templates() -> None:
+    found = unpacked(charts.package(KNOWN, charts.files("gpu-operator")))
+    assert set(found) == {
+        "gpu-operator/Chart.yaml",
+        "gpu-operator/templates/cluster-policy.yaml",
+        "gpu-operator/templates/values.yaml",
+    }
+    metadata = yaml.safe_load(found["gpu-operator/Chart.yaml"])
+    assert metadata == {"apiVersion": "v2", "name": "gpu-operator", "version": KNOWN.version}
+
+
+def test_a_package_is_the_same_bytes_whenever_it_is_made(tmp_path: Path) -> None:
+    """Whatever the files' times: a pushed tag then stays the digest that it was."""
+    copies = []
+    for source in charts.files("gpu-operator"):
+        copies.append(tmp_path / source.name)
+        copies[-1].write_bytes(source.read_bytes())
+    assert charts.package(KNOWN, copies) == charts.package(KNOWN, charts.files("gpu-operator"))
+
+
+def test_charts_are_mirrored_by_the_input_alone() -> None:
+    mirror = {"repository": "oci://mirror.invalid/charts"}
+    shipped, composition = (load(paths.COMPOSITIONS / "inferencecluster.yaml")[0] for _ in range(2))
+    charts.mirrored(composition, mirror["repository"])
+    given = next(s["input"] for s in composition["spec"]["pipeline"] if s["step"] == "gpu-stack")
+    assert [given.pop(name) for name in charts.CHARTS] == [mirror] * len(charts.CHARTS)
+    assert composition == shipped
+
+
+class _Server(http.server.BaseHTTPRequestHandler):
+    """Takes uploads as a registry does."""
+
+    taken: dict[str, tuple[str, bytes]]
+
+    def do_POST(self) -> None:
+        self._answer(202, f"https://{self.headers['Host']}{self.path}1?_state=x")
+
+    def do_PUT(self) -> None:
+        content = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).taken[self.path] = (self.headers["Content-Type"], content)
+        self._answer(400 if "refused" in self.path else 201, "/")
+
+    def _answer(self, status: int, location: str) -> None:
+        self.send_response(status)
+        self.send_header("Location", location)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.crt")
+    _Server.taken = {}
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Server) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield Registry(f"127.0.0.1:{server.server_port}", tmp_path / "ca.crt")
+        server.shutdown()
+        thread.join()
+
+
+def test_a_chart_is_pushed_as_helm_pulls_it(registry: Registry) -> None:
+    charts.push(registry)
+    media_type, manifest = _Server.taken[f"/v2/charts/gpu-operator/manifests/{KNOWN.version}"]
+    assert media_type == MANIFEST
+    content = Blob(charts.CONTENT, charts.package(KNOWN, charts.files("gpu-operator")))
+    config = Blob(charts.CONFIG, charts.metadata(KNOWN))
+    assert json.loads(manifest) == {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": config.descriptor,
+        "layers": [content.descriptor],
+    }
+    assert config.media_type == "application/vnd.cncf.helm.config.v1+json"
+    assert content.media_type == "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+    for blob in (config, content):
+        path = f"/v2/charts/gpu-operator/blobs/uploads/1?_state=x&digest={blob.digest}"
+        assert _Server.taken[path][1] == blob.content
+
+
+def test_a_refusal_is_told(registry: Registry) -> None:
+    with pytest.raises(ToolError, match="the registry answers 400 to PUT /v2/refused/blobs"):
+        registry.push("refused", "v1", Blob(charts.CONFIG, b"{}"))

@@ -1,0 +1,71 @@
+"""Charts that stand in for the real ones: of their names and versions, in a registry of our own.
+
+Each installs a ConfigMap `RELEASE-values` of the values that it was given, and
+what a cluster's stack is looked at by. No pod of theirs would run here.
+"""
+
+import gzip
+import io
+import json
+import tarfile
+from pathlib import Path
+
+from functions.catalog import ChartVersion, chart
+from tools import paths
+from tools.control_plane.registry import Blob, Registry
+from tools.manifests import Manifest
+
+CONFIG = "application/vnd.cncf.helm.config.v1+json"
+CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
+
+CHARTS = {"gpuOperator": "gpu-operator", "nodeFeatureDiscovery": "node-feature-discovery"}
+"""The charts' names, by the field of GPUStackInput that names a chart's mirror."""
+
+_FOLDER = paths.ROOT / "tools" / "control-plane" / "charts"
+
+
+def repository(host: str) -> str:
+    """Return the repository in a registry that a GPUStackInput names."""
+    return f"oci://{host}/{_FOLDER.name}"
+
+
+def push(registry: Registry) -> None:
+    """Push every chart."""
+    for name in CHARTS.values():
+        known = chart(name)
+        content = Blob(CONTENT, package(known, files(name)))
+        registry.push(f"{_FOLDER.name}/{name}", known.version, Blob(CONFIG, metadata(known)), content)
+
+
+def mirrored(composition: Manifest, repository: str) -> Manifest:
+    """Return a composition whose charts come from a repository, as a platform team sets it."""
+    for step in composition["spec"]["pipeline"]:
+        if step.get("input", {}).get("kind") == "GPUStackInput":
+            step["input"] |= {field: {"repository": repository} for field in CHARTS}
+    return composition
+
+
+def files(name: str) -> list[Path]:
+    """Return the templates of a chart: what all have, and its own."""
+    return sorted([*_FOLDER.glob("*.yaml"), *(_FOLDER / name).glob("*.yaml")])
+
+
+def package(known: ChartVersion, templates: list[Path]) -> bytes:
+    """Return a chart's archive, the same bytes for the same templates."""
+    members = {"Chart.yaml": metadata(known)}
+    members |= {f"templates/{path.name}": path.read_bytes() for path in templates}
+    buffer = io.BytesIO()
+    with (
+        gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as compressed,
+        tarfile.open(fileobj=compressed, mode="w") as archive,
+    ):
+        for name, content in members.items():
+            member = tarfile.TarInfo(f"{known.name}/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def metadata(known: ChartVersion) -> bytes:
+    """Return a chart's Chart.yaml; JSON is YAML."""
+    return json.dumps({"apiVersion": "v2", "name": known.name, "version": known.version}).encode()
