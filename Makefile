@@ -81,7 +81,7 @@ test: tools lint ## Lint, then all the tests
 	@$(PYTEST)
 
 .PHONY: e2e
-e2e: venv ## Run the tests on a real control plane of their own (E2E_REUSE=1: on the running one)
+e2e: venv ## Run the tests on a real control plane of their own (E2E_PLANE=FOLDER: on a running one)
 	@$(PY) -m tools.control_plane build
 	@$(PY) -m pytest $(ARGS) tests/e2e
 

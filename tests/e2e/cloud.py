@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import threading
 from collections.abc import Collection
+from contextlib import suppress
 
 from tools import provider_status
 from tools.control_plane.api import Api, ApiError, condition
@@ -43,9 +45,11 @@ class Cloud:
 
     def _run(self) -> None:
         while not self._stopped.wait(_SECONDS):
-            for api_version, kind in self._kinds:
-                for resource in self._api.items(api_version, kind):
-                    self._reconcile(resource)
+            # The API server may be down for a while.
+            with suppress(OSError, http.client.HTTPException):
+                for api_version, kind in self._kinds:
+                    for resource in self._api.items(api_version, kind):
+                        self._reconcile(resource)
 
     def _reconcile(self, resource: Manifest) -> None:
         try:

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+from tests.e2e.cloud import Cloud
+from tests.e2e.gpu_operator import GPUOperator, bury
 from tools import paths
-from tools.control_plane import layout, plane
+from tools.control_plane import plane
 from tools.control_plane.api import Api
 from tools.control_plane.layout import Layout
 from tools.control_plane.processes import Processes
 from tools.manifests import Manifest, load
 
+CLOUDS = (".aws.m.upbound.io",)
+"""What is played; provider-kubernetes and provider-helm are the real ones."""
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 
 
@@ -34,14 +39,14 @@ class Plane:
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Plane]:
-    """Start a control plane, or use that of `make control-plane` where E2E_REUSE is set."""
-    reused = bool(os.environ.get("E2E_REUSE"))
-    where = layout.default() if reused else Layout(paths.MADE / "e2e")
-    api = where.api() if reused else plane.up(where)
+    """Start a control plane, or use the running one whose folder E2E_PLANE names."""
+    running = os.environ.get("E2E_PLANE")
+    where = Layout(Path(running).absolute()) if running else Layout(paths.MADE / "e2e")
+    api = where.api() if running else plane.up(where)
     for name in NAMESPACES:
         api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     yield Plane(where, api)
-    if not reused:
+    if not running:
         plane.down(where)
 
 
@@ -49,6 +54,19 @@ def control_plane() -> Iterator[Plane]:
 def api(control_plane: Plane) -> Api:
     """The API as the administrator sees it."""
     return control_plane.api
+
+
+@pytest.fixture(scope="module")
+def cloud(control_plane: Plane) -> Iterator[Cloud]:
+    """A cloud for the tests of a module, and what a GPU Operator says inside its clusters."""
+    api = control_plane.api
+    with (
+        Cloud(api, CLOUDS, control_plane.layout.portable_kubeconfig()) as running,
+        GPUOperator(api) as operator,
+    ):
+        yield running
+    bury(api)
+    assert [*running.errors, *operator.errors] == []
 
 
 def examples() -> dict[str, Manifest]:

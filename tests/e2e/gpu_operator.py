@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import threading
+from contextlib import suppress
 
 from tools.control_plane.api import Api, ApiError
+from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 from tools.provider_status import TIME
 
@@ -32,9 +35,11 @@ class GPUOperator:
 
     def _run(self) -> None:
         while not self._stopped.wait(_SECONDS):
-            for policy in self._api.items(*_POLICIES):
-                if "status" not in policy:
-                    self._reconcile(policy)
+            # The API server may be down for a while.
+            with suppress(OSError, http.client.HTTPException):
+                for policy in self._api.items(*_POLICIES):
+                    if "status" not in policy:
+                        self._reconcile(policy)
 
     def _reconcile(self, policy: Manifest) -> None:
         conditions = [_condition("Ready", "True", "Reconciled"), _condition("Error", "False", "Ready")]
@@ -44,6 +49,17 @@ class GPUOperator:
             # It may be gone by now.
             if error.code != 404:
                 self.errors.append(error)
+
+
+def bury(api: Api) -> None:
+    """Do what the end of a cluster does to what its charts installed: nobody uninstalls them."""
+    for policy in api.items(*_POLICIES):
+        api.delete(policy)
+    for name in ("gpu-operator", "node-feature-discovery"):
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        if api.find("v1", "Namespace", name):
+            api.delete(namespace)
+        wait_for(f"{name} to be gone", lambda name=name: api.find("v1", "Namespace", name) is None)  # type: ignore[misc]
 
 
 def _condition(type_: str, status: str, reason: str) -> Manifest:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
 
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane, examples
-from tests.e2e.gpu_operator import GPUOperator
 from tests.e2e.observing import (
     chart_values,
     composed,
@@ -24,33 +22,6 @@ from tools.control_plane.api import Api, condition
 from tools.control_plane.crossplane import shipped_arguments
 from tools.control_plane.waiting import wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
-
-PROVIDERS = (".aws.m.upbound.io",)
-"""What the cloud of these tests plays; provider-kubernetes and provider-helm are the real ones."""
-
-POLICY: Manifest = {
-    "apiVersion": "nvidia.com/v1",
-    "kind": "ClusterPolicy",
-    "metadata": {"name": "cluster-policy"},
-}
-
-
-@pytest.fixture(scope="module")
-def cloud(control_plane: Plane) -> Iterator[Cloud]:
-    kubeconfig = control_plane.layout.portable_kubeconfig()
-    api = control_plane.api
-    with Cloud(api, PROVIDERS, kubeconfig) as running, GPUOperator(api) as operator:
-        yield running
-    end(api)
-    assert [*running.errors, *operator.errors] == []
-
-
-def end(api: Api) -> None:
-    """Do what the end of a cluster does to what its charts installed: nobody uninstalls them."""
-    api.delete(POLICY)
-    for name in ("gpu-operator", "node-feature-discovery"):
-        api.delete({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-        wait_for(f"{name} to be gone", lambda name=name: api.find("v1", "Namespace", name) is None)  # type: ignore[misc]
 
 
 @pytest.fixture(scope="module")

@@ -41,7 +41,8 @@ def mirrored(composition: Manifest, repository: str) -> Manifest:
     """Return a composition whose charts come from a repository, as a platform team sets it."""
     for step in composition["spec"]["pipeline"]:
         if step.get("input", {}).get("kind") == "GPUStackInput":
-            step["input"] |= {field: {"repository": repository} for field in CHARTS}
+            for field in CHARTS:
+                step["input"].setdefault(field, {})["repository"] = repository
     return composition
 
 
