@@ -10,12 +10,14 @@ from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
 from .outcome import Function, Outcome, Readiness, Resource, condition_true, exists
 from .policies import DIES_WITH_CLUSTER
 from .request import Claim, Request, Selector, parse
+from .usages import USAGES, goes_after
 from .view import View
 
 __all__ = [
     "DIES_WITH_CLUSTER",
     "HELM_RELEASE",
     "LABEL",
+    "USAGES",
     "Claim",
     "Condition",
     "Function",
@@ -33,6 +35,7 @@ __all__ = [
     "condition_true",
     "digest",
     "exists",
+    "goes_after",
     "label_value",
     "parse",
     "unique_name",

@@ -7,6 +7,7 @@ from functions.base import Function, Outcome, Progress, Request, Whose
 
 from . import gpu_operator, node_feature_discovery
 from .plan import Plan, make
+from .release import uninstalled_first
 
 __all__ = ["FUNCTION"]
 
@@ -23,7 +24,7 @@ def compose(request: Request) -> Outcome:
     plan = make(request, access)
     resources = [node_feature_discovery.resource(plan), *gpu_operator.resources(plan)]
     return Outcome(
-        resources=resources,
+        resources=[*resources, *uninstalled_first(plan, resources)],
         conditions=(
             Progress(
                 "GPUStackReady",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from functions.base import DIES_WITH_CLUSTER, HELM_RELEASE, Resource
+from functions.base import DIES_WITH_CLUSTER, HELM_RELEASE, Resource, goes_after
 from functions.catalog import ChartVersion
 
 from .plan import Plan
 
-__all__ = ["REACHABLE", "release"]
+__all__ = ["REACHABLE", "release", "uninstalled_first"]
 
 REACHABLE = "node-pools/reachable"
 """Ready once the cluster's API answers."""
@@ -59,9 +59,33 @@ def release(
         "kind": "Release",
         "metadata": {
             "name": plan.object_name(what),
-            "namespace": plan.access.helm_namespace or plan.access.namespace,
+            "namespace": _namespace(plan),
             "annotations": {"crossplane.io/external-name": helm_name},
         },
         "spec": spec,
     }
     return Resource(f"gpu-stack/{what}", manifest, (REACHABLE, *after))
+
+
+def uninstalled_first(plan: Plan, resources: Sequence[Resource]) -> list[Resource]:
+    """Compose what keeps the way into a cluster until its Releases are uninstalled.
+
+    The provider's own usages of its ProviderConfig go first when a composite goes, and a
+    Release without one could never be uninstalled. In a cluster that goes too, they are not.
+    """
+    if plan.owned:
+        return []
+    way_in = {
+        "apiVersion": "helm.m.crossplane.io/v1beta1",
+        "kind": "ProviderConfig",
+        "metadata": {"name": plan.access.helm_provider_config, "namespace": _namespace(plan)},
+    }
+    return [
+        goes_after(f"{r.name}-first", plan.composite, way_in, r.manifest, (r.name,))
+        for r in resources
+        if r.manifest and r.manifest["kind"] == "Release"
+    ]
+
+
+def _namespace(plan: Plan) -> str:
+    return plan.access.helm_namespace or plan.access.namespace

@@ -98,9 +98,10 @@ def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list
         kept = [keep(f"vllm/{volume_name(replaced.weights)}"), *map(keep, old)]
         serving = Resource(serving.name, None, serving.after, serving.ready, waits_for="the new weights")
         called = [Resource(r.name, None, ready=r.ready, waits_for="the new weights") for r in called]
+    home = namespace(plan)
     return [
-        record(plan),
-        namespace(plan),
+        home,
+        *record(plan, home),
         *network_policies(plan),
         *token(plan),
         *kept,

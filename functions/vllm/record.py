@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functions.api import placed
-from functions.base import Resource, exists, label_value
+from functions.base import Resource, exists, goes_after, label_value
 
 from .plan import Plan
 from .remote import LABEL
@@ -11,8 +11,13 @@ from .remote import LABEL
 __all__ = ["record"]
 
 
-def record(plan: Plan) -> Resource:
-    """Compose the record, beside the cluster's own resources."""
+def record(plan: Plan, namespace: Resource) -> list[Resource]:
+    """Compose the record, beside the cluster's own resources.
+
+    It outlives the Model's namespace: until that is gone, the cluster must stay. The
+    provider's own guard of its ProviderConfig does not hold, since a composite takes the
+    provider's usages of it along before anything else (foreground deletion).
+    """
     place = plan.placement
     manifest = {
         "apiVersion": "v1",
@@ -29,4 +34,9 @@ def record(plan: Plan) -> Resource:
         },
         "data": {placed.MODEL: "/".join(filter(None, (plan.claim.namespace, plan.claim.name)))},
     }
-    return Resource("vllm/placed", manifest, ready=exists)
+    placed_ = Resource("vllm/placed", manifest, ready=exists)
+    assert namespace.manifest is not None, "composed complete"
+    last = goes_after(
+        "vllm/placed-last", plan.composite, manifest, namespace.manifest, (placed_.name, namespace.name)
+    )
+    return [placed_, last]

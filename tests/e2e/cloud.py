@@ -45,8 +45,8 @@ class Cloud:
 
     def _run(self) -> None:
         while not self._stopped.wait(_SECONDS):
-            # The API server may be down for a while.
-            with suppress(OSError, http.client.HTTPException):
+            # The API server may be down for a while, and refuse things when it comes up.
+            with suppress(OSError, http.client.HTTPException, ApiError):
                 for api_version, kind in self._kinds:
                     for resource in self._api.items(api_version, kind):
                         self._reconcile(resource)

@@ -35,8 +35,8 @@ class GPUOperator:
 
     def _run(self) -> None:
         while not self._stopped.wait(_SECONDS):
-            # The API server may be down for a while.
-            with suppress(OSError, http.client.HTTPException):
+            # The API server may be down for a while, and refuse things when it comes up.
+            with suppress(OSError, http.client.HTTPException, ApiError):
                 for policy in self._api.items(*_POLICIES):
                     if "status" not in policy:
                         self._reconcile(policy)

@@ -54,8 +54,9 @@ def reason(outcome: Outcome) -> str:
 
 def test_names() -> None:
     assert [r.name for r in first().resources] == [
-        "vllm/placed",
         "vllm/namespace",
+        "vllm/placed",
+        "vllm/placed-last",
         "vllm/network-policy-default-deny",
         "vllm/network-policy-serving",
         "vllm/network-policy-download",

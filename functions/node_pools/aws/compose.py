@@ -14,9 +14,10 @@ from functions.base import (
     Status,
     Whose,
     condition_true,
+    goes_after,
 )
 
-from .. import access, usages
+from .. import access, in_use
 from ..plan import summary
 from . import addons, admins, control_plane, iam, network, pools
 from .plan import Plan, make, pool_resource
@@ -61,7 +62,7 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
             [
                 *(resource for part in parts.values() for resource in part),
                 *_removal(plan, parts["ControlPlaneReady"]),
-                *usages.guards(request, plan.namespace),
+                *in_use.guards(request, plan.namespace),
             ]
         ),
         conditions=_conditions(request, plan, parts),
@@ -71,18 +72,18 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
 
 
 def _removal(plan: Plan, resources: list[Resource]) -> list[Resource]:
-    """Compose the order in which the cluster goes.
+    """Compose the order in which the cluster goes: its roles last.
 
-    What reaches into it goes first, as long as it answers. Its roles go last: EKS removes
-    its network interfaces with them, and those that stay keep the subnets from going.
+    EKS removes its network interfaces with them, and those that stay keep the subnets
+    from going.
     """
     named = {resource.name.partition("/")[2]: resource for resource in resources}
-    cluster, way_in = named["cluster"], named[access.KUBERNETES.partition("/")[2]]
-    roles = [*iam.attachments(iam.CLUSTER_ROLE), *iam.attachments(iam.NODE_ROLE)]
+    cluster = named["cluster"]
+    roles = [named[r] for r in (*iam.attachments(iam.CLUSTER_ROLE), *iam.attachments(iam.NODE_ROLE))]
     return [
-        usages.goes_after(plan.composite, cluster, way_in),
-        usages.goes_after(plan.composite, named["cluster-auth"], way_in),
-        *(usages.goes_after(plan.composite, named[role], cluster) for role in roles),
+        goes_after(f"{r.name}-last", plan.composite, r.manifest, cluster.manifest, (r.name, cluster.name))
+        for r in roles
+        if r.manifest and cluster.manifest
     ]
 
 

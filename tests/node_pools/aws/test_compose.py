@@ -61,8 +61,6 @@ NAMES = {
     "reachable",
     "storage-class",
     # the order in which they go
-    "cluster-last",
-    "cluster-auth-last",
     "role-cluster-cluster-last",
     *(f"role-node-{policy}-last" for policy in ("worker", "registry", "cni")),
 }

@@ -132,10 +132,6 @@ def test_a_part_goes_after_another() -> None:
         return str(manifest["metadata"]["name"])
 
     attachments = ("role-cluster-cluster", "role-node-worker", "role-node-registry", "role-node-cni")
-    assert order == {
-        ("Cluster", made("cluster"), "ProviderConfig"),
-        ("ClusterAuth", made("cluster-auth"), "ProviderConfig"),
-        *(("RolePolicyAttachment", made(name), "Cluster") for name in attachments),
-    }
-    last = resources["node-pools/cluster-last"]
-    assert last.after == ("node-pools/cluster", "node-pools/provider-config-kubernetes")
+    assert order == {("RolePolicyAttachment", made(name), "Cluster") for name in attachments}
+    last = resources["node-pools/role-node-cni-last"]
+    assert last.after == ("node-pools/role-node-cni", "node-pools/cluster")

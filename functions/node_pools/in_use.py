@@ -1,19 +1,14 @@
-"""What keeps things from being deleted too early: a cluster under its Models, a part before another.
-
-Functions are not called while a composite is deleted, so all of this stands beforehand.
-"""
+"""What keeps a cluster from being deleted under its Models: guards of its claim and its composite."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from functions.api import API_VERSION, placed
-from functions.base import Request, Resource, Selector, Unanswered, label_value, unique_name
+from functions.base import USAGES, Request, Resource, Selector, Unanswered, label_value, unique_name
 
-__all__ = ["goes_after", "guards"]
+__all__ = ["guards"]
 
-_USAGES = "protection.crossplane.io/v1beta1"
 _LISTED = 10
 """Models that a refusal names; a message is for reading."""
 
@@ -69,42 +64,9 @@ def _guard(
 ) -> Resource:
     of = {"apiVersion": API_VERSION, "kind": kind, "resourceRef": {"name": name}}
     manifest = {
-        "apiVersion": _USAGES,
+        "apiVersion": USAGES,
         "kind": usage,
         "metadata": {"name": unique_name(request.name, "in-use"), **where},
         "spec": {"of": of, "reason": reason},
     }
     return Resource(resource, manifest)
-
-
-def goes_after(composite: str, kept: Resource, gone: Resource) -> Resource:
-    """Compose what holds back the deletion of one resource until another is gone.
-
-    Both stand in one namespace. The deletion is asked for again as soon as it may go on.
-
-    Args:
-        composite: the composite's name.
-        kept: what goes last.
-        gone: what goes first.
-    """
-    assert kept.manifest is not None, "composed complete"
-    assert gone.manifest is not None, "composed complete"
-    what = f"{kept.name.partition('/')[2]}-last"
-    manifest = {
-        "apiVersion": _USAGES,
-        "kind": "Usage",
-        "metadata": {
-            "name": unique_name(composite, what),
-            "namespace": kept.manifest["metadata"]["namespace"],
-        },
-        "spec": {"of": _named(kept.manifest), "by": _named(gone.manifest), "replayDeletion": True},
-    }
-    return Resource(f"node-pools/{what}", manifest, (kept.name, gone.name))
-
-
-def _named(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "apiVersion": manifest["apiVersion"],
-        "kind": manifest["kind"],
-        "resourceRef": {"name": manifest["metadata"]["name"]},
-    }
