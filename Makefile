@@ -19,6 +19,8 @@ PY := .venv/bin/python
 ARGS ?=
 # Two workers suit two cores; the suite is dominated by short child processes.
 JOBS ?= 2
+# Control planes for make e2e: they wait more than they work. Two GiB of memory each.
+PLANES ?= 3
 PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: help
@@ -83,7 +85,7 @@ test: tools lint ## Lint, then all the tests
 .PHONY: e2e
 e2e: venv ## Run the tests on a real control plane of their own (E2E_PLANE=FOLDER: on a running one)
 	@$(PY) -m tools.control_plane build
-	@$(PY) -m pytest $(ARGS) tests/e2e
+	@$(PY) -m pytest -n $(PLANES) --dist loadgroup $(ARGS) tests/e2e
 
 .PHONY: golden
 golden: tools ## Rewrite the golden files from what renders now; read the diff

@@ -33,6 +33,8 @@ class Cloud:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failing: dict[str, str] = {}
         """What to say instead, by the resource's name."""
+        self.slow: set[str] = set()
+        """Kinds that take their time: nothing is said of them."""
         self.errors: list[ApiError] = []
 
     def __enter__(self) -> Cloud:
@@ -53,7 +55,7 @@ class Cloud:
 
     def _reconcile(self, resource: Manifest) -> None:
         try:
-            if "forProvider" in resource.get("spec", {}):
+            if "forProvider" in resource.get("spec", {}) and resource["kind"] not in self.slow:
                 self._provide(resource)
         except ApiError as error:
             # It may be gone by now, or have changed: the next round sees.

@@ -1,4 +1,4 @@
-"""One control plane for all these tests: started before the first, stopped after the last."""
+"""A control plane for these tests: started before the first, stopped after the last."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ CLOUDS = (".aws.m.upbound.io",)
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a module on one control plane; each mutant may have another."""
+    for item in items:
+        name = item.nodeid if "test_mutants" in item.nodeid else item.nodeid.partition("::")[0]
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @dataclass(frozen=True)
 class Plane:
     """A running control plane."""
@@ -39,9 +46,9 @@ class Plane:
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Plane]:
-    """Start a control plane, or use the running one whose folder E2E_PLANE names."""
-    running = os.environ.get("E2E_PLANE")
-    where = Layout(Path(running).absolute()) if running else Layout(paths.MADE / "e2e")
+    """Start a control plane for each worker, or use the running one whose folder E2E_PLANE names."""
+    running, worker = os.environ.get("E2E_PLANE"), os.environ.get("PYTEST_XDIST_WORKER", "main")
+    where = Layout(Path(running).absolute()) if running else Layout(paths.MADE / f"e2e-{worker}")
     api = where.api() if running else plane.up(where)
     for name in NAMESPACES:
         api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
@@ -65,7 +72,8 @@ def cloud(control_plane: Plane) -> Iterator[Cloud]:
         GPUOperator(api) as operator,
     ):
         yield running
-    bury(api)
+    if "E2E_LEAVE" not in os.environ:
+        bury(api)
     assert [*running.errors, *operator.errors] == []
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from urllib.request import urlopen
 
+from functions.base.respond import TTL
 from tests.e2e.conftest import Plane
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.plane import ports_of
@@ -16,6 +17,7 @@ from tools.manifests import Manifest
 
 FREEHOLD = "freehold.dev/v1alpha1"
 _REQUESTED = "crossplane.io/reconcile-requested-at"
+_TTL_SECONDS = TTL.total_seconds() + 30
 
 
 def refreshed(api: Api, manifest: Manifest) -> Manifest:
@@ -73,6 +75,26 @@ def reconcile(plane: Plane, claim: Manifest, seconds: float = 30) -> None:
     # An XR of scope LegacyCluster has no status.lastHandledReconcileAt.
     wait_for(f"{xr['metadata']['name']} to be reconciled", lambda: calls(plane) > before, seconds)
     wait_for("the functions to be left alone", lambda: _quiet(plane), seconds)
+
+
+def versions(api: Api, claim: Manifest) -> dict[str, tuple[str, object, str]]:
+    """Return uid, generation and resourceVersion of a claim, its XR and all that is composed."""
+    found = [refreshed(api, claim), composite(api, claim), *composed(api, claim)]
+    return {
+        f"{m['kind']} {m['metadata']['name']}": (
+            m["metadata"]["uid"],
+            m["metadata"].get("generation"),
+            m["metadata"]["resourceVersion"],
+        )
+        for m in found
+    }
+
+
+def outlive_ttl(plane: Plane) -> None:
+    """Return once functions were asked again because their answers had grown old, and have answered."""
+    before = calls(plane)
+    wait_for("answers to grow old", lambda: calls(plane) > before, seconds=_TTL_SECONDS)
+    wait_for("the functions to be left alone", lambda: _quiet(plane))
 
 
 def calls(plane: Plane) -> float:

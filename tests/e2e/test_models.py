@@ -11,7 +11,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, told, wait_ready
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, clean_up, delete, existing, model, wait_told
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -35,7 +35,7 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
     with joined(control_plane.api, NODES):
         claim = existing(control_plane, NAME, POOLS, allowed=["team-*"])
         yield claim
-        delete(control_plane.api, claim)
+        clean_up(control_plane.api, claim)
 
 
 @pytest.fixture(scope="module")

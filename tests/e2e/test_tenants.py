@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import composed, composite, refreshed
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_placed, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, clean_up, delete, existing, model, wait_placed, wait_told
 from tools import paths
 from tools.control_plane.api import Api, ApiError
 from tools.control_plane.layout import NAMESPACE
@@ -42,7 +42,7 @@ def shared(control_plane: Plane) -> Iterator[Manifest]:
     """A cluster that admits both."""
     claim = existing(control_plane, "shared", allowed=["team-a", "team-b"])
     yield claim
-    delete(control_plane.api, claim)
+    clean_up(control_plane.api, claim)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +92,17 @@ def test_each_team_reads_its_own_model_and_no_other(
     assert refreshed(teams.a, one)["status"]["endpoint"]["model"] == "Qwen/Qwen3-8B"
     with pytest.raises(ApiError, match="forbidden"):
         refreshed(teams.a, other)
+
+
+def test_each_team_gets_its_own_secret(api: Api, teams: Teams, same_named: tuple[Manifest, Manifest]) -> None:
+    for claim, team in zip(same_named, (teams.a, teams.b), strict=True):
+        namespace = claim["metadata"]["namespace"]
+        wait_for("the Secret", lambda claim=claim: bool(_object(api, claim, "vllm/connection")))  # type: ignore[misc]
+        secret = _object(api, claim, "vllm/connection")
+        assert secret is not None
+        assert secret["metadata"]["namespace"] == namespace
+        values = team.get("v1", "Secret", secret["metadata"]["name"], namespace)["data"]
+        assert f".{namespace}-chat-" in base64.b64decode(values["OPENAI_BASE_URL"]).decode()
 
 
 def test_a_team_claims_in_its_namespace_alone(teams: Teams) -> None:

@@ -1,0 +1,68 @@
+"""Faults on purpose: with each, the suite turns red, at the test that is there for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.e2e.conftest import Plane
+from tests.e2e.mutants import MUTANTS, SUITE
+from tools import paths
+from tools.control_plane.kubernetes import listens
+from tools.control_plane.processes import Started
+
+_SECONDS = 400
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_caught(control_plane: Plane, name: str) -> None:
+    mutant = MUTANTS[name]
+    with served_wrongly(control_plane, f"function-{mutant.function}", name):
+        done = suite(control_plane, mutant.caught_by)
+    assert done.returncode == 1, done.stdout
+    assert f"FAILED {SUITE}{mutant.caught_by}" in done.stdout, done.stdout
+
+
+@contextmanager
+def served_wrongly(plane: Plane, function: str, fault: str) -> Iterator[None]:
+    """Serve a function with a fault, at the address where it was right."""
+    processes = plane.processes
+    right = processes.all()[function]
+    wrong = [
+        sys.executable,
+        "-m",
+        "tests.e2e.mutants",
+        fault,
+        *right.command[right.command.index("-m") + 2 :],
+    ]
+    _serve(plane, right, wrong)
+    try:
+        yield
+    finally:
+        _serve(plane, right, right.command)
+
+
+def _serve(plane: Plane, known: Started, command: list[str]) -> None:
+    processes = plane.processes
+    processes.stop(known.name)
+    processes.start(known.name, command, known.environment)
+    address = command[command.index("--address") + 1]
+    processes.wait(known.name, lambda: listens(int(address.rpartition(":")[2])))
+
+
+def suite(plane: Plane, test: str) -> subprocess.CompletedProcess[str]:
+    """Run one test of the suite on the running control plane, in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", SUITE + test],
+        cwd=paths.ROOT,
+        env=os.environ | {"E2E_PLANE": str(plane.layout.folder), "E2E_LEAVE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=_SECONDS,
+    )
