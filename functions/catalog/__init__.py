@@ -1,20 +1,23 @@
 """Facts about GPUs, machines and models, and versions of what is deployed: data files and their loader."""
 
 from .machines import GPU, Machine, Region, gpus, machines, regions
-from .models import ModelFacts, models
+from .models import BYTES, ModelFacts, bytes_per_token, layer_bytes, models
 from .tables import nearest
 from .versions import ChartVersion, chart, image, kubernetes
 
 __all__ = [
+    "BYTES",
     "GPU",
     "ChartVersion",
     "Machine",
     "ModelFacts",
     "Region",
+    "bytes_per_token",
     "chart",
     "gpus",
     "image",
     "kubernetes",
+    "layer_bytes",
     "machines",
     "models",
     "nearest",

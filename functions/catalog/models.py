@@ -8,7 +8,21 @@ from functools import cache
 
 from .tables import rows
 
-__all__ = ["ModelFacts", "models"]
+__all__ = ["BYTES", "ModelFacts", "bytes_per_token", "layer_bytes", "models"]
+
+BYTES = {
+    "fp32": 4.0,
+    "bf16": 2.0,
+    "fp16": 2.0,
+    "fp8": 1.0,
+    "int8": 1.0,
+    # Half a byte and about 5% for scales.
+    "int4": 0.525,
+    "mxfp4": 0.53,
+}
+"""Bytes of one parameter by precision."""
+CACHE_BYTES = 2
+"""Bytes of one cached number: bf16, vLLM's default."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +48,16 @@ class ModelFacts:
     """Longest context, in tokens."""
     precision: str
     """How the checkpoint stores its weights."""
+
+
+def layer_bytes(facts: ModelFacts) -> int:
+    """Return the cache of one layer and token, in bytes: keys and values of all heads, or the latent."""
+    return (facts.latent_dim or 2 * facts.kv_heads * facts.head_dim) * CACHE_BYTES
+
+
+def bytes_per_token(facts: ModelFacts) -> int:
+    """Return the cache of one more token of a long context, in bytes."""
+    return facts.full_attention_layers * layer_bytes(facts)
 
 
 @cache

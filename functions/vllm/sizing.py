@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functions.api import Architecture, ModelSpec, Precision
+from functions.api import Architecture, ModelSpec
 from functions.base import Invalid
-from functions.catalog import GPU, ModelFacts
+from functions.catalog import BYTES, GPU, ModelFacts, bytes_per_token, layer_bytes
 
 __all__ = [
     "LEAST_CONTEXT",
     "Fit",
     "Need",
+    "bytes_per_token",
     "fits_precision",
     "gpu_counts",
     "need",
@@ -37,21 +38,9 @@ DEFAULT_CONTEXT = 16384
 """Tokens. A model's own maximum may be millions, which no default should pay for."""
 LEAST_CONTEXT = 256
 """Tokens. Shorter ones are not worth offering."""
-CACHE_BYTES = 2
-"""Bytes of one cached number: bf16, vLLM's default."""
 
 _GIB = 2**30
 _MOST_GPUS = 16
-_BYTES = {
-    Precision.FP32: 4.0,
-    Precision.BF16: 2.0,
-    Precision.FP16: 2.0,
-    Precision.FP8: 1.0,
-    Precision.INT8: 1.0,
-    # Half a byte and about 5% for scales.
-    Precision.INT4: 0.525,
-    Precision.MXFP4: 0.53,
-}
 # Below these vLLM refuses the checkpoint: https://docs.vllm.ai/en/latest/features/quantization
 _CAPABILITY = {
     # CUDA 13, which the image is built with, knows nothing older than 7.5.
@@ -127,7 +116,7 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
 
 def of_architecture(name: str, given: Architecture) -> ModelFacts:
     """Return the facts of a model that the catalog does not know."""
-    weights = given.parameters_billions * 1e9 * _BYTES[given.precision] / _GIB
+    weights = given.parameters_billions * 1e9 * BYTES[given.precision.value] / _GIB
     return ModelFacts(
         name=name,
         parameters_billions=given.parameters_billions,
@@ -142,16 +131,6 @@ def of_architecture(name: str, given: Architecture) -> ModelFacts:
         max_context=given.max_context_length,
         precision=given.precision.value,
     )
-
-
-def layer_bytes(facts: ModelFacts) -> int:
-    """Return the cache of one layer and token, in bytes: keys and values of all heads, or the latent."""
-    return (facts.latent_dim or 2 * facts.kv_heads * facts.head_dim) * CACHE_BYTES
-
-
-def bytes_per_token(facts: ModelFacts) -> int:
-    """Return the cache of one more token of a long context, in bytes."""
-    return facts.full_attention_layers * layer_bytes(facts)
 
 
 def cache_bytes(facts: ModelFacts, context: int) -> int:
