@@ -1,0 +1,333 @@
+"""The catalog entry of a model, from its own config.json and safetensors files in a local folder.
+
+What the catalog's columns cannot say is refused, never guessed: an entry decides how many GPUs
+are bought. Keys: https://huggingface.co/docs/transformers/main_classes/configuration
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .attention import layers_of
+from .checkpoint import INDEX, Checkpoint, Refused, read_checkpoint, read_json
+from .config import Config
+from .models import BYTES, ModelFacts, bytes_per_token
+from .tables import rows
+
+__all__ = ["Entry", "as_architecture", "as_row", "figures", "inspect"]
+
+_GIB = 2**30
+_TOLERANCE = 0.03
+"""How far parameters times bytes may be from the files before it says another size."""
+_DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+_STORED = {"F32": "fp32", "BF16": "bf16", "F16": "fp16"}
+_BITS = {"int4": 4, "mxfp4": 4, "int8": 8, "fp8": 8}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the catalog says of a model."""
+
+    facts: ModelFacts
+    hidden_size: int
+    attention: str
+    """gqa, mla or hybrid, as the catalog's column."""
+    latent: tuple[int, int] | None
+    """MLA: kv_lora_rank and qk_rope_head_dim."""
+    source: str
+    """What it was read from."""
+
+
+def inspect(folder: Path, name: str, parameters_billions: float | None = None) -> Entry:
+    """Read a model's entry from its files.
+
+    Args:
+        folder: with config.json, and safetensors files or their index.
+        name: of the model on the Hub.
+        parameters_billions: from its model card, for files that do not say.
+
+    Raises:
+        Refused: for what is missing, contradicts itself or cannot be said in the catalog.
+    """
+    if not folder.is_dir():
+        raise Refused(str(folder), "there is no such folder", "Name the folder of the model's files")
+    config = Config(read_json(folder / "config.json"))
+    _require_generation(folder, config)
+    context = _max_context(config)
+    layers = layers_of(config, context)
+    latent = _latent(config)
+    precision = _precision(config)
+    checkpoint = read_checkpoint(folder)
+    _require_agreement(config, precision, checkpoint)
+    parameters, weights, source = _weights(
+        folder, config, precision, layers.count, checkpoint, parameters_billions
+    )
+    hidden, heads, kv_heads = (
+        config.number(key) for key in ("hidden_size", "num_attention_heads", "num_key_value_heads")
+    )
+    if latent is None and heads % kv_heads:
+        raise Refused(
+            "config.json: num_key_value_heads",
+            f"{heads} attention heads are no multiple of {kv_heads} key-value heads",
+            "Take the model's own config.json",
+        )
+    facts = ModelFacts(
+        name=name,
+        parameters_billions=parameters,
+        weights_gib=weights,
+        layers=layers.count,
+        attention_heads=heads,
+        kv_heads=kv_heads,
+        head_dim=0 if latent else _head_dim(config, hidden, heads),
+        latent_dim=sum(latent) if latent else 0,
+        sliding_window=layers.window,
+        full_attention_layers=layers.full,
+        max_context=context,
+        precision=precision,
+    )
+    kind = "hybrid" if layers.without_attention else "mla" if latent else "gqa"
+    return Entry(facts, hidden, kind, latent, f"config.json;{source}")
+
+
+def _require_generation(folder: Path, config: Config) -> None:
+    """Refuse models that are not served as a large language model: they have no growing cache."""
+    named = config.top.get("architectures")
+    first = str(named[0]) if isinstance(named, list) and named else ""
+    if not first:
+        raise config.missing("architectures")
+    generates = first.endswith(("ForCausalLM", "ForConditionalGeneration"))
+    if not generates or config.top.get("is_encoder_decoder") or (folder / "modules.json").exists():
+        raise Refused(
+            "config.json: architectures",
+            f"{first} is an encoder, an embedding model or a classifier, and the catalog has models that "
+            "generate text",
+            "Inspect the model that generates",
+        )
+
+
+def _latent(config: Config) -> tuple[int, int] | None:
+    """Return the parts of an MLA cache."""
+    if config.get("kv_lora_rank") is None:
+        return None
+    return config.number("kv_lora_rank"), config.number("qk_rope_head_dim")
+
+
+def _head_dim(config: Config, hidden: int, heads: int) -> int:
+    """Return the size of a head: not always the quotient, which transformers takes where it is left out."""
+    if config.get("head_dim") is not None:
+        return config.number("head_dim")
+    if hidden % heads:
+        raise config.missing("head_dim", f" and {hidden} / {heads} heads is no whole number")
+    if config.model_type.startswith(("qwen3", "gemma", "gpt_oss")):
+        raise config.missing("head_dim", f" and {config.model_type} does not take hidden_size / heads")
+    return hidden // heads
+
+
+def _max_context(config: Config) -> int:
+    """Return the longest context; with YaRN what vLLM takes, its factor times the original."""
+    longest = config.number("max_position_embeddings")
+    rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
+    if not isinstance(rope, Mapping) or rope.get("rope_type", rope.get("type")) != "yarn":
+        return longest
+    factor, original = rope.get("factor"), rope.get("original_max_position_embeddings")
+    if isinstance(factor, int | float) and isinstance(original, int):
+        return int(factor * original)
+    return longest
+
+
+def _precision(config: Config) -> str:
+    """Return how the checkpoint stores its weights, in the catalog's words."""
+    given = config.get("quantization_config")
+    if given is None:
+        dtype = config.get("dtype") or config.get("torch_dtype")
+        if dtype is None:
+            raise config.missing("torch_dtype")
+        if str(dtype) not in _DTYPES:
+            raise _unknown_precision("torch_dtype", str(dtype))
+        return _DTYPES[str(dtype)]
+    if not isinstance(given, Mapping):
+        raise _unknown_precision("quantization_config", str(given))
+    method = str(given.get("quant_method"))
+    bits = given.get("bits", 4 if method == "awq" else None)
+    found = {
+        ("fp8", None): "fp8",
+        ("fbgemm_fp8", None): "fp8",
+        ("mxfp4", None): "mxfp4",
+        ("awq", 4): "int4",
+        ("gptq", 4): "int4",
+        ("gptq", 8): "int8",
+    }.get((method, bits))
+    if method == "compressed-tensors":
+        found = _compressed(given)
+    if found is None:
+        raise _unknown_precision("quantization_config", f"{method}{f' of {bits} bits' if bits else ''}")
+    return found
+
+
+def _compressed(given: Mapping[str, Any]) -> str:
+    """Return the precision of compressed-tensors, where all groups have the same."""
+    groups = given.get("config_groups") or {}
+    weights = [g.get("weights") or {} for g in groups.values()] if isinstance(groups, Mapping) else []
+    kinds = {(str(w.get("type")), w.get("num_bits")) for w in weights}
+    known = {("float", 8): "fp8", ("int", 8): "int8", ("int", 4): "int4"}
+    said = " and ".join(sorted(f"{type_} of {bits} bits" for type_, bits in kinds)) or "no groups"
+    if len(kinds) != 1 or (kind := kinds.pop()) not in known:
+        raise _unknown_precision("quantization_config", f"compressed-tensors with {said}")
+    return known[kind]
+
+
+def _unknown_precision(key: str, found: str) -> Refused:
+    return Refused(
+        f"config.json: {key}",
+        f"{found} is none of the precisions that can be sized: {', '.join(BYTES)}",
+        "Take a checkpoint in one of these",
+    )
+
+
+def _require_agreement(config: Config, precision: str, checkpoint: Checkpoint | None) -> None:
+    """Refuse files in another precision than the config's: vLLM would convert them to a size of its own."""
+    stored = _STORED.get(checkpoint.dtype) if checkpoint else None
+    if stored is None or config.get("quantization_config") is not None or stored == precision:
+        return
+    raise Refused(
+        "config.json: torch_dtype",
+        f"it says {precision} and most of the weights are {stored}",
+        "Take a checkpoint whose config agrees with its files",
+    )
+
+
+def _weights(
+    folder: Path,
+    config: Config,
+    precision: str,
+    layers: int,
+    found: Checkpoint | None,
+    given: float | None,
+) -> tuple[float, float, str]:
+    """Return parameters in billions, the weights in GiB and what said so."""
+    if found is None:
+        if given is None:
+            raise Refused(
+                str(folder),
+                "it has no safetensors files, so the size of the weights is not known",
+                f"Add the model's {INDEX}, or say --parameters-billions",
+            )
+        return given, given * 1e9 * BYTES[precision] / _GIB, "parameters as given"
+    found = _without_tied_head(config, precision, found)
+    if given is None:
+        given = _parameters(folder, precision, layers, found) / 1e9
+    return given, found.size / _GIB, found.source
+
+
+def _parameters(folder: Path, precision: str, layers: int, found: Checkpoint) -> float:
+    if found.tensors:
+        return found.parameters(layers, _BITS.get(precision, 16))
+    if found.stated_parameters:
+        return found.stated_parameters
+    if precision in _BITS:
+        raise Refused(
+            str(folder / INDEX),
+            f"its total size does not tell the number of {precision} parameters: scales and layers that are "
+            "not quantised are in it",
+            "Say --parameters-billions from the model card, or add the *.safetensors files",
+        )
+    return found.size / BYTES[precision]
+
+
+def _without_tied_head(config: Config, precision: str, found: Checkpoint) -> Checkpoint:
+    """Leave out a copy of the embeddings that is stored as the head, and that vLLM does not load."""
+    heads = [name for name in found.names if name.endswith("lm_head.weight")]
+    if config.get("tie_word_embeddings") is not True or not heads:
+        return found
+    if found.tensors:
+        kept = tuple(t for t in found.tensors if t.name not in heads)
+        return replace(found, tensors=kept, size=sum(t.size for t in kept))
+    if precision in _BITS:
+        raise Refused(
+            INDEX,
+            "it lists a copy of the embeddings whose size it does not say",
+            "Add the *.safetensors files",
+        )
+    copied = config.number("vocab_size") * config.number("hidden_size") * BYTES[precision]
+    return replace(found, size=found.size - int(copied), stated_parameters=None)
+
+
+def as_architecture(entry: Entry) -> str:
+    """Return the spec.architecture of a Model, as YAML.
+
+    Raises:
+        Refused: when its fields would size the model otherwise than the catalog would.
+    """
+    facts = entry.facts
+    windowed = 0 if entry.attention == "hybrid" else facts.layers - facts.full_attention_layers
+    to_catalog = "Give the row that --tsv prints to the platform team, for functions/catalog/models.tsv"
+    if windowed:
+        raise Refused(
+            "spec.architecture",
+            f"it cannot say that {windowed} of {facts.layers} layers keep {facts.sliding_window} tokens only",
+            to_catalog,
+        )
+    sized = facts.parameters_billions * 1e9 * BYTES[facts.precision] / _GIB
+    if abs(sized / facts.weights_gib - 1) > _TOLERANCE:
+        raise Refused(
+            "spec.architecture",
+            f"{facts.parameters_billions:.3f} billion parameters in {facts.precision} would be sized as "
+            f"{sized:.2f} GiB, and the files have {facts.weights_gib:.2f} GiB",
+            to_catalog,
+        )
+    heads, size = (facts.kv_heads, facts.head_dim) if entry.latent is None else (1, facts.latent_dim // 2)
+    note = f"  # the latent of {facts.latent_dim} numbers, which every GPU holds" if entry.latent else ""
+    lines = [
+        "architecture:",
+        f"  parametersBillions: {_short(facts.parameters_billions, 3)}",
+        f"  layers: {facts.full_attention_layers}",
+        f"  attentionHeads: {facts.attention_heads}",
+        f"  kvHeads: {heads}{note}",
+        f"  headDim: {size}",
+        f"  maxContextLength: {facts.max_context}",
+        f"  precision: {facts.precision}",
+    ]
+    return "\n".join(lines)
+
+
+def as_row(entry: Entry) -> str:
+    """Return the entry as a row of models.tsv."""
+    facts = entry.facts
+    rank, rope = entry.latent or ("", "")
+    all_full = facts.full_attention_layers == facts.layers
+    cells: dict[str, object] = {
+        "model": facts.name,
+        "parameters_billions": _short(facts.parameters_billions, 3),
+        "layers": facts.layers,
+        "hidden_size": entry.hidden_size,
+        "attention_heads": facts.attention_heads,
+        "kv_heads": facts.kv_heads,
+        "head_dim": facts.head_dim or "",
+        "attention": entry.attention,
+        "kv_lora_rank": rank,
+        "qk_rope_head_dim": rope,
+        "sliding_window_tokens": facts.sliding_window or "",
+        "full_attention_layers": "" if all_full else facts.full_attention_layers,
+        "max_context_tokens": facts.max_context,
+        "precision": facts.precision,
+        "weights_gib": f"{facts.weights_gib:.2f}",
+        "sources": entry.source,
+        "confidence": "derived",
+    }
+    return "\t".join(str(cells.get(column, "")) for column in rows("models.tsv")[0])
+
+
+def figures(entry: Entry) -> str:
+    """Say what sizing makes of the entry."""
+    facts = entry.facts
+    return (
+        f"{facts.name}: KV cache {bytes_per_token(facts)} bytes a token, weights {facts.weights_gib:.2f} GiB "
+        f"({entry.source.replace(';', ', ')})"
+    )
+
+
+def _short(number: float, digits: int) -> str:
+    return f"{number:.{digits}f}".rstrip("0").rstrip(".")

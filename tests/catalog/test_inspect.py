@@ -1,0 +1,306 @@
+"""A model's own files give the row that the catalog has, and what cannot be said is refused."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from functions.api import Architecture
+from functions.catalog import bytes_per_token, models
+from functions.catalog.__main__ import main
+from functions.catalog.checkpoint import Refused
+from functions.catalog.inspect import as_architecture, as_row, inspect
+from functions.catalog.tables import rows
+from functions.vllm import sizing
+from tests.catalog.families import FAMILIES, LLAMA_8B, QWEN_32B
+from tests.catalog.folders import FP8_BLOCKS, Files, compressed, make, nested, text, write_header
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_row_is_the_catalogs(name: str, tmp_path: Path) -> None:
+    config, files = FAMILIES[name]
+    entry = inspect(make(tmp_path, config, files), name, files.billions)
+    known = next(row for row in rows("models.tsv") if row["model"] == name)
+    found = dict(zip(known, as_row(entry).split("\t"), strict=True))
+    # Not in a model's files.
+    apart = ("gated", "sources", "confidence")
+    assert {k: v for k, v in found.items() if k not in apart} == {
+        k: v for k, v in known.items() if k not in apart
+    }
+    assert bytes_per_token(entry.facts) == bytes_per_token(models()[name])
+
+
+SAYABLE = {
+    # 32 layers x 2 x 8 heads x 128 x 2 bytes
+    "llama": (LLAMA_8B, Files(total=16_060_522_496), 131072),
+    # 47 layers x (512 + 64) x 2 bytes, all of it on every GPU
+    "mla": (FAMILIES["zai-org/GLM-4.7-Flash"][0], Files(total=2 * 29_943_000_000), 47 * 576 * 2),
+    # 12 of 48 layers x 2 x 2 heads x 256 x 2 bytes
+    "hybrid": (FAMILIES["Qwen/Qwen3-Next-80B-A3B-Instruct"][0], Files(total=2 * 79_674_391_296), 24576),
+}
+
+
+@pytest.mark.parametrize("kind", SAYABLE)
+def test_the_architecture_is_sized_as_the_row(kind: str, tmp_path: Path) -> None:
+    config, files, token = SAYABLE[kind]
+    entry = inspect(make(tmp_path, config, files), "acme/house")
+    block = yaml.safe_load(as_architecture(entry))["architecture"]
+    sized = sizing.of_architecture("acme/house", Architecture.model_validate(block))
+    assert bytes_per_token(sized) == bytes_per_token(entry.facts) == token
+    assert sized.weights_gib == pytest.approx(entry.facts.weights_gib, rel=0.001)
+    for gpus in (1, 2, 4, 8):
+        assert sizing.cache_share(sized, gpus) == sizing.cache_share(entry.facts, gpus)
+    assert sizing.gpu_counts(sized, 16) == sizing.gpu_counts(entry.facts, 16)
+
+
+QWEN_FP8 = {**QWEN_32B, "quantization_config": FP8_BLOCKS}
+GIVEN = Files(total=16_060_522_496)
+REFUSED = [
+    pytest.param(
+        {**LLAMA_8B, "num_hidden_layers": None},
+        GIVEN,
+        "config.json: num_hidden_layers: it is missing. Take the model's own config.json, or add the key if "
+        "the model's card says its value.",
+        id="missing key",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "num_key_value_heads": "8"},
+        GIVEN,
+        "config.json: num_key_value_heads: '8' is no whole number above 0. Take the model's own config.json.",
+        id="not a number",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "num_key_value_heads": 5},
+        GIVEN,
+        "config.json: num_key_value_heads: 32 attention heads are no multiple of 5 key-value heads. Take the "
+        "model's own config.json.",
+        id="contradicts itself",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "architectures": ["BertModel"]},
+        GIVEN,
+        "config.json: architectures: BertModel is an encoder, an embedding model or a classifier, and the "
+        "catalog has models that generate text. Inspect the model that generates.",
+        id="encoder",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "index_topk": 2048},
+        GIVEN,
+        "config.json: index_topk: the catalog cannot express a second cache, of sparse attention's indexer, so "
+        "the KV cache would be wrong. Take another model, or ask for this kind to be supported.",
+        id="sparse attention",
+    ),
+    pytest.param(
+        # ome: its global layers have other heads, which its config leaves to transformers.
+        nested(text("gemma4_text", 60, 5376, 32, 16, 262144, head_dim=256, sliding_window=1024)),
+        GIVEN,
+        "config.json: model_type: the catalog cannot express gemma4_text, whose layers have heads of several "
+        "sizes or kinds, so the KV cache would be wrong. Take another model, or ask for this kind to be "
+        "supported.",
+        id="heads of several sizes",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "sliding_window": 4096},
+        GIVEN,
+        "config.json: sliding_window: there is a window of 4096 tokens, and neither layer_types nor "
+        "sliding_window_pattern says which layers of llama have it. Add layer_types as transformers has them "
+        "for this model.",
+        id="a window of nobody",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "layer_types": ["full_attention"] * 31},
+        GIVEN,
+        "config.json: layer_types: it does not name 32 layers, as num_hidden_layers says. Take the model's own "
+        "config.json.",
+        id="layers miscounted",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "layer_types": ["rwkv"] * 32},
+        GIVEN,
+        "config.json: layer_types: the catalog cannot express layers of rwkv, so the KV cache would be wrong. "
+        "Take another model, or ask for this kind to be supported.",
+        id="unknown layers",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "quantization_config": {"quant_method": "bitsandbytes"}},
+        GIVEN,
+        "config.json: quantization_config: bitsandbytes is none of the precisions that can be sized: fp32, "
+        "bf16, fp16, fp8, int8, int4, mxfp4. Take a checkpoint in one of these.",
+        id="unknown quantisation",
+    ),
+    pytest.param(
+        {**LLAMA_8B, "quantization_config": compressed("float", 4)},
+        GIVEN,
+        "config.json: quantization_config: compressed-tensors with float of 4 bits is none of the precisions "
+        "that can be sized: fp32, bf16, fp16, fp8, int8, int4, mxfp4. Take a checkpoint in one of these.",
+        id="nvfp4",
+    ),
+    pytest.param(
+        {**QWEN_32B, "head_dim": None},
+        GIVEN,
+        "config.json: head_dim: it is missing and qwen3 does not take hidden_size / heads. Take the model's "
+        "own config.json, or add the key if the model's card says its value.",
+        id="no head size",
+    ),
+    pytest.param(
+        LLAMA_8B,
+        Files(tensors={"a": ("F32", 8_030_000_000)}),
+        "config.json: torch_dtype: it says bf16 and most of the weights are fp32. Take a checkpoint whose "
+        "config agrees with its files.",
+        id="files in another precision",
+    ),
+    pytest.param(
+        QWEN_FP8,
+        Files(total=34_322_434_048),
+        "FOLDER/model.safetensors.index.json: its total size does not tell the number of fp8 parameters: "
+        "scales and layers that are not quantised are in it. Say --parameters-billions from the model card, or "
+        "add the *.safetensors files.",
+        id="parameters not known",
+    ),
+    pytest.param(
+        LLAMA_8B,
+        Files(),
+        "FOLDER: it has no safetensors files, so the size of the weights is not known. Add the model's "
+        "model.safetensors.index.json, or say --parameters-billions.",
+        id="no weights",
+    ),
+]
+
+
+@pytest.mark.parametrize(("config", "files", "message"), REFUSED)
+def test_refused(config: dict[str, Any], files: Files, message: str, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as caught:
+        inspect(make(tmp_path, config, files), "acme/house", files.billions)
+    assert str(caught.value).replace(str(tmp_path), "FOLDER") == message
+
+
+def test_no_architecture_of_a_window(tmp_path: Path) -> None:
+    entry = inspect(make(tmp_path, *FAMILIES["google/gemma-2-9b-it"]), "google/gemma-2-9b-it")
+    with pytest.raises(Refused) as caught:
+        as_architecture(entry)
+    assert str(caught.value) == (
+        "spec.architecture: it cannot say that 21 of 42 layers keep 4096 tokens only. Give the row that --tsv "
+        "prints to the platform team, for functions/catalog/models.tsv."
+    )
+
+
+def test_no_architecture_of_other_weights(tmp_path: Path) -> None:
+    """Scales and layers that are not quantised: 32.762e9 x 0.525 bytes are too few by 2 GiB."""
+    entry = inspect(make(tmp_path, *FAMILIES["Qwen/Qwen3-32B-AWQ"]), "Qwen/Qwen3-32B-AWQ")
+    with pytest.raises(Refused) as caught:
+        as_architecture(entry)
+    assert str(caught.value) == (
+        "spec.architecture: 32.762 billion parameters in int4 would be sized as 16.02 GiB, and the files have "
+        "18.00 GiB. Give the row that --tsv prints to the platform team, for functions/catalog/models.tsv."
+    )
+
+
+def test_yarn_stretches_the_context(tmp_path: Path) -> None:
+    rope = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
+    config = text("qwen2", 28, 3584, 28, 4, 32768, rope_scaling=rope)
+    assert inspect(make(tmp_path, config, Files(15_231_233_024)), "a/b").facts.max_context == 131072
+
+
+def test_only_files_that_the_index_names_count(tmp_path: Path) -> None:
+    """A repository may hold the same weights twice, in a folder or beside: gpt-oss does."""
+    make(tmp_path, LLAMA_8B, Files())
+    (tmp_path / "original").mkdir()
+    for name in (
+        "model-00001-of-00001.safetensors",
+        "consolidated.safetensors",
+        "original/model.safetensors",
+    ):
+        write_header(tmp_path / name, {"a": ("BF16", 8_030_261_248)})
+    index = {"metadata": {}, "weight_map": {"a": "model-00001-of-00001.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert inspect(tmp_path, "a/b").facts.weights_gib == pytest.approx(14.96, abs=0.01)
+    (tmp_path / "model.safetensors.index.json").unlink()
+    with pytest.raises(Refused, match="there are 2 safetensors files"):
+        inspect(tmp_path, "a/b")
+
+
+def test_a_copied_head_in_an_index(tmp_path: Path) -> None:
+    config = text("qwen3", 28, 1024, 16, 8, 40960, head_dim=128, tie_word_embeddings=True, vocab_size=151936)
+    make(tmp_path, config, Files())
+    index = {"metadata": {"total_size": 1_503_264_768}, "weight_map": {"lm_head.weight": "a.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    facts = inspect(tmp_path, "Qwen/Qwen3-0.6B").facts
+    assert (round(facts.weights_gib, 2), round(facts.parameters_billions, 3)) == (1.11, 0.596)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "it does not begin with the length"),
+        (b"", "it does not begin with the length"),
+        ((20).to_bytes(8, "little") + b"{" * 20, "it is not valid JSON"),
+        ((2).to_bytes(8, "little") + b"[]", "it is not a JSON object"),
+        ((14).to_bytes(8, "little") + b'{"a": {"b":1}}', "its header has no tensors"),
+    ],
+)
+def test_no_safetensors_file(content: bytes, message: str, tmp_path: Path) -> None:
+    make(tmp_path, LLAMA_8B, Files())
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(Refused, match=message):
+        inspect(tmp_path, "a/b")
+
+
+def test_an_index_stays_in_its_folder(tmp_path: Path) -> None:
+    make(tmp_path, LLAMA_8B, Files())
+    index = {"metadata": {"total_size": 1}, "weight_map": {"a": "../a.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(Refused, match="which is not in its folder"):
+        inspect(tmp_path, "a/b")
+
+
+# The command.
+
+
+def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = str(make(tmp_path, LLAMA_8B, Files(total=16_060_522_496)))
+    assert main(["inspect", folder, "--model", "acme/house"]) == 0
+    assert capsys.readouterr().out == (
+        "# acme/house: KV cache 131072 bytes a token, weights 14.96 GiB (config.json, safetensors index)\n"
+        "architecture:\n"
+        "  parametersBillions: 8.03\n"
+        "  layers: 32\n"
+        "  attentionHeads: 32\n"
+        "  kvHeads: 8\n"
+        "  headDim: 128\n"
+        "  maxContextLength: 131072\n"
+        "  precision: bf16\n"
+    )
+    assert main(["inspect", folder, "--model", "acme/house", "--tsv"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.split("\t")[:3] == ["acme/house", "8.03", "32"]
+    assert printed.err.startswith("acme/house: KV cache 131072 bytes a token")
+
+
+def test_refusals_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(tmp_path / "none")]) == 1
+    assert "there is no such folder. Name the folder" in capsys.readouterr().err
+    assert main(["inspect", str(tmp_path)]) == 1
+    assert "config.json: it cannot be read (No such file or directory)" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text("{")
+    assert main(["inspect", str(tmp_path)]) == 1
+    assert "it is not valid JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [[], ["inspect"], ["inspect", ".", "--parameters-billions", "-1"]])
+def test_usage(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+
+
+def test_as_a_module() -> None:
+    command = [sys.executable, "-m", "functions.catalog", "inspect", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0
+    assert "--parameters-billions" in done.stdout
