@@ -74,6 +74,18 @@ def test_protobuf_is_known_to_base_alone(package: str) -> None:
     assert not found
 
 
+COMMANDS = {"functions/vllm/__main__.py"}
+"""Entries for people, which no server imports: `plan` asks two functions, so it stands in tools, above both."""
+
+
+def test_functions_stand_below_the_tools() -> None:
+    paths = [p for p in (ROOT / "functions").rglob("*.py") if str(p.relative_to(ROOT)) not in COMMANDS]
+    found = [
+        f"{i.where} imports {i.what}" for p in paths for i in imports_of(p) if i.what.startswith("tools.")
+    ]
+    assert not found
+
+
 def test_the_door_knows_only_the_options() -> None:
     found = {i.what for i in imports_of(ROOT / "functions" / "main.py") if i.what.split(".")[0] in WIRE}
     assert found == {"crossplane.function.cli"}

@@ -20,6 +20,7 @@ __all__ = [
     "placed_on",
     "placement_of",
     "sizing_of",
+    "trusted",
     "unknown_model",
     "waiting",
 ]
@@ -48,7 +49,7 @@ def place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condi
         raise unknown_model(spec.model)
     what = sizing.need(spec, facts)
     namespace = request.claim.namespace
-    found = [c for c in clusters.all_clusters(request, spec) if _trusted(c, spec, given, namespace)]
+    found = [c for c in clusters.all_clusters(request, spec) if trusted(c, spec, given, namespace)]
     owners = {c.claim.namespace for c in found}
     if spec.cluster is not None and spec.cluster.name is not None and len(owners) > 1:
         return waiting(
@@ -68,7 +69,7 @@ def place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condi
     return Placed(placement, placed_on(placement), sizing_of(what, choice))
 
 
-def _trusted(candidate: Candidate, spec: ModelSpec, given: VLLMInput, namespace: str) -> bool:
+def trusted(candidate: Candidate, spec: ModelSpec, given: VLLMInput, namespace: str) -> bool:
     """Tell whether a Model may go to a cluster unasked: its owner reads what runs there."""
     owner = candidate.claim.namespace
     if spec.cluster is not None and spec.cluster.namespace == owner:

@@ -44,11 +44,28 @@ class Choice:
     fit: Fit
 
     @property
+    def hourly_usd(self) -> float | None:
+        """Listed price of the GPUs that it takes, in US dollars an hour; a part of the node's."""
+        price = self.pool.price_usd_per_hour
+        return None if price is None else price * self.fit.gpus / self.pool.gpus_per_node
+
+    @property
     def order(self) -> tuple[int, float, int, str, str]:
         """Fewest GPUs first, then the cheapest, then the smallest GPU, then by name."""
-        price = self.pool.price_usd_per_hour
-        hourly = float("inf") if price is None else price * self.fit.gpus / self.pool.gpus_per_node
-        return (self.fit.gpus, hourly, self.pool.gpu_memory_mib, self.candidate.name, self.pool.name)
+        hourly = self.hourly_usd
+        dear = float("inf") if hourly is None else hourly
+        return (self.fit.gpus, dear, self.pool.gpu_memory_mib, self.candidate.name, self.pool.name)
+
+    def behind(self, best: Choice) -> str:
+        """Say why another choice goes first."""
+        if self.fit.gpus > best.fit.gpus:
+            return f"fits on {self.fit.gpus} GPUs, and {best.fit.gpus} will do"
+        if self.order[1] > best.order[1]:
+            dear = "has no listed price" if self.hourly_usd is None else f"costs {self.hourly_usd:.2f} USD/h"
+            return f"fits, and {dear} against {best.order[1]:.2f}"
+        if self.pool.gpu_memory_mib > best.pool.gpu_memory_mib:
+            return "fits at the same price, on a larger GPU"
+        return "fits as well, and comes later by name"
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,203 @@
+"""The table of `python -m functions.vllm plan`, and that it says what the function says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.base import Condition
+from functions.vllm.compose import compose
+from tests.vllm.world import H100, L4, T4, cluster, request
+from tools import paths
+from tools.plan import main
+
+EXAMPLES = paths.EXAMPLES
+L4X4 = {**L4, "name": "l4x4", "gpusPerNode": 4, "priceUsdPerHour": 4.6016}
+
+
+def model(spec: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "freehold.dev/v1alpha1",
+        "kind": "Model",
+        "metadata": {"name": "qwen", "namespace": "team-a"},
+        "spec": spec,
+        **more,
+    }
+
+
+def claim(name: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "freehold.dev/v1alpha1",
+        "kind": "InferenceCluster",
+        "metadata": {"name": name, "namespace": "platform"},
+        "spec": {
+            "existing": {"kubeconfigSecretRef": {"name": "kubeconfig"}},
+            "allowedNamespaces": ["*"],
+            **spec,
+        },
+    }
+
+
+def run(folder: Path, *manifests: dict[str, Any], options: tuple[str, ...] = ()) -> int:
+    """Plan the first of the manifests on the others."""
+    files = []
+    for index, manifest in enumerate(manifests):
+        files.append(folder / f"{index}.json")
+        files[-1].write_text(json.dumps(manifest))
+    return main(["plan", *map(str, files), *options])
+
+
+def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Qwen3-8B: needs 15.57 + 2.25 = 17.8 GiB; see docs/sizing.md."""
+    closed = cluster("closed", L4, allowed=["research"])
+    code = run(
+        tmp_path,
+        model({"model": "Qwen/Qwen3-8B"}),
+        cluster("eu", H100, T4, L4X4, L4, allowed=["*"]),
+        cluster("us", L4, allowed=["*"]),
+        closed,
+    )
+    assert code == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "   CLUSTER          POOL  GPUS           NEEDS  HAS   USD/H  WHY",
+        "   platform/closed  l4    1 x L4         17.8   18.1  0.80   its spec.allowedNamespaces does not admit team-a",
+        "   platform/eu      h100  1 x H100-80GB  17.8   70.8  6.88   fits, and costs 6.88 USD/h against 0.80",
+        "   platform/eu      t4    T4             -      -     -      T4 has compute capability 7.5; bf16 weights need 8.0",
+        "   platform/eu      l4x4  1 x L4         17.8   18.1  1.15   fits, and costs 1.15 USD/h against 0.80",
+        "*  platform/eu      l4    1 x L4         17.8   18.1  0.80   fewest GPUs, then the lowest price",
+        "   platform/us      l4    1 x L4         17.8   18.1  0.80   fits as well, and comes later by name",
+        "NEEDS and HAS: GiB on each GPU, for weights and cache. USD/H: listed price of the GPUs it takes.",
+        "Sizing: 22.4 GiB x 0.92 - 2.5 overhead = 18.1 GiB usable on each of 1 L4; needed: weights 15.3 x 1.02 / 1 = 15.6, cache of 1 x 16384 tokens = 2.2, together 17.8 GiB",
+        "Placed=True Placed: on platform/eu, node pool l4, 1 L4 a replica",
+    ]
+
+
+def test_claims_are_planned_from_their_spec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Memory and price are the catalog's: no status was there to say them."""
+    pools = [
+        {"name": "a", "gpu": {"model": "L40S", "count": 2}},
+        {"name": "b", "gpu": {"model": "L4", "count": 4}},
+    ]
+    code = run(
+        tmp_path,
+        model({"model": "Qwen/Qwen3-32B-AWQ", "contextLength": 32768}),
+        claim("eu", nodePools=pools),
+        options=("--json",),
+    )
+    assert code == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [(p["pool"], p["gpus"], p["chosen"], p["why"]) for p in found["pools"]] == [
+        ("a", 1, True, "fewest GPUs, then the lowest price"),
+        ("b", 2, False, "fits on 2 GPUs, and 1 will do"),
+    ]
+    # The driver's 46068 MiB and 23034 MiB: x 0.92 / 1024 - 2.5, or 3.0 on two GPUs.
+    assert [p["usableGiBPerGPU"] for p in found["pools"]] == [38.89, 17.69]
+    assert found["condition"]["message"] == "on platform/eu, node pool a, 1 L40S a replica"
+
+
+WORDS = [
+    ({"model": "Qwen/Qwen3-8B"}, [cluster("eu", allowed=["*"])]),
+    ({"model": "Qwen/Qwen3-8B"}, []),
+    ({"model": "Qwen/Qwen3-8B"}, [cluster("eu", allowed=["*"], ready=False)]),
+    ({"model": "Qwen/Qwen3-8B"}, [cluster("eu", allowed=["*"], namespace="evil")]),
+    ({"model": "Qwen/Qwen3-8B", "cluster": {"name": "us"}}, [cluster("eu", allowed=["*"])]),
+    ({"model": "Qwen/Qwen3-8B", "contextLength": 40960, "concurrency": 2}, [cluster("eu", allowed=["*"])]),
+    ({"model": "meta-llama/Llama-3.3-70B-Instruct"}, [cluster("eu", L4, T4, allowed=["*"])]),
+]
+
+
+@pytest.mark.parametrize(("spec", "clusters"), WORDS)
+def test_the_words_are_the_functions(
+    spec: dict[str, Any], clusters: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = compose(request(spec, *clusters)).conditions[0]
+    assert isinstance(said, Condition)
+    code = run(tmp_path, model(spec), *clusters)
+    assert (
+        capsys.readouterr().out.splitlines()[-1] == f"Placed={said.status.value} {said.reason}: {said.text}"
+    )
+    assert code == (0 if said.status.value == "True" else 3)
+
+
+def test_a_cluster_by_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Crossplane answers a selector; a file has nobody to ask."""
+    gold, other = cluster("eu", allowed=["*"]), cluster("us", allowed=["*"])
+    gold["metadata"]["labels"] = {"tier": "gold"}
+    spec = {"model": "Qwen/Qwen3-8B", "cluster": {"matchLabels": {"tier": "gold"}}}
+    assert run(tmp_path, model(spec), other, gold) == 0
+    out = capsys.readouterr().out
+    assert "platform/us  l4    1 x L4  17.8   18.1  0.80   spec.cluster asks for another" in out
+    assert out.endswith("on platform/eu, node pool l4, 1 L4 a replica\n")
+
+
+def test_a_placed_model_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    here, cheaper = cluster("eu", H100, L4, allowed=["*"]), cluster("us", L4, allowed=["*"])
+    spec = {"model": "Qwen/Qwen3-8B"}
+    asked = {"gpu": {"model": "H100-80GB"}}
+    status = compose(request({**spec, **asked}, here)).status
+    assert run(tmp_path, model(spec, status=status), here, cheaper) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].startswith("*  platform/eu  h100")
+    assert lines[1].endswith("it is there")
+    assert lines[2].endswith("the Model stays on pool h100")
+    assert lines[3].endswith("the Model stays on platform/eu")
+
+
+def test_an_invalid_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, model({"model": "Qwen/Qwen3-8B", "contextLength": 50000}), cluster("eu")) == 1
+    assert capsys.readouterr().err == (
+        "spec.contextLength: 50000 tokens is beyond the 40960 that Qwen/Qwen3-8B was made for. "
+        "Ask for at most 40960.\n"
+    )
+
+
+def test_an_invalid_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = claim("eu", nodePools=[{"name": "a", "gpu": {"model": "H1000"}}])
+    assert run(tmp_path, model({"model": "Qwen/Qwen3-8B"}), bad) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "InferenceCluster platform/eu: spec.nodePools[0].gpu.model: H1000 is not an NVIDIA GPU"
+    )
+
+
+@pytest.mark.parametrize(
+    ("manifests", "message"),
+    [
+        ([claim("eu", nodePools=[])], "InferenceCluster platform/eu is no Model"),
+        ([model({}), model({})], "Model team-a/qwen is no InferenceCluster"),
+        ([{**model({}), "metadata": {}}], "Model (no name): metadata.name is missing"),
+        ([model({}) | {"spec": "x"}], "Model team-a/qwen: spec is no mapping"),
+        ([{"kind": "Pod"}], "None Pod is no claim or XR"),
+    ],
+)
+def test_wrong_files(
+    manifests: list[dict[str, Any]], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, *manifests) == 2
+    assert capsys.readouterr().err.startswith(message)
+
+
+def test_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", str(tmp_path / "none.yaml")]) == 2
+    assert "there is no such file or folder" in capsys.readouterr().err
+
+
+def test_as_a_module() -> None:
+    files = [str(EXAMPLES / "models" / "minimal.yaml"), str(EXAMPLES / "aws")]
+    command = [sys.executable, "-m", "functions.vllm", "plan", *files]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=paths.ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("Placed=True Placed: on platform/eu-prod, node pool l4, 1 L4 a replica\n")
+
+
+def test_without_pyyaml() -> None:
+    """As in the function's image: a sentence, not a traceback."""
+    hidden = "import sys, runpy; sys.modules['yaml'] = None; sys.argv[1:] = ['plan', 'x']; "
+    command = [sys.executable, "-c", hidden + "runpy.run_module('functions.vllm', run_name='__main__')"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=paths.ROOT)
+    assert (done.returncode, done.stderr.split(":")[0]) == (2, "yaml is missing")

@@ -1,0 +1,251 @@
+"""Where a Model would go among some clusters, pool by pool: the functions' own decision, asked here."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from functions.api import ModelSpec, Placement, PoolStatus, VLLMInput
+from functions.base import Condition, Function, Invalid, Outcome, Request, Selector, Status, Unanswered, View
+from functions.node_pools.compose import FUNCTION as NODE_POOLS
+from functions.vllm import sizing
+from functions.vllm.clusters import KIND, all_clusters, candidate
+from functions.vllm.compose import FUNCTION as VLLM
+from functions.vllm.place import facts_of, trusted
+from functions.vllm.placement import Candidate, Choice, judge
+from functions.vllm.sizing import Fit, Need
+from functions.vllm.stay import recorded_placement
+from tools import inputs
+from tools.claims import CLAIM_NAME, CLAIM_NAMESPACE
+from tools.definitions import Definitions
+from tools.errors import ToolError
+from tools.manifests import Manifest, label
+
+MODEL = "XModel"
+
+
+class ClaimInvalidError(ToolError):
+    """A claim that a function would refuse; its text is the function's."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What becomes of the Model on one pool."""
+
+    cluster: str
+    """Its claim, as namespace/name."""
+    pool: str
+    """Empty where the whole cluster is left out."""
+    gpu_model: str
+    fit: Fit | None
+    """None where memory was not looked at."""
+    hourly_usd: float | None
+    """Listed price of the GPUs that it would take, in US dollars an hour."""
+    chosen: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Where the Model goes."""
+
+    rows: Sequence[Row]
+    placed: Condition
+    """The condition Placed as the function sets it."""
+    sizing: Mapping[str, Any]
+    """The Model's status.sizing; empty where it has no place."""
+
+
+def decide(model: Manifest, clusters: Iterable[Manifest], definitions: Definitions) -> Decision:
+    """Place a Model on the clusters given, as the function would.
+
+    Args:
+        model: a Model or XModel.
+        clusters: InferenceClusters or XInferenceClusters; one without a status is planned from
+            its spec and taken as ready.
+        definitions: with the compositions whose inputs hold.
+
+    Raises:
+        ClaimInvalidError: for a claim that a function refuses.
+        ToolError: for something else than a Model and clusters.
+    """
+    if definitions.of(model).kind != MODEL:
+        raise ToolError(f"{label(model)} is no Model")
+    known = [as_cluster(manifest, definitions) for manifest in clusters]
+    xr = _as_xr(model, definitions)
+    try:
+        request, outcome = _run(VLLM, xr, definitions, known)
+        spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
+        rows = _rows(request, spec, given, [candidate(View(each)) for each in known])
+    except Invalid as invalid:
+        raise ClaimInvalidError(str(invalid)) from invalid
+    placed = next(c for c in outcome.conditions if isinstance(c, Condition) and c.type == "Placed")
+    return Decision(rows, placed, outcome.status.get("sizing", {}))
+
+
+def as_cluster(manifest: Manifest, definitions: Definitions) -> Manifest:
+    """Return the XR of a cluster with what a Model reads of its status.
+
+    Raises:
+        ClaimInvalidError: for a claim that cannot be planned.
+        ToolError: for something else than a cluster.
+    """
+    if definitions.of(manifest).kind != KIND:
+        raise ToolError(f"{label(manifest)} is no InferenceCluster")
+    xr = _as_xr(manifest, definitions)
+    if manifest.get("status"):
+        return xr
+    try:
+        _, outcome = _run(NODE_POOLS, xr, definitions, [])
+    except Invalid as invalid:
+        raise ClaimInvalidError(f"{label(manifest)}: {invalid}") from invalid
+    ready = {"type": "ControlPlaneReady", "status": "True", "reason": "Available"}
+    return xr | {"status": {**outcome.status, "conditions": [ready]}}
+
+
+def _as_xr(manifest: Manifest, definitions: Definitions) -> Manifest:
+    """Return the XR with the labels and conditions that Crossplane would give it."""
+    if not (manifest.get("metadata") or {}).get("name"):
+        raise ToolError(f"{label(manifest)}: metadata.name is missing")
+    if not isinstance(manifest.get("spec") or {}, dict):
+        raise ToolError(f"{label(manifest)}: spec is no mapping")
+    xr = inputs.as_xr(manifest, definitions)
+    conditions = (manifest.get("status") or {}).get("conditions")
+    if conditions:
+        xr = xr | {"status": {**(xr.get("status") or {}), "conditions": conditions}}
+    claim = (xr.get("spec") or {}).get("claimRef") or {}
+    labels = {CLAIM_NAME: claim.get("name"), CLAIM_NAMESPACE: claim.get("namespace")}
+    own = xr["metadata"].get("labels") or {}
+    return xr | {"metadata": {**xr["metadata"], "labels": {**{k: v for k, v in labels.items() if v}, **own}}}
+
+
+def _run(
+    function: Function, xr: Manifest, definitions: Definitions, known: Sequence[Manifest]
+) -> tuple[Request, Outcome]:
+    """Call a function until everything that it requires is answered."""
+    answers: dict[str, tuple[Mapping[str, Any], ...]] = {}
+    while True:
+        request = Request(
+            composite=xr,
+            observed={},
+            composed_before={},
+            status_before={},
+            answers=answers,
+            input=_input(function, xr, definitions),
+        )
+        outcome = None
+        with suppress(Unanswered):
+            outcome = function.compose(request)
+        asked = {key: s for key, s in request.requirements.items() if key not in answers}
+        if outcome is not None and not asked:
+            return request, outcome
+        for key, selector in asked.items():
+            answers[key] = tuple(each for each in known if _selects(selector, each))
+
+
+def _input(function: Function, xr: Manifest, definitions: Definitions) -> Manifest:
+    """Return the input that the composition gives a function."""
+    steps = definitions.composition(xr).manifest["spec"]["pipeline"]
+    name = f"function-{function.name}"
+    return next((s.get("input") or {} for s in steps if s["functionRef"]["name"] == name), {})
+
+
+def _selects(selector: Selector, manifest: Manifest) -> bool:
+    if (manifest["apiVersion"], manifest["kind"]) != (selector.api_version, selector.kind):
+        return False
+    metadata = manifest["metadata"]
+    if selector.name is not None:
+        return bool(metadata["name"] == selector.name)
+    labels = metadata.get("labels") or {}
+    return all(labels.get(key) == value for key, value in selector.labels)
+
+
+def _rows(request: Request, spec: ModelSpec, given: VLLMInput, known: Iterable[Candidate]) -> list[Row]:
+    """Judge every pool of every cluster, in the order of their claims."""
+    facts = facts_of(spec, given)
+    recorded = recorded_placement(request)
+    if facts is None:
+        return []
+    what = sizing.need(spec, facts)
+    named = {c.name for c in all_clusters(request, spec)} if recorded is None else set()
+    judged: list[Choice | Row] = []
+    for cluster in sorted(known, key=lambda c: (c.claim.namespace, c.claim.name, c.name)):
+        here = recorded is not None and recorded.cluster == cluster.name
+        out = "" if here else _left_out(request, spec, given, cluster, named, recorded)
+        pools = cluster.status.node_pools or []
+        judged += [_judged(spec, what, cluster, pool, out) for pool in pools]
+        if not pools:
+            judged.append(Row(_claim(cluster), "", "", None, None, False, out))
+    return _compared(judged, recorded)
+
+
+def _left_out(
+    request: Request,
+    spec: ModelSpec,
+    given: VLLMInput,
+    cluster: Candidate,
+    named: set[str],
+    recorded: Placement | None,
+) -> str:
+    """Say why a cluster is not looked at; empty when it is."""
+    namespace = request.claim.namespace
+    if recorded is not None:
+        return f"the Model stays on {recorded.claim}"
+    if cluster.name not in named:
+        return "spec.cluster asks for another"
+    if not trusted(cluster, spec, given, namespace):
+        return f"{namespace} does not trust {cluster.claim.namespace}: name it in spec.cluster.namespace"
+    if not cluster.admits(namespace):
+        return f"its spec.allowedNamespaces does not admit {namespace}"
+    return cluster.waiting_for
+
+
+def _judged(spec: ModelSpec, what: Need, cluster: Candidate, pool: PoolStatus, out: str) -> Choice | Row:
+    """Fit the Model on a pool; one that is left out says what it would need all the same."""
+    found = judge(spec, what, cluster, pool)
+    if isinstance(found, Choice) and not out:
+        return found
+    fit, hourly, why = (
+        (found.fit, found.hourly_usd, "") if isinstance(found, Choice) else (found.closest, None, found.why)
+    )
+    return Row(_claim(cluster), pool.name, pool.gpu_model, fit, hourly, False, out or why)
+
+
+def _compared(judged: Sequence[Choice | Row], recorded: Placement | None) -> list[Row]:
+    """Mark the choice, and say of the others that fit why they are behind it."""
+    choices = [j for j in judged if isinstance(j, Choice)]
+    best = min(choices, key=lambda choice: choice.order, default=None)
+    rows = []
+    for each in judged:
+        if isinstance(each, Row):
+            rows.append(each)
+            continue
+        assert best is not None, "this one is a choice"
+        if recorded is not None:
+            chosen = each.pool.name == recorded.node_pool
+            why = "it is there" if chosen else f"the Model stays on pool {recorded.node_pool}"
+        else:
+            chosen = each is best
+            why = "fewest GPUs, then the lowest price" if chosen else each.behind(best)
+        rows.append(
+            Row(
+                _claim(each.candidate),
+                each.pool.name,
+                each.pool.gpu_model,
+                each.fit,
+                each.hourly_usd,
+                chosen,
+                why,
+            )
+        )
+    return rows
+
+
+def _claim(cluster: Candidate) -> str:
+    claim = cluster.claim
+    return f"{claim.namespace}/{claim.name}" if claim.namespace else claim.name
+
+
+def is_placed(decision: Decision) -> bool:
+    """Tell whether the Model has a place."""
+    return decision.placed.status is Status.TRUE
