@@ -8,11 +8,12 @@ status, defaulted and autoscaled fields would become ours.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from .wire import thaw
+from .wire import Fields, thaw
 
 __all__ = ["View"]
 
@@ -74,12 +75,24 @@ class View:
         value = self._at(path)
         if not isinstance(value, Mapping):
             return None
-        try:
-            return model.model_validate(thaw(value))
-        except ValidationError:
-            return None
+        found = remembered(model, value.to_bytes()) if isinstance(value, Fields) else _parsed(model, value)
+        return cast("Model | None", found)
 
     @property
     def name(self) -> str:
         """`metadata.name`."""
         return self.text("metadata", "name") or ""
+
+
+def _parsed(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel | None:
+    try:
+        return model.model_validate(thaw(data))
+    except ValidationError:
+        return None
+
+
+# A Model that looks for a place reads every cluster, and few have changed since the last one did.
+@lru_cache(maxsize=512)
+def remembered(model: type[BaseModel], content: bytes) -> BaseModel | None:
+    """Parse the content of a `Fields`; models are immutable, so that requests may share them."""
+    return _parsed(model, Fields.from_bytes(content))

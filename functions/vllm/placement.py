@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TypeAlias
 
 from functions.api import ClusterStatus, ModelSpec, PoolStatus
 from functions.base import Claim
@@ -12,7 +13,10 @@ from functions.catalog import gpus
 
 from .sizing import LEAST_CONTEXT, Fit, Need, fit, fits_precision, gpu_counts, longest_context, most_requests
 
-__all__ = ["Candidate", "Choice", "Refusal", "choose", "explain"]
+__all__ = ["Candidate", "Choice", "Refusal", "choose", "explain", "judge"]
+
+_Known: TypeAlias = dict[tuple[str, int, int], tuple[Fit | None, str]]
+"""Fits by GPU model, GPUs and memory of one GPU: among many pools there are few kinds of nodes."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +90,10 @@ def choose(
     """Return the best pool of these clusters, and a refusal for each that cannot."""
     choices: list[Choice] = []
     refusals: list[Refusal] = []
+    known: _Known = {}
     for candidate in candidates:
         for pool in candidate.status.node_pools or []:
-            judged = judge(spec, what, candidate, pool)
+            judged = judge(spec, what, candidate, pool, known)
             if isinstance(judged, Choice):
                 choices.append(judged)
             else:
@@ -96,38 +101,55 @@ def choose(
     return min(choices, key=lambda choice: choice.order, default=None), refusals
 
 
-def judge(spec: ModelSpec, what: Need, candidate: Candidate, pool: PoolStatus) -> Choice | Refusal:
-    """Fit the model on the fewest GPUs of a pool, or say why not."""
+def judge(
+    spec: ModelSpec, what: Need, candidate: Candidate, pool: PoolStatus, known: _Known | None = None
+) -> Choice | Refusal:
+    """Fit the model on the fewest GPUs of a pool, or say why not.
+
+    `known` keeps what was worked out of other pools for the same spec and need.
+    """
 
     def refuse(why: str, closest: Fit | None = None) -> Refusal:
         return Refusal(candidate.claim.name, pool.name, why, closest, pool.gpu_memory_mib)
 
-    gpu = gpus().get(pool.gpu_model)
-    if gpu is None:
-        return refuse(f"its GPU {pool.gpu_model} is not in this version's catalog")
-    if spec.gpu.model is not None and spec.gpu.model != pool.gpu_model:
-        return refuse(f"it has {pool.gpu_model}, and spec.gpu.model asks for {spec.gpu.model}")
-    unfit = fits_precision(what.facts, gpu)
-    if unfit:
-        return refuse(unfit)
-    counts = gpu_counts(what.facts, pool.gpus_per_node)
-    if spec.gpu.count is not None:
-        if spec.gpu.count > pool.gpus_per_node:
-            return refuse(
-                f"its nodes have {pool.gpus_per_node} GPUs, and spec.gpu.count asks for {spec.gpu.count}"
-            )
-        counts = [spec.gpu.count]
+    nodes = (pool.gpu_model, pool.gpus_per_node, pool.gpu_memory_mib)
+    if known is None:
+        known = {}
+    if nodes not in known:
+        known[nodes] = _on_nodes(spec, what, *nodes)
+    found, why = known[nodes]
+    if found is None:
+        return refuse(why)
     replicas = spec.replicas.min
     if replicas > 1 and not candidate.status.shared_storage:
         return refuse(f"{replicas} replicas read one volume, and its cluster has no shared storage")
-    tried = [fit(what, pool.gpu_memory_mib, n) for n in counts]
-    for attempt in tried:
-        if not attempt.fits:
-            continue
-        if replicas > pool.nodes.max * (pool.gpus_per_node // attempt.gpus):
-            return refuse(f"{replicas} replicas of {attempt.gpus} GPUs exceed its {pool.nodes.max} nodes")
-        return Choice(candidate, pool, attempt)
-    return refuse(_arithmetic(tried[-1]), tried[-1])
+    if why:
+        return refuse(why, found)
+    if replicas > pool.nodes.max * (pool.gpus_per_node // found.gpus):
+        return refuse(f"{replicas} replicas of {found.gpus} GPUs exceed its {pool.nodes.max} nodes")
+    return Choice(candidate, pool, found)
+
+
+def _on_nodes(
+    spec: ModelSpec, what: Need, model: str, gpus_per_node: int, memory_mib: int
+) -> tuple[Fit | None, str]:
+    """Fit the model on the fewest GPUs of a kind of node; else say why not, with the most GPUs if tried."""
+    gpu = gpus().get(model)
+    if gpu is None:
+        return None, f"its GPU {model} is not in this version's catalog"
+    if spec.gpu.model is not None and spec.gpu.model != model:
+        return None, f"it has {model}, and spec.gpu.model asks for {spec.gpu.model}"
+    unfit = fits_precision(what.facts, gpu)
+    if unfit:
+        return None, unfit
+    counts = gpu_counts(what.facts, gpus_per_node)
+    if spec.gpu.count is not None:
+        if spec.gpu.count > gpus_per_node:
+            return None, f"its nodes have {gpus_per_node} GPUs, and spec.gpu.count asks for {spec.gpu.count}"
+        counts = [spec.gpu.count]
+    tried = [fit(what, memory_mib, n) for n in counts]
+    found = next((attempt for attempt in tried if attempt.fits), None)
+    return (found, "") if found else (tried[-1], _arithmetic(tried[-1]))
 
 
 def _arithmetic(attempt: Fit) -> str:
@@ -155,8 +177,10 @@ def _nearest(what: Need, refusals: list[Refusal]) -> str:
             f"The weights of {what.facts.weights_gib:.1f} GiB do not fit any node: "
             "ask the platform team for a larger pool, or take a quantised or smaller model"
         )
-    refusal, tried = max(roomy, key=lambda pair: longest_context(what, pair[0].memory_mib, pair[1].gpus))
-    context = longest_context(what, refusal.memory_mib, tried.gpus)
+    kinds = {(r.memory_mib, tried.gpus) for r, tried in roomy}
+    contexts = {(memory, count): longest_context(what, memory, count) for memory, count in kinds}
+    refusal, tried = max(roomy, key=lambda pair: contexts[pair[0].memory_mib, pair[1].gpus])
+    context = contexts[refusal.memory_mib, tried.gpus]
     requests = most_requests(what, refusal.memory_mib, tried.gpus)
     offers = [f"contextLength: {context}"] if context >= LEAST_CONTEXT else []
     offers += [f"concurrency: {requests} at {what.context} tokens"] if requests else []

@@ -8,6 +8,7 @@ share          = 1 / GPUs, but never less than one key-value head; 1 for MLA
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, cached_property
 
 from functions.api import Architecture, ModelSpec
 from functions.base import Invalid
@@ -64,9 +65,10 @@ class Need:
     concurrency: int
     """Requests of that context at once."""
 
-    def cache_gib(self, context: int | None = None) -> float:
-        """Return the KV cache of one request, on one GPU if that held all heads."""
-        return cache_bytes(self.facts, context or self.context) / _GIB
+    @cached_property
+    def cache_gib(self) -> float:
+        """The KV cache of one request, on one GPU if that held all heads."""
+        return cache_bytes(self.facts, self.context) / _GIB
 
 
 @dataclass(frozen=True)
@@ -156,18 +158,20 @@ def fit(what: Need, memory_mib: int, gpus: int) -> Fit:
     return Fit(
         gpus=gpus,
         weights_gib=what.facts.weights_gib * WEIGHTS_FACTOR / gpus,
-        cache_gib=what.cache_gib() * what.concurrency * cache_share(what.facts, gpus),
+        cache_gib=what.cache_gib * what.concurrency * cache_share(what.facts, gpus),
         usable_gib=usable_gib(memory_mib, gpus),
     )
 
 
 def gpu_counts(facts: ModelFacts, gpus_per_node: int) -> list[int]:
     """Return the tensor parallel sizes within a node that divide the model's heads."""
-    return [
-        n
-        for n in range(1, gpus_per_node + 1)
-        if facts.attention_heads % n == 0 and (facts.kv_heads % n == 0 or n % facts.kv_heads == 0)
-    ]
+    return list(_dividing(facts.attention_heads, facts.kv_heads, gpus_per_node))
+
+
+@cache
+def _dividing(heads: int, kv_heads: int, most: int) -> tuple[int, ...]:
+    sizes = (n for n in range(1, most + 1) if heads % n == 0)
+    return tuple(n for n in sizes if kv_heads % n == 0 or n % kv_heads == 0)
 
 
 def fits_precision(facts: ModelFacts, gpu: GPU) -> str:

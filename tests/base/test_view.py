@@ -110,3 +110,17 @@ def test_a_view_cannot_be_iterated_or_unpacked(view: View) -> None:
     for copied in copies:
         with pytest.raises(TypeError):
             copied(view)
+
+
+class Frozen(BaseModel, frozen=True):
+    region: str
+
+
+def test_the_same_content_is_parsed_once() -> None:
+    """In place only: plain data has no bytes to know it by."""
+    first, again = (View(Fields(to_struct(LIVE))).parsed(Frozen, *FOR_PROVIDER) for _ in range(2))
+    assert first is not None
+    assert first is again
+    moved = {**LIVE, "spec": {"forProvider": {"region": "elsewhere"}}}
+    assert View(Fields(to_struct(moved))).parsed(Frozen, *FOR_PROVIDER) == Frozen(region="elsewhere")
+    assert View(Fields(to_struct(LIVE))).parsed(Strict, *FOR_PROVIDER) is None
