@@ -1,0 +1,376 @@
+"""Models on pools, with the placement worked out by hand from the formulas of `docs/sizing.md`.
+
+All in GiB on one GPU. usable = memory x 0.92 - 2.5, or - 3.0 from two GPUs on:
+
+    T4 11.30 / 10.80   L4, A10G 18.063 / 17.563   L40S 38.627 / 38.127   A100-80GB 71.10 / 70.60
+    H100 70.776 / 70.276   H200 126.669 / 126.169   B200 162.237 / 161.737
+
+weights = checkpoint x 1.02 / GPUs; cache = requests x bytes a token x tokens / 2^30 x share. Bytes a
+token = layers x 2 x key-value heads x head size x 2, or layers x latent x 2.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from functions.base import Condition, Invalid, Status
+from functions.vllm.compose import compose
+from tests.vllm.world import cluster, request
+
+
+def pool(
+    name: str, gpu: str, count: int, memory_mib: int, usd: float | None, most: int = 2
+) -> dict[str, Any]:
+    made = {
+        "name": name,
+        "gpuModel": gpu,
+        "gpusPerNode": count,
+        "gpuMemoryMiB": memory_mib,
+        "nodes": {"min": 0, "max": most},
+        "nodeSelector": {"freehold.dev/node-pool": name},
+    }
+    return made if usd is None else {**made, "priceUsdPerHour": usd}
+
+
+T4 = pool("t4", "T4", 1, 15360, 0.526)
+L4 = pool("l4", "L4", 1, 22888, 0.8048)
+L4X4 = pool("l4x4", "L4", 4, 22888, 4.6016)
+L4X8 = pool("l4x8", "L4", 8, 22888, 13.3504)
+A10 = pool("a10", "A10G", 1, 22888, 1.006)
+A10X4 = pool("a10x4", "A10G", 4, 22888, 5.672)
+L40S = pool("l40s", "L40S", 1, 45776, 1.861)
+L40SX4 = pool("l40sx4", "L40S", 4, 45776, 10.4926)
+A100 = pool("a100", "A100-80GB", 8, 81920, 27.447)
+H100 = pool("h100", "H100-80GB", 8, 81559, 55.04)
+H200 = pool("h200", "H200-141GB", 8, 143771, 63.296)
+B200 = pool("b200", "B200", 8, 183359, 113.933)
+BARE = pool("bare", "L4", 1, 22888, None)
+# Priced as others are, to see what decides then.
+TWIN = pool("l4-twin", "L4", 1, 22888, 0.8048)
+LARGE = pool("a-large", "L40S", 1, 45776, 0.8048)
+
+
+class Case(NamedTuple):
+    id: str
+    spec: dict[str, Any]
+    pools: list[dict[str, Any]]
+    expected: str
+    """POOL x GPUs, or the message of the refusal."""
+    why: str
+    """The sum."""
+    needs: float | None = None
+    """GiB on one GPU, where it is placed."""
+    shared: bool = False
+    """Whether several nodes can read a volume of the cluster."""
+
+
+def m(model: str, **more: Any) -> dict[str, Any]:
+    return {"model": model, **more}
+
+
+def edge(**more: Any) -> dict[str, Any]:
+    """58 GiB of bf16 (31.138512896e9 x 2 / 2^30) and a cache of 1 GiB for 8192 tokens (32 x 2 x 8 x 128 x 2)."""
+    numbers = {"layers": 32, "attentionHeads": 32, "kvHeads": 8, "headDim": 128, "maxContextLength": 131072}
+    return {"model": "acme/edge", "architecture": {"parametersBillions": 31.138512896, **numbers}, **more}
+
+
+Q8, Q32, R1 = "Qwen/Qwen3-8B", "Qwen/Qwen3-32B", "deepseek-ai/DeepSeek-R1"
+FP8, AWQ = "Qwen/Qwen3-8B-FP8", "Qwen/Qwen3-8B-AWQ"
+OSS20, OSS120 = "openai/gpt-oss-20b", "openai/gpt-oss-120b"
+MOE, BIG = "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8"
+FLASH, PHI = "zai-org/GLM-4.7-Flash", "microsoft/phi-4"
+ASK = ". Ask the platform team for a node pool that this model can use"
+QUANTISE = (
+    "do not fit any node: ask the platform team for a larger pool, or take a quantised or smaller model"
+)
+
+CASES = [
+    # Dense: Qwen3-8B, 15.26 GiB, 36 x 2 x 8 x 128 x 2 = 147456 bytes a token.
+    Case("fits", m(Q8), [L4], "l4 x 1", "15.565 + 16384 tokens 2.25 <= 18.063", 17.82),
+    Case(
+        *("a little too long", m(Q8, contextLength=18432), [L4]),
+        "[model] eu/l4: on 1 GPU each needs 18.1 GiB (weights 15.6 + cache 2.5) and has 18.1 GiB usable. "
+        "Nearest fit, on eu/l4: contextLength: 18176",
+        "15.565 + 2.531 = 18.096 > 18.063; room for 2.498 = 18191 tokens, by 256: 18176; not one request",
+    ),
+    Case(
+        "the nearest fit fits", m(Q8, contextLength=18176), [L4], "l4 x 1", "15.565 + 2.496 = 18.061", 18.06
+    ),
+    Case(
+        *("split in two", m(Q8, contextLength=18432), [L4X4], "l4x4 x 2"),
+        *("one: 18.096 > 18.063; two: 7.783 + 1.266 <= 17.563", 9.05),
+    ),
+    Case(
+        *("fewest GPUs first", m(Q8, contextLength=18432), [L4X4, H100], "h100 x 1"),
+        *("one H100 for 6.88 an hour before two L4 for 2.30: 15.565 + 2.531", 18.10),
+    ),
+    Case(
+        *("four of a node", m(Q32), [L4X4], "l4x4 x 4"),
+        *("61.02 x 1.02 = 62.240, cache 4: two 31.120 + 2 no; four 15.560 + 1 <= 17.563", 16.56),
+    ),
+    Case(
+        *("docs/sizing.md", m("meta-llama/Llama-3.3-70B-Instruct", concurrency=8), [A100], "a100 x 4"),
+        *("134.048, cache 8 x 5: two 67.024 + 20 = 87.0 > 70.6; four 33.512 + 10", 43.51),
+    ),
+    # On the edge: 58 x 1.02 = 59.16 on a GPU with 71.10 leaves 11.94.
+    Case(
+        "1 GiB less than usable",
+        edge(contextLength=89620),
+        [A100],
+        "a100 x 1",
+        "59.16 + 10.94 = 70.10",
+        70.10,
+    ),
+    Case(
+        "the last request", edge(contextLength=8192, concurrency=11), [A100], "a100 x 1", "59.16 + 11", 70.16
+    ),
+    Case(
+        "one request more",
+        edge(contextLength=8192, concurrency=12),
+        [A100],
+        "a100 x 2",
+        "71.16 > 71.10",
+        35.58,
+    ),
+    Case("the last token", edge(contextLength=97812), [A100], "a100 x 1", "11.94 x 8192 = 97812.48", 71.10),
+    Case("one token more", edge(contextLength=97813), [A100], "a100 x 2", "29.58 + 5.970", 35.55),
+    Case(
+        *("1 GiB more than usable", edge(contextLength=106004, gpu={"count": 1}), [A100]),
+        "[model] eu/a100: on 1 GPU each needs 72.1 GiB (weights 59.2 + cache 12.9) and has 71.1 GiB usable. "
+        "Nearest fit, on eu/a100: contextLength: 97792",
+        "59.16 + 12.94; 97812 tokens fit, by 256: 97792",
+    ),
+    # What a GPU can run.
+    Case(
+        *("bf16 on Turing", m(Q8), [T4]),
+        f"[model] eu/t4: T4 has compute capability 7.5; bf16 weights need 8.0{ASK}",
+        "T4 is 7.5",
+    ),
+    Case("int4 on Turing", m(AWQ), [L4, T4], "t4 x 1", "5.794 + 2.25 <= 11.3, and T4 is cheaper", 8.04),
+    Case(
+        *("fp8 on Ampere", m(FP8), [A10, A100]),
+        "[model] eu/a10: A10G has compute capability 8.6; fp8 weights need 8.9; "
+        f"eu/a100: A100-80GB has compute capability 8.0; fp8 weights need 8.9{ASK}",
+        "fp8 from 8.9",
+    ),
+    Case("fp8 on Ada", m(FP8), [A10, L4], "l4 x 1", "8.79 x 1.02 = 8.966, + 2.25", 11.22),
+    Case(
+        *("mxfp4 on Turing", m(OSS20), [T4]),
+        f"[model] eu/t4: T4 has compute capability 7.5; mxfp4 weights need 8.0{ASK}",
+        "mxfp4 from 8.0",
+    ),
+    Case(
+        *("mxfp4 on Ampere", m(OSS120), [A10X4], "a10x4 x 4"),
+        *("61.985 / 4 + (18 x 16384 + 18 x 128) x 2048 bytes = 0.567 / 4", 15.64),
+    ),
+    # Windows: they stop growing.
+    Case("window", m(OSS20), [L4], "l4 x 1", "13.076 + (12 x 16384 + 12 x 128) x 2048 bytes = 0.378", 13.45),
+    Case(
+        *("window and long requests", m(OSS20, contextLength=131072, concurrency=3), [L4]),
+        "[model] eu/l4: on 1 GPU each needs 22.1 GiB (weights 13.1 + cache 9.0) and has 18.1 GiB usable. "
+        "Nearest fit, on eu/l4: contextLength: 72448, or concurrency: 1 at 131072 tokens",
+        "3 x 3.003; room 4.987: three of 72500 tokens, by 256: 72448; 4.987 / 3.003 = 1.66 requests",
+    ),
+    Case(
+        *(
+            "counted in full it would not fit",
+            m("google/gemma-3-27b-it", contextLength=131072),
+            [H100],
+            "h100 x 1",
+        ),
+        *("52.122 + (10 x 131072 + 52 x 1024) x 8192 bytes = 10.406; in full 62", 62.53),
+    ),
+    Case(
+        *(
+            "chunks",
+            m("meta-llama/Llama-4-Scout-17B-16E-Instruct", contextLength=1048576),
+            [H100],
+            "h100 x 4",
+        ),
+        *("206.407, cache (12 x 1048576 + 36 x 8192) x 4096 bytes = 49.125: two 127.8 no; four", 63.88),
+    ),
+    # Layers without attention.
+    Case(
+        *("hybrid", m("Qwen/Qwen3-Next-80B-A3B-Instruct", contextLength=262144), [H100], "h100 x 4"),
+        *("154.510, cache 12 of 48 layers 6: two 77.3 + 3 no; four 38.627 + 6 / 2 heads", 41.63),
+    ),
+    Case(
+        *("hybrid, 24 heads", m("Qwen/Qwen3.6-27B"), [L4X4], "l4x4 x 4"),
+        *("52.785, cache 1: two 26.9 no; three do not divide 4 heads; four 13.196 + 0.25", 13.45),
+    ),
+    # Mixtures of experts: all experts are loaded.
+    Case("MoE on one", m(MOE), [H100], "h100 x 1", "58.007 + 48 x 2 x 4 x 128 x 2 x 16384 = 1.5", 59.51),
+    Case("MoE on two", m(MOE), [L40SX4], "l40sx4 x 2", "one 59.507 > 38.627; two 29.004 + 0.75", 29.75),
+    Case("MoE on four", m(MOE), [L4X4], "l4x4 x 4", "two 29.754 > 17.563; four 14.502 + 0.375", 14.88),
+    Case(
+        *("MoE, MHA of old", m("mistralai/Mixtral-8x7B-Instruct-v0.1"), [A100], "a100 x 2"),
+        *("88.730, cache 2: one 90.7 > 71.1; two 44.365 + 1", 45.37),
+    ),
+    Case(
+        *("large MoE", m(BIG), [H100], "h100 x 4"),
+        *("224.584, cache 94 x 2 x 4 x 128 x 2 x 16384 = 2.938: two 113.8 no; four 56.146 + 0.734", 56.88),
+    ),
+    Case(
+        *("a head is not split", m(BIG, contextLength=131072, concurrency=6), [H100], "h100 x 8"),
+        *("6 x 23.5 = 141: four 56.146 + 35.25 no; eight 28.073 + 141 / 4 heads, not / 8", 63.32),
+    ),
+    Case(
+        *("a head that is not split is too much", m(BIG, contextLength=131072, concurrency=8), [H100]),
+        "[model] eu/h100: on 8 GPUs each needs 75.1 GiB (weights 28.1 + cache 47.0) and has 70.3 GiB usable. "
+        "Nearest fit, on eu/h100: contextLength: 117504, or concurrency: 7 at 131072 tokens",
+        "188 / 4; room 42.203 = 7.18 requests of 23.5 / 4, or eight of 117693 tokens, by 256: 117504",
+    ),
+    # MLA: 61 x (512 + 64) x 2 = 70272 bytes a token, all of it on every GPU.
+    Case(
+        *("MLA does not fit", m(R1), [H100]),
+        "[model] eu/h100: on 8 GPUs each needs 82.8 GiB (weights 81.8 + cache 1.1) and has 70.3 GiB usable. "
+        f"The weights of 641.3 GiB {QUANTISE}",
+        "654.126 / 8 = 81.766 alone is more than 70.276",
+    ),
+    Case("MLA", m(R1), [H200], "h200 x 8", "four 163.5 no; eight 81.766 + 1.072", 82.84),
+    Case("MLA on larger GPUs", m(R1), [B200], "b200 x 8", "four 163.531 + 1.072 > 161.737; eight", 82.84),
+    Case(
+        *("MLA is replicated", m(R1, contextLength=163840, concurrency=4), [H200], "h200 x 8"),
+        *("81.766 + 4 x 10.723, not / 8", 124.66),
+    ),
+    Case(
+        *("MLA, one request more", m(R1, contextLength=163840, concurrency=5), [H200]),
+        "[model] eu/h200: on 8 GPUs each needs 135.4 GiB (weights 81.8 + cache 53.6) and has 126.2 GiB usable. "
+        "Nearest fit, on eu/h200: contextLength: 135680, or concurrency: 4 at 163840 tokens",
+        "room 44.403 = 4.14 requests of 10.723, or five of 135695 tokens, by 256: 135680",
+    ),
+    Case("MLA, 1 TB", m("moonshotai/Kimi-K2-Instruct"), [H200], "h200 x 8", "977.660 / 8 + 1.072", 123.28),
+    # GLM-4.7-Flash: 20 heads, 47 x 1152 = 54144 bytes a token, 56.885 of weights.
+    Case("MLA, 20 heads", m(FLASH), [L4X8], "l4x8 x 4", "two 29.3 no; four 14.221 + 0.826", 15.05),
+    Case(
+        "MLA, the edge", m(FLASH, contextLength=65536), [L4X8], "l4x8 x 4", "14.221 + 3.305 <= 17.563", 17.53
+    ),
+    Case("five divide 20 heads", m(FLASH, contextLength=67584), [L4X8], "l4x8 x 5", "11.377 + 3.408", 14.79),
+    Case(
+        *("five are not in the node", m(FLASH, contextLength=67584), [L4X4]),
+        "[model] eu/l4x4: on 4 GPUs each needs 17.6 GiB (weights 14.2 + cache 3.4) and has 17.6 GiB usable. "
+        "Nearest fit, on eu/l4x4: contextLength: 66048",
+        "14.221 + 3.408 = 17.629 > 17.563; room 3.342 = 66277 tokens, by 256: 66048",
+    ),
+    # Tensor parallel sizes: phi-4 has 40 heads and 10 key-value heads.
+    Case("two divide 10", m(PHI), [L4X4], "l4x4 x 2", "27.856, cache 3.125: two 13.928 + 1.563", 15.49),
+    Case(
+        *("four do not divide 10", m(PHI, concurrency=8), [L4X4]),
+        "[model] eu/l4x4: on 2 GPUs each needs 26.4 GiB (weights 13.9 + cache 12.5) and has 17.6 GiB usable. "
+        "Nearest fit, on eu/l4x4: contextLength: 4608, or concurrency: 2 at 16384 tokens",
+        "room 3.635 = 2.33 requests of 3.125 / 2, or eight of 4764 tokens, by 256: 4608",
+    ),
+    Case("five do", m(PHI, concurrency=8), [L4X8], "l4x8 x 5", "5.571 + 25 / 5", 10.57),
+    Case(
+        *("count that does not divide", m("Qwen/Qwen2.5-7B-Instruct", gpu={"count": 7}), [L4X8]),
+        "spec.gpu.count: 7 GPUs cannot share the 28 attention heads and 4 key-value heads of "
+        "Qwen/Qwen2.5-7B-Instruct. Use one of 1, 2, 4.",
+        "7 divides 28, not 4; 14 neither",
+    ),
+    Case(
+        *("14 are a multiple of 2", m("Qwen/Qwen2.5-0.5B-Instruct", gpu={"count": 4}), [L4X8]),
+        "spec.gpu.count: 4 GPUs cannot share the 14 attention heads and 2 key-value heads of "
+        "Qwen/Qwen2.5-0.5B-Instruct. Use one of 1, 2, 14.",
+        "4 does not divide 14; 7 is no multiple of 2; 14 is",
+    ),
+    # Ties.
+    Case("same memory: the cheaper", m(Q8), [A10, L4], "l4 x 1", "0.8048 before 1.006"),
+    Case("a part of a node's price", m(FP8), [L40S, L4X4], "l4x4 x 1", "4.6016 / 4 = 1.15 before 1.861"),
+    Case("same price: the smaller GPU", m(FP8), [LARGE, L4], "l4 x 1", "22888 MiB before 45776"),
+    Case("same in all: by name", m(Q8), [TWIN, L4], "l4 x 1", "l4 before l4-twin"),
+    Case("no price comes last", m(Q8), [BARE, A10], "a10 x 1", "1.006 before not known"),
+    # Overrides.
+    Case("model asked for", m(Q8, gpu={"model": "H100-80GB"}), [L4, H100], "h100 x 1", "L4 is left out"),
+    Case("count asked for", m(Q8, gpu={"count": 2}), [L4, L4X4], "l4x4 x 2", "7.783 + 1.125", 8.91),
+    Case(
+        *("count that no node has", m(Q8, gpu={"count": 4}), [L4]),
+        f"[model] eu/l4: its nodes have 1 GPUs, and spec.gpu.count asks for 4{ASK}",
+        "one GPU a node",
+    ),
+    Case(
+        *("model that no pool has", m(Q8, gpu={"model": "L40S"}), [L4, T4]),
+        "[model] eu/l4: it has L4, and spec.gpu.model asks for L40S; "
+        f"eu/t4: it has T4, and spec.gpu.model asks for L40S{ASK}",
+        "neither is one",
+    ),
+    # Replicas and nodes; a pool has at most two.
+    Case("a replica a node", m(Q8, replicas={"min": 2}), [L4], "l4 x 1", "2 <= 2 nodes x 1", shared=True),
+    Case(
+        *("more than nodes", m(Q8, replicas={"min": 3}), [L4]),
+        f"[model] eu/l4: 3 replicas of 1 GPUs exceed its 2 nodes{ASK}",
+        "3 > 2 nodes x 1",
+        shared=True,
+    ),
+    Case(
+        *("two replicas a node", m(Q8, replicas={"min": 4}, gpu={"count": 2}), [L4X4], "l4x4 x 2"),
+        *("4 <= 2 nodes x 4 / 2", 8.91, True),
+    ),
+    Case(
+        *("one replica too many", m(Q8, replicas={"min": 5}, gpu={"count": 2}), [L4X4]),
+        f"[model] eu/l4x4: 5 replicas of 2 GPUs exceed its 2 nodes{ASK}",
+        "5 > 2 nodes x 4 / 2",
+        shared=True,
+    ),
+    Case(
+        *("one volume for all", m(Q8, replicas={"min": 2}), [L4]),
+        f"[model] eu/l4: 2 replicas read one volume, and its cluster has no shared storage{ASK}",
+        "no shared storage",
+    ),
+    # What no cluster could serve.
+    Case(
+        *("beyond the model's context", m(Q8, contextLength=40961), [H100]),
+        "spec.contextLength: 40961 tokens is beyond the 40960 that Qwen/Qwen3-8B was made for. Ask for at most "
+        "40960.",
+        "40960 in its config.json",
+    ),
+    Case(
+        "the model's whole context", m(Q8, contextLength=40960), [H100], "h100 x 1", "15.565 + 5.625", 21.19
+    ),
+    Case(
+        *("requests that no cache holds", m(Q8, contextLength=40960, concurrency=1024), [H100]),
+        "[model] eu/h100: on 8 GPUs each needs 721.9 GiB (weights 1.9 + cache 720.0) and has 70.3 GiB usable. "
+        "Nearest fit, on eu/h100: contextLength: 3840, or concurrency: 97 at 40960 tokens",
+        "room 68.330 x 8 = 97.2 requests of 5.625, or 1024 of 3887 tokens, by 256: 3840",
+    ),
+    Case(
+        *("an embedding model", m("BAAI/bge-m3"), [L4]),
+        "spec.model: BAAI/bge-m3 is not in the catalog, so its size is not known. Add spec.architecture with "
+        "parametersBillions, layers, attentionHeads, kvHeads, headDim and maxContextLength from the model's "
+        "config.json.",
+        "no cache grows: the catalog has models that generate",
+    ),
+]
+
+
+class Found(NamedTuple):
+    said: str
+    """POOL x GPUs, or the message of the refusal."""
+    needs: float | None = None
+
+
+def place(case: Case) -> Found:
+    where = cluster("eu", *case.pools, allowed=["*"], sharedStorage=case.shared)
+    try:
+        outcome = compose(request(case.spec, where))
+    except Invalid as invalid:
+        return Found(str(invalid))
+    placed = outcome.conditions[0]
+    assert isinstance(placed, Condition)
+    if placed.status is not Status.TRUE:
+        return Found(placed.text)
+    placement, sizing = outcome.status["placement"], outcome.status["sizing"]
+    return Found(f"{placement['nodePool']} x {placement['gpus']}", sizing["neededGiBPerGPU"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_case(case: Case) -> None:
+    found = place(case)
+    assert found.said == case.expected, case.why
+    if case.needs is not None:
+        assert found.needs == pytest.approx(case.needs, abs=0.011), case.why
+
+
+def test_every_case_has_its_own_name() -> None:
+    assert len({case.id for case in CASES}) == len(CASES) >= 40
