@@ -54,9 +54,11 @@ def layers_of(config: Config, max_context: int) -> Layers:
     """
     count = config.number("num_hidden_layers")
     _require_sayable(config)
-    without = _with_attention(config, count)
-    if without is not None:
-        return Layers(count, without, without_attention=without < count)
+    attending = _with_attention(config, count)
+    if attending is not None and not 0 < attending <= count:
+        raise _contradiction("num_hidden_layers", f"{attending} of {count} layers would have attention")
+    if attending is not None:
+        return Layers(count, attending, without_attention=attending < count)
     windowed = _with_window(config, count)
     window = _window(config) if windowed else 0
     if not windowed or window >= max_context:

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from math import prod
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,8 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     Raises:
         Refused: for what is no safetensors file, or several files with nothing that names the right ones.
     """
-    index = folder / INDEX
-    if index.is_file():
-        return _indexed(folder, read_json(index))
+    if (folder / INDEX).is_file():
+        return _indexed(folder, read_json(folder / INDEX))
     files = sorted(path.name for path in folder.glob("*.safetensors"))
     if not files:
         return None
@@ -128,9 +128,9 @@ def read_checkpoint(folder: Path) -> Checkpoint | None:
     return _from_headers(folder, files, None)
 
 
-def _indexed(folder: Path, index: dict[str, Any]) -> Checkpoint:
+def _indexed(folder: Path, listed: dict[str, Any]) -> Checkpoint:
     at = str(folder / INDEX)
-    named, metadata = index.get("weight_map"), index.get("metadata") or {}
+    named, metadata = listed.get("weight_map"), listed.get("metadata") or {}
     if not isinstance(named, dict) or not named or not isinstance(metadata, dict):
         raise Refused(at, "it has no weight_map", "Take the model's own file")
     files = sorted({str(name) for name in named.values()})
@@ -174,7 +174,12 @@ def _header(path: Path) -> list[Tensor]:
     header.pop("__metadata__", None)
     try:
         return [
-            Tensor(name, str(t["dtype"]), prod(t["shape"]), t["data_offsets"][1] - t["data_offsets"][0])
+            Tensor(
+                name,
+                str(t["dtype"]),
+                prod(map(index, t["shape"])),
+                index(t["data_offsets"][1]) - index(t["data_offsets"][0]),
+            )
             for name, t in header.items()
         ]
     except (KeyError, TypeError, IndexError) as error:
@@ -201,9 +206,13 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _parsed(at: str, text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text)
+        found = json.loads(text, parse_constant=_refuse_constant)
     except ValueError as error:
         raise Refused(at, f"it is not valid JSON: {error}", _AGAIN) from error
     if not isinstance(found, dict):
         raise Refused(at, "it is not a JSON object", _AGAIN)
     return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")

@@ -133,7 +133,7 @@ def _max_context(config: Config) -> int:
     if not isinstance(rope, Mapping) or rope.get("rope_type", rope.get("type")) != "yarn":
         return longest
     factor, original = rope.get("factor"), rope.get("original_max_position_embeddings")
-    if isinstance(factor, int | float) and isinstance(original, int):
+    if isinstance(factor, int | float) and isinstance(original, int) and factor > 0 and original > 0:
         return int(factor * original)
     return longest
 
@@ -170,8 +170,9 @@ def _precision(config: Config) -> str:
 def _compressed(given: Mapping[str, Any]) -> str:
     """Return the precision of compressed-tensors, where all groups have the same."""
     groups = given.get("config_groups") or {}
-    weights = [g.get("weights") or {} for g in groups.values()] if isinstance(groups, Mapping) else []
-    kinds = {(str(w.get("type")), w.get("num_bits")) for w in weights}
+    found = groups.values() if isinstance(groups, Mapping) else []
+    weights = [group.get("weights") for group in found if isinstance(group, Mapping)]
+    kinds = {(str(w.get("type")), w.get("num_bits")) for w in weights if isinstance(w, Mapping)}
     known = {("float", 8): "fp8", ("int", 8): "int8", ("int", 4): "int4"}
     said = " and ".join(sorted(f"{type_} of {bits} bits" for type_, bits in kinds)) or "no groups"
     if len(kinds) != 1 or (kind := kinds.pop()) not in known:

@@ -121,6 +121,12 @@ REFUSED = [
         id="layers miscounted",
     ),
     pytest.param(
+        {**LLAMA_8B, "layer_types": ["mamba"] * 32},
+        GIVEN,
+        "config.json: num_hidden_layers: 0 of 32 layers would have attention. Take the model's own config.json.",
+        id="no attention at all",
+    ),
+    pytest.param(
         {**LLAMA_8B, "layer_types": ["rwkv"] * 32},
         GIVEN,
         "config.json: layer_types: the catalog cannot express layers of rwkv, so the KV cache would be wrong. "
@@ -242,6 +248,7 @@ def test_a_copied_head_in_an_index(tmp_path: Path) -> None:
         ((20).to_bytes(8, "little") + b"{" * 20, "it is not valid JSON"),
         ((2).to_bytes(8, "little") + b"[]", "it is not a JSON object"),
         ((14).to_bytes(8, "little") + b'{"a": {"b":1}}', "its header has no tensors"),
+        ((10).to_bytes(8, "little") + b'{"a": NaN}', "NaN is no number of JSON"),
     ],
 )
 def test_no_safetensors_file(content: bytes, message: str, tmp_path: Path) -> None:
