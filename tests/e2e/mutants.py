@@ -25,6 +25,8 @@ class Mutant:
     function: str
     fault: Callable[[], None]
     caught_by: str
+    words: str
+    """What it says then: another failure would prove nothing."""
 
 
 def _decides(name: str, wrong: Callable[[Request, Outcome], Outcome]) -> None:
@@ -95,21 +97,34 @@ MUTANTS = {
         "vllm",
         _drop_a_resource_without_its_cluster,
         "test_models.py::test_a_cluster_that_disappears_takes_nothing_along",
+        "vllm/service",
     ),
     "echo": Mutant(
-        "vllm", _echo_what_is_observed, "test_existing.py::test_nothing_changes_once_both_are_ready"
+        "vllm",
+        _echo_what_is_observed,
+        "test_existing.py::test_nothing_changes_once_both_are_ready",
+        "FatalError",
     ),
-    "swap": Mutant("vllm", _swap_two_tenants, "test_tenants.py::test_each_team_gets_its_own_secret"),
+    "swap": Mutant(
+        "vllm", _swap_two_tenants, "test_tenants.py::test_each_team_gets_its_own_secret", "assert 'team-"
+    ),
     "size": Mutant(
         "node-pools",
         _take_over_a_pools_size,
         "test_aws.py::test_a_size_that_an_autoscaler_set_is_left_alone",
+        "desiredSize",
     ),
     "usage": Mutant(
-        "node-pools", _forget_the_usages, "test_existing.py::test_claim_and_composite_are_kept_while_in_use"
+        "node-pools",
+        _forget_the_usages,
+        "test_existing.py::test_claim_and_composite_are_kept_while_in_use",
+        "both guards to say",
     ),
     "ready": Mutant(
-        "node-pools", _call_everything_ready_at_once, "test_slow.py::test_a_cluster_waits_for_its_pools"
+        "node-pools",
+        _call_everything_ready_at_once,
+        "test_slow.py::test_a_cluster_waits_for_its_pools",
+        "assert 'True' == 'False'",
     ),
 }
 

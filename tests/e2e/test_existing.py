@@ -12,7 +12,7 @@ from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, outlive_ttl, reconcile, refreshed, versions, wait_ready
-from tests.e2e.workload import OWNER, ask_to_go, clean_up, delete, existing, model
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model
 from tools.control_plane.api import Api, ApiError, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -38,7 +38,7 @@ def cluster(control_plane: Plane, cloud: Cloud) -> Iterator[Manifest]:
     with joined(control_plane.api, [NODE]):
         claim = existing(control_plane, "stable", [POOL])
         yield wait_ready(control_plane.api, claim, seconds=90)
-        clean_up(control_plane.api, claim)
+        delete(control_plane.api, claim)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def small(api: Api, cluster: Manifest) -> Iterator[Manifest]:
     )
     api.apply(claim)
     yield wait_ready(api, claim, seconds=90)
-    clean_up(api, claim)
+    delete(api, claim)
 
 
 def test_nothing_changes_once_both_are_ready(

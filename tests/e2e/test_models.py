@@ -11,7 +11,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, told, wait_ready
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, ask_to_go, clean_up, delete, existing, model, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -27,6 +27,8 @@ NODES = [
     gpu_node("l4-2", "L4", 1, zone="b"),
     gpu_node("a100-1", "A100-80GB", 8, zone="a"),
 ]
+ORPHANS: list[Manifest] = []
+"""What a cluster leaves behind that is taken away by force."""
 HERE = {"cluster": {"namespace": OWNER, "name": NAME}}
 
 
@@ -35,7 +37,7 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
     with joined(control_plane.api, NODES):
         claim = existing(control_plane, NAME, POOLS, allowed=["team-*"])
         yield claim
-        clean_up(control_plane.api, claim)
+        delete(control_plane.api, claim, *ORPHANS)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +52,7 @@ def chat(api: Api, team: Api, cluster: Manifest) -> Iterator[Manifest]:
     del cluster
     claim = team.create(model("team-a", "chat"))
     yield wait_ready(team, claim, seconds=90)
-    ask_to_go(api, claim)
+    delete(api, claim)
 
 
 def place(api: Api, claim: Manifest) -> str:
@@ -185,6 +187,8 @@ def test_a_cluster_that_disappears_takes_nothing_along(
 def _force_away(api: Api, cluster: Manifest) -> None:
     """Do what an administrator should not: take guards and finalizers off, and delete."""
     xr = composite(api, cluster)
+    by_kind = sorted(composed(api, cluster), key=lambda r: r["kind"] == "ProviderConfig")
+    ORPHANS.extend(by_kind)
     for manifest in (cluster, xr):
         for usage in (*api.items("protection.crossplane.io/v1beta1", "Usage", OWNER),):
             api.delete(usage)

@@ -37,9 +37,15 @@ def nodes(api: Api) -> Iterator[None]:
     for manifest in (namespace, *classes):
         api.delete(manifest)
     wait_for("the namespace to be gone", lambda: api.find(*identity(namespace)) is None, seconds=90)
-    wait_for("the volumes to be gone", lambda: api.items("v1", "PersistentVolume") == [])
+    wait_for("the volumes to be gone", lambda: volumes(api) == [])
     for node in NODES:
         api.delete(node)
+
+
+def volumes(api: Api) -> list[Manifest]:
+    """Return the volumes that were made here."""
+    found = api.items("v1", "PersistentVolume")
+    return [v for v in found if v["spec"].get("claimRef", {}).get("namespace") == NAMESPACE]
 
 
 def ready(api: Api, node: Manifest) -> bool:

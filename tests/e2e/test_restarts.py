@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane, examples
 from tests.e2e.observing import composed, reconcile, wait_ready
-from tests.e2e.workload import clean_up
+from tests.e2e.workload import delete
 from tools.control_plane.api import Api
 from tools.control_plane.kubernetes import ready
 from tools.control_plane.waiting import wait_for
@@ -26,7 +26,7 @@ def claim(control_plane: Plane, cloud: Cloud) -> Iterator[Manifest]:
     small = examples()["aws/small"]
     claim = {**small, "metadata": {**small["metadata"], "name": "restarted"}}
     yield control_plane.api.create(claim)
-    clean_up(control_plane.api, claim)
+    delete(control_plane.api, claim)
 
 
 def uids(api: Api, claim: Manifest) -> dict[str, str]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.cloud import Cloud
-from tests.e2e.conftest import examples
-from tests.e2e.observing import composed, refreshed, wait_ready
-from tests.e2e.workload import clean_up
+from tests.e2e.conftest import Plane, examples
+from tests.e2e.observing import composed, reconcile, refreshed, wait_ready
+from tests.e2e.workload import delete
 from tools.control_plane.api import Api, condition
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
@@ -21,15 +21,16 @@ def claim(api: Api, cloud: Cloud) -> Iterator[Manifest]:
     small = examples()["aws/small"]
     claim = {**small, "metadata": {**small["metadata"], "name": "slow"}}
     yield api.create(claim)
-    clean_up(api, claim)
+    delete(api, claim)
 
 
-def test_a_cluster_waits_for_its_pools(api: Api, claim: Manifest, cloud: Cloud) -> None:
+def test_a_cluster_waits_for_its_pools(control_plane: Plane, api: Api, claim: Manifest, cloud: Cloud) -> None:
     def pools() -> list[Manifest]:
         return [r for r in composed(api, claim) if r["kind"] == "NodeGroup"]
 
     wait_for("the claim to be bound", lambda: "resourceRef" in refreshed(api, claim)["spec"])
     wait_for("the pools to be asked for", lambda: len(pools()) == 2, seconds=90)
+    reconcile(control_plane, claim)
     now = refreshed(api, claim)
     assert condition(now, "NodePoolsReady")["status"] == "False"
     assert condition(now, "Ready")["status"] == "False"

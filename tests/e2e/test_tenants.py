@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import composed, composite, refreshed
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, ask_to_go, clean_up, delete, existing, model, wait_placed, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_placed, wait_told
 from tools import paths
 from tools.control_plane.api import Api, ApiError
 from tools.control_plane.layout import NAMESPACE
@@ -42,7 +42,7 @@ def shared(control_plane: Plane) -> Iterator[Manifest]:
     """A cluster that admits both."""
     claim = existing(control_plane, "shared", allowed=["team-a", "team-b"])
     yield claim
-    clean_up(control_plane.api, claim)
+    delete(control_plane.api, claim)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -83,12 +82,6 @@ def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
     for claim in claims:
         name = claim["metadata"]["name"]
         wait_for(f"{name} to be gone", lambda claim=claim: _gone(api, claim), seconds)  # type: ignore[misc]
-
-
-def clean_up(api: Api, *claims: Manifest) -> None:
-    """Delete claims at the end of a module, unless the control plane goes as well."""
-    if "E2E_LEAVE" not in os.environ:
-        delete(api, *claims)
 
 
 def ask_to_go(api: Api, claim: Manifest) -> None:

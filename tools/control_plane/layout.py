@@ -12,6 +12,7 @@ from tools import paths
 from tools.control_plane.api import Api
 
 NAMESPACE = "crossplane-system"
+_LOWEST_PORT = 20000
 
 ADMIN = "admin"
 USERS = {
@@ -119,11 +120,26 @@ def default() -> Layout:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on; all are held until all are found, so that they differ."""
-    probes = [socket.socket() for _ in range(count)]
+    """Return ports that nothing listens on; all are held until all are found, so that they differ.
+
+    Outgoing connections take theirs from a range of the kernel's: a port of that range may
+    be gone when a server that was killed wants it back.
+    """
+    first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    candidates = list(range(_LOWEST_PORT, max(first_outgoing, _LOWEST_PORT + 1000)))
+    secrets.SystemRandom().shuffle(candidates)
+    probes: list[socket.socket] = []
     try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
+        for port in candidates:
+            if len(probes) == count:
+                break
+            probe = socket.socket()
+            probes.append(probe)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                probes.remove(probe)
+                probe.close()
         return [int(probe.getsockname()[1]) for probe in probes]
     finally:
         _close(probes)

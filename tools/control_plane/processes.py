@@ -90,6 +90,7 @@ class Processes:
 
     def wait(self, name: str, ready: Check, seconds: float = START_SECONDS) -> None:
         """Return when a process is ready; raise ToolError with its words when it ends or takes too long."""
+        seconds *= float(os.environ.get("PATIENCE", "1"))
         process, deadline = self.all()[name], time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not self._alive(process):

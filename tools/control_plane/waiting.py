@@ -1,5 +1,6 @@
 """Waiting for what another process does."""
 
+import os
 import time
 from collections.abc import Callable
 
@@ -9,7 +10,11 @@ _WAIT_SECONDS = 60
 
 
 def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_SECONDS) -> None:
-    """Return when it is true; raise ToolError when it takes too long."""
+    """Return when it is true; raise ToolError when it takes too long.
+
+    PATIENCE in the environment multiplies the time, for machines that are slow or busy.
+    """
+    seconds *= float(os.environ.get("PATIENCE", "1"))
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
