@@ -30,7 +30,10 @@ def test_a_cluster_waits_for_its_pools(control_plane: Plane, api: Api, claim: Ma
 
     wait_for("the claim to be bound", lambda: "resourceRef" in refreshed(api, claim)["spec"])
     wait_for("the pools to be asked for", lambda: len(pools()) == 2, seconds=90)
-    reconcile(control_plane, claim)
+    count = 0
+    while (made := len(composed(api, claim))) != count:
+        count = made
+        reconcile(control_plane, claim)
     now = refreshed(api, claim)
     assert condition(now, "NodePoolsReady")["status"] == "False"
     assert condition(now, "Ready")["status"] == "False"
