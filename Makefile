@@ -21,6 +21,8 @@ ARGS ?=
 JOBS ?= 2
 # Control planes for make e2e: they wait more than they work. Two GiB of memory each.
 PLANES ?= 3
+# Models for make load.
+N ?= 100
 PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: help
@@ -86,6 +88,11 @@ test: tools lint ## Lint, then all the tests
 e2e: venv ## Run the tests on a real control plane of their own (E2E_PLANE=FOLDER: on a running one)
 	@$(PY) -m tools.control_plane build
 	@$(PY) -m pytest -n $(PLANES) --dist loadgroup $(ARGS) tests/e2e
+
+.PHONY: load
+load: venv ## Apply N=100 Models at once to a real control plane; prints what they cost as a table
+	@$(PY) -m tools.control_plane build
+	@$(PY) -m tests.e2e.load --models $(N)
 
 .PHONY: golden
 golden: tools ## Rewrite the golden files from what renders now; read the diff
