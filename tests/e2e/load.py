@@ -78,7 +78,7 @@ def measure(
         ToolError: when not all are Ready in time.
     """
     names = [(f"load-{n % _NAMESPACES}", f"load-{n}") for n in range(count)]
-    for namespace in sorted({namespace for namespace, _ in names}):
+    for namespace in sorted({OWNER, *(namespace for namespace, _ in names)}):
         metadata = {"name": namespace}
         running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     with idle.offered(running):
