@@ -34,8 +34,8 @@ def command(name: str, port: int, certificates: Path, python: Sequence[str] = PY
     return [*python, short, "--address", address, "--tls-certs-dir", str(certificates)]
 
 
-def register(api: Api, name: str, port: int, revision: str = "") -> None:
-    """Tell core that a function's active revision is at a port.
+def register(api: Api, name: str, port: int, number: int = 1) -> None:
+    """Tell core that a revision of a function is at a port, and have it use that one.
 
     No package is installed, so nothing may look for one: both objects are paused.
     """
@@ -46,18 +46,27 @@ def register(api: Api, name: str, port: int, revision: str = "") -> None:
         "metadata": {"name": name, "annotations": _PAUSED},
         "spec": {"package": package},
     }
-    active: Manifest = {
+    revision: Manifest = {
         "apiVersion": _PACKAGES,
         "kind": "FunctionRevision",
         "metadata": {
-            "name": revision or f"{name}-1",
+            "name": f"{name}-{number}",
             "labels": {"pkg.crossplane.io/package": name},
             "annotations": _PAUSED,
         },
-        "spec": {"desiredState": "Active", "image": package, "revision": 1},
+        "spec": {"desiredState": "Inactive", "image": package, "revision": number},
     }
     api.apply(function)
-    api.apply(active)
+    api.apply(revision)
     # An address, not localhost: that is ::1 first on some machines.
     status = {"endpoint": f"127.0.0.1:{port}", "capabilities": ["composition"]}
-    api.patch(active, {"status": status}, "status")
+    api.patch(revision, {"status": status}, "status")
+    activate(api, name, number)
+
+
+def activate(api: Api, name: str, number: int) -> None:
+    """Have core use one revision of a function, as the package manager does: the others go first."""
+    revisions = api.items(_PACKAGES, "FunctionRevision", selector=f"pkg.crossplane.io/package={name}")
+    for revision in sorted(revisions, key=lambda each: each["spec"]["revision"] == number):
+        state = "Active" if revision["spec"]["revision"] == number else "Inactive"
+        api.patch(revision, {"spec": {"desiredState": state}})

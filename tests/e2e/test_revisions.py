@@ -1,0 +1,249 @@
+"""Revisions of a function and of the compositions, good and bad, rolled out under a live Model and back."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from functions.catalog import image
+from tests.e2e.conftest import Plane
+from tests.e2e.nodes import joined
+from tests.e2e.observing import composed, composite, reconcile, refreshed, told, wait_ready
+from tests.e2e.people import member
+from tests.e2e.workload import OWNER, ask_to_go, clean_up, existing, model, wait_told
+from tools import paths
+from tools.control_plane import charts, functions
+from tools.control_plane.api import Api, condition
+from tools.control_plane.kubernetes import listens
+from tools.control_plane.layout import free_ports
+from tools.control_plane.nodes import gpu_node
+from tools.control_plane.plane import mirror
+from tools.control_plane.waiting import wait_for
+from tools.manifests import RESOURCE_NAME, Manifest, load
+
+NAME = "revised"
+POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 2}}
+NODES = [gpu_node("revised-1", "L4", 1, zone="a"), gpu_node("revised-2", "L4", 1, zone="b")]
+FUNCTION = "function-vllm"
+PACKAGES = "pkg.crossplane.io/v1"
+NEXT = "docker.io/vllm/vllm-openai:v0.99.0"
+BROKEN = {
+    "ends when it starts": ("functions/__main__.py", "main()", "raise SystemExit(1)"),
+    "refuses": (
+        "functions/base/server.py",
+        "return await asyncio.to_thread(respond, self._function, request)",
+        "raise ValueError('half a release')",
+    ),
+}
+"""Where a release is broken, and how."""
+REASONS = {"ends when it starts": "connection refused", "refuses": "half a release"}
+MIRRORED = "mirror.example.com/vllm/vllm-openai:v0.27.1"
+
+
+@pytest.fixture(scope="module")
+def cluster(control_plane: Plane) -> Iterator[Manifest]:
+    with joined(control_plane.api, NODES):
+        claim = existing(control_plane, NAME, [POOL], allowed=["team-*"])
+        yield claim
+        clean_up(control_plane.api, claim)
+
+
+@pytest.fixture(scope="module")
+def team(api: Api) -> Api:
+    """The API as an app team's user sees it."""
+    return member(api, "team-a")
+
+
+@pytest.fixture(scope="module")
+def chat(api: Api, team: Api, cluster: Manifest) -> Iterator[Manifest]:
+    """A Model of two replicas, Ready. Each test leaves it as it was."""
+    del cluster
+    here = {"cluster": {"namespace": OWNER, "name": NAME}}
+    claim = team.create(model("team-a", "revised", replicas={"min": 2}, **here))
+    yield wait_ready(team, claim, seconds=90)
+    ask_to_go(api, claim)
+
+
+def test_a_function_is_rolled_out_and_back(
+    control_plane: Plane, api: Api, team: Api, chat: Manifest, tmp_path: Path
+) -> None:
+    """Pod by pod, each time: one of the two always serves, and the endpoint stays."""
+    before, endpoint = uids(api, chat), chat["status"]["endpoint"]
+    code = release(tmp_path, "functions/catalog/versions.toml", image("vllm"), NEXT)
+    with second_revision(control_plane, code):
+        reconcile(control_plane, chat)
+        rolled_out(api, chat, NEXT)
+        assert wait_ready(team, chat, seconds=30)["status"]["endpoint"] == endpoint
+        assert uids(api, chat) == before
+    reconcile(control_plane, chat)
+    rolled_out(api, chat, image("vllm"))
+    assert wait_ready(team, chat, seconds=30)["status"]["endpoint"] == endpoint
+    assert uids(api, chat) == before
+
+
+def test_a_composition_is_rolled_out_and_back(
+    control_plane: Plane, api: Api, team: Api, chat: Manifest
+) -> None:
+    before, revision = uids(api, chat), used(api, chat)
+    with changed(control_plane, "model", "vllm", {"image": MIRRORED}):
+        wait_for("the mirror's image", lambda: image_of(deployment(api, chat)) == MIRRORED)
+        assert used(api, chat) != revision
+        assert uids(api, chat) == before
+    wait_for("the image of before", lambda: image_of(deployment(api, chat)) == image("vllm"))
+    assert used(api, chat)["spec"] == revision["spec"] | {"revision": used(api, chat)["spec"]["revision"]}
+    wait_ready(team, chat, seconds=60)
+    assert uids(api, chat) == before
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_broken_function_takes_nothing_along(
+    control_plane: Plane, api: Api, team: Api, chat: Manifest, tmp_path: Path, fault: str
+) -> None:
+    """What runs goes on, the composite says why nothing else does, and the way back heals it."""
+    before, serving = uids(api, chat), pods(api, chat)
+    with second_revision(control_plane, release(tmp_path, *BROKEN[fault])):
+        ask(api, chat)
+        wait_for("the reason", lambda: REASONS[fault] in not_synced(api, chat))
+        assert uids(api, chat) == before
+        assert pods(api, chat) == serving
+        print(told(refreshed(team, chat)), told(composite(api, chat)))
+    ask(api, chat)
+    wait_for("the composite to be synced", lambda: not not_synced(api, chat))
+    wait_ready(team, chat, seconds=30)
+    assert uids(api, chat) == before
+    assert pods(api, chat) == serving
+
+
+def test_a_chart_that_is_not_there_takes_nothing_along(
+    control_plane: Plane, api: Api, team: Api, chat: Manifest, cluster: Manifest
+) -> None:
+    """The charts that stand stay installed, and so does the Model."""
+    before, serving = uids(api, cluster), pods(api, chat)
+    missing = {"nodeFeatureDiscovery": {"version": "9.9.9"}}
+    with changed(control_plane, "inferencecluster", "gpu-stack", missing):
+        wait_told(api, cluster, "9.9.9")
+        print(told(refreshed(api, cluster)))
+        assert uids(api, cluster) == before
+        assert pods(api, chat) == serving
+        assert condition(refreshed(team, chat), "Serving")["status"] == "True"
+    wait_for("the release to be synced", lambda: synced(api, cluster))
+    assert uids(api, cluster) == before
+    assert pods(api, chat) == serving
+
+
+def release(folder: Path, path: str, old: str, new: str) -> Path:
+    """Return a folder with the functions' code, changed in one place."""
+    shutil.copytree(
+        paths.ROOT / "functions", folder / "functions", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    file = folder / path
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+    return folder
+
+
+@contextmanager
+def second_revision(plane: Plane, code: Path) -> Iterator[None]:
+    """Serve a function's code beside the one that is there, and have core use it for a while."""
+    name, [port] = f"{FUNCTION}-2", free_ports(1)
+    certificates = plane.layout.certificates / "functions"
+    try:
+        plane.processes.start(
+            name, functions.command(FUNCTION, port, certificates), {"PYTHONPATH": str(code)}
+        )
+        # As it ends or listens; the package manager would make either active.
+        wait_for(f"{name} to start", lambda: listens(port) or not plane.processes.alive(name))
+        functions.register(plane.api, FUNCTION, port, 2)
+        yield
+    finally:
+        functions.activate(plane.api, FUNCTION, 1)
+        plane.processes.stop(name)
+        for revision in plane.api.items(PACKAGES, "FunctionRevision"):
+            if revision["metadata"]["name"] == name:
+                plane.api.delete(revision)
+
+
+@contextmanager
+def changed(plane: Plane, name: str, step: str, more: Manifest) -> Iterator[None]:
+    """Have a composition as a platform team changes a step's input, for a while."""
+    plane.api.apply(composition(plane, name, step, more))
+    try:
+        yield
+    finally:
+        plane.api.apply(composition(plane, name, step, {}))
+
+
+def composition(plane: Plane, name: str, step: str, more: Manifest) -> Manifest:
+    [manifest] = load(paths.COMPOSITIONS / f"{name}.yaml")
+    charts.mirrored(manifest, mirror(plane.layout))
+    [given] = [each["input"] for each in manifest["spec"]["pipeline"] if each["step"] == step]
+    for field, value in more.items():
+        given[field] = given.get(field, {}) | value if isinstance(value, dict) else value
+    return manifest
+
+
+def ask(api: Api, claim: Manifest) -> None:
+    """Have a claim's XR reconciled soon, whether its functions answer or not."""
+    requested = {"crossplane.io/reconcile-requested-at": str(time.time_ns())}
+    api.patch(composite(api, claim), {"metadata": {"annotations": requested}})
+
+
+def not_synced(api: Api, claim: Manifest) -> str:
+    """Return why a claim's XR is not synced; empty where it is."""
+    said = condition(composite(api, claim), "Synced")
+    return "" if said["status"] == "True" else str(said["message"])
+
+
+def synced(api: Api, claim: Manifest) -> bool:
+    releases = [r for r in composed(api, claim) if r["kind"] == "Release"]
+    return all(condition(release, "Synced").get("status") == "True" for release in releases)
+
+
+def used(api: Api, claim: Manifest) -> Manifest:
+    """Return the composition's revision that a claim's XR follows."""
+    name = composite(api, claim)["spec"]["compositionRevisionRef"]["name"]
+    return api.get("apiextensions.crossplane.io/v1", "CompositionRevision", name)
+
+
+def uids(api: Api, claim: Manifest) -> dict[str, str]:
+    return {r["metadata"]["annotations"][RESOURCE_NAME]: r["metadata"]["uid"] for r in composed(api, claim)}
+
+
+def deployment(api: Api, claim: Manifest) -> Manifest:
+    namespace = refreshed(api, claim)["status"]["placement"]["namespace"]
+    return api.get("apps/v1", "Deployment", "vllm", namespace)
+
+
+def image_of(workload: Manifest) -> str:
+    return str(workload["spec"]["template"]["spec"]["containers"][0]["image"])
+
+
+def pods(api: Api, claim: Manifest) -> set[str]:
+    namespace = deployment(api, claim)["metadata"]["namespace"]
+    found = api.items("v1", "Pod", namespace, "freehold.dev/component=serving")
+    return {pod["metadata"]["uid"] for pod in found}
+
+
+def rolled_out(api: Api, claim: Manifest, image: str) -> None:
+    """Return once all pods run an image; one pod was there for users at any time."""
+    fewest = 2
+
+    def done() -> bool:
+        nonlocal fewest
+        found = deployment(api, claim)
+        status = found["status"]
+        fewest = min(fewest, status.get("availableReplicas", 0))
+        return (
+            image_of(found) == image
+            and status["observedGeneration"] == found["metadata"]["generation"]
+            and status.get("updatedReplicas") == status.get("availableReplicas") == 2
+        )
+
+    wait_for(f"pods of {image}", done)
+    assert fewest == 1
