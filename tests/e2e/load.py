@@ -14,7 +14,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.cost import Cost, forget_peaks, look
 from tests.e2e.nodes import joined
 from tests.e2e.observing import told
-from tests.e2e.workload import OWNER, clean_up, delete, existing, model
+from tests.e2e.workload import OWNER, delete, existing, model
 from tools import paths
 from tools.control_plane import plane
 from tools.control_plane.api import condition
@@ -97,7 +97,7 @@ def measure(
         claims = [model(*name, cluster=HERE, gpu={"model": "L4", "count": 1}) for name in names]
         models = _cost(running, claims, seconds)
         if not leave:
-            clean_up(running.api, *claims, cluster)
+            delete(running.api, *claims, cluster)
     return models, nothing
 
 
