@@ -81,7 +81,8 @@ def uninstalled_first(plan: Plan, resources: Sequence[Resource]) -> list[Resourc
         "metadata": {"name": plan.access.helm_provider_config, "namespace": _namespace(plan)},
     }
     return [
-        goes_after(f"{r.name}-first", plan.composite, way_in, r.manifest, (r.name,))
+        # With the Release, not once it is ready: it may be deleted before.
+        goes_after(f"{r.name}-first", plan.composite, way_in, r.manifest, r.after)
         for r in resources
         if r.manifest and r.manifest["kind"] == "Release"
     ]

@@ -36,7 +36,6 @@ def record(plan: Plan, namespace: Resource) -> list[Resource]:
     }
     placed_ = Resource("vllm/placed", manifest, ready=exists)
     assert namespace.manifest is not None, "composed complete"
-    last = goes_after(
-        "vllm/placed-last", plan.composite, manifest, namespace.manifest, (placed_.name, namespace.name)
-    )
+    # At once: the Model may be deleted before its namespace is ready.
+    last = goes_after("vllm/placed-last", plan.composite, manifest, namespace.manifest, ())
     return [placed_, last]
