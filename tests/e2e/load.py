@@ -12,8 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from tests.e2e import idle
 from tests.e2e.conftest import Plane
 from tests.e2e.cost import Cost, forget_peaks, look
+from tests.e2e.gpu_operator import GPUOperator, bury
 from tests.e2e.nodes import joined
-from tests.e2e.observing import told
+from tests.e2e.observing import told, wait_ready
 from tests.e2e.workload import OWNER, delete, existing, model
 from tools import paths
 from tools.control_plane import plane
@@ -57,7 +58,7 @@ def main() -> int:
                 print(table(rows(arguments.models, *costs)))
             finally:
                 plane.down(layout)
-    except ToolError as error:
+    except (ToolError, AssertionError) as error:
         print(f"load: {error}", file=sys.stderr)
         return 1
     return 0
@@ -92,12 +93,15 @@ def measure(
         "gpu": {"model": "L4", "count": GPUS},
         "nodes": {"min": len(nodes), "max": len(nodes)},
     }
-    with joined(running.api, nodes):
+    with joined(running.api, nodes), GPUOperator(running.api):
         cluster = existing(running, HERE["name"], [pool], allowed=["load-*"])
+        # Each change of the cluster wakes all of its Models: it must have come to rest.
+        wait_ready(running.api, cluster, seconds=180)
         claims = [model(*name, cluster=HERE, gpu={"model": "L4", "count": 1}) for name in names]
         models = _cost(running, claims, seconds)
         if not leave:
             delete(running.api, *claims, cluster)
+            bury(running.api)
     return models, nothing
 
 
