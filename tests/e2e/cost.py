@@ -108,11 +108,13 @@ class Cost:
         return Times(self._sum(f"{name}_count", *wanted), self._sum(f"{name}_sum", *wanted), buckets)
 
     def _sum(self, name: str, *wanted: tuple[str, str]) -> float:
-        return sum(
+        found = (
             value - self.before.series.get((series, labels), 0)
             for (series, labels), value in self.after.series.items()
             if series == name and (not wanted or any(pair in labels for pair in wanted))
         )
+        # 0 is an int, which has no is_integer before Python 3.12.
+        return sum(found, 0.0)
 
 
 def look(plane: Plane) -> Look:
