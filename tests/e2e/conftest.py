@@ -23,8 +23,12 @@ CLOUDS = (".aws.m.upbound.io",)
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a module on one control plane; each mutant may have another."""
+    """Keep a module on one control plane; each mutant may have another.
+
+    First of all: xdist writes the groups into the names in a hook of the same kind.
+    """
     for item in items:
         name = item.nodeid if "test_mutants" in item.nodeid else item.nodeid.partition("::")[0]
         item.add_marker(pytest.mark.xdist_group(name))

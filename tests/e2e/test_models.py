@@ -190,6 +190,9 @@ def _force_away(api: Api, cluster: Manifest) -> None:
     by_kind = sorted(composed(api, cluster), key=lambda r: r["kind"] == "ProviderConfig")
     ORPHANS.extend(by_kind)
     for manifest in (cluster, xr):
+        # Otherwise core would go on with the deletion in its own way.
+        api.patch(manifest, {"metadata": {"annotations": {"crossplane.io/paused": "true"}}})
+    for manifest in (cluster, xr):
         for usage in (*api.items("protection.crossplane.io/v1beta1", "Usage", OWNER),):
             api.delete(usage)
         api.patch(manifest, {"metadata": {"labels": {"crossplane.io/in-use": None}}})
