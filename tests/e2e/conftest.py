@@ -23,15 +23,13 @@ CLOUDS = (".aws.m.upbound.io",)
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Keep a module on one control plane; each mutant may have another.
 
-    First of all: xdist writes the groups into the names in a hook of the same kind.
+    Here, since xdist reads the groups before a conftest may modify the items.
     """
-    for item in items:
-        name = item.nodeid if "test_mutants" in item.nodeid else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(name))
+    name = item.nodeid if "test_mutants" in item.nodeid else item.nodeid.partition("::")[0]
+    item.add_marker(pytest.mark.xdist_group(name))
 
 
 @dataclass(frozen=True)
