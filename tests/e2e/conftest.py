@@ -23,15 +23,6 @@ CLOUDS = (".aws.m.upbound.io",)
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep a module on one control plane; each mutant may have another.
-
-    Here, since xdist reads the groups before a conftest may modify the items.
-    """
-    name = item.nodeid if "test_mutants" in item.nodeid else item.nodeid.partition("::")[0]
-    item.add_marker(pytest.mark.xdist_group(name))
-
-
 @dataclass(frozen=True)
 class Plane:
     """A running control plane."""
