@@ -1,7 +1,8 @@
 """The record that a placed Model leaves beside its cluster, and how the cluster finds it.
 
 A ConfigMap in the platform namespace, where tenants cannot write: its labels are believed.
-It never changes while a Model stays where it is, so it wakes the cluster twice in its life.
+It changes only when a Model is scaled or placed anew, so it seldom wakes the cluster. Pool and
+GPUs are there for counting what is in use; nothing reads them yet.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import Any
 from .naming import unique_name
 from .outcome import Resource
 
-__all__ = ["USAGES", "goes_after", "named"]
+__all__ = ["USAGES", "goes_after"]
 
 USAGES = "protection.crossplane.io/v1beta1"
 """API version of Usage and ClusterUsage."""
@@ -36,13 +36,12 @@ def goes_after(
         "apiVersion": USAGES,
         "kind": "Usage",
         "metadata": {"name": unique_name(composite, name.partition("/")[2]), "namespace": namespace},
-        "spec": {"of": named(kept), "by": named(gone), "replayDeletion": True},
+        "spec": {"of": _named(kept), "by": _named(gone), "replayDeletion": True},
     }
     return Resource(name, manifest, after)
 
 
-def named(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how a Usage refers to an object."""
+def _named(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "apiVersion": manifest["apiVersion"],
         "kind": manifest["kind"],

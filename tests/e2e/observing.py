@@ -13,7 +13,7 @@ from tests.e2e.conftest import Plane
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.plane import ports_of
 from tools.control_plane.waiting import wait_for
-from tools.manifests import Manifest
+from tools.manifests import RESOURCE_NAME, Manifest
 
 FREEHOLD = "freehold.dev/v1alpha1"
 _REQUESTED = "crossplane.io/reconcile-requested-at"
@@ -53,6 +53,11 @@ def composed(api: Api, claim: Manifest) -> list[Manifest]:
         for r in _references(api, claim)
     ]
     return [resource for resource in found if resource is not None]
+
+
+def uids(api: Api, claim: Manifest) -> dict[str, str]:
+    """Return the uid of everything composed, by its name in the composition."""
+    return {r["metadata"]["annotations"][RESOURCE_NAME]: r["metadata"]["uid"] for r in composed(api, claim)}
 
 
 def _references(api: Api, claim: Manifest) -> list[Manifest]:

@@ -9,13 +9,13 @@ import pytest
 
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
-from tests.e2e.observing import composed, composite, reconcile, refreshed, told, wait_ready
+from tests.e2e.observing import composed, composite, reconcile, refreshed, told, uids, wait_ready
 from tests.e2e.people import member
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
-from tools.manifests import RESOURCE_NAME, Manifest
+from tools.manifests import Manifest
 
 NAME = "gpus"
 POOLS = [
@@ -67,10 +67,6 @@ def serving(api: Api, claim: Manifest) -> list[Manifest]:
 
 def nodes_of(api: Api, claim: Manifest) -> list[str]:
     return sorted(pod["spec"].get("nodeName", "") for pod in serving(api, claim))
-
-
-def uids(api: Api, claim: Manifest) -> dict[str, str]:
-    return {r["metadata"]["annotations"][RESOURCE_NAME]: r["metadata"]["uid"] for r in composed(api, claim)}
 
 
 def test_its_team_sees_it_ready(team: Api, chat: Manifest) -> None:

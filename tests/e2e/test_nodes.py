@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.nodes import ready
 from tests.e2e.observing import refreshed
 from tests.e2e.storage import SHARED, ZONAL, storage_class
 from tools.control_plane.api import Api, condition, identity
@@ -46,14 +47,6 @@ def volumes(api: Api) -> list[Manifest]:
     """Return the volumes that were made here."""
     found = api.items("v1", "PersistentVolume")
     return [v for v in found if v["spec"].get("claimRef", {}).get("namespace") == NAMESPACE]
-
-
-def ready(api: Api, node: Manifest) -> bool:
-    """Say whether pods may go to a node: Kubernetes taints one that is not ready."""
-    found = refreshed(api, node)
-    taints = {taint["key"] for taint in found["spec"].get("taints", ())}
-    is_ready = condition(found, "Ready").get("status") == "True"
-    return is_ready and not any(key.startswith("node.kubernetes.io/") for key in taints)
 
 
 def test_nodes_keep_what_they_have(api: Api) -> None:

@@ -13,7 +13,7 @@ import pytest
 from functions.catalog import image
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
-from tests.e2e.observing import composed, composite, reconcile, refreshed, wait_ready
+from tests.e2e.observing import composed, composite, reconcile, refreshed, uids, wait_ready
 from tests.e2e.people import member
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
 from tools import paths
@@ -24,7 +24,7 @@ from tools.control_plane.layout import free_ports
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.plane import mirror
 from tools.control_plane.waiting import wait_for
-from tools.manifests import RESOURCE_NAME, Manifest, load
+from tools.manifests import Manifest, load
 
 NAME = "revised"
 POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 2}}
@@ -204,10 +204,6 @@ def used(api: Api, claim: Manifest) -> Manifest:
     """Return the composition's revision that a claim's XR follows."""
     name = composite(api, claim)["spec"]["compositionRevisionRef"]["name"]
     return api.get("apiextensions.crossplane.io/v1", "CompositionRevision", name)
-
-
-def uids(api: Api, claim: Manifest) -> dict[str, str]:
-    return {r["metadata"]["annotations"][RESOURCE_NAME]: r["metadata"]["uid"] for r in composed(api, claim)}
 
 
 def deployment(api: Api, claim: Manifest) -> Manifest:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tools.control_plane.waiting import patience
 from tools.errors import ToolError, last_lines
 
 START_SECONDS = 60.0
@@ -90,7 +91,7 @@ class Processes:
 
     def wait(self, name: str, ready: Check, seconds: float = START_SECONDS) -> None:
         """Return when a process is ready; raise ToolError with its words when it ends or takes too long."""
-        seconds *= float(os.environ.get("PATIENCE", "1"))
+        seconds *= patience()
         process, deadline = self.all()[name], time.monotonic() + seconds
         while time.monotonic() < deadline:
             if not self._alive(process):

@@ -9,12 +9,14 @@ from tools.errors import ToolError
 _WAIT_SECONDS = 60
 
 
-def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_SECONDS) -> None:
-    """Return when it is true; raise ToolError when it takes too long.
+def patience() -> float:
+    """Return how many times as long as usual to wait: PATIENCE, for machines that are slow or busy."""
+    return float(os.environ.get("PATIENCE", "1"))
 
-    PATIENCE in the environment multiplies the time, for machines that are slow or busy.
-    """
-    seconds *= float(os.environ.get("PATIENCE", "1"))
+
+def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_SECONDS) -> None:
+    """Return when it is true; raise ToolError when it takes too long."""
+    seconds *= patience()
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
