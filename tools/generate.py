@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -171,7 +172,9 @@ def generated() -> Iterator[tuple[Path, str]]:
 
 
 def _text(document: dict[str, Any]) -> str:
-    return _HEADER + yaml.safe_dump(document, sort_keys=False, width=100, allow_unicode=True)
+    # Rendered from JSON, nothing stands in two places, so the dumper writes no anchors.
+    apart = json.loads(json.dumps(document))
+    return _HEADER + yaml.safe_dump(apart, sort_keys=False, width=100, allow_unicode=True)
 
 
 def main() -> None:

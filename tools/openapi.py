@@ -38,7 +38,7 @@ def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
     if "exclusiveMinimum" in node:
         schema["minimum"], schema["exclusiveMinimum"] = node["exclusiveMinimum"], True
     if "default" in node and node["default"] is not None:
-        schema["default"] = node["default"]
+        schema["default"] = _set(node["default"])
     if "properties" in node:
         schema["properties"] = {k: _convert(v, definitions) for k, v in node["properties"].items()}
     if "items" in node:
@@ -54,14 +54,7 @@ def _inlined(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
     if "$ref" not in node:
         return node
     target = definitions[node["$ref"].rpartition("/")[2]]
-    beside = {key: value for key, value in node.items() if key != "$ref"}
-    rules = "x-kubernetes-validations"
-    both = (
-        {rules: [*target.get(rules, []), *beside.get(rules, [])]}
-        if rules in target and rules in beside
-        else {}
-    )
-    return _inlined({**target, **beside, **both}, definitions)
+    return _inlined(_over(target, node, "$ref"), definitions)
 
 
 def _without_none(node: dict[str, Any]) -> dict[str, Any]:
@@ -69,5 +62,19 @@ def _without_none(node: dict[str, Any]) -> dict[str, Any]:
     choices = [choice for choice in node.get("anyOf", ()) if choice.get("type") != "null"]
     if len(choices) != 1:
         return node
-    beside = {key: value for key, value in node.items() if key != "anyOf"}
-    return {**choices[0], **beside}
+    return _over(choices[0], node, "anyOf")
+
+
+def _over(under: dict[str, Any], node: dict[str, Any], leads: str) -> dict[str, Any]:
+    """Lay what stands beside a node's link to another over that; the rules of both count."""
+    beside = {key: value for key, value in node.items() if key != leads}
+    rules = "x-kubernetes-validations"
+    both = [*under.get(rules, []), *beside.get(rules, [])]
+    return {**under, **beside, **({rules: both} if both else {})}
+
+
+def _set(default: Any) -> Any:
+    """Return a default without what it leaves unset: a null is no value of any type."""
+    if isinstance(default, dict):
+        return {key: _set(value) for key, value in default.items() if value is not None}
+    return default

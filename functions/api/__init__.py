@@ -1,10 +1,23 @@
 """Both XRs and the functions' inputs as typed models; the XRDs are generated from them."""
 
-from .cluster import Aws, Capacity, ClusterSpec, Existing, Gpu, NodePool, Nodes, ProviderConfigRef
-from .cluster_status import Access, ClusterStatus, Network, PoolStatus
+from .aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
+from .cluster import ClusterSpec, ControlPlane, Existing
+from .cluster_status import Access, Autoscaler, ClusterStatus, Fabric, Network, PoolStatus, Slices
 from .inputs import Chart, GPUStackInput, NodePoolsInput, VLLMInput
 from .model import Architecture, ClusterChoice, ModelSpec, Precision
 from .model_status import Endpoint, ModelStatus, Placement, Sizing
+from .node_pool import (
+    Capacity,
+    FabricKind,
+    Gpu,
+    NodePool,
+    Nodes,
+    Reservation,
+    ReservationKind,
+    Sharing,
+    SharingMode,
+    Taint,
+)
 from .schema import Schema
 
 API_VERSION = "freehold.dev/v1alpha1"
@@ -12,16 +25,23 @@ API_VERSION = "freehold.dev/v1alpha1"
 
 __all__ = [
     "API_VERSION",
+    "DEFAULT_VPC",
     "Access",
     "Architecture",
+    "Autoscaler",
     "Aws",
+    "AwsSubnet",
     "Capacity",
     "Chart",
     "ClusterChoice",
     "ClusterSpec",
     "ClusterStatus",
+    "ControlPlane",
     "Endpoint",
     "Existing",
+    "ExistingNetwork",
+    "Fabric",
+    "FabricKind",
     "GPUStackInput",
     "Gpu",
     "ModelSpec",
@@ -34,7 +54,14 @@ __all__ = [
     "PoolStatus",
     "Precision",
     "ProviderConfigRef",
+    "Reservation",
+    "ReservationKind",
     "Schema",
+    "Sharing",
+    "SharingMode",
     "Sizing",
+    "Slices",
+    "SystemPool",
+    "Taint",
     "VLLMInput",
 ]

@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from .aws import Aws
 from .forms import Form
-from .network import APART, PUBLIC, PUBLIC_FORM, SERVICE, VPC, check_apart, check_public
+from .node_pool import NodePool
 from .schema import Rule, Schema, rules
 
-__all__ = [
-    "Aws",
-    "Capacity",
-    "ClusterSpec",
-    "Existing",
-    "Gpu",
-    "NodePool",
-    "Nodes",
-    "ProviderConfigRef",
-    "SecretKeyRef",
-]
+__all__ = ["ClusterSpec", "ControlPlane", "Existing", "SecretKeyRef"]
 
-_MIN_MAX = Rule(
-    "self.min <= self.max", "nodes.min must not be larger than nodes.max (max is 1 when left out)"
-)
-_GPU_OR_TYPE = Rule(
-    "has(self.gpu) || has(self.instanceType)",
-    "a node pool names its GPU (gpu: {model: L4}) or its machine (instanceType: g6.xlarge)",
-)
 _ONE_PLACE = Rule(
     "(has(self.aws) ? 1 : 0) + (has(self.existing) ? 1 : 0) == 1",
     "name exactly one of aws and existing: where the cluster is",
@@ -46,99 +29,23 @@ _SAME_PLACE = Rule(
     "has(self.existing) == has(oldSelf.existing)",
     "a live cluster cannot change between aws and existing: claim a new one",
 )
+_ONE_WAY = Rule(
+    "has(self.kubeconfigSecretRef) != has(self.controlPlane)",
+    "name exactly one of existing.kubeconfigSecretRef and existing.controlPlane: how the cluster is reached",
+)
+_SAME_WAY = Rule(
+    "has(self.controlPlane) == has(oldSelf.controlPlane)",
+    "a live cluster cannot change between existing.kubeconfigSecretRef and existing.controlPlane: "
+    "claim a new one",
+)
 _UNIQUE_POOLS = Rule(
     "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
 )
 
-_POOL_NAME = Form(
-    "[a-z]([a-z0-9-]*[a-z0-9])?",
-    "a node pool's name has small letters, digits and '-' only, begins with a letter and does not end with "
-    "'-', such as l4-spot",
-)
-_REGION = Form("[a-z]{2}(-[a-z]+)+-[0-9]", "aws.region is the code of an AWS region, such as eu-central-1")
 _NAMESPACES = Form(
     "[a-z0-9*-]+",
     "allowedNamespaces takes names of namespaces, in which '*' stands for any characters, such as team-*",
 )
-_ROLE = Form(
-    "arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+",
-    "aws.adminRoleArns takes ARNs of IAM roles, such as arn:aws:iam::111122223333:role/platform-admins",
-)
-_ROLES_ONCE = Rule(
-    "self.all(a, self.exists_one(b, b == a))", "aws.adminRoleArns names a role twice: once is enough"
-)
-
-
-def _fixed(field: str) -> Rule:
-    return Rule("self == oldSelf", f"{field} cannot change on a live cluster: claim a new one")
-
-
-class Capacity(StrEnum):
-    """How a pool's machines are bought."""
-
-    ON_DEMAND = "OnDemand"
-    SPOT = "Spot"
-
-
-class Gpu(Schema):
-    """The GPUs of one node."""
-
-    model: str = Field(description="GPU model, such as L4, L40S or H100-80GB.", min_length=1, max_length=40)
-    count: int = Field(1, description="GPUs in one node. Default 1.", ge=1, le=16)
-
-
-class Nodes(Schema):
-    """How many nodes a pool may have."""
-
-    model_config = ConfigDict(json_schema_extra=rules(_MIN_MAX))
-
-    min: int = Field(
-        1, description="Fewest nodes. Default 1: nothing adds nodes to a pool of none yet.", ge=0, le=1000
-    )
-    max: int = Field(1, description="Most nodes. Default 1.", ge=1, le=1000)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.min > self.max:
-            raise ValueError(f"{_MIN_MAX.message}: got {self.min} and {self.max}")
-        return self
-
-
-class NodePool(Schema):
-    """Equal GPU nodes."""
-
-    model_config = ConfigDict(json_schema_extra=rules(_GPU_OR_TYPE))
-
-    name: Annotated[str, AfterValidator(_POOL_NAME.check)] = Field(
-        description="Name of the pool, unique in the cluster; at most 20 of a-z, 0-9 and '-'.",
-        max_length=20,
-        json_schema_extra=rules(_POOL_NAME.rule),
-    )
-    gpu: Gpu | None = Field(
-        None, description="GPUs of a node. The catalog picks the cheapest machine that has exactly these."
-    )
-    instance_type: str | None = Field(
-        None,
-        description="Machine type, such as g6.xlarge; overrides the catalog's pick and must agree with gpu.",
-        max_length=40,
-    )
-    nodes: Nodes = Field(Nodes(), description="Bounds of the pool's size, in nodes.")
-    capacity: Capacity = Field(
-        Capacity.ON_DEMAND, description="OnDemand, or Spot: cheaper and may be taken back. Default OnDemand."
-    )
-    disk_gib: int = Field(
-        200,
-        alias="diskGiB",
-        description="Encrypted root disk of a node, in GiB. Default 200.",
-        ge=50,
-        le=16384,
-    )
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if self.gpu is None and self.instance_type is None:
-            raise ValueError(_GPU_OR_TYPE.message)
-        return self
 
 
 class SecretKeyRef(Schema):
@@ -150,23 +57,22 @@ class SecretKeyRef(Schema):
     key: str = Field("kubeconfig", description="Key in the Secret. Default kubeconfig.", max_length=253)
 
 
-class ProviderConfigRef(Schema):
-    """Which of the cloud provider's configurations to use, so which account."""
-
-    kind: str = Field(
-        "ClusterProviderConfig",
-        description="ClusterProviderConfig, or a ProviderConfig in the platform namespace. "
-        "Default the former.",
-        pattern="^(ClusterProviderConfig|ProviderConfig)$",
-    )
-    name: str = Field("default", description="Name of the configuration. Default default.", max_length=253)
+class ControlPlane(Schema):
+    """The control plane's own cluster, reached as the providers themselves."""
 
 
 class Existing(Schema):
     """A cluster that is there already; nothing is created in any cloud."""
 
-    kubeconfig_secret_ref: SecretKeyRef = Field(
-        description="Kubeconfig of the cluster, in a Secret in the claim's namespace."
+    model_config = ConfigDict(json_schema_extra=rules(_ONE_WAY, _SAME_WAY))
+
+    kubeconfig_secret_ref: SecretKeyRef | None = Field(
+        None, description="Kubeconfig of the cluster, in a Secret in the claim's namespace."
+    )
+    control_plane: ControlPlane | None = Field(
+        None,
+        description="The cluster that Crossplane itself runs in, instead of one that a kubeconfig reaches. "
+        "Only for claims in namespaces that the platform lists for it.",
     )
     storage_class_name: str | None = Field(
         None,
@@ -179,77 +85,11 @@ class Existing(Schema):
         "Default false.",
     )
 
-
-class Aws(Schema):
-    """An EKS cluster in a VPC of its own."""
-
-    model_config = ConfigDict(json_schema_extra=rules(APART))
-
-    region: Annotated[str, AfterValidator(_REGION.check)] = Field(
-        description="AWS region, such as eu-central-1. Cannot change.",
-        max_length=25,
-        json_schema_extra=rules(_REGION.rule, _fixed("aws.region")),
-    )
-    vpc_cidr: Annotated[str, AfterValidator(VPC.check)] = Field(
-        "10.0.0.0/16",
-        description="IPv4 range of the VPC, private, /16 to /20. Cannot change. Default 10.0.0.0/16.",
-        max_length=18,
-        json_schema_extra=rules(VPC.rule, _fixed("aws.vpcCidr")),
-    )
-    service_cidr: Annotated[str, AfterValidator(SERVICE.check)] = Field(
-        "172.20.0.0/16",
-        description="IPv4 range of Kubernetes Services, private, /12 to /24, outside the VPC's. "
-        "Cannot change. Default 172.20.0.0/16.",
-        max_length=18,
-        json_schema_extra=rules(SERVICE.rule, _fixed("aws.serviceCidr")),
-    )
-    zones: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=30)]] | None = Field(
-        None,
-        description="Three availability zones, by id (euc1-az1) or name (eu-central-1a). "
-        "Default: three of the region's that have the pools' GPUs.",
-        min_length=3,
-        max_length=3,
-    )
-    public_access_cidrs: list[
-        Annotated[
-            str,
-            AfterValidator(check_public),
-            Field(max_length=18, json_schema_extra=rules(PUBLIC_FORM, PUBLIC)),
-        ]
-    ] = Field(
-        default_factory=list,
-        description="Who may reach the Kubernetes API from outside the VPC, as public IPv4 ranges. "
-        "Default nobody.",
-        max_length=40,
-    )
-    admin_role_arns: list[
-        Annotated[
-            str, AfterValidator(_ROLE.check), Field(max_length=640, json_schema_extra=rules(_ROLE.rule))
-        ]
-    ] = Field(
-        default_factory=list,
-        description="ARNs of the IAM roles that administer the cluster through kubectl; not the role of "
-        "the AWS provider, which does anyway. Default none.",
-        max_length=20,
-        json_schema_extra=rules(_ROLES_ONCE),
-    )
-    provider_config_ref: ProviderConfigRef = Field(
-        ProviderConfigRef(),
-        description="The AWS provider's configuration to create with, so the account. Cannot change.",
-        json_schema_extra=rules(_fixed("aws.providerConfigRef")),
-    )
-
     @model_validator(mode="after")
-    def _networks(self) -> Self:
-        check_apart(self.vpc_cidr, self.service_cidr)
+    def _one_way(self) -> Self:
+        if (self.kubeconfig_secret_ref is None) == (self.control_plane is None):
+            raise ValueError(_ONE_WAY.message)
         return self
-
-    @field_validator("admin_role_arns")
-    @classmethod
-    def _roles_once(cls, arns: list[str]) -> list[str]:
-        if len(set(arns)) < len(arns):
-            raise ValueError(_ROLES_ONCE.message)
-        return arns
 
 
 class ClusterSpec(Schema):
@@ -267,6 +107,13 @@ class ClusterSpec(Schema):
         "Default: the platform's.",
         pattern=r"^1\.\d{2}$",
         max_length=4,
+    )
+    owner: str | None = Field(
+        None,
+        description="Who pays for it, as a tag or label of everything in the cloud. "
+        "Default: the claim's namespace.",
+        pattern=r"^[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?$",
+        max_length=63,
     )
     node_pools: list[NodePool] = Field(
         description="GPU node pools, at least one.",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .cluster import Capacity, Nodes
+from .node_pool import Capacity, Nodes, Taint
 from .schema import Schema
 
-__all__ = ["Access", "ClusterStatus", "Network", "PoolStatus"]
+__all__ = ["Access", "Autoscaler", "ClusterStatus", "Fabric", "Network", "PoolStatus", "Slices"]
 
 
 class Access(Schema):
@@ -20,6 +20,24 @@ class Access(Schema):
         None,
         description="Namespace of the Helm ProviderConfig and its Releases. Default: that of the others.",
     )
+
+
+class Slices(Schema):
+    """How a pool's GPUs are shared; a Model takes slices as it would take GPUs."""
+
+    mode: str = Field(description="TimeSlicing, MPS or MIG.")
+    resource: str = Field(
+        description="What a pod asks for, such as nvidia.com/gpu or nvidia.com/mig-1g.10gb."
+    )
+    per_gpu: int = Field(alias="perGPU", description="Slices of one GPU.")
+    memory_mib: int = Field(alias="memoryMiB", description="Memory of one slice, in MiB.")
+
+
+class Fabric(Schema):
+    """The network between a pool's nodes that GPUs write to without the CPU (RDMA)."""
+
+    resource: str = Field(description="What a pod asks for, such as vpc.amazonaws.com/efa.")
+    per_node: int = Field(description="Devices of one node.")
 
 
 class PoolStatus(Schema):
@@ -38,6 +56,20 @@ class PoolStatus(Schema):
     node_selector: dict[str, str] = Field(
         default_factory=dict, description="Labels that its nodes have, and no other pool's."
     )
+    taints: list[Taint] | None = Field(
+        None, description="Taints of its nodes beside nvidia.com/gpu, for pods to tolerate."
+    )
+    alternatives: list[str] | None = Field(
+        None, description="Other machines that would do, the cheapest first, with their listed price."
+    )
+    nodes_found: int | None = Field(
+        None, description="Nodes that have the pool's labels, where the cluster was there already."
+    )
+    sharing: Slices | None = Field(None, description="How its GPUs are shared; none: whole GPUs.")
+    fabric: Fabric | None = Field(None, description="The RDMA network between its nodes; none: without.")
+    gpus_in_use: int | None = Field(
+        None, description="GPUs, or slices where they are shared, that placed Models take of the pool's most."
+    )
     ready: bool = Field(False, description="Whether the pool itself is there.")
 
 
@@ -47,12 +79,21 @@ class Network(Schema):
     zones: list[str] = Field(description="Availability zones of the subnets, in their order.")
 
 
+class Autoscaler(Schema):
+    """What the cluster's autoscaler needs to know, where one is installed."""
+
+    cloud: str = Field(description="The cloud whose node groups it sizes: aws.")
+    cluster_name: str = Field(description="Name of the cluster in the cloud.")
+    region: str = Field(description="The cloud's region.")
+
+
 class ClusterStatus(Schema):
     """Status of an InferenceCluster."""
 
     access: Access | None = Field(None, description="How the control plane reaches into the cluster.")
     node_pools: list[PoolStatus] | None = Field(None, description="The GPU node pools.")
     network: Network | None = Field(None, description="The network that was created.")
+    autoscaler: Autoscaler | None = Field(None, description="What sizes the pools; none: nothing does.")
     kubernetes_version: str | None = Field(None, description="Kubernetes minor version that was asked for.")
     storage_class_name: str | None = Field(
         None, description="StorageClass for model weights; none is the cluster's default class."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from .cluster_status import Fabric
+from .node_pool import Taint
 from .schema import Schema
 
 __all__ = ["Endpoint", "ModelStatus", "Placement", "Sizing"]
@@ -26,13 +28,19 @@ class Placement(Schema):
     claim: str = Field(description="Its claim, as namespace/name.")
     node_pool: str = Field(description="The node pool.")
     gpu_model: str = Field(description="GPU model of the pool.")
-    gpus: int = Field(description="GPUs of one replica; equals the tensor parallel size.")
+    gpus: int = Field(
+        description="GPUs, or slices, that one replica takes on each of its nodes; the tensor parallel size."
+    )
+    nodes: int = Field(1, description="Nodes of one replica; the pipeline parallel size.")
+    resource: str = Field("nvidia.com/gpu", description="What a pod asks for to get one of them.")
+    fabric: Fabric | None = Field(None, description="RDMA devices between the nodes of a replica, if any.")
     namespace: str = Field(description="The Model's namespace in that cluster.")
     provider_config: str = Field(description="ProviderConfig that reaches the cluster.")
     provider_config_namespace: str = Field(description="Namespace of that ProviderConfig.")
     storage_class_name: str | None = Field(None, description="StorageClass of the weights.")
     shared_storage: bool = Field(False, description="Whether the volume can be read on several nodes.")
     node_selector: dict[str, str] = Field(default_factory=dict, description="Labels of the pool's nodes.")
+    taints: list[Taint] | None = Field(None, description="Taints of the pool's nodes beside nvidia.com/gpu.")
     weights: str = Field("", description="The weights being served, as part of their volume's name.")
     asked: str = Field("", description="What was asked when it was placed; a change places it again.")
 

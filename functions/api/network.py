@@ -68,9 +68,9 @@ SERVICE = PrivateRange("aws.serviceCidr", 12, 24)
 """EKS: kubernetesNetworkConfig.serviceIpv4Cidr."""
 
 APART = Rule(
-    "!isCIDR(self.vpcCidr) || !isCIDR(self.serviceCidr) ||"
-    " !(cidr(self.vpcCidr).containsCIDR(cidr(self.serviceCidr))"
-    " || cidr(self.serviceCidr).containsCIDR(cidr(self.vpcCidr)))",
+    "has(self.existingNetwork) || !isCIDR(self.serviceCidr)"
+    " || (has(self.vpcCidr) ? [self.vpcCidr] : ['10.0.0.0/16']).all(vpc, !isCIDR(vpc) ||"
+    " !(cidr(vpc).containsCIDR(cidr(self.serviceCidr)) || cidr(self.serviceCidr).containsCIDR(cidr(vpc))))",
     "aws.vpcCidr and aws.serviceCidr overlap: choose ranges apart from each other",
 )
 PUBLIC_FORM = Rule(

@@ -54,6 +54,7 @@ def _refuse_a_move(request: Request) -> None:
 def _way(request: Request, place: Existing, given: NodePoolsInput) -> access.Way:
     """Reach it by a Secret next to the claim: any other would not be the claim's to use."""
     secret, namespace = place.kubeconfig_secret_ref, access.platform_namespace(request, given)
+    assert secret is not None, "refused by Existing"
     return access.Way(
         composite=request.name,
         namespace=namespace,

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from functions.api import Capacity, Network, NodePool, Nodes, PoolStatus
+from functions.api import (
+    Capacity,
+    Fabric,
+    Network,
+    NodePool,
+    Nodes,
+    PoolStatus,
+    Reservation,
+    Slices,
+    Taint,
+)
 from functions.base import Invalid, Request, View
 from functions.catalog import Machine, gpus, machines, nearest, regions
 
@@ -62,6 +72,20 @@ class Pool:
     price_usd_per_hour: float | None = None
     node_selector: Mapping[str, str] = field(default_factory=dict)
     """Labels that its nodes have, and no other pool's."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The user's own labels of its nodes."""
+    taints: tuple[Taint, ...] = ()
+    """The user's own taints of its nodes, beside nvidia.com/gpu."""
+    zones: tuple[str, ...] = ()
+    """Zones that the user names for it; none: those that have the machine."""
+    reservation: Reservation | None = None
+    """Where its machines are bought already."""
+    fabric: Fabric | None = None
+    """RDMA devices of a node, where the user asks for them."""
+    sharing: Slices | None = None
+    """How its GPUs are shared; None: whole GPUs."""
+    alternatives: tuple[str, ...] = ()
+    """Other machines that would do, the cheapest first, with their price."""
 
     def status(self, *, ready: bool) -> PoolStatus:
         """Return what the cluster's status records of it."""
@@ -75,6 +99,10 @@ class Pool:
             capacity=self.capacity,
             price_usd_per_hour=self.price_usd_per_hour,
             node_selector=dict(self.node_selector),
+            taints=list(self.taints) or None,
+            fabric=self.fabric,
+            sharing=self.sharing,
+            alternatives=list(self.alternatives) or None,
             ready=ready,
         )
 
@@ -175,6 +203,10 @@ def _pool(at: str, asked: NodePool, market: Market, record: PoolStatus | None, l
         machine_type,
         price,
         selector,
+        labels=asked.labels,
+        taints=tuple(asked.taints),
+        zones=tuple(asked.zones or ()),
+        reservation=asked.reservation,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from functions.api import Aws, ClusterSpec, NodePoolsInput, ProviderConfigRef
+from functions.api import DEFAULT_VPC, Aws, ClusterSpec, NodePoolsInput, ProviderConfigRef
 from functions.base import Request, unique_name
 from functions.catalog import kubernetes
 
@@ -116,7 +116,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         claim=f"{claim.namespace}/{claim.name}".strip("/"),
         namespace=access.platform_namespace(request, given),
         region=place.region,
-        vpc_cidr=place.vpc_cidr,
+        vpc_cidr=place.vpc_cidr or DEFAULT_VPC,
         service_cidr=place.service_cidr,
         public_access_cidrs=tuple(place.public_access_cidrs),
         admin_role_arns=tuple(place.admin_role_arns),
@@ -163,7 +163,7 @@ def _subnets(place: Aws, chosen: tuple[str, ...]) -> tuple[Subnet, ...]:
     Public subnets hold NAT gateways and load balancers only, so a sixteenth of the
     VPC each is plenty; the last sixteenth stays free.
     """
-    *private, rest = IPv4Network(place.vpc_cidr).subnets(prefixlen_diff=2)
+    *private, rest = IPv4Network(place.vpc_cidr or DEFAULT_VPC).subnets(prefixlen_diff=2)
     public = rest.subnets(prefixlen_diff=2)
     return tuple(
         Subnet(zone, str(inner), str(outer))

@@ -1,0 +1,221 @@
+"""An InferenceCluster on AWS."""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
+
+from .forms import Form
+from .network import APART, PUBLIC, PUBLIC_FORM, SERVICE, VPC, check_apart, check_public
+from .node_pool import Nodes
+from .schema import Rule, Schema, rules
+
+__all__ = ["DEFAULT_VPC", "Aws", "AwsSubnet", "ExistingNetwork", "ProviderConfigRef", "SystemPool"]
+
+DEFAULT_VPC = "10.0.0.0/16"
+"""Range of a VPC that is made, where the spec names none."""
+
+_REGION = Form("[a-z]{2}(-[a-z]+)+-[0-9]", "aws.region is the code of an AWS region, such as eu-central-1")
+_ROLE = Form(
+    "arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]+",
+    "aws.adminRoleArns takes ARNs of IAM roles, such as arn:aws:iam::111122223333:role/platform-admins",
+)
+_ROLES_ONCE = Rule(
+    "self.all(a, self.exists_one(b, b == a))", "aws.adminRoleArns names a role twice: once is enough"
+)
+_ONE_NETWORK = Rule(
+    "!has(self.vpcCidr) || !has(self.existingNetwork)",
+    "aws.vpcCidr makes a VPC and aws.existingNetwork takes one that is there: name one of them",
+)
+_SAME_NETWORK = Rule(
+    "has(self.existingNetwork) == has(oldSelf.existingNetwork) && has(self.vpcCidr) == has(oldSelf.vpcCidr)",
+    "aws.vpcCidr and aws.existingNetwork cannot come or go on a live cluster: claim a new one",
+)
+_TWO_ZONES = Rule(
+    "self.exists(a, self.exists(b, a.zone != b.zone))",
+    "aws.existingNetwork.subnets must lie in at least two zones, which EKS demands",
+)
+_SUBNETS_ONCE = Rule(
+    "self.all(a, self.exists_one(b, b.id == a.id))", "aws.existingNetwork.subnets names a subnet twice"
+)
+_KEY = Form(
+    "arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+",
+    "aws.kmsKeyArn is the ARN of a KMS key, such as "
+    "arn:aws:kms:eu-central-1:111122223333:key/0123abcd-01ab-23cd-45ef-0123456789ab",
+)
+_TAG_KEYS = Rule(
+    "self.all(k, !k.startsWith('aws:') && !k.startsWith('freehold.dev/'))",
+    "aws.tags takes no keys that begin with aws: or freehold.dev/, which are not yours to set",
+)
+
+
+def _fixed(field: str) -> Rule:
+    return Rule("self == oldSelf", f"{field} cannot change on a live cluster: claim a new one")
+
+
+class ProviderConfigRef(Schema):
+    """Which of the cloud provider's configurations to use, so which account."""
+
+    kind: str = Field(
+        "ClusterProviderConfig",
+        description="ClusterProviderConfig, or a ProviderConfig in the platform namespace. "
+        "Default the former.",
+        pattern="^(ClusterProviderConfig|ProviderConfig)$",
+    )
+    name: str = Field("default", description="Name of the configuration. Default default.", max_length=253)
+
+
+class AwsSubnet(Schema):
+    """A subnet that is there already."""
+
+    id: str = Field(
+        description="Id of the subnet, such as subnet-0123456789abcdef0.",
+        pattern=r"^subnet-[0-9a-f]{8,17}$",
+        max_length=24,
+    )
+    zone: str = Field(
+        description="Its availability zone, by id (euc1-az1) or name (eu-central-1a).",
+        pattern=r"^[a-z0-9-]+$",
+        max_length=30,
+    )
+
+
+class ExistingNetwork(Schema):
+    """A VPC that is there already: private subnets with a way out to the AWS APIs and registries."""
+
+    vpc_id: str = Field(
+        description="Id of the VPC, such as vpc-0123456789abcdef0.",
+        pattern=r"^vpc-[0-9a-f]{8,17}$",
+        max_length=21,
+    )
+    subnets: list[AwsSubnet] = Field(
+        description="Private subnets of the control plane and the nodes, in two zones or more.",
+        min_length=2,
+        max_length=16,
+        json_schema_extra=rules(_TWO_ZONES, _SUBNETS_ONCE),
+    )
+
+    @field_validator("subnets")
+    @classmethod
+    def _apart(cls, subnets: list[AwsSubnet]) -> list[AwsSubnet]:
+        if len({subnet.zone for subnet in subnets}) < len(("two", "zones")):
+            raise ValueError(_TWO_ZONES.message)
+        if len({subnet.id for subnet in subnets}) < len(subnets):
+            raise ValueError(_SUBNETS_ONCE.message)
+        return subnets
+
+
+class SystemPool(Schema):
+    """The nodes that carry DNS, operators and add-ons; no GPUs."""
+
+    instance_type: str = Field(
+        "m6i.large",
+        description="EC2 instance type, amd64. Default m6i.large: 2 vCPU, 8 GiB.",
+        pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$",
+        max_length=40,
+    )
+    nodes: Nodes = Field(Nodes(min=2, max=3), description="Bounds of its size, in nodes. Default 2 to 3.")
+
+
+class Aws(Schema):
+    """An EKS cluster, in a VPC of its own or in one that is there already."""
+
+    model_config = ConfigDict(json_schema_extra=rules(APART, _ONE_NETWORK, _SAME_NETWORK))
+
+    region: Annotated[str, AfterValidator(_REGION.check)] = Field(
+        description="AWS region, such as eu-central-1. Cannot change.",
+        max_length=25,
+        json_schema_extra=rules(_REGION.rule, _fixed("aws.region")),
+    )
+    vpc_cidr: Annotated[str, AfterValidator(VPC.check), Field(json_schema_extra=rules(VPC.rule))] | None = (
+        Field(
+            None,
+            description="IPv4 range of the VPC that is made, private, /16 to /20. Cannot change. "
+            "Default 10.0.0.0/16.",
+            max_length=18,
+            json_schema_extra=rules(_fixed("aws.vpcCidr")),
+        )
+    )
+    existing_network: ExistingNetwork | None = Field(
+        None,
+        description="A VPC that is there already, instead of one of the cluster's own. Cannot change.",
+        json_schema_extra=rules(_fixed("aws.existingNetwork")),
+    )
+    service_cidr: Annotated[str, AfterValidator(SERVICE.check)] = Field(
+        "172.20.0.0/16",
+        description="IPv4 range of Kubernetes Services, private, /12 to /24, outside the VPC's. "
+        "Cannot change. Default 172.20.0.0/16.",
+        max_length=18,
+        json_schema_extra=rules(SERVICE.rule, _fixed("aws.serviceCidr")),
+    )
+    zones: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+$", max_length=30)]] | None = Field(
+        None,
+        description="Three availability zones, by id (euc1-az1) or name (eu-central-1a). "
+        "Default: three of the region's that have the pools' GPUs.",
+        min_length=3,
+        max_length=3,
+    )
+    public_access_cidrs: list[
+        Annotated[
+            str,
+            AfterValidator(check_public),
+            Field(max_length=18, json_schema_extra=rules(PUBLIC_FORM, PUBLIC)),
+        ]
+    ] = Field(
+        default_factory=list,
+        description="Who may reach the Kubernetes API from outside the VPC, as public IPv4 ranges. "
+        "Default nobody.",
+        max_length=40,
+    )
+    admin_role_arns: list[
+        Annotated[
+            str, AfterValidator(_ROLE.check), Field(max_length=640, json_schema_extra=rules(_ROLE.rule))
+        ]
+    ] = Field(
+        default_factory=list,
+        description="ARNs of the IAM roles that administer the cluster through kubectl; not the role of "
+        "the AWS provider, which does anyway. Default none.",
+        max_length=20,
+        json_schema_extra=rules(_ROLES_ONCE),
+    )
+    kms_key_arn: Annotated[str, AfterValidator(_KEY.check)] | None = Field(
+        None,
+        description="KMS key that encrypts the cluster's Secrets. Cannot change. Default: a key of its own.",
+        max_length=200,
+        json_schema_extra=rules(_KEY.rule, _fixed("aws.kmsKeyArn")),
+    )
+    tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
+        default_factory=dict,
+        description="Tags of everything in AWS that takes tags, beside the package's own. At most 30.",
+        max_length=30,
+        json_schema_extra=rules(_TAG_KEYS),
+    )
+    system_pool: SystemPool = Field(SystemPool(), description="The nodes that carry everything but Models.")
+    provider_config_ref: ProviderConfigRef = Field(
+        ProviderConfigRef(),
+        description="The AWS provider's configuration to create with, so the account. Cannot change.",
+        json_schema_extra=rules(_fixed("aws.providerConfigRef")),
+    )
+
+    @model_validator(mode="after")
+    def _networks(self) -> Self:
+        if self.vpc_cidr is not None and self.existing_network is not None:
+            raise ValueError(_ONE_NETWORK.message)
+        if self.existing_network is None:
+            check_apart(self.vpc_cidr or DEFAULT_VPC, self.service_cidr)
+        return self
+
+    @field_validator("tags")
+    @classmethod
+    def _own_tags(cls, tags: dict[str, str]) -> dict[str, str]:
+        if any(key.startswith(("aws:", "freehold.dev/")) for key in tags):
+            raise ValueError(_TAG_KEYS.message)
+        return tags
+
+    @field_validator("admin_role_arns")
+    @classmethod
+    def _roles_once(cls, arns: list[str]) -> list[str]:
+        if len(set(arns)) < len(arns):
+            raise ValueError(_ROLES_ONCE.message)
+        return arns
