@@ -101,3 +101,8 @@ class ClusterStatus(Schema):
     shared_storage: bool = Field(
         False, description="Whether volumes of that class can be read on several nodes at once."
     )
+    shared_storage_class_name: str | None = Field(
+        None,
+        description="StorageClass whose volumes several nodes read at once, where it is another than "
+        "storageClassName.",
+    )
