@@ -20,6 +20,7 @@ from tools.claims import CLAIM_NAME, CLAIM_NAMESPACE
 from tools.definitions import Definitions
 from tools.errors import ToolError
 from tools.manifests import Manifest, label
+from tools.offers import with_offers
 
 MODEL = "XModel"
 
@@ -74,7 +75,7 @@ def decide(model: Manifest, clusters: Iterable[Manifest], definitions: Definitio
     known = [as_cluster(manifest, definitions) for manifest in clusters]
     xr = _as_xr(model, definitions)
     try:
-        request, outcome = _run(VLLM, xr, definitions, known)
+        request, outcome = _run(VLLM, xr, definitions, with_offers(known))
         spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
         rows = _rows(request, spec, given, [candidate(View(each)) for each in known])
     except Invalid as invalid:

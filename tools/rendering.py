@@ -17,6 +17,7 @@ from tools.defaults import with_defaults
 from tools.definitions import Composition, Definitions
 from tools.errors import ToolError, last_lines
 from tools.manifests import Manifest, as_json_list, dump, parse, version_of
+from tools.offers import with_offers
 
 RENDER_SECONDS = 60
 """A dead function hangs the CLI until its timeout."""
@@ -62,7 +63,8 @@ def render(
         xr: the XR; `claims.to_xr` makes one of a claim.
         targets: host:port of each function that the composition names.
         observed: the composed resources as they live; see `observe`.
-        required: what the functions may ask for, such as XInferenceClusters.
+        required: what the functions may ask for, such as XInferenceClusters; their offers to
+            placed Models are added.
         definitions: where XRDs and compositions are; this repository's.
 
     Raises:
@@ -82,7 +84,9 @@ def render(
         if observed:
             arguments.append(f"--observed-resources={_write(inputs / 'observed.yaml', observed)}")
         if required:
-            arguments.append(f"--required-resources={_write(inputs / 'required.yaml', required)}")
+            arguments.append(
+                f"--required-resources={_write(inputs / 'required.yaml', with_offers(required))}"
+            )
         done = _run(arguments)
     return _read(with_defaults(xr, definition.schema(version_of(xr))), done)
 

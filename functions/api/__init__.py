@@ -18,6 +18,7 @@ from .node_pool import (
     SharingMode,
     Taint,
 )
+from .offer import Offer, OfferedBy
 from .schema import Schema
 
 API_VERSION = "freehold.dev/v1alpha1"
@@ -50,6 +51,8 @@ __all__ = [
     "NodePool",
     "NodePoolsInput",
     "Nodes",
+    "Offer",
+    "OfferedBy",
     "Placement",
     "PoolStatus",
     "Precision",

@@ -1,8 +1,8 @@
 """The record that a placed Model leaves beside its cluster, and how the cluster finds it.
 
 A ConfigMap in the platform namespace, where tenants cannot write: its labels are believed.
-It changes only when a Model is scaled or placed anew, so it seldom wakes the cluster. Pool and
-GPUs are there for counting what is in use; nothing reads them yet.
+It changes only when a Model is scaled or placed anew, so it seldom wakes the cluster, which
+counts its GPUs in use by pool and GPUs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ CLUSTER = "freehold.dev/cluster"
 CLUSTER_POOL = "freehold.dev/node-pool"
 """Label: the node pool's name."""
 GPUS = "freehold.dev/gpus"
-"""Label: GPUs of all the Model's replicas."""
+"""Label: GPUs, or slices where they are shared, on all nodes of all the Model's replicas."""
 MODEL = "model"
 """Key of its data: the Model's claim, as namespace/name."""

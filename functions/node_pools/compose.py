@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from functions.api import ClusterSpec, NodePoolsInput
+from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput
 from functions.base import Function, Outcome, Request, Whose
 
-from . import aws, existing
+from . import aws, existing, in_use, offer
 
 __all__ = ["FUNCTION", "PLACES"]
 
@@ -27,7 +28,25 @@ def compose(request: Request) -> Outcome:
     spec = request.spec(ClusterSpec)
     given = request.parameters(NodePoolsInput)
     place = next(name for name in PLACES if getattr(spec, name) is not None)
-    return PLACES[place](request, spec, given)
+    return _with_models(request, spec, PLACES[place](request, spec, given))
+
+
+def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outcome:
+    """Add what is between a cluster and its Models, wherever it is: its offer, guards and counts."""
+    status = ClusterStatus.model_validate(outcome.status)
+    assert status.access is not None, "every place says how it is reached"
+    models = in_use.models(request, status.access.namespace)
+    pools = in_use.counted(request, models, status.node_pools or [])
+    return replace(
+        outcome,
+        # The offer goes first: a Model may be placed as soon as the cluster answers.
+        resources=[
+            offer.resource(request.name, request.claim, spec.allowed_namespaces, status),
+            *outcome.resources,
+            *in_use.guards(request, models),
+        ],
+        status={**outcome.status, "nodePools": [pool.plain() for pool in pools]},
+    )
 
 
 FUNCTION = Function(

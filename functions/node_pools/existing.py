@@ -6,7 +6,7 @@ from functions.api import ClusterSpec, Existing, NodePool, NodePoolsInput, PoolS
 from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose
 from functions.catalog import GPU, gpus
 
-from . import access, in_use
+from . import access
 from .likely import did_you_mean, likely_first
 from .plan import UNKNOWN_GPU, Pool, recorded, summary
 
@@ -34,7 +34,7 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
     if place.storage_class_name is not None:
         status["storageClassName"] = place.storage_class_name
     return Outcome(
-        resources=[*access.resources(way), *in_use.guards(request, way.namespace)],
+        resources=access.resources(way),
         conditions=_conditions(way, pools),
         status=status,
         notes=_notes(spec),

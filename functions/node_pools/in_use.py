@@ -1,13 +1,17 @@
-"""What keeps a cluster from being deleted under its Models: guards of its claim and its composite."""
+"""What the placed Models are to their cluster: guards of its claim and composite, and GPUs in use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from functions.api import API_VERSION, placed
-from functions.base import USAGES, Request, Resource, Selector, Unanswered, label_value, unique_name
+from functions.api import API_VERSION, PoolStatus, placed
+from functions.base import USAGES, Request, Resource, Selector, Unanswered, View, label_value, unique_name
 
-__all__ = ["guards"]
+from .plan import recorded
+
+__all__ = ["PlacedModel", "counted", "guards", "models"]
 
 _LISTED = 10
 """Models that a refusal names; a message is for reading."""
@@ -15,22 +19,66 @@ _LISTED = 10
 _COMPOSITE, _CLAIM = "node-pools/in-use", "node-pools/claim-in-use"
 
 
-def guards(request: Request, namespace: str) -> list[Resource]:
-    """Compose what refuses the deletion of claim and composite while Models run on the cluster.
+@dataclass(frozen=True)
+class PlacedModel:
+    """A Model as its record tells of it."""
 
-    Both need one: a claim whose composite is guarded would vanish and leave that behind.
+    claim: str
+    """As namespace/name."""
+    node_pool: str
+    gpus: int
+    """GPUs, or slices where they are shared, of all its replicas."""
+
+
+def models(request: Request, namespace: str) -> list[PlacedModel] | None:
+    """Require the records of the Models on the cluster; None while that is not answered.
 
     Args:
         request: the cluster's.
         namespace: the platform namespace, where placed Models leave their records.
     """
+    labels = ((placed.CLUSTER, label_value(request.name)),)
     try:
-        models = _models(request, namespace)
+        records = request.require("models", Selector("v1", "ConfigMap", labels=labels, namespace=namespace))
     except Unanswered:
+        return None
+    return sorted(map(_model, records), key=lambda model: model.claim)
+
+
+def _model(record: View) -> PlacedModel:
+    gpus = record.text("metadata", "labels", placed.GPUS) or ""
+    return PlacedModel(
+        claim=record.text("data", placed.MODEL) or record.name,
+        node_pool=record.text("metadata", "labels", placed.CLUSTER_POOL) or "",
+        gpus=int(gpus) if gpus.isdecimal() else 0,
+    )
+
+
+def counted(
+    request: Request, models: Sequence[PlacedModel] | None, pools: Sequence[PoolStatus]
+) -> list[PoolStatus]:
+    """Return the pools with what Models take of each; the last count while the records are not known."""
+    if models is None:
+        before = recorded(request).pools
+        taken = {name: pool.gpus_in_use for name, pool in before.items()}
+        return [pool.model_copy(update={"gpus_in_use": taken.get(pool.name)}) for pool in pools]
+    count: Counter[str] = Counter()
+    for model in models:
+        count[model.node_pool] += model.gpus
+    return [pool.model_copy(update={"gpus_in_use": count[pool.name]}) for pool in pools]
+
+
+def guards(request: Request, models: Sequence[PlacedModel] | None) -> list[Resource]:
+    """Compose what refuses the deletion of claim and composite while Models run on the cluster.
+
+    Both need one: a claim whose composite is guarded would vanish and leave that behind. Those
+    that are there stay while the Models are not known.
+    """
+    if models is None:
         return [Resource(name, None) for name in (_COMPOSITE, _CLAIM) if request.resource(name)]
     if not models:
         return []
-    reason = _reason(models)
+    reason = _reason([model.claim for model in models])
     kind = str(request.composite["kind"])
     made = [_guard(_COMPOSITE, "ClusterUsage", {}, request, kind, request.name, reason)]
     if request.claim.namespace:
@@ -38,12 +86,6 @@ def guards(request: Request, namespace: str) -> list[Resource]:
         claim = kind.removeprefix("X")
         made.append(_guard(_CLAIM, "Usage", where, request, claim, request.claim.name, reason))
     return made
-
-
-def _models(request: Request, namespace: str) -> list[str]:
-    labels = ((placed.CLUSTER, label_value(request.name)),)
-    records = request.require("models", Selector("v1", "ConfigMap", labels=labels, namespace=namespace))
-    return sorted(record.text("data", placed.MODEL) or record.name for record in records)
 
 
 def _reason(models: list[str]) -> str:

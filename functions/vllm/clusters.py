@@ -1,9 +1,11 @@
-"""The InferenceClusters that a Model may go to, as required resources."""
+"""The InferenceClusters that a Model may go to, and the one that it is on, as required resources."""
 
 from __future__ import annotations
 
-from functions.api import API_VERSION, ClusterStatus, ModelSpec
-from functions.base import Claim, Request, Selector, View
+from pydantic import ValidationError
+
+from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, offer
+from functions.base import Claim, Request, Selector, View, unique_name
 
 from .placement import Candidate
 
@@ -12,14 +14,38 @@ __all__ = ["KIND", "all_clusters", "candidate", "one_cluster"]
 KIND = "XInferenceCluster"
 
 
-def one_cluster(request: Request, name: str) -> Candidate | None:
-    """Require the cluster that a Model is placed on; None when there is none of that name.
+def one_cluster(request: Request, name: str, namespace: str) -> Candidate | None:
+    """Require what the cluster that a Model is placed on offers; None when it offers nothing (any more).
+
+    Not the cluster itself: every change of its status would wake all its Models.
+
+    Args:
+        request: the Model's.
+        name: of the XInferenceCluster.
+        namespace: of what is composed for it.
 
     Raises:
         Unanswered: when Crossplane has not answered yet.
     """
-    found = request.require("cluster", Selector(API_VERSION, KIND, name=name))
-    return candidate(found[0]) if found else None
+    wanted = Selector("v1", "ConfigMap", name=unique_name(name, offer.NAME), namespace=namespace)
+    found = request.require("cluster", wanted)
+    return _offered(name, found[0]) if found else None
+
+
+def _offered(name: str, view: View) -> Candidate | None:
+    try:
+        made = Offer.model_validate_json(view.text("data", offer.DATA) or "")
+    except ValidationError:
+        return None
+    status = ClusterStatus(
+        access=made.access,
+        node_pools=made.node_pools,
+        storage_class_name=made.storage_class_name,
+        shared_storage=made.shared_storage,
+        shared_storage_class_name=made.shared_storage_class_name,
+    )
+    allowed = None if made.allowed_namespaces is None else tuple(made.allowed_namespaces)
+    return Candidate(name, Claim(made.claim.namespace, made.claim.name), allowed, status, waiting_for="")
 
 
 def all_clusters(request: Request, spec: ModelSpec) -> list[Candidate]:

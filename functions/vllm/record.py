@@ -29,7 +29,7 @@ def record(plan: Plan, namespace: Resource) -> list[Resource]:
                 LABEL: plan.name,
                 placed.CLUSTER: label_value(place.cluster),
                 placed.CLUSTER_POOL: place.node_pool,
-                placed.GPUS: str(place.gpus * plan.spec.replicas.min),
+                placed.GPUS: str(place.gpus * place.nodes * plan.spec.replicas.min),
             },
         },
         "data": {placed.MODEL: "/".join(filter(None, (plan.claim.namespace, plan.claim.name)))},

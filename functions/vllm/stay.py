@@ -50,7 +50,7 @@ def stay(request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placemen
     size = request.status(Sizing, "sizing")
     same_weights = recorded.weights == weights_id(spec)
     try:
-        cluster = clusters.one_cluster(request, recorded.cluster)
+        cluster = clusters.one_cluster(request, recorded.cluster, recorded.provider_config_namespace)
     except Unanswered:
         if not same_weights:
             raise
@@ -96,10 +96,10 @@ def _missing(
     claim, namespace = recorded.claim, request.claim.namespace
     if cluster is None:
         return _keep(
-            "ClusterMissing", f"InferenceCluster {claim} is gone: delete this Model and claim it again"
+            "ClusterMissing",
+            f"InferenceCluster {claim} offers nothing: where it is gone, delete this Model and claim it "
+            "again; where it is there, wait until it has been looked at by this version",
         )
-    if cluster.status.access is None or not cluster.status.node_pools:
-        return _keep("ClusterUnknown", f"{claim} has not published its node pools: nothing to do but wait")
     if not cluster.admits(namespace):
         return _keep(
             "NamespaceNotAllowed",

@@ -26,6 +26,7 @@ def test_composes_the_way_in_and_nothing_else() -> None:
     # Proves: the whole outcome, its order, and that the proof waits for the ProviderConfigs.
     found = FUNCTION.compose(cluster(existing()))
     assert [(r.name, r.after) for r in found.resources] == [
+        ("node-pools/offer", ()),
         (access.KUBERNETES, ()),
         (access.HELM, ()),
         (access.REACHABLE, (access.KUBERNETES, access.HELM)),
@@ -87,7 +88,7 @@ def test_the_proof_changes_nothing_in_the_cluster() -> None:
 def test_it_settles() -> None:
     # Proves: two waves, then all conditions hold and the pools are ready.
     request, waves = settled(FUNCTION, existing())
-    assert waves == [{access.KUBERNETES, access.HELM}, {access.REACHABLE}]
+    assert waves == [{"node-pools/offer", access.KUBERNETES, access.HELM}, {access.REACHABLE}]
     outcome = FUNCTION.compose(request)
     conditions = assemble(request, FUNCTION, outcome).conditions
     assert {c.type: c.status.value for c in conditions.values()} == dict.fromkeys(FUNCTION.conditions, "True")

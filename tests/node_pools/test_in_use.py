@@ -10,18 +10,28 @@ import pytest
 from functions.base import Request, Resource, Selector
 from functions.node_pools.compose import FUNCTION
 from functions.vllm.compose import FUNCTION as VLLM
-from tests.node_pools.requests import COMPOSITE, aws, cluster, existing
+from tests.node_pools.requests import COMPOSITE, L4, aws, cluster, existing
 from tests.vllm import world
 
 GUARDS = ("node-pools/in-use", "node-pools/claim-in-use")
 
 
-def record(model: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {"model": model}}
+def record(model: str, pool: str = "l4", gpus: str = "1") -> dict[str, Any]:
+    labels = {"freehold.dev/node-pool": pool, "freehold.dev/gpus": gpus}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "x", "labels": labels},
+        "data": {"model": model},
+    }
 
 
 def asked(spec: dict[str, Any], *models: str, **more: Any) -> Request:
     return replace(cluster(spec, **more), answers={"models": tuple(map(record, models))})
+
+
+def in_use(request: Request) -> list[int | None]:
+    return [pool.get("gpusInUse") for pool in FUNCTION.compose(request).status["nodePools"]]
 
 
 def guards(request: Request) -> dict[str, Resource]:
@@ -114,6 +124,33 @@ def test_a_placed_model_leaves_the_record_that_its_cluster_looks_for() -> None:
         "freehold.dev/gpus": "1",
     }
     assert found["data"] == {"model": "team-a/qwen"}
+
+
+A100 = {"name": "a100", "gpu": {"model": "A100-80GB", "count": 8}, "nodes": {"min": 2, "max": 2}}
+TAKEN = (record("a/one", "l4", "2"), record("a/two", "l4", "1"), record("b/one", "a100", "16"))
+
+
+@pytest.mark.parametrize(
+    ("records", "count"),
+    [
+        pytest.param((), [0, 0], id="no-models"),
+        pytest.param(TAKEN, [3, 16], id="all-replicas-of-all-models"),
+        pytest.param((record("a/one", "l4", "0"),), [0, 0], id="scaled-to-zero"),
+        pytest.param((record("a/one", "gone", "4"),), [0, 0], id="pool-of-before"),
+        pytest.param((record("a/one", "l4", "many"),), [0, 0], id="not-a-number"),
+        pytest.param(({"metadata": {"name": "x"}},), [0, 0], id="without-labels"),
+    ],
+)
+@pytest.mark.parametrize("make", [aws, existing])
+def test_gpus_in_use(make: Any, records: tuple[dict[str, Any], ...], count: list[int]) -> None:
+    # Proves: counted once, in the cluster, from what Models left beside it.
+    assert in_use(replace(cluster(make({**L4, "name": "l4"}, A100)), answers={"models": records})) == count
+
+
+def test_the_last_count_stands_while_the_records_are_not_known() -> None:
+    pool = {"gpuModel": "L4", "gpusPerNode": 1, "gpuMemoryMiB": 23034, "nodes": {}}
+    recorded = {"nodePools": [{**pool, "name": "l4", "gpusInUse": 3}]}
+    assert in_use(cluster(existing(L4, A100), status=recorded)) == [3, None]
 
 
 def test_a_part_goes_after_another() -> None:

@@ -27,7 +27,7 @@ class World:
     xr: dict[str, Any]
     observed: list[dict[str, Any]]
     available: list[dict[str, Any]]
-    """Other composites that it may require."""
+    """What else it may require."""
 
     def names(self) -> set[str]:
         """Names of its composed resources."""
@@ -90,9 +90,15 @@ def _start(example: str) -> dict[str, Any]:
 
 @cache
 def world(example: str) -> World:
-    """The world of `examples/EXAMPLE.yaml`; Models find every cluster of the examples."""
-    available = [] if not example.startswith("models/") else [world(c).xr for c in clusters()]
+    """The world of `examples/EXAMPLE.yaml`; Models find every cluster of the examples and its offer."""
+    available = [] if not example.startswith("models/") else [m for c in clusters() for m in _known(c)]
     return settle(load(EXAMPLES / f"{example}.yaml")[0], available)
+
+
+def _known(cluster: str) -> list[dict[str, Any]]:
+    """What a Model may require of a cluster: its composite, and its offer as that composed it."""
+    live = world(cluster)
+    return [live.xr, next(o for o in live.observed if name_of(o) == "node-pools/offer")]
 
 
 @cache

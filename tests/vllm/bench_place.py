@@ -23,6 +23,7 @@ from functions.base.wire import to_struct
 from functions.vllm.compose import FUNCTION, compose
 from tests.base.apiserver import observe
 from tests.vllm.world import cluster
+from tools.offers import offers
 
 ROUNDS = 200
 CLUSTERS, POOLS = 100, 10
@@ -108,7 +109,7 @@ def placed(known: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _own(known: list[dict[str, Any]], status: Mapping[str, Any]) -> list[dict[str, Any]]:
     name = status.get("placement", {}).get("cluster")
-    return [c for c in known if c["metadata"]["name"] == name]
+    return offers(c for c in known if c["metadata"]["name"] == name)
 
 
 def through_the_door(made: fnv1.RunFunctionRequest) -> Callable[[], object]:
@@ -166,7 +167,7 @@ def main() -> None:
     bench(f"new Model that fits nowhere, {among}", through_the_door(nowhere))
     for count in (1, 10, 100):
         live = placed(known[:count])
-        # Crossplane answers a placed Model with the one cluster that it requires.
+        # Crossplane answers a placed Model with the one offer that it requires.
         made = message({"cluster": _own(known, live["status"])}, live)
         bench(f"placed Model, {count} clusters around, through the door", through_the_door(made))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from functions.base import Condition, Invalid, Outcome, Request, Unanswered
+from functions.base import Condition, Invalid, Outcome, Request, Selector, Unanswered
 from functions.base.assemble import assemble
 from functions.catalog import models
 from functions.vllm.compose import FUNCTION, compose
@@ -17,6 +17,7 @@ from tests.vllm.world import H100, L4, cluster, request
 
 SPEC = {"model": "Qwen/Qwen3-8B"}
 EU = cluster("eu", allowed=["*"])
+OFFER = Selector("v1", "ConfigMap", name="eu-x1-offer-63897f", namespace="crossplane-system")
 VOLUME = "vllm/weights-543937"
 DOWNLOAD = "vllm/download-543937-fbbbc9"
 
@@ -77,9 +78,7 @@ def test_nothing_changes_without_a_change() -> None:
     asked, outcome = again()
     assert manifests(outcome) == kept(first())
     assert (outcome.status, outcome.complete) == (first().status, True)
-    assert {s.name for s in asked.requirements.values()} == {"eu-x1"}, (
-        "a placed Model asks for its cluster alone"
-    )
+    assert asked.requirements == {"cluster": OFFER}, "a placed Model asks for its cluster's offer alone"
 
 
 def test_the_order_of_a_map_does_not_matter() -> None:
@@ -187,11 +186,12 @@ def test_a_live_model_says_that_it_does_not_move(choice: dict[str, str]) -> None
     assert (reason(outcome), outcome.complete) == ("CannotMove", False)
 
 
-def test_a_cluster_without_pools_for_a_moment() -> None:
-    silent = cluster("eu", allowed=["*"])
-    del silent["status"]["nodePools"]
-    _, outcome = again(SPEC, silent)
-    assert (reason(outcome), manifests(outcome)) == ("ClusterUnknown", kept(first()))
+@pytest.mark.parametrize("data", [{}, {"offer": "{"}, {"offer": '{"nodePools": 1}'}])
+def test_an_offer_that_cannot_be_read(data: dict[str, str]) -> None:
+    asked, _ = again()
+    unreadable = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": data}
+    outcome = compose(replace(asked, answers={"cluster": (unreadable,)}))
+    assert (reason(outcome), manifests(outcome)) == ("ClusterMissing", kept(first()))
 
 
 def test_scaled_to_zero_does_not_serve() -> None:
@@ -250,7 +250,7 @@ def test_another_model_that_cannot_be_served_changes_nothing(model: str) -> None
 def test_the_place_is_found_without_status() -> None:
     asked, outcome = again(status={}, answers={"cluster": (EU,)})
     assert manifests(outcome) == kept(first())
-    assert asked.requirements["cluster"].name == "eu-x1"
+    assert asked.requirements["cluster"] == OFFER
 
 
 def test_new_weights_arrive_before_the_old_ones_go() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from functions.base import Request
+from tools.offers import offers
 
 L4 = {
     "name": "l4",
@@ -85,7 +86,10 @@ def request(
     namespace: str = "team-a",
     name: str = "qwen",
 ) -> Request:
-    """One run over a Model; `clusters` answer both requirements unless `answers` is given."""
+    """One run over a Model; `clusters` answer both requirements unless `answers` is given.
+
+    In `answers` a cluster under `cluster` stands for its offer, which is what a placed Model requires.
+    """
     composite = {
         "apiVersion": "freehold.dev/v1alpha1",
         "kind": "XModel",
@@ -99,6 +103,8 @@ def request(
             "clusters": tuple(clusters),
             "cluster": tuple(c for c in clusters if c["metadata"]["name"] == placed),
         }
+    if "cluster" in answers:
+        answers = {**answers, "cluster": tuple(offers(answers["cluster"]))}
     return Request(
         composite=composite,
         observed=observed or {},

@@ -17,7 +17,7 @@ from functions.base import (
     goes_after,
 )
 
-from .. import access, in_use
+from .. import access
 from ..plan import summary
 from . import addons, admins, control_plane, iam, network, pools
 from .plan import Plan, make, pool_resource
@@ -62,7 +62,6 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
             [
                 *(resource for part in parts.values() for resource in part),
                 *_removal(plan, parts["ControlPlaneReady"]),
-                *in_use.guards(request, plan.namespace),
             ]
         ),
         conditions=_conditions(request, plan, parts),

@@ -1,0 +1,33 @@
+"""The offers of given clusters: what a Model placed on one requires, which nobody writes by hand."""
+
+from collections.abc import Iterable
+
+from functions.base import View
+from functions.node_pools.offer import manifest
+from functions.vllm.clusters import KIND, candidate
+from tools.manifests import Manifest
+
+__all__ = ["offers", "with_offers"]
+
+
+def offers(clusters: Iterable[Manifest]) -> list[Manifest]:
+    """Return the ConfigMaps that these composites would compose, as far as they have a status."""
+    found = (candidate(View(xr)) for xr in clusters)
+    return [
+        manifest(c.name, c.claim, c.allowed_namespaces, c.status)
+        for c in found
+        if c.status.access is not None
+    ]
+
+
+def with_offers(required: Iterable[Manifest]) -> list[Manifest]:
+    """Return required resources, and the offers of the clusters among them that are not there."""
+    given = list(required)
+    there = {_place(m) for m in given}
+    made = offers(m for m in given if m["kind"] == KIND)
+    return [*given, *(m for m in made if _place(m) not in there)]
+
+
+def _place(manifest: Manifest) -> tuple[str, str | None, str | None]:
+    metadata = manifest.get("metadata") or {}
+    return manifest["kind"], metadata.get("namespace"), metadata.get("name")
