@@ -32,6 +32,14 @@ class Slices(Schema):
     per_gpu: int = Field(alias="perGPU", description="Slices of one GPU.")
     memory_mib: int = Field(alias="memoryMiB", description="Memory of one slice, in MiB.")
 
+    @property
+    def setting(self) -> str:
+        """Name of the device plugin's setting for it, such as timeslicing-4, where its mode has one.
+
+        A node's label `nvidia.com/device-plugin.config` says which setting it has.
+        """
+        return f"{self.mode.lower()}-{self.per_gpu}"
+
 
 class Fabric(Schema):
     """The network between a pool's nodes that GPUs write to without the CPU (RDMA)."""
@@ -94,6 +102,11 @@ class ClusterStatus(Schema):
     node_pools: list[PoolStatus] | None = Field(None, description="The GPU node pools.")
     network: Network | None = Field(None, description="The network that was created.")
     autoscaler: Autoscaler | None = Field(None, description="What sizes the pools; none: nothing does.")
+    components: list[str] | None = Field(
+        None,
+        description="What was installed in the cluster and has worked, such as gpu-operator or "
+        "leader-worker-set.",
+    )
     kubernetes_version: str | None = Field(None, description="Kubernetes minor version that was asked for.")
     storage_class_name: str | None = Field(
         None, description="StorageClass for model weights; none is the cluster's default class."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from functions.api import Access
+from collections.abc import Sequence
+
+from functions.api import ClusterStatus
 from functions.base import Function, Outcome, Progress, Request, Whose
 
 from . import gpu_operator, node_feature_discovery
+from .component import Component, usable, works
 from .plan import Plan, make
 from .release import uninstalled_first
 
@@ -13,42 +16,49 @@ __all__ = ["FUNCTION"]
 
 
 def compose(request: Request) -> Outcome:
-    """Compose the stack; until it is known how the cluster is reached, leave everything as it is.
+    """Compose the stack; until the cluster and its pools are known, leave everything as it is.
 
     Raises:
         Invalid: for a spec or an input of another shape.
     """
-    access = request.status(Access, "access")
-    if access is None:
+    status = request.status(ClusterStatus)
+    plan = None if status is None else make(request, status)
+    if plan is None:
         return Outcome(complete=False)
-    plan = make(request, access)
-    resources = [node_feature_discovery.resource(plan), *gpu_operator.resources(plan)]
+    components = [node_feature_discovery.component(plan), gpu_operator.component(plan)]
+    resources = [resource for component in components for resource in component.resources]
     return Outcome(
         resources=[*resources, *uninstalled_first(plan, resources)],
         conditions=(
             Progress(
                 "GPUStackReady",
                 tuple(resource.name for resource in resources),
-                "the GPU Operator and Node Feature Discovery run",
-                hint=_hint(plan),
+                f"{_listed([c.label for c in components])} run",
+                hint=_hint(plan, [c for c in components if not works(request, c)]),
             ),
         ),
+        status={"components": usable(request, components)},
     )
 
 
-def _hint(plan: Plan) -> str:
+def _hint(plan: Plan, broken: Sequence[Component]) -> str:
+    """Say where to look while these do not work."""
+    namespaces = sorted({c.namespace for c in broken})
+    where = "namespace" if len(namespaces) == 1 else "namespaces"
+    look = f"Look at the pods in {where} {_listed(namespaces)} of the cluster"
     if plan.owned:
-        return "Look at the pods in namespaces gpu-operator and node-feature-discovery of the cluster"
-    return (
-        "Look at the pods in namespaces gpu-operator and node-feature-discovery of the cluster; "
-        "where either was installed before, remove that first"
-    )
+        return look
+    return f"{look}; where {_listed([c.label for c in broken])} was installed before, remove that first"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 FUNCTION = Function(
     name="gpu-stack",
     conditions=("GPUStackReady",),
-    status=(),
+    status=("components",),
     author=Whose.PLATFORM,
     compose=compose,
 )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.base import Resource
-
+from . import sharing
+from .component import Component, observed
 from .node_feature_discovery import NFD
 from .plan import Plan
 from .release import release
 
-__all__ = ["resources"]
+__all__ = ["GPU_OPERATOR", "component"]
+
+GPU_OPERATOR = "gpu-stack/gpu-operator"
 
 _NAMESPACE = "gpu-operator"
 
+# It is `ready` on a cluster without GPU nodes as well, and even without NFD, which
+# then is the reason of its condition.
 _WORKS = (
     "has(object.status) && has(object.status.state) && object.status.state == 'ready' "
     "&& has(object.status.conditions) "
@@ -21,10 +25,12 @@ _WORKS = (
 )
 
 
-def resources(plan: Plan) -> list[Resource]:
-    """Compose its Release, and what tells whether it does its work."""
+def component(plan: Plan) -> Component:
+    """Compose its Release, and the operator's own verdict on what it installs."""
     operator = release(plan, "gpu-operator", plan.gpu_operator, _NAMESPACE, _values(plan), (NFD,))
-    return [operator, _cluster_policy(plan, operator)]
+    policy = {"apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": {"name": "cluster-policy"}}
+    verdict = observed(plan, "cluster-policy", policy, _WORKS, operator)
+    return Component("gpu-operator", "the GPU Operator", _NAMESPACE, (operator, verdict))
 
 
 def _values(plan: Plan) -> dict[str, Any]:
@@ -35,40 +41,14 @@ def _values(plan: Plan) -> dict[str, Any]:
     whose driver is there already.
     https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
     """
-    return {
+    values: dict[str, Any] = {
         "nfd": {"enabled": False},
         "driver": {"enabled": not plan.owned},
         "toolkit": {"enabled": not plan.owned},
         "dcgmExporter": {"serviceMonitor": {"enabled": False}},  # its CRD comes with Prometheus
         "psa": {"enabled": True},  # lets its own pods run where pod security is enforced
+        **sharing.values(plan),
     }
-
-
-def _cluster_policy(plan: Plan, operator: Resource) -> Resource:
-    """Observe the operator's own verdict: a Release is ready as soon as it is installed.
-
-    It is `ready` on a cluster without GPU nodes as well, and even without NFD, which
-    then is the reason of its condition.
-    """
-    manifest = {
-        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
-        "kind": "Object",
-        "metadata": {"name": plan.object_name("cluster-policy"), "namespace": plan.access.namespace},
-        "spec": {
-            "managementPolicies": ["Observe"],
-            "watch": True,
-            "forProvider": {
-                "manifest": {
-                    "apiVersion": "nvidia.com/v1",
-                    "kind": "ClusterPolicy",
-                    "metadata": {"name": "cluster-policy"},
-                }
-            },
-            "readiness": {
-                "policy": "DeriveFromCelQuery",
-                "celQuery": _WORKS,
-            },
-            "providerConfigRef": {"kind": "ProviderConfig", "name": plan.access.kubernetes_provider_config},
-        },
-    }
-    return Resource("gpu-stack/cluster-policy", manifest, (operator.name,))
+    if plan.taints:
+        values["daemonsets"] = {"tolerations": plan.tolerations}
+    return values

@@ -10,46 +10,21 @@ import pytest
 from functions.base import HELM_RELEASE, Request
 from functions.base.assemble import assemble
 from functions.gpu_stack.compose import FUNCTION
+from tests.gpu_stack.stack import (
+    ACCESS,
+    AWS,
+    EXISTING,
+    NFD,
+    OPERATOR,
+    POLICY,
+    REACHABLE,
+    composed,
+    pool,
+    request,
+    values,
+)
 
-NAMES = ["gpu-stack/node-feature-discovery", "gpu-stack/gpu-operator", "gpu-stack/cluster-policy"]
-AWS = {"aws": {"region": "eu-central-1"}, "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}]}
-EXISTING = {
-    "existing": {"kubeconfigSecretRef": {"name": "kubeconfig-eu"}},
-    "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}],
-}
-ACCESS = {
-    "namespace": "crossplane-system",
-    "kubernetesProviderConfig": "eu-prod-kubernetes",
-    "helmProviderConfig": "eu-prod-helm",
-}
-REACHABLE = "node-pools/reachable"
-
-
-def request(
-    spec: Mapping[str, Any] = AWS,
-    *,
-    access: Mapping[str, Any] | None = ACCESS,
-    before: Mapping[str, bool] | None = None,
-    observed: Mapping[str, Mapping[str, Any]] | None = None,
-    given: Mapping[str, Any] | None = None,
-) -> Request:
-    return Request(
-        composite={"metadata": {"name": "eu-prod-x7k2p"}, "spec": spec},
-        observed=observed or {},
-        composed_before=before or {},
-        status_before={"access": access} if access else {},
-        answers={},
-        input=given or {},
-    )
-
-
-def composed(spec: Mapping[str, Any] = AWS, **more: Any) -> dict[str, Any]:
-    return {r.name: r.manifest for r in FUNCTION.compose(request(spec, **more)).resources}
-
-
-def values(manifest: Any) -> dict[str, Any]:
-    found: dict[str, Any] = manifest["spec"]["forProvider"]["values"]
-    return found
+NAMES = [NFD, OPERATOR, POLICY]
 
 
 def test_names_and_order() -> None:
@@ -64,21 +39,27 @@ def test_names_and_order() -> None:
 
 def test_nothing_is_installed_before_the_cluster_answers() -> None:
     # Proves: held back, with the reason in the condition; the first goes once the cluster answers.
-    waiting = request(before={REACHABLE: False}, observed={REACHABLE: {}})
+    waiting = request(unready=[REACHABLE])
     desired = assemble(waiting, FUNCTION, FUNCTION.compose(waiting))
     assert desired.manifests == {}
     assert desired.conditions["GPUStackReady"].message.startswith(f"{NAMES[0]} waits for {REACHABLE}")
-    ready = request(before={REACHABLE: True})
+    ready = request(ready=[REACHABLE])
     assert list(assemble(ready, FUNCTION, FUNCTION.compose(ready)).manifests) == NAMES[:1]
 
 
-def test_without_a_way_in_what_exists_stays() -> None:
-    # Proves: status that is missing takes nothing away.
-    live = {"apiVersion": "v1", "kind": "X", "metadata": {"name": "x"}, "spec": {"a": 1}}
-    lost = request(access=None, observed={NAMES[1]: live})
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param(request(access=None, ready=NAMES), id="no-way-in"),
+        pytest.param(request(status={"nodePools": None}, ready=NAMES), id="no-pools"),
+        pytest.param(request(pools=[{"name": "of-another-shape"}], ready=NAMES), id="unreadable"),
+    ],
+)
+def test_what_is_not_known_takes_nothing_away(lost: Request) -> None:
+    # Proves: as long as it is not known what the pools need, what exists stays as it is.
     outcome = FUNCTION.compose(lost)
     assert not outcome.complete
-    assert list(assemble(lost, FUNCTION, outcome).manifests) == [NAMES[1]]
+    assert list(assemble(lost, FUNCTION, outcome).manifests) == NAMES
 
 
 @pytest.mark.parametrize(
@@ -96,14 +77,93 @@ def test_gpu_operator(spec: Mapping[str, Any], installs: bool) -> None:
     }
 
 
-def test_node_feature_discovery_finds_tainted_nodes() -> None:
-    # Proves: the worker runs on GPU nodes and labels them by vendor, as the operator expects.
-    found = values(composed()[NAMES[0]])
-    assert found["worker"]["tolerations"] == [
-        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
-    ]
+def test_node_feature_discovery_labels_by_vendor() -> None:
+    # Proves: it labels nodes as the GPU Operator expects.
+    found = values(composed()[NFD])
     assert found["worker"]["config"]["sources"]["pci"]["deviceLabelFields"] == ["vendor"]
     assert found["master"]["config"] == {"extraLabelNs": ["nvidia.com"]}
+
+
+GPU_TAINT = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+TEAM = {"key": "team", "value": "a", "effect": "NoExecute"}
+QUIET = {"key": "quiet", "value": "", "effect": "NoSchedule"}
+
+
+def test_tainted_nodes_are_found() -> None:
+    # Proves: what has to run on GPU nodes tolerates the taints of all pools, each once and in one order.
+    assert values(composed()[NFD])["worker"]["tolerations"] == [GPU_TAINT]
+    assert "daemonsets" not in values(composed()[OPERATOR])
+    tainted = composed(pools=[pool("a", taints=[TEAM, QUIET]), pool("b", taints=[QUIET])])
+    tolerated = [GPU_TAINT, {**QUIET, "operator": "Equal"}, {**TEAM, "operator": "Equal"}]
+    assert values(tainted[NFD])["worker"]["tolerations"] == tolerated
+    assert values(tainted[OPERATOR])["daemonsets"] == {"tolerations": tolerated}
+
+
+@pytest.mark.parametrize(
+    ("ready", "unready", "recorded", "expected"),
+    [
+        pytest.param((), (), (), [], id="nothing"),
+        pytest.param((NFD,), (), (), ["node-feature-discovery"], id="the-first"),
+        pytest.param(
+            (NFD, OPERATOR), (POLICY,), (), ["node-feature-discovery"], id="installed-is-not-working"
+        ),
+        pytest.param(NAMES, (), (), ["node-feature-discovery", "gpu-operator"], id="all"),
+        pytest.param(
+            (NFD, OPERATOR),
+            (POLICY,),
+            ("node-feature-discovery", "gpu-operator"),
+            ["node-feature-discovery", "gpu-operator"],
+            id="a-restart-is-no-news",
+        ),
+        pytest.param(
+            (NFD,),
+            (),
+            ("node-feature-discovery", "gpu-operator"),
+            ["node-feature-discovery"],
+            id="gone-is-gone",
+        ),
+        pytest.param((NFD,), (), ("unknown",), ["node-feature-discovery"], id="of-another-version"),
+    ],
+)
+def test_components(ready: list[str], unready: list[str], recorded: list[str], expected: list[str]) -> None:
+    # Proves: status says what Models can count on, and does not change with every restart.
+    outcome = FUNCTION.compose(request(ready=ready, unready=unready, recorded=recorded))
+    assert outcome.status == {"components": expected}
+
+
+@pytest.mark.parametrize(
+    ("spec", "ready", "hint"),
+    [
+        pytest.param(
+            AWS,
+            [],
+            "Look at the pods in namespaces gpu-operator and node-feature-discovery of the cluster",
+            id="both",
+        ),
+        pytest.param(
+            AWS, [NFD, OPERATOR], "Look at the pods in namespace gpu-operator of the cluster", id="one"
+        ),
+        pytest.param(
+            EXISTING,
+            [NFD],
+            "Look at the pods in namespace gpu-operator of the cluster; where the GPU Operator was installed "
+            "before, remove that first",
+            id="existing",
+        ),
+    ],
+)
+def test_the_condition_says_where_to_look(spec: Mapping[str, Any], ready: list[str], hint: str) -> None:
+    # Proves: the hint names the namespaces of what does not work yet, and no other.
+    asked = request(spec, ready=[REACHABLE, *ready])
+    condition = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["GPUStackReady"]
+    assert condition.message.endswith(f". {hint}")
+
+
+def test_the_condition_names_what_runs() -> None:
+    # Proves: True once everything works, with what that is.
+    asked = request(ready=[REACHABLE, *NAMES])
+    condition = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["GPUStackReady"]
+    assert condition.message == "Node Feature Discovery and the GPU Operator run"
 
 
 def test_charts() -> None:

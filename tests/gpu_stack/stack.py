@@ -1,0 +1,97 @@
+"""Clusters as function-gpu-stack is asked about them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from functions.base import Request
+from functions.gpu_stack.compose import FUNCTION
+
+NFD, OPERATOR, POLICY = (
+    "gpu-stack/node-feature-discovery",
+    "gpu-stack/gpu-operator",
+    "gpu-stack/cluster-policy",
+)
+REACHABLE = "node-pools/reachable"
+AWS = {"aws": {"region": "eu-central-1"}, "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}]}
+EXISTING = {
+    "existing": {"kubeconfigSecretRef": {"name": "kubeconfig-eu"}},
+    "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}],
+}
+ACCESS = {
+    "namespace": "crossplane-system",
+    "kubernetesProviderConfig": "eu-prod-kubernetes",
+    "helmProviderConfig": "eu-prod-helm",
+}
+
+
+def pool(name: str = "l4", **more: Any) -> dict[str, Any]:
+    """Return a pool as the status records it."""
+    nodes = {"min": 0, "max": 2}
+    return {"name": name, "gpuModel": "L4", "gpusPerNode": 1, "gpuMemoryMiB": 23034, "nodes": nodes, **more}
+
+
+def shared(mode: str, per_gpu: int, resource: str = "nvidia.com/gpu") -> dict[str, Any]:
+    """Return how a pool's GPUs are shared as the status records it."""
+    return {"mode": mode, "resource": resource, "perGPU": per_gpu, "memoryMiB": 5000}
+
+
+def request(
+    spec: Mapping[str, Any] = AWS,
+    *,
+    status: Mapping[str, Any] | None = None,
+    pools: Sequence[Mapping[str, Any]] = (),
+    access: Mapping[str, Any] | None = ACCESS,
+    ready: Sequence[str] = (),
+    unready: Sequence[str] = (),
+    recorded: Sequence[str] = (),
+    given: Mapping[str, Any] | None = None,
+) -> Request:
+    """Return one run.
+
+    Args:
+        spec: of the composite.
+        status: what node-pools says beside access and pools.
+        pools: as node-pools records them; one plain pool where none is given.
+        access: as node-pools records it.
+        ready: composed resources that are there and ready.
+        unready: composed resources that are there.
+        recorded: components of the composite's status.
+        given: the function's input.
+    """
+    said = {"nodePools": list(pools) or [pool()], **(status or {})}
+    return Request(
+        composite={
+            "metadata": {"name": "eu-prod-x7k2p"},
+            "spec": spec,
+            "status": {"components": list(recorded)},
+        },
+        observed={name: live(name in ready) for name in (*ready, *unready)},
+        composed_before={REACHABLE: REACHABLE in ready},
+        status_before={**said, "access": access} if access else {},
+        answers={},
+        input=given or {},
+    )
+
+
+def live(ready: bool) -> dict[str, Any]:
+    """Return an observed object that says whether it is ready, and nothing else."""
+    condition = {"type": "Ready", "status": "True" if ready else "False"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Live",
+        "metadata": {"name": "live"},
+        "status": {"conditions": [condition]},
+    }
+
+
+def composed(spec: Mapping[str, Any] = AWS, **more: Any) -> dict[str, Any]:
+    """Return what is asked for, by name; arguments as of `request`."""
+    return {r.name: r.manifest for r in FUNCTION.compose(request(spec, **more)).resources}
+
+
+def values(manifest: Any) -> dict[str, Any]:
+    """Return the values of a Release."""
+    found: dict[str, Any] = manifest["spec"]["forProvider"]["values"]
+    return found
