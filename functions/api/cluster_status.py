@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .node_pool import Capacity, Nodes, Taint
+from .node_pool import Capacity, Nodes, Reservation, Taint
 from .schema import Schema
 
 __all__ = ["Access", "Autoscaler", "ClusterStatus", "Fabric", "Network", "PoolStatus", "Slices"]
@@ -58,6 +58,10 @@ class PoolStatus(Schema):
     instance_type: str | None = Field(None, description="Machine type, where a cloud was asked for one.")
     nodes: Nodes = Field(description="Bounds of the pool's size, in nodes.")
     capacity: Capacity = Field(Capacity.ON_DEMAND, description="How its machines are bought.")
+    reservation: Reservation | None = Field(None, description="Where its machines are bought already.")
+    zones: list[str] | None = Field(
+        None, description="Zones that were named for it; none: those known to have its machine."
+    )
     price_usd_per_hour: float | None = Field(
         None, description="Listed on-demand price of one node, in US dollars an hour, for comparing pools."
     )

@@ -1,10 +1,13 @@
 """GPUs, the machines that hold them and the regions that have those.
 
-Sources stand in each row of `gpus.tsv`, `instances.tsv` and `regions.tsv`.
+The tables hold more than is served here, such as AMD's GPUs: what is read of them is
+what NVIDIA's software runs on. Sources stand in each row of `gpus.tsv`,
+`instances.tsv` and `regions.tsv`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -27,23 +30,40 @@ class GPU:
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine type of a cloud."""
+    """A machine type of a cloud; None where a figure is not known."""
 
     cloud: str
     name: str
     family: str
     gpu: str
     gpus: int
+    """GPUs of one machine; 0 where that is not known."""
     whole_gpus: bool
     """False for machines that get a slice of a GPU."""
     gpu_memory_mib: int | None
     """Usable memory of one GPU, in MiB: the smaller of the cloud's figure and the driver's."""
     vcpus: int
-    memory_gib: float
+    memory_gib: float | None
+    local_nvme_gib: int | None
+    """Local disks, in GiB; the most that can be had where they are optional."""
+    network_gbps: float | None
+    fabric: str
+    """How GPUs of several machines write to each other: efa, infiniband, rdma and so on; empty: not."""
+    fabric_cards: int | None
+    """Devices of that fabric in one machine."""
     architecture: str
     """amd64 or arm64."""
+    spot: bool
+    """Whether it is known to be offered as Spot."""
+    on_demand: bool
+    """Whether it can be had on demand; False for what is sold by reservation or Spot alone."""
+    capacity_blocks: bool
+    """Whether it is known to be offered in AWS Capacity Blocks."""
     price_usd_per_hour: float | None
-    """Listed on-demand price, US dollars, in the region and at the date of the row."""
+    """Listed on-demand price, US dollars, in the region and at the date below."""
+    price_region: str
+    price_date: str
+    """Year-month-day; empty without a price."""
 
 
 @dataclass(frozen=True)
@@ -53,53 +73,82 @@ class Region:
     name: str
     zones: tuple[str, ...]
     """Availability zone ids; empty where they are not known."""
-    family_zones: dict[str, tuple[str, ...]]
+    family_zones: Mapping[str, tuple[str, ...]]
     """Zones by machine family or machine type; no zones: sold there, zones not known."""
+    price_factors: Mapping[str, float]
+    """On-demand prices here by family or type, in parts of what the machines' rows say."""
 
     def zones_of(self, machine: Machine) -> tuple[str, ...] | None:
         """Return the zones that have a machine; None where the region is not known to have it."""
         return self.family_zones.get(machine.name, self.family_zones.get(machine.family))
 
+    def price_factor_of(self, machine: Machine) -> float | None:
+        """Return what a machine costs here in parts of its listed price; None where that is not known."""
+        if self.name == machine.price_region:
+            return 1.0
+        return self.price_factors.get(machine.name, self.price_factors.get(machine.family))
+
 
 @cache
 def gpus() -> dict[str, GPU]:
-    """Return GPU models by name."""
+    """Return NVIDIA's GPU models by name."""
     found = {}
     for row in rows("gpus.tsv"):
+        if row["vendor"] != "nvidia":
+            continue
         major, _, minor = row["compute_capability"].partition(".")
-        memory = row["memory_mib_driver"]
-        capability = (int(major), int(minor))
-        found[row["gpu"]] = GPU(row["gpu"], int(memory) if memory else None, capability, row["product_label"])
+        found[row["gpu"]] = GPU(
+            row["gpu"], _whole(row["memory_mib_driver"]), (int(major), int(minor)), row["product_label"]
+        )
     return found
 
 
 @cache
 def machines(cloud: str) -> dict[str, Machine]:
-    """Return a cloud's GPU machines by type."""
+    """Return a cloud's machines with NVIDIA GPUs by type."""
+    known = gpus()
     return {
-        row["instance_type"]: Machine(
-            cloud=row["cloud"],
-            name=row["instance_type"],
-            family=row["family"],
-            gpu=row["gpu"],
-            gpus=int(row["gpu_count"]),
-            whole_gpus=not row["gpu_fraction"],
-            gpu_memory_mib=int(row["gpu_memory_mib_usable"]) if row["gpu_memory_mib_usable"] else None,
-            vcpus=int(row["vcpu"]),
-            memory_gib=float(row["memory_gib"]),
-            architecture=row["architecture"],
-            price_usd_per_hour=float(row["price_usd_per_hour"]) if row["price_usd_per_hour"] else None,
-        )
+        row["instance_type"]: _machine(row)
         for row in rows("instances.tsv")
-        if row["cloud"] == cloud
+        if row["cloud"] == cloud and row["gpu"] in known
     }
+
+
+def _machine(row: Mapping[str, str]) -> Machine:
+    return Machine(
+        cloud=row["cloud"],
+        name=row["instance_type"],
+        family=row["family"],
+        gpu=row["gpu"],
+        gpus=int(row["gpu_count"] or 0),
+        whole_gpus=not row["gpu_fraction"],
+        gpu_memory_mib=_whole(row["gpu_memory_mib_usable"]),
+        vcpus=int(row["vcpu"]),
+        memory_gib=_number(row["memory_gib"]),
+        local_nvme_gib=_whole(row["local_nvme_gib"]),
+        network_gbps=_number(row["network_gbps"]),
+        fabric=row["fabric"],
+        fabric_cards=_whole(row["fabric_cards"]),
+        architecture=row["architecture"],
+        spot=row["spot"] == "yes",
+        on_demand=row["on_demand"] != "no",
+        capacity_blocks=row["capacity_blocks"] == "yes",
+        price_usd_per_hour=_number(row["price_usd_per_hour"]),
+        price_region=row["price_region"],
+        price_date=row["price_date"],
+    )
 
 
 @cache
 def regions(cloud: str) -> dict[str, Region]:
     """Return a cloud's regions that are known to have GPUs, by name."""
     return {
-        row["region"]: Region(row["region"], _zones(row["zones"]), _family_zones(row["family_zones"]))
+        row["region"]: Region(
+            row["region"],
+            _zones(row["zones"]),
+            {family: _zones(rest.partition("@")[2]) for family, rest in _pairs(row["family_zones"])},
+            {family: float(factor) for family, factor in _pairs(row["price_factors"])},
+        )
         for row in rows("regions.tsv")
         if row["cloud"] == cloud
     }
@@ -109,10 +158,14 @@ def _zones(cell: str) -> tuple[str, ...]:
     return tuple(zone for zone in cell.split(",") if zone)
 
 
-def _family_zones(cell: str) -> dict[str, tuple[str, ...]]:
+def _pairs(cell: str) -> list[tuple[str, str]]:
     """Parse `g6=L4@euc1-az1,euc1-az2;g5=A10G`."""
-    found = {}
-    for entry in filter(None, cell.split(";")):
-        family, _, rest = entry.partition("=")
-        found[family] = _zones(rest.partition("@")[2])
-    return found
+    return [(key, value) for key, _, value in (part.partition("=") for part in cell.split(";")) if key]
+
+
+def _whole(cell: str) -> int | None:
+    return int(cell) if cell else None
+
+
+def _number(cell: str) -> float | None:
+    return float(cell) if cell else None

@@ -41,9 +41,6 @@ def machine(asked: dict[str, Any], **place: Any) -> str:
         pytest.param(
             {"gpu": {"model": "H200-141GB", "count": 8}}, "us-west-2", "p5en.48xlarge", id="price-first"
         ),
-        pytest.param(
-            {"gpu": {"model": "H200-141GB", "count": 8}}, "eu-west-2", "p5e.48xlarge", id="no-price-last"
-        ),
         pytest.param({"instanceType": "g6.4xlarge"}, "eu-central-1", "g6.4xlarge", id="override"),
         pytest.param(
             {"instanceType": "g6.4xlarge", "gpu": {"model": "L4"}},
@@ -186,6 +183,32 @@ RECORD = {
 GONE = {**RECORD, "gpuModel": "L4-MARK-2", "instanceType": "g66.xlarge"}
 
 
+SHARED = {
+    "mode": "TimeSlicing",
+    "resource": "nvidia.com/gpu",
+    "perGPU": 4,
+    "memoryMiB": 5000,
+}
+BOUGHT = {
+    **RECORD,
+    "instanceType": "p5.48xlarge",
+    "gpuModel": "H100-80GB",
+    "gpusPerNode": 8,
+    "capacity": "Reserved",
+    "reservation": {"id": "cr-1", "kind": "CapacityBlock"},
+    "zones": ["euc1-az2"],
+    "fabric": {"resource": "vpc.amazonaws.com/efa", "perNode": 31},
+    "alternatives": ["p66.48xlarge 1.00 USD/h"],
+}
+BUYS = {
+    "gpu": {"model": "H100-80GB", "count": 8},
+    "capacity": "Reserved",
+    "reservation": {"id": "cr-1", "kind": "CapacityBlock"},
+    "zones": ["euc1-az2"],
+    "fabric": "RDMA",
+}
+
+
 def group(machine: str) -> dict[str, dict[str, Any]]:
     """A node group that is there."""
     manifest = {"metadata": {"name": "x"}, "spec": {"forProvider": {"instanceTypes": [machine]}}}
@@ -212,6 +235,39 @@ def test_a_recorded_machine_stays(
     # Proves: the plan in the status wins over the catalog until the spec contradicts it.
     found = planned(aws({"name": "l4", **asked}), status={"nodePools": [record]})[0]
     assert (found["instanceType"], found["gpuMemoryMiB"]) == wanted
+
+
+def test_the_record_of_a_living_pool_is_kept_whole() -> None:
+    # Proves: sharing, fabric, reservation, zones and alternatives go on as recorded, whatever a newer
+    # catalog has: 31 cards, 5000 MiB and p66.48xlarge are in none.
+    record = {**BOUGHT, "sharing": SHARED}
+    asked = {"name": "l4", **BUYS, "sharing": {"mode": "TimeSlicing", "slicesPerGPU": 4}}
+    status = {"nodePools": [record]}
+    found = planned(aws(asked), status=status, observed=group("p5.48xlarge"))[0]
+    kept = ("sharing", "fabric", "reservation", "zones", "alternatives", "gpuMemoryMiB")
+    assert {key: found[key] for key in kept} == {key: record[key] for key in kept}
+
+
+def test_zones_of_a_living_pool_may_be_left_out() -> None:
+    # Proves: no zones named means that it stays where it is.
+    asked = {"name": "l4", **{k: v for k, v in BUYS.items() if k != "zones"}}
+    found = planned(aws(asked), status={"nodePools": [BOUGHT]}, observed=group("p5.48xlarge"))[0]
+    assert found["zones"] == ["euc1-az2"]
+
+
+def test_a_pool_that_is_not_there_yet_is_planned_anew() -> None:
+    # Proves: until its node group exists, a pool may become another; only the machine is kept.
+    asked = {"name": "l4", "gpu": {"model": "L4"}, "sharing": {"mode": "MPS", "slicesPerGPU": 2}}
+    found = planned(aws(asked), status={"nodePools": [{**RECORD, "sharing": SHARED}]})[0]
+    assert (found["instanceType"], found["sharing"]["mode"], found["sharing"]["memoryMiB"]) == (
+        "g6.2xlarge",
+        "MPS",
+        10000,
+    )
+    connected = planned(
+        aws({"name": "l4", "gpu": {"model": "L4"}, "fabric": "RDMA"}), status={"nodePools": [RECORD]}
+    )[0]
+    assert connected["instanceType"] == "g6.8xlarge"
 
 
 def test_a_living_pool_keeps_its_machine_when_the_record_is_lost() -> None:
@@ -251,6 +307,90 @@ def test_a_living_pool_cannot_change(asked: dict[str, Any], message: str) -> Non
     with pytest.raises(Invalid) as caught:
         FUNCTION.compose(request)
     assert str(caught.value) == message
+
+
+TO_REPLACE = (
+    " and cannot change while it lives. Add a pool with another name, move the Models, then remove pool l4."
+)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(
+            {"reservation": {"id": "cr-2", "kind": "CapacityBlock"}},
+            "spec.nodePools[0].reservation: the pool draws from cr-1",
+            id="reservation",
+        ),
+        pytest.param(
+            {"capacity": "OnDemand", "reservation": None},
+            "spec.nodePools[0].capacity: the pool is Reserved",
+            id="no-reservation",
+        ),
+        pytest.param(
+            {"fabric": "None"}, "spec.nodePools[0].fabric: the pool has vpc.amazonaws.com/efa", id="no-fabric"
+        ),
+        pytest.param(
+            {"zones": ["euc1-az3"]}, "spec.nodePools[0].zones: the pool is in euc1-az2", id="another-zone"
+        ),
+        pytest.param(
+            {"sharing": {"mode": "MIG", "profile": "1g.10gb"}},
+            "spec.nodePools[0].sharing: the pool does not share its GPUs",
+            id="sharing",
+        ),
+    ],
+)
+def test_a_living_pool_keeps_what_it_was_made_with(change: dict[str, Any], message: str) -> None:
+    # Proves: what would replace or reconfigure every node under running Models is refused.
+    asked = {"name": "l4", **BUYS, **change}
+    request = cluster(aws(asked), status={"nodePools": [BOUGHT]}, observed=group("p5.48xlarge"))
+    with pytest.raises(Invalid) as caught:
+        FUNCTION.compose(request)
+    assert str(caught.value) == message + TO_REPLACE
+
+
+@pytest.mark.parametrize(
+    ("record", "asked", "message"),
+    [
+        pytest.param(
+            {"sharing": SHARED},
+            {"sharing": {"mode": "TimeSlicing", "slicesPerGPU": 8}},
+            "spec.nodePools[0].sharing: the pool shares its GPUs by TimeSlicing (4 x slices a GPU)",
+            id="another-count",
+        ),
+        pytest.param(
+            {"sharing": {**SHARED, "mode": "MIG", "resource": "nvidia.com/mig-1g.10gb", "perGPU": 7}},
+            {},
+            "spec.nodePools[0].sharing: the pool shares its GPUs by MIG (7 x 1g.10gb a GPU)",
+            id="whole-again",
+        ),
+        pytest.param(
+            {}, {"fabric": "RDMA"}, "spec.nodePools[0].fabric: the pool has no fabric", id="a-fabric"
+        ),
+        pytest.param(
+            {},
+            {"zones": ["euc1-az3"]},
+            "spec.nodePools[0].zones: the pool is where its machine was known to be",
+            id="zones",
+        ),
+        pytest.param(
+            {"capacity": "Reserved"},
+            {"capacity": "Reserved", "reservation": {"id": "cr-1"}},
+            "spec.nodePools[0].reservation: the pool draws from no reservation",
+            id="a-reservation",
+        ),
+    ],
+)
+def test_a_living_pool_takes_nothing_on(record: dict[str, Any], asked: dict[str, Any], message: str) -> None:
+    # Proves: the same from the other side: what the pool was made without.
+    request = cluster(
+        aws({"name": "l4", "gpu": {"model": "L4"}, **asked}),
+        status={"nodePools": [{**RECORD, **record}]},
+        observed=group("g6.2xlarge"),
+    )
+    with pytest.raises(Invalid) as caught:
+        FUNCTION.compose(request)
+    assert str(caught.value) == message + TO_REPLACE
 
 
 def test_the_plan_is_told() -> None:

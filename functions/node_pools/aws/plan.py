@@ -24,6 +24,9 @@ POOL_LABEL = "freehold.dev/node-pool"
 # https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
 _UNFIT = {"g7": "the EKS NVIDIA image has no driver for it yet"}
 
+# The resource of AWS' own device plugin (github.com/aws/eks-charts, aws-efa-k8s-device-plugin).
+_FABRICS = {"efa": "vpc.amazonaws.com/efa"}
+
 
 @dataclass(frozen=True)
 class Subnet:
@@ -99,7 +102,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     place = spec.aws
     assert place is not None, "chosen by the spec"
     before = recorded(request)
-    market = Market("aws", "AWS", place.region, place.zones is not None, _UNFIT)
+    market = Market("aws", "AWS", place.region, place.zones is not None, _UNFIT, _FABRICS)
     live = {pool.name: _machine_of(request, pool.name) for pool in spec.node_pools}
     pools = picked(spec.node_pools, market, before.pools, live, POOL_LABEL)
     cluster = request.resource(CLUSTER)

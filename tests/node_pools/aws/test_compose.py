@@ -157,6 +157,13 @@ def test_status() -> None:
             "capacity": "OnDemand",
             "priceUsdPerHour": 0.8048,
             "nodeSelector": {"freehold.dev/node-pool": "l4"},
+            "alternatives": [
+                "g6.2xlarge 0.98 USD/h",
+                "g6.4xlarge 1.32 USD/h",
+                "gr6.4xlarge 1.54 USD/h",
+                "g6.8xlarge 2.01 USD/h",
+                "gr6.8xlarge 2.45 USD/h",
+            ],
             "ready": False,
         }
     ]

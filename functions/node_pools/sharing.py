@@ -1,0 +1,83 @@
+"""What several Models get of one GPU: turns, parts of its memory, or hardware partitions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from functions.api import Sharing, SharingMode, Slices
+from functions.base import Invalid
+from functions.catalog import MigProfile, mig_profiles
+
+__all__ = ["described", "same", "slices"]
+
+_WHOLE = "nvidia.com/gpu"
+_PARTITION = "nvidia.com/mig-{}"
+"""With the GPU Operator's MIG strategy `mixed`."""
+_INSTEAD = "share by TimeSlicing or MPS"
+
+
+def slices(at: str, asked: Sharing, gpu: str, memory_mib: int, others: Iterable[str]) -> Slices | None:
+    """Return what one GPU is divided into; None for whole GPUs.
+
+    Args:
+        at: path of the pool.
+        asked: as the user wrote it.
+        gpu: GPU model, as the catalog names it.
+        memory_mib: usable memory of one GPU, in MiB. Time slices are not kept apart, so a
+            fair part is what a Model may count on.
+        others: GPU models that could be had instead.
+
+    Raises:
+        Invalid: for MIG on a GPU without it, or with a profile that it does not have.
+    """
+    if asked.mode is SharingMode.NONE:
+        return None
+    if asked.mode is SharingMode.MIG:
+        profile = _profile(f"{at}.sharing", asked.profile or "", gpu, others)
+        return Slices(
+            mode=asked.mode.value,
+            resource=_PARTITION.format(profile.name),
+            per_gpu=profile.per_gpu,
+            memory_mib=profile.memory_mib or 0,
+        )
+    count = asked.slices_per_gpu
+    assert count is not None, "refused by Sharing"
+    return Slices(mode=asked.mode.value, resource=_WHOLE, per_gpu=count, memory_mib=memory_mib // count)
+
+
+def _profile(at: str, name: str, gpu: str, others: Iterable[str]) -> MigProfile:
+    has = mig_profiles().get(gpu)
+    if has is None:
+        capable = sorted(set(others) & mig_profiles().keys())
+        listed = f"GPUs with MIG are {', '.join(capable)}; or {_INSTEAD}" if capable else _capital(_INSTEAD)
+        raise Invalid(f"{at}.mode", f"{gpu} has no MIG", listed)
+    known = [profile.name for profile in has.values() if profile.memory_mib is not None]
+    if not known:
+        raise Invalid(
+            f"{at}.profile", f"the memory of a MIG slice of {gpu} is not known yet", _capital(_INSTEAD)
+        )
+    if name not in known:
+        problem = f"the memory of {name} is not known" if name in has else f"{gpu} has no MIG profile {name}"
+        raise Invalid(f"{at}.profile", problem, f"Profiles of {gpu} are {', '.join(known)}")
+    return has[name]
+
+
+def same(asked: Sharing, recorded: Slices | None) -> bool:
+    """Tell whether GPUs that are shared like this are what the user asks for."""
+    if recorded is None or asked.mode.value != recorded.mode:
+        return recorded is None and asked.mode is SharingMode.NONE
+    if asked.mode is SharingMode.MIG:
+        return recorded.resource == _PARTITION.format(asked.profile)
+    return recorded.per_gpu == asked.slices_per_gpu
+
+
+def described(recorded: Slices | None) -> str:
+    """Say in words how GPUs are shared."""
+    if recorded is None:
+        return "does not share its GPUs"
+    of = recorded.resource.removeprefix(_PARTITION.format("")) if recorded.mode == "MIG" else "slices"
+    return f"shares its GPUs by {recorded.mode} ({recorded.per_gpu} x {of} a GPU)"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[0].upper() + sentence[1:]
