@@ -29,6 +29,16 @@ def _claim(kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": "freehold.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
 
 
+def _network(*subnets: tuple[str, str]) -> dict[str, Any]:
+    """A VPC that is there, with these subnets: the end of an id, and a zone."""
+    return {
+        "vpcId": "vpc-0123456789abcdef0",
+        "subnets": [{"id": f"subnet-0000000{end}", "zone": zone} for end, zone in subnets],
+    }
+
+
+ZONES = ["euc1-az1", "euc1-az2", "euc1-az3"]
+NETWORK = _network(("1", "euc1-az1"), ("2", "euc1-az2"))
 HOUSE = {
     "parametersBillions": 3.1,
     "layers": 36,
@@ -147,6 +157,47 @@ BAD = {
     "an admin twice": (
         cluster({"aws": {**AWS, "adminRoleArns": [ROLE, ROLE]}, "nodePools": [POOL]}),
         "aws.adminRoleArns names a role twice: once is enough",
+    ),
+    "a key that is no key": (
+        cluster({"aws": {**AWS, "kmsKeyArn": "alias/secrets"}, "nodePools": [POOL]}),
+        "aws.kmsKeyArn is the ARN of a KMS key, such as arn:aws:kms:eu-central-1:111122223333:key/",
+    ),
+    **{
+        f"tag {key}": (
+            cluster({"aws": {**AWS, "tags": {key: "x"}}, "nodePools": [POOL]}),
+            "aws.tags takes no keys that begin with aws: or freehold.dev/, which are not yours to set",
+        )
+        for key in ("aws:team", "freehold.dev/owner")
+    },
+    "a system pool of none": (
+        cluster({"aws": {**AWS, "systemPool": {"nodes": {"min": 0, "max": 3}}}, "nodePools": [POOL]}),
+        "aws.systemPool.nodes.min is at least 1: without nodes the cluster has no DNS",
+    ),
+    "two networks": (
+        cluster({"aws": {**AWS, "vpcCidr": "10.0.0.0/16", "existingNetwork": NETWORK}, "nodePools": [POOL]}),
+        "aws.vpcCidr makes a VPC and aws.existingNetwork takes one that is there: name one of them",
+    ),
+    "zones beside subnets": (
+        cluster({"aws": {**AWS, "zones": ZONES, "existingNetwork": NETWORK}, "nodePools": [POOL]}),
+        "aws.zones are for a VPC that is made: with aws.existingNetwork they are its subnets'",
+    ),
+    "subnets in one zone": (
+        cluster(
+            {
+                "aws": {**AWS, "existingNetwork": _network(("1", "euc1-az1"), ("2", "euc1-az1"))},
+                "nodePools": [POOL],
+            }
+        ),
+        "aws.existingNetwork.subnets must lie in at least two zones, which EKS demands",
+    ),
+    "a subnet twice": (
+        cluster(
+            {
+                "aws": {**AWS, "existingNetwork": _network(("1", "euc1-az1"), ("1", "euc1-az2"))},
+                "nodePools": [POOL],
+            }
+        ),
+        "aws.existingNetwork.subnets names a subnet twice",
     ),
     "two zones": (
         cluster({"aws": {**AWS, "zones": ["a", "b"]}, "nodePools": [POOL]}),

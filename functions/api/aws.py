@@ -32,6 +32,17 @@ _SAME_NETWORK = Rule(
     "has(self.existingNetwork) == has(oldSelf.existingNetwork) && has(self.vpcCidr) == has(oldSelf.vpcCidr)",
     "aws.vpcCidr and aws.existingNetwork cannot come or go on a live cluster: claim a new one",
 )
+_SYSTEM_NODES = Rule(
+    "self.nodes.min > 0", "aws.systemPool.nodes.min is at least 1: without nodes the cluster has no DNS"
+)
+_SAME_KEY = Rule(
+    "has(self.kmsKeyArn) == has(oldSelf.kmsKeyArn)",
+    "aws.kmsKeyArn cannot come or go on a live cluster: claim a new one",
+)
+_ZONES_OF_SUBNETS = Rule(
+    "!has(self.zones) || !has(self.existingNetwork)",
+    "aws.zones are for a VPC that is made: with aws.existingNetwork they are its subnets'",
+)
 _TWO_ZONES = Rule(
     "self.exists(a, self.exists(b, a.zone != b.zone))",
     "aws.existingNetwork.subnets must lie in at least two zones, which EKS demands",
@@ -109,6 +120,8 @@ class ExistingNetwork(Schema):
 class SystemPool(Schema):
     """The nodes that carry DNS, operators and add-ons; no GPUs."""
 
+    model_config = ConfigDict(json_schema_extra=rules(_SYSTEM_NODES))
+
     instance_type: str = Field(
         "m6i.large",
         description="EC2 instance type, amd64. Default m6i.large: 2 vCPU, 8 GiB.",
@@ -117,11 +130,20 @@ class SystemPool(Schema):
     )
     nodes: Nodes = Field(Nodes(min=2, max=3), description="Bounds of its size, in nodes. Default 2 to 3.")
 
+    @field_validator("nodes")
+    @classmethod
+    def _some(cls, nodes: Nodes) -> Nodes:
+        if nodes.min < 1:
+            raise ValueError(_SYSTEM_NODES.message)
+        return nodes
+
 
 class Aws(Schema):
     """An EKS cluster, in a VPC of its own or in one that is there already."""
 
-    model_config = ConfigDict(json_schema_extra=rules(APART, _ONE_NETWORK, _SAME_NETWORK))
+    model_config = ConfigDict(
+        json_schema_extra=rules(APART, _ONE_NETWORK, _SAME_NETWORK, _SAME_KEY, _ZONES_OF_SUBNETS)
+    )
 
     region: Annotated[str, AfterValidator(_REGION.check)] = Field(
         description="AWS region, such as eu-central-1. Cannot change.",
@@ -187,7 +209,8 @@ class Aws(Schema):
     )
     tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
         default_factory=dict,
-        description="Tags of everything in AWS that takes tags, beside the package's own. At most 30.",
+        description="Tags of everything in AWS that takes tags, beside the package's own. At most 30. "
+        "Changed ones replace the nodes, one after the other. Default none.",
         max_length=30,
         json_schema_extra=rules(_TAG_KEYS),
     )
@@ -202,6 +225,8 @@ class Aws(Schema):
     def _networks(self) -> Self:
         if self.vpc_cidr is not None and self.existing_network is not None:
             raise ValueError(_ONE_NETWORK.message)
+        if self.zones is not None and self.existing_network is not None:
+            raise ValueError(_ZONES_OF_SUBNETS.message)
         if self.existing_network is None:
             check_apart(self.vpc_cidr or DEFAULT_VPC, self.service_cidr)
         return self

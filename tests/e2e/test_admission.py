@@ -82,6 +82,10 @@ CHANGES = {
         {"aws": {"serviceCidr": "172.21.0.0/16"}},
         "aws.serviceCidr cannot change on a live cluster",
     ),
+    "another key": (
+        {"aws": {"kmsKeyArn": "arn:aws:kms:eu-central-1:111122223333:key/0123"}},
+        "aws.kmsKeyArn cannot come or go on a live cluster",
+    ),
     "to existing": (
         {"aws": None, "existing": EXISTING, "nodePools": [{**POOL, "nodes": {"min": 1, "max": 1}}]},
         "a live cluster cannot change between aws and existing",

@@ -9,6 +9,14 @@ from functions.base import Function, Request
 from functions.base.assemble import assemble
 
 COMPOSITE = "eu-prod-x7k2p"
+AT_PROVIDER = {
+    "arn": "arn:aws:kms:eu-central-1:111122223333:key/own",
+    "id": "id-0123456789abcdef0",
+    "latestVersion": 1,
+    "version": "1.35",
+    "vpcConfig": {"clusterSecurityGroupId": "sg-0123456789abcdef0"},
+}
+"""What is observed of everything composed here: more than any one kind tells."""
 L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 0, "max": 8}}
 
 
@@ -78,4 +86,4 @@ def settled(function: Function, spec: Mapping[str, Any], **more: Any) -> tuple[R
             return cluster(spec, observed=observed, status=recorded["status"], **more), waves
         waves.append(added)
         for name in added:
-            observed[name] = live(desired.manifests[name], latestVersion=1, version="1.35")
+            observed[name] = live(desired.manifests[name], **AT_PROVIDER)

@@ -154,7 +154,7 @@ def test_the_last_count_stands_while_the_records_are_not_known() -> None:
 
 
 def test_a_part_goes_after_another() -> None:
-    # Proves: the cluster answers until nothing reaches into it, and its roles go last.
+    # Proves: the cluster answers until nothing reaches into it, and its roles and its key go last.
     resources = {r.name: r for r in FUNCTION.compose(cluster(aws())).resources}
     order = {
         (usage["of"]["kind"], usage["of"]["resourceRef"]["name"], usage["by"]["kind"])
@@ -169,6 +169,7 @@ def test_a_part_goes_after_another() -> None:
         return str(manifest["metadata"]["name"])
 
     attachments = ("role-cluster-cluster", "role-node-worker", "role-node-registry", "role-node-cni")
-    assert order == {("RolePolicyAttachment", made(name), "Cluster") for name in attachments}
+    roles = {("RolePolicyAttachment", made(name), "Cluster") for name in attachments}
+    assert order == {("Key", made("kms-key"), "Cluster"), *roles}
     last = resources["node-pools/role-node-cni-last"]
     assert last.after == ("node-pools/role-node-cni", "node-pools/cluster")

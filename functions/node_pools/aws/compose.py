@@ -20,7 +20,9 @@ from functions.base import (
 from .. import access
 from ..plan import summary
 from . import addons, admins, control_plane, iam, network, pools
-from .plan import Plan, make, pool_resource
+from .managed import identity
+from .plan import CLUSTER, SYSTEM, Plan, make, pool_resource
+from .secrets_key import KEY
 
 __all__ = ["compose"]
 
@@ -47,14 +49,14 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
         ],
         "NodePoolsReady": [
             *pools.resources(request, plan),
-            *addons.after_nodes(plan, pools.SYSTEM),
+            *addons.after_nodes(plan, SYSTEM),
         ],
     }
     # It answers for the cluster as a whole: nothing could run before there are nodes and names.
     parts["ControlPlaneReady"] += access.resources(
         control_plane.way(plan),
         after=(control_plane.AUTH,),
-        answers_after=(f"node-pools/{pools.SYSTEM}", "node-pools/addon-coredns"),
+        answers_after=(f"node-pools/{SYSTEM}", "node-pools/addon-coredns"),
     )
     parts["NodePoolsReady"].append(addons.storage_class(plan))
     return Outcome(
@@ -71,24 +73,25 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
 
 
 def _removal(plan: Plan, resources: list[Resource]) -> list[Resource]:
-    """Compose the order in which the cluster goes: its roles last.
+    """Compose the order in which the cluster goes: its roles and its key last.
 
-    EKS removes its network interfaces with them, and those that stay keep the subnets
-    from going.
+    EKS removes its network interfaces with the roles, and those that stay keep the subnets
+    from going; it reads its Secrets with the key to the end.
     """
-    named = {resource.name.partition("/")[2]: resource for resource in resources}
-    cluster = named["cluster"]
-    roles = [named[r] for r in (*iam.attachments(iam.CLUSTER_ROLE), *iam.attachments(iam.NODE_ROLE))]
+    kept = {KEY, *iam.attachments(iam.CLUSTER_ROLE), *iam.attachments(iam.NODE_ROLE)}
+    cluster = identity(plan, "Cluster", "cluster")
     return [
-        goes_after(f"{r.name}-last", plan.composite, r.manifest, cluster.manifest, (r.name, cluster.name))
-        for r in roles
-        if r.manifest and cluster.manifest
+        goes_after(f"{r.name}-last", plan.composite, r.manifest, cluster, (r.name, CLUSTER))
+        for r in resources
+        if r.manifest and r.name.partition("/")[2] in kept
     ]
 
 
 def _notes(request: Request, plan: Plan) -> Iterator[str]:
     if plan.version.note:
         yield plan.version.note
+    if plan.secrets_key.note:
+        yield plan.secrets_key.note
     if not plan.public_access_cidrs and not access.is_reachable(request):
         yield f"the cluster's Kubernetes API is only reachable from inside its VPC: {_LET_IN}"
     for pool in plan.pools:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.base import Resource
 
 from .. import access
 from . import iam
 from .managed import managed, ref
 from .plan import Plan
+from .secrets_key import KEY
 
 __all__ = ["AUTH", "resources", "way"]
 
@@ -44,6 +47,7 @@ def resources(plan: Plan) -> list[Resource]:
             # Add-ons are managed here, so that none is there that nobody upgrades.
             "bootstrapSelfManagedAddons": False,
             "enabledClusterLogTypes": ["api", "audit", "authenticator"],
+            **plan.secrets_key.fields,
             "kubernetesNetworkConfig": {"ipFamily": "ipv4", "serviceIpv4Cidr": plan.service_cidr},
             "vpcConfig": {
                 "subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in zones],
@@ -52,7 +56,11 @@ def resources(plan: Plan) -> list[Resource]:
                 **public,
             },
         },
-        after=(*iam.attachments(iam.CLUSTER_ROLE), *(f"subnet-private-{i}" for i in zones)),
+        after=(
+            *((KEY,) if plan.secrets_key.own else ()),
+            *iam.attachments(iam.CLUSTER_ROLE),
+            *(f"subnet-private-{i}" for i in zones),
+        ),
     )
     auth = managed(
         plan,
@@ -62,4 +70,18 @@ def resources(plan: Plan) -> list[Resource]:
         after=("cluster",),
         spec={"writeConnectionSecretToRef": {"name": way(plan).secret}},
     )
-    return [cluster, auth]
+    if plan.secrets_key.awaited:
+        cluster = replace(cluster, manifest=None, waits_for=f"the ARN of node-pools/{KEY}")
+    return [*_key(plan), cluster, auth]
+
+
+def _key(plan: Plan) -> list[Resource]:
+    """Compose the key of the cluster's Secrets; AWS keeps it for 30 days once it is deleted."""
+    if not plan.secrets_key.own:
+        return []
+    fields = {
+        "description": f"Secrets of EKS cluster {plan.cluster_name}",
+        "enableKeyRotation": True,
+        "deletionWindowInDays": 30,
+    }
+    return [managed(plan, "Key", KEY, fields)]

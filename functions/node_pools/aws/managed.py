@@ -9,7 +9,7 @@ from functions.base import Resource
 
 from .plan import Plan
 
-__all__ = ["managed", "ref"]
+__all__ = ["identity", "managed", "ref"]
 
 _GROUPS = {
     "ec2": (
@@ -17,12 +17,17 @@ _GROUPS = {
         "InternetGateway",
         "LaunchTemplate",
         "NATGateway",
+        "PlacementGroup",
         "Route",
         "RouteTable",
         "RouteTableAssociation",
+        "SecurityGroup",
+        "SecurityGroupEgressRule",
+        "SecurityGroupIngressRule",
         "Subnet",
         "VPC",
     ),
+    "efs": ("FileSystem", "MountTarget"),
     "eks": (
         "AccessEntry",
         "AccessPolicyAssociation",
@@ -32,13 +37,31 @@ _GROUPS = {
         "NodeGroup",
         "PodIdentityAssociation",
     ),
-    "iam": ("Role", "RolePolicyAttachment"),
+    "iam": ("Role", "RolePolicy", "RolePolicyAttachment"),
+    "kms": ("Key",),
 }
 _GROUP_OF = {kind: group for group, kinds in _GROUPS.items() for kind in kinds}
 _WITHOUT_TAGS = frozenset(
-    {"AccessPolicyAssociation", "ClusterAuth", "RolePolicyAttachment", "Route", "RouteTableAssociation"}
+    {
+        "AccessPolicyAssociation",
+        "ClusterAuth",
+        "MountTarget",
+        "RolePolicy",
+        "RolePolicyAttachment",
+        "Route",
+        "RouteTableAssociation",
+    }
 )
-_NAMED_BY_TAG = frozenset(_GROUPS["ec2"]) - _WITHOUT_TAGS
+_NAMED_BY_TAG = frozenset((*_GROUPS["ec2"], "FileSystem", "Key")) - _WITHOUT_TAGS
+
+
+def identity(plan: Plan, kind: str, what: str) -> dict[str, Any]:
+    """Return what tells a managed resource from every other: its apiVersion, kind and name."""
+    return {
+        "apiVersion": f"{_GROUP_OF[kind]}.aws.m.upbound.io/v1beta1",
+        "kind": kind,
+        "metadata": {"name": plan.object_name(what), "namespace": plan.namespace},
+    }
 
 
 def managed(
@@ -62,17 +85,14 @@ def managed(
         tags: beside the cluster's own.
         spec: what its spec has beside forProvider.
     """
-    group, name = _GROUP_OF[kind], plan.object_name(what)
     fields = dict(for_provider)
-    if group != "iam":
+    if _GROUP_OF[kind] != "iam":
         fields["region"] = plan.region
     if kind not in _WITHOUT_TAGS:
-        named = {"Name": name} if kind in _NAMED_BY_TAG else {}
+        named = {"Name": plan.object_name(what)} if kind in _NAMED_BY_TAG else {}
         fields["tags"] = {**named, **plan.tags, **(tags or {})}
     manifest = {
-        "apiVersion": f"{group}.aws.m.upbound.io/v1beta1",
-        "kind": kind,
-        "metadata": {"name": name, "namespace": plan.namespace},
+        **identity(plan, kind, what),
         "spec": {
             "forProvider": fields,
             "providerConfigRef": plan.provider_config.plain(),

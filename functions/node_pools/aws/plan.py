@@ -6,17 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from functions.api import DEFAULT_VPC, Aws, ClusterSpec, NodePoolsInput, ProviderConfigRef
-from functions.base import Request, unique_name
+from functions.api import DEFAULT_VPC, Aws, ClusterSpec, NodePoolsInput, ProviderConfigRef, SystemPool
+from functions.base import Invalid, Request, unique_name
 from functions.catalog import kubernetes
 
 from .. import access
 from ..plan import Market, Pool, picked, recorded
-from . import versions, zones
+from . import nodes, versions, zones
+from .secrets_key import SecretsKey, decide
 
-__all__ = ["CLUSTER", "POOL_LABEL", "Plan", "Subnet", "make", "pool_resource"]
+__all__ = ["CLUSTER", "POOL_LABEL", "SYSTEM", "Plan", "Subnet", "make", "pool_resource"]
 
 CLUSTER = "node-pools/cluster"
+SYSTEM = "system-pool"
 POOL_LABEL = "freehold.dev/node-pool"
 """Label of every GPU node; its value is the pool's name."""
 
@@ -48,8 +50,8 @@ class Plan:
 
     composite: str
     """The composite's name: part of every name."""
-    claim: str
-    """Namespace and name of the claim, for tags."""
+    tags: Mapping[str, str]
+    """Tags of everything in AWS that takes tags."""
     namespace: str
     """The platform namespace, where everything is composed."""
     region: str
@@ -58,6 +60,8 @@ class Plan:
     public_access_cidrs: tuple[str, ...]
     admin_role_arns: tuple[str, ...]
     provider_config: ProviderConfigRef
+    secrets_key: SecretsKey
+    system_pool: SystemPool
     subnets: tuple[Subnet, ...]
     version: versions.Versions
     pools: tuple[Pool, ...]
@@ -72,11 +76,6 @@ class Plan:
     def cluster_name(self) -> str:
         """Name of the EKS cluster."""
         return self.object_name("cluster")
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Tags of everything in AWS that takes tags."""
-        return {"freehold.dev/cluster": self.claim, "managed-by": "freehold"}
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -102,8 +101,9 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     place = spec.aws
     assert place is not None, "chosen by the spec"
     before = recorded(request)
+    nodes.check(spec.node_pools)
     market = Market("aws", "AWS", place.region, place.zones is not None, _UNFIT, _FABRICS)
-    live = {pool.name: _machine_of(request, pool.name) for pool in spec.node_pools}
+    live = {pool.name: _machine_of(request, pool_resource(pool.name)) for pool in spec.node_pools}
     pools = picked(spec.node_pools, market, before.pools, live, POOL_LABEL)
     cluster = request.resource(CLUSTER)
     version = versions.decide(
@@ -113,10 +113,9 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         default=given.kubernetes_version or kubernetes(),
     )
     chosen = zones.choose(place.region, place.zones, before.zones or _zones_of(request), pools)
-    claim = request.claim
     return Plan(
         composite=request.name,
-        claim=f"{claim.namespace}/{claim.name}".strip("/"),
+        tags=_tags(request, spec, place),
         namespace=access.platform_namespace(request, given),
         region=place.region,
         vpc_cidr=place.vpc_cidr or DEFAULT_VPC,
@@ -124,6 +123,8 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         public_access_cidrs=tuple(place.public_access_cidrs),
         admin_role_arns=tuple(place.admin_role_arns),
         provider_config=place.provider_config_ref,
+        secrets_key=decide(request, place.kms_key_arn),
+        system_pool=_system_pool(request, place.system_pool),
         subnets=_subnets(place, chosen),
         version=version,
         pools=pools,
@@ -131,9 +132,37 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     )
 
 
-def _machine_of(request: Request, pool: str) -> str:
-    """Return the machine type of a pool that exists."""
-    group = request.resource(pool_resource(pool))
+def _tags(request: Request, spec: ClusterSpec, place: Aws) -> dict[str, str]:
+    """Return the tags by which costs are told apart: the user's, and whose cluster it is."""
+    claim = request.claim
+    own = {
+        "freehold.dev/cluster": f"{claim.namespace}/{claim.name}".strip("/"),
+        "freehold.dev/namespace": claim.namespace,
+        "freehold.dev/owner": spec.owner or claim.namespace,
+        "managed-by": "freehold",
+    }
+    return {**place.tags, **{key: value for key, value in own.items() if value}}
+
+
+def _system_pool(request: Request, asked: SystemPool) -> SystemPool:
+    """Return the system pool as asked.
+
+    Raises:
+        Invalid: for another machine than it lives on, which EKS would replace it for.
+    """
+    living = _machine_of(request, f"node-pools/{SYSTEM}")
+    if living not in ("", asked.instance_type):
+        raise Invalid(
+            "spec.aws.systemPool.instanceType",
+            f"the system pool runs on {living} and cannot change while it lives",
+            f"Set {living}, or claim a new cluster",
+        )
+    return asked
+
+
+def _machine_of(request: Request, resource: str) -> str:
+    """Return the machine type of a node group that exists."""
+    group = request.resource(resource)
     types = group.texts("spec", "forProvider", "instanceTypes") if group else ()
     return types[0] if types else ""
 

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from functions.api import Capacity, Nodes
 from functions.base import Request, Resource
 
 from ..plan import Pool
-from . import addons, iam
+from . import addons, iam, nodes
 from .managed import managed, ref
 from .network import private_ready
-from .plan import Plan, pool_resource
+from .plan import SYSTEM, Plan, pool_resource
 
-__all__ = ["SYSTEM", "resources", "size"]
+__all__ = ["resources", "size"]
 
-SYSTEM = "system-pool"
-
-# Two nodes, so that DNS outlives one of them; 2 vCPU and 8 GiB each hold the add-ons,
-# the GPU Operator and NFD twice over. M6i is in every region that EKS is in.
-_SYSTEM_TYPE, _SYSTEM_NODES, _SYSTEM_DISK_GIB = "m6i.large", Nodes(min=2, max=3), 50
+_SYSTEM_DISK_GIB = 50
 
 # Not a value of the GPU pools' label: a pool may be called anything, system too.
 _SYSTEM_LABEL = {"freehold.dev/system-pool": "true"}
 
-_GPU_TAINT = {"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}
+_POOL_TAG = "freehold.dev/pool"
 
 # No LateInitialize: the provider would copy the size of the moment, and the image's
 # release, into the spec and from then on defend them against the autoscaler and upgrades.
@@ -58,10 +56,10 @@ def _system(request: Request, plan: Plan) -> list[Resource]:
         {
             "amiType": "AL2023_x86_64_STANDARD",
             "capacityType": "ON_DEMAND",
-            "instanceTypes": [_SYSTEM_TYPE],
+            "instanceTypes": [plan.system_pool.instance_type],
             "labels": dict(_SYSTEM_LABEL),
         },
-        _SYSTEM_NODES,
+        plan.system_pool.nodes,
         zones,
     )
     return [
@@ -71,7 +69,7 @@ def _system(request: Request, plan: Plan) -> list[Resource]:
 
 
 def _gpu(request: Request, plan: Plan, pool: Pool) -> list[Resource]:
-    template = f"launch-template-{pool.name}"
+    template, tags = f"launch-template-{pool.name}", {_POOL_TAG: pool.name}
     group = _node_group(
         request,
         plan,
@@ -81,19 +79,22 @@ def _gpu(request: Request, plan: Plan, pool: Pool) -> list[Resource]:
             "amiType": "AL2023_x86_64_NVIDIA",
             "capacityType": "SPOT" if pool.capacity is Capacity.SPOT else "ON_DEMAND",
             "instanceTypes": [pool.instance_type],
-            "labels": dict(pool.node_selector),
-            "taint": [_GPU_TAINT],
+            "labels": nodes.labels(pool),
+            "taint": nodes.taints(pool),
         },
         pool.nodes,
         plan.subnets_of(pool),
+        tags,
     )
     return [
-        _launch_template(plan, template, pool.disk_gib),
+        _launch_template(plan, template, pool.disk_gib, tags),
         _with_template_version(request, template, group),
     ]
 
 
-def _launch_template(plan: Plan, what: str, disk_gib: int) -> Resource:
+def _launch_template(
+    plan: Plan, what: str, disk_gib: int, tags: Mapping[str, str] = MappingProxyType({})
+) -> Resource:
     """Compose how machines start: encrypted disk, and no node credentials for pods."""
     return managed(
         plan,
@@ -119,10 +120,11 @@ def _launch_template(plan: Plan, what: str, disk_gib: int) -> Resource:
                 "httpPutResponseHopLimit": 1,
             },
             "tagSpecifications": [
-                {"resourceType": kind, "tags": {"Name": plan.object_name(what), **plan.tags}}
-                for kind in ("instance", "volume")
+                {"resourceType": kind, "tags": {"Name": plan.object_name(what), **plan.tags, **tags}}
+                for kind in ("instance", "volume", "network-interface")
             ],
         },
+        tags=tags,
     )
 
 
@@ -132,8 +134,9 @@ def _node_group(
     what: str,
     template: str,
     fields: dict[str, Any],
-    nodes: Nodes,
+    bounds: Nodes,
     zones: tuple[int, ...],
+    tags: Mapping[str, str] = MappingProxyType({}),
 ) -> Resource:
     """Compose a node group, its launch template's version still missing."""
     return managed(
@@ -146,7 +149,7 @@ def _node_group(
             "version": plan.version.nodes,
             "subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in zones],
             "launchTemplate": {"name": plan.object_name(template)},
-            "scalingConfig": _bounds(request, what, nodes),
+            "scalingConfig": _bounds(request, what, bounds),
             "updateConfig": {"maxUnavailable": 1},
             **fields,
         },
@@ -157,24 +160,25 @@ def _node_group(
             addons.CNI,  # a node without it never becomes Ready
             *(name for i in zones for name in private_ready(i)),
         ),
+        tags=tags,
         spec={
             "managementPolicies": _POLICIES,
             # Only to begin with: from then on the size is the autoscaler's (but see _bounds).
-            "initProvider": {"scalingConfig": {"desiredSize": nodes.min}},
+            "initProvider": {"scalingConfig": {"desiredSize": bounds.min}},
         },
     )
 
 
-def _bounds(request: Request, what: str, nodes: Nodes) -> dict[str, int]:
+def _bounds(request: Request, what: str, asked: Nodes) -> dict[str, int]:
     """Return a node group's bounds, and its size only while that lies outside them."""
     # EKS refuses bounds that leave out the size of the moment ("Minimum capacity 8 can't be
     # greater than desired size 4"), and an autoscaler cannot act on bounds that it does not
     # see. So the nearer bound goes along, and is let go once the size lies within them.
-    bounds = {"minSize": nodes.min, "maxSize": nodes.max}
+    bounds = {"minSize": asked.min, "maxSize": asked.max}
     size = _size(request, f"node-pools/{what}")
-    if size is None or nodes.min <= size <= nodes.max:
+    if size is None or asked.min <= size <= asked.max:
         return bounds
-    return {**bounds, "desiredSize": nodes.min if size < nodes.min else nodes.max}
+    return {**bounds, "desiredSize": asked.min if size < asked.min else asked.max}
 
 
 def _size(request: Request, resource: str) -> int | float | None:

@@ -13,10 +13,17 @@ from functions.base.assemble import IN_FLIGHT, assemble
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import L4, aws, cluster, live, settled
 
-TAGS = {"freehold.dev/cluster": "platform/eu-prod", "managed-by": "freehold"}
+TAGS = {
+    "freehold.dev/cluster": "platform/eu-prod",
+    "freehold.dev/namespace": "platform",
+    "freehold.dev/owner": "platform",
+    "managed-by": "freehold",
+}
 WITHOUT_TAGS = {
     "AccessPolicyAssociation",
     "ClusterAuth",
+    "MountTarget",
+    "RolePolicy",
     "RolePolicyAttachment",
     "Route",
     "RouteTableAssociation",
@@ -43,6 +50,7 @@ NAMES = {
     "role-ebs-csi-ebs-csi",
     "pod-identity-ebs-csi",
     # the cluster and what is in it
+    "kms-key",
     "cluster",
     "cluster-auth",
     *(
@@ -63,6 +71,7 @@ NAMES = {
     # what placed Models read
     "offer",
     # the order in which they go
+    "kms-key-last",
     "role-cluster-cluster-last",
     *(f"role-node-{policy}-last" for policy in ("worker", "registry", "cni")),
 }
@@ -176,7 +185,8 @@ def test_status() -> None:
 
 
 def test_tags_everywhere(whole: dict[str, Any]) -> None:
-    # Proves: what takes tags is tagged with its claim, machines and volumes included; nothing else is.
+    # Proves: what takes tags is tagged with its claim, machines, volumes and network interfaces
+    # included, and with its pool where it is a pool's; nothing else is.
     for name, manifest in whole.items():
         if ".aws.m.upbound.io/" not in manifest["apiVersion"]:
             continue
@@ -184,8 +194,39 @@ def test_tags_everywhere(whole: dict[str, Any]) -> None:
             assert "tags" not in fields(manifest), name
         else:
             assert fields(manifest)["tags"].items() >= TAGS.items(), name
-    launch = fields(whole["launch-template-l4"])["tagSpecifications"]
-    assert {s["resourceType"] for s in launch if s["tags"].items() >= TAGS.items()} == {"instance", "volume"}
+    of_pool = {**TAGS, "freehold.dev/pool": "l4"}
+    assert fields(whole["pool-l4"])["tags"].items() >= of_pool.items()
+    template = fields(whole["launch-template-l4"])
+    assert template["tags"].items() >= of_pool.items()
+    assert {
+        s["resourceType"] for s in template["tagSpecifications"] if s["tags"].items() >= of_pool.items()
+    } == {
+        "instance",
+        "volume",
+        "network-interface",
+    }
+
+
+def test_whose_cost_it_is() -> None:
+    # Proves: the owner and the user's tags are on everything; the package's own cannot be overwritten.
+    spec = {**aws(tags={"cost-center": "4711", "managed-by": "me"}), "owner": "research"}
+    [vpc] = [r.manifest for r in composed(spec).resources if r.name == "node-pools/vpc"]
+    assert fields(vpc)["tags"] == {
+        "Name": "eu-prod-x7k2p-vpc-1db6a6",
+        **TAGS,
+        "cost-center": "4711",
+        "freehold.dev/owner": "research",
+    }
+
+
+def test_a_composite_without_a_claim_has_no_empty_tags() -> None:
+    # Proves: what is not known is left out.
+    [vpc] = [r.manifest for r in composed(aws(), claim={}).resources if r.name == "node-pools/vpc"]
+    assert fields(vpc)["tags"] == {
+        "Name": "eu-prod-x7k2p-vpc-1db6a6",
+        "freehold.dev/cluster": "eu-prod-x7k2p",
+        "managed-by": "freehold",
+    }
 
 
 def test_region_account_and_namespace(whole: dict[str, Any]) -> None:
@@ -284,7 +325,8 @@ def test_a_role_that_is_not_there_is_told() -> None:
 
 def test_public_access_is_only_for_those_named() -> None:
     # Proves: an open API is open to the ranges of the spec.
-    resources = composed(aws(L4, publicAccessCidrs=["203.0.113.0/24"])).resources
+    key = {"kmsKeyArn": "arn:aws:kms:eu-central-1:111122223333:key/theirs"}
+    resources = composed(aws(L4, publicAccessCidrs=["203.0.113.0/24"], **key)).resources
     [found] = [r.manifest for r in resources if r.name == "node-pools/cluster"]
     access = fields(found)["vpcConfig"]
     assert (access["endpointPublicAccess"], access["publicAccessCidrs"]) == (True, ["203.0.113.0/24"])

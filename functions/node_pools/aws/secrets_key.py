@@ -1,0 +1,67 @@
+"""The KMS key that encrypts the cluster's Secrets: its own, unless the spec names one.
+
+EKS takes a key when a cluster is made and no other one later, so a live cluster keeps
+what it was made with, be that none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from functions.base import Request
+
+__all__ = ["KEY", "SecretsKey", "decide"]
+
+KEY = "kms-key"
+
+
+@dataclass(frozen=True)
+class SecretsKey:
+    """What encrypts the cluster's Secrets."""
+
+    arn: str
+    """ARN of the key; empty while it is not known, or where a live cluster has none."""
+    own: bool
+    """Whether the key is composed."""
+    awaited: bool = False
+    """Whether the cluster has to wait for the ARN."""
+    note: str = ""
+    """What the spec asks for in vain."""
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The cluster's fields."""
+        if not self.arn:
+            return {}
+        return {"encryptionConfig": {"provider": {"keyArn": self.arn}, "resources": ["secrets"]}}
+
+
+def decide(request: Request, asked: str | None) -> SecretsKey:
+    """Decide what encrypts the Secrets.
+
+    Args:
+        request: with the cluster and its key as they live.
+        asked: ARN that the spec names; None for a key of the cluster's own.
+    """
+    cluster, key = request.resource("node-pools/cluster"), request.resource(f"node-pools/{KEY}")
+    if cluster is not None:
+        living = cluster.text("spec", "forProvider", "encryptionConfig", "provider", "keyArn") or ""
+        guard = request.resource(f"node-pools/{KEY}-last")
+        own = key is not None or guard is not None
+        return SecretsKey(living, own, note=_in_vain(asked, living))
+    if asked:
+        return SecretsKey(asked, own=False)
+    arn = (key and key.text("status", "atProvider", "arn")) or ""
+    return SecretsKey(arn, own=True, awaited=not arn)
+
+
+def _in_vain(asked: str | None, living: str) -> str:
+    if asked is None or asked == living:
+        return ""
+    made_with = f"encrypted with {living}" if living else "encrypted with AWS's own key"
+    return (
+        f"spec.aws.kmsKeyArn has no effect: the cluster's Secrets are {made_with}, "
+        "which cannot change while it lives; claim a new cluster to have another"
+    )
