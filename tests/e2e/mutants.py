@@ -70,9 +70,9 @@ def _swap_two_tenants() -> None:
 def _take_over_a_pools_size() -> None:
     from functions.node_pools.aws import pools
 
-    def wrong(request: Request, what: str, nodes: Nodes) -> dict[str, int]:
+    def wrong(request: Request, what: str, asked: Nodes) -> dict[str, int]:
         del request, what
-        return {"minSize": nodes.min, "maxSize": nodes.max, "desiredSize": nodes.min}
+        return {"minSize": asked.min, "maxSize": asked.max, "desiredSize": asked.min}
 
     pools._bounds = wrong
 
