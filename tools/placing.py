@@ -9,6 +9,7 @@ from functions.api import ModelSpec, Placement, PoolStatus, VLLMInput
 from functions.base import Condition, Function, Invalid, Outcome, Request, Selector, Status, Unanswered, View
 from functions.node_pools.compose import FUNCTION as NODE_POOLS
 from functions.vllm import sizing
+from functions.vllm.capacity import free_units, in_words, most_units
 from functions.vllm.clusters import KIND, all_clusters, candidate
 from functions.vllm.compose import FUNCTION as VLLM
 from functions.vllm.place import facts_of, trusted
@@ -37,13 +38,19 @@ class Row:
     """Its claim, as namespace/name."""
     pool: str
     """Empty where the whole cluster is left out."""
-    gpu_model: str
-    fit: Fit | None
-    """None where memory was not looked at."""
-    hourly_usd: float | None
-    """Listed price of the GPUs that it would take, in US dollars an hour."""
-    chosen: bool
     why: str
+    chosen: bool = False
+    gpu_model: str = ""
+    fit: Fit | None = None
+    """None where memory was not looked at."""
+    takes: str = ""
+    """What a replica would take, in words; empty where memory was not looked at."""
+    hourly_usd: float | None = None
+    """Listed price of that, in US dollars an hour."""
+    free: int = 0
+    """GPUs, or slices where they are shared, that no Model takes."""
+    most: int = 0
+    """GPUs or slices of the pool at its largest."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +183,7 @@ def _rows(request: Request, spec: ModelSpec, given: VLLMInput, known: Iterable[C
         pools = cluster.status.node_pools or []
         judged += [_judged(spec, what, cluster, pool, out) for pool in pools]
         if not pools:
-            judged.append(Row(_claim(cluster), "", "", None, None, False, out))
+            judged.append(Row(_claim(cluster), "", out))
     return _compared(judged, recorded)
 
 
@@ -204,12 +211,36 @@ def _left_out(
 def _judged(spec: ModelSpec, what: Need, cluster: Candidate, pool: PoolStatus, out: str) -> Choice | Row:
     """Fit the Model on a pool; one that is left out says what it would need all the same."""
     found = judge(spec, what, cluster, pool)
-    if isinstance(found, Choice) and not out:
-        return found
-    fit, hourly, why = (
-        (found.fit, found.hourly_usd, "") if isinstance(found, Choice) else (found.closest, None, found.why)
+    if isinstance(found, Choice):
+        return found if not out else _row(found, out)
+    takes = (
+        in_words(found.closest.gpus, pool.gpu_model, shared=pool.sharing is not None) if found.closest else ""
     )
-    return Row(_claim(cluster), pool.name, pool.gpu_model, fit, hourly, False, out or why)
+    return Row(
+        _claim(cluster),
+        pool.name,
+        out or found.why,
+        gpu_model=pool.gpu_model,
+        fit=found.closest,
+        takes=takes,
+        free=free_units(pool),
+        most=most_units(pool),
+    )
+
+
+def _row(choice: Choice, why: str, *, chosen: bool = False) -> Row:
+    return Row(
+        _claim(choice.candidate),
+        choice.pool.name,
+        why,
+        chosen,
+        gpu_model=choice.pool.gpu_model,
+        fit=choice.fit,
+        takes=choice.takes,
+        hourly_usd=choice.hourly_usd,
+        free=free_units(choice.pool),
+        most=most_units(choice.pool),
+    )
 
 
 def _compared(judged: Sequence[Choice | Row], recorded: Placement | None) -> list[Row]:
@@ -227,18 +258,8 @@ def _compared(judged: Sequence[Choice | Row], recorded: Placement | None) -> lis
             why = "it is there" if chosen else f"the Model stays on pool {recorded.node_pool}"
         else:
             chosen = each is best
-            why = "fewest GPUs, then the lowest price" if chosen else each.behind(best)
-        rows.append(
-            Row(
-                _claim(each.candidate),
-                each.pool.name,
-                each.pool.gpu_model,
-                each.fit,
-                each.hourly_usd,
-                chosen,
-                why,
-            )
-        )
+            why = "the lowest price, then the fewest GPUs" if chosen else each.behind(best)
+        rows.append(_row(each, why, chosen=chosen))
     return rows
 
 

@@ -19,8 +19,11 @@ from tools.manifests import Manifest, label, load
 from tools.placing import ClaimInvalidError, Decision, Row, decide, is_placed
 
 INVALID_EXIT, USAGE_EXIT, NOWHERE_EXIT = 1, 2, 3
-_HEAD = ("", "CLUSTER", "POOL", "GPUS", "NEEDS", "HAS", "USD/H", "WHY")
-_UNITS = "NEEDS and HAS: GiB on each GPU, for weights and cache. USD/H: listed price of the GPUs it takes."
+_HEAD = ("", "CLUSTER", "POOL", "REPLICA", "NEEDS", "HAS", "FREE", "USD/H", "WHY")
+_UNITS = (
+    "NEEDS and HAS: GiB on each GPU or slice, for weights and cache. FREE: GPUs or slices of the pool at its "
+    "largest that no Model takes. USD/H: listed price of what a replica takes."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,9 +93,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         "*" if row.chosen else "",
         row.cluster,
         row.pool or "-",
-        f"{fit.gpus} x {row.gpu_model}" if fit else row.gpu_model or "-",
+        row.takes or row.gpu_model or "-",
         f"{fit.needed_gib:.1f}" if fit else "-",
         f"{fit.usable_gib:.1f}" if fit else "-",
+        f"{row.free} of {row.most}" if row.pool else "-",
         "-" if row.hourly_usd is None else f"{row.hourly_usd:.2f}",
         row.why,
     )
@@ -115,9 +119,12 @@ def as_json(decision: Decision) -> dict[str, Any]:
                 "cluster": row.cluster,
                 "pool": row.pool or None,
                 "gpuModel": row.gpu_model or None,
+                "replica": row.takes or None,
                 "gpus": row.fit.gpus if row.fit else None,
                 "neededGiBPerGPU": round(row.fit.needed_gib, 2) if row.fit else None,
                 "usableGiBPerGPU": round(row.fit.usable_gib, 2) if row.fit else None,
+                "free": row.free if row.pool else None,
+                "most": row.most if row.pool else None,
                 "priceUsdPerHour": None if row.hourly_usd is None else round(row.hourly_usd, 4),
                 "chosen": row.chosen,
                 "why": row.why,

@@ -4,8 +4,8 @@ from .aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef
 from .cluster import ClusterSpec, ControlPlane, Existing
 from .cluster_status import Access, Autoscaler, ClusterStatus, Fabric, Network, PoolStatus, Slices
 from .inputs import Chart, GPUStackInput, NodePoolsInput, VLLMInput
-from .model import Architecture, ClusterChoice, ModelSpec, Precision
-from .model_status import Endpoint, ModelStatus, Placement, Sizing
+from .model import Architecture, ClusterChoice, GpuChoice, ModelSpec, Precision, Replicas, Requirement
+from .model_status import Endpoint, ModelStatus, Placement, RunnerUp, Sizing
 from .node_pool import (
     Capacity,
     FabricKind,
@@ -45,6 +45,7 @@ __all__ = [
     "FabricKind",
     "GPUStackInput",
     "Gpu",
+    "GpuChoice",
     "ModelSpec",
     "ModelStatus",
     "Network",
@@ -57,8 +58,11 @@ __all__ = [
     "PoolStatus",
     "Precision",
     "ProviderConfigRef",
+    "Replicas",
+    "Requirement",
     "Reservation",
     "ReservationKind",
+    "RunnerUp",
     "Schema",
     "Sharing",
     "SharingMode",

@@ -19,6 +19,7 @@ __all__ = [
     "ModelSpec",
     "Precision",
     "Replicas",
+    "Requirement",
     "Resources",
     "Source",
     "TokenSecretRef",
@@ -101,12 +102,40 @@ class ClusterChoice(Schema):
         return self
 
 
+class Requirement(StrEnum):
+    """What a pool, or its cluster, must have."""
+
+    WHOLE_GPU = "WholeGPU"
+    NO_SPOT = "NoSpot"
+    RDMA = "RDMA"
+    SHARED_STORAGE = "SharedStorage"
+
+
 class GpuChoice(Schema):
     """Overrides what sizing would choose."""
 
     model: str | None = Field(None, description="Only pools of this GPU model, such as L4.", max_length=40)
     count: int | None = Field(
-        None, description="GPUs for one replica, instead of the fewest that fit.", ge=1, le=16
+        None,
+        description="GPUs for one replica on each of its nodes, instead of the fewest that fit.",
+        ge=1,
+        le=16,
+    )
+    min_memory_gib: int | None = Field(
+        None,
+        alias="minMemoryGiB",
+        description="Only pools whose GPUs, or slices where they are shared, have this memory, in GiB as the "
+        "driver reports it (an H100 of 80 GB has 79). Default: what the model needs.",
+        ge=1,
+        le=1024,
+    )
+    requires: list[Requirement] = Field(
+        default_factory=list,
+        description="What the pool or its cluster must have. WholeGPU: GPUs that are not shared; NoSpot: "
+        "machines that are not taken back; RDMA: such a network between its nodes; SharedStorage: volumes "
+        "that several nodes read. Default: what the model needs.",
+        max_length=4,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
     )
 
 

@@ -8,7 +8,7 @@ from .cluster_status import Fabric
 from .node_pool import Taint
 from .schema import Schema
 
-__all__ = ["Endpoint", "ModelStatus", "Placement", "Sizing"]
+__all__ = ["Endpoint", "ModelStatus", "Placement", "RunnerUp", "Sizing"]
 
 
 class Endpoint(Schema):
@@ -19,6 +19,15 @@ class Endpoint(Schema):
     secret_name: str | None = Field(
         None, description="Secret beside the claim with both, as OPENAI_BASE_URL and OPENAI_MODEL."
     )
+
+
+class RunnerUp(Schema):
+    """A pool that would have done as well."""
+
+    claim: str = Field(description="The InferenceCluster, as namespace/name.")
+    node_pool: str = Field(description="The node pool.")
+    gpus: str = Field(description="What a replica would have taken, such as 2 L4.")
+    why: str = Field(description="Why it was not chosen.")
 
 
 class Placement(Schema):
@@ -41,6 +50,18 @@ class Placement(Schema):
     shared_storage: bool = Field(False, description="Whether the volume can be read on several nodes.")
     node_selector: dict[str, str] = Field(default_factory=dict, description="Labels of the pool's nodes.")
     taints: list[Taint] | None = Field(None, description="Taints of the pool's nodes beside nvidia.com/gpu.")
+    sharing: str | None = Field(
+        None, description="How a GPU is shared with other Models: TimeSlicing, MPS or MIG; none: whole GPUs."
+    )
+    gpu_memory_utilization: float = Field(
+        0.92, description="Share of the memory that the engine sees which it takes, from 0 to 1."
+    )
+    price_usd_per_hour: float | None = Field(
+        None, description="Listed price of the GPUs that one replica takes, in US dollars an hour."
+    )
+    runners_up: list[RunnerUp] | None = Field(
+        None, description="The next best pools when the Model was placed, at most five."
+    )
     weights: str = Field("", description="The weights being served, as part of their volume's name.")
     asked: str = Field("", description="What was asked when it was placed; a change places it again.")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import Any
 
-from functions.api import ClusterChoice, ModelSpec, Placement, Sizing, VLLMInput
+from functions.api import ClusterChoice, ClusterStatus, ModelSpec, Placement, RunnerUp, Sizing, VLLMInput
 from functions.base import Condition, Invalid, Request, Status, Whose
 from functions.catalog import ModelFacts, models, nearest
 
 from . import clusters, sizing
-from .placement import Candidate, Choice, choose, explain
+from .capacity import in_words, resource, unit_memory_mib, utilization
+from .explain import nowhere
+from .placement import Candidate, Choice, Choices, choose
 from .plan import asked, namespace_of, weights_id
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "placed_on",
     "placement_of",
     "sizing_of",
+    "storage_of",
     "trusted",
     "unknown_model",
     "waiting",
@@ -62,11 +66,11 @@ def place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condi
     usable = [c for c in admitted if not c.waiting_for]
     if not usable:
         return _no_cluster(spec.cluster, namespace, found, admitted)
-    choice, refusals = choose(spec, what, usable)
-    if choice is None:
-        return waiting(Whose.MODEL, "NothingFits", explain(what, refusals))
-    placement = placement_of(request, choice, spec)
-    return Placed(placement, placed_on(placement), sizing_of(what, choice))
+    choices = choose(spec, what, usable)
+    if choices.best is None:
+        return nowhere(spec, what, usable, choices.refusals)
+    placement = placement_of(request, choices.best, spec, runners_up(choices))
+    return Placed(placement, placed_on(placement), sizing_of(what, choices.best))
 
 
 def trusted(candidate: Candidate, spec: ModelSpec, given: VLLMInput, namespace: str) -> bool:
@@ -134,34 +138,65 @@ def _in_words(wanted: ClusterChoice) -> str:
     return "with labels " + ", ".join(f"{k}={v}" for k, v in sorted((wanted.match_labels or {}).items()))
 
 
-def placement_of(request: Request, choice: Choice, spec: ModelSpec) -> Placement:
+def placement_of(
+    request: Request, choice: Choice, spec: ModelSpec, others: list[RunnerUp] | None = None
+) -> Placement:
     """Return what to record of a choice."""
     cluster, pool = choice.candidate, choice.pool
     access = cluster.status.access
     assert access is not None, "a usable cluster has published its access"
+    hourly = choice.hourly_usd
     return Placement(
         cluster=cluster.name,
         claim=f"{cluster.claim.namespace}/{cluster.claim.name}",
         node_pool=pool.name,
         gpu_model=pool.gpu_model,
         gpus=choice.fit.gpus,
+        resource=resource(pool),
         namespace=namespace_of(request.claim),
         provider_config=access.kubernetes_provider_config,
         provider_config_namespace=access.namespace,
-        storage_class_name=cluster.status.storage_class_name,
-        shared_storage=cluster.status.shared_storage,
+        **storage_of(cluster.status, spec.replicas.min > 1),
         node_selector=pool.node_selector,
+        taints=pool.taints,
+        sharing=pool.sharing.mode if pool.sharing else None,
+        gpu_memory_utilization=utilization(pool.sharing),
+        price_usd_per_hour=None if hourly is None else round(hourly, 4),
+        runners_up=others,
         weights=weights_id(spec),
         asked=asked(spec),
     )
 
 
+def storage_of(status: ClusterStatus, by_several_nodes: bool) -> dict[str, Any]:
+    """Return what a volume is to be made with, as fields of a placement."""
+    if by_several_nodes and status.shared_storage_class_name:
+        return {"storage_class_name": status.shared_storage_class_name, "shared_storage": True}
+    return {"storage_class_name": status.storage_class_name, "shared_storage": status.shared_storage}
+
+
+def runners_up(choices: Choices) -> list[RunnerUp] | None:
+    """Return the next best pools and why they are behind; None without any."""
+    best = choices.best
+    if best is None or not choices.runners_up:
+        return None
+    return [
+        RunnerUp(
+            claim=f"{c.candidate.claim.namespace}/{c.candidate.claim.name}",
+            node_pool=c.pool.name,
+            gpus=c.takes,
+            why=c.behind(best),
+        )
+        for c in choices.runners_up
+    ]
+
+
 def sizing_of(what: sizing.Need, choice: Choice) -> Sizing:
     """Return the arithmetic of a choice, as numbers and in words."""
-    fit, pool = choice.fit, choice.pool
+    fit, memory_gib = choice.fit, unit_memory_mib(choice.pool) / 1024
     explanation = (
-        f"{pool.gpu_memory_mib / 1024:.1f} GiB x {sizing.UTILIZATION} - {sizing.OVERHEAD_GIB[fit.gpus > 1]} "
-        f"overhead = {fit.usable_gib:.1f} GiB usable on each of {fit.gpus} {pool.gpu_model}; needed: weights "
+        f"{memory_gib:.1f} GiB x {sizing.UTILIZATION} - {sizing.OVERHEAD_GIB[fit.gpus > 1]} "
+        f"overhead = {fit.usable_gib:.1f} GiB usable on each of {choice.takes}; needed: weights "
         f"{what.facts.weights_gib:.1f} x {sizing.WEIGHTS_FACTOR} / {fit.gpus} = {fit.weights_gib:.1f}, cache "
         f"of {what.concurrency} x {what.context} tokens = {fit.cache_gib:.1f}, together "
         f"{fit.needed_gib:.1f} GiB"
@@ -185,6 +220,6 @@ def waiting(whose: Whose, reason: str, message: str) -> Condition:
 
 def placed_on(placement: Placement) -> Condition:
     """The condition of a Model in its place."""
-    gpus = f"{placement.gpus} {placement.gpu_model}"
+    gpus = in_words(placement.gpus, placement.gpu_model, shared=placement.sharing is not None)
     message = f"on {placement.claim}, node pool {placement.node_pool}, {gpus} a replica"
     return Condition("Placed", Status.TRUE, "Placed", message, Whose.MODEL)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TypeAlias
+from heapq import nsmallest
+from typing import NamedTuple, TypeAlias
 
-from functions.api import ClusterStatus, ModelSpec, PoolStatus
+from functions.api import Capacity, ClusterStatus, ModelSpec, PoolStatus, Requirement
 from functions.base import Claim
 from functions.catalog import gpus
 
-from .sizing import LEAST_CONTEXT, Fit, Need, fit, fits_precision, gpu_counts, longest_context, most_requests
+from .capacity import free_units, hourly_usd, in_words, most_units, unit_memory_mib, units_per_node
+from .sizing import Fit, Need, fit, fits_precision, gpu_counts
 
-__all__ = ["Candidate", "Choice", "Refusal", "choose", "explain", "judge"]
+__all__ = ["Candidate", "Choice", "Choices", "Refusal", "choose", "judge", "most_replicas"]
 
-_Known: TypeAlias = dict[tuple[str, int, int], tuple[Fit | None, str]]
-"""Fits by GPU model, GPUs and memory of one GPU: among many pools there are few kinds of nodes."""
+_RUNNERS_UP = 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Candidate:
         patterns = (self.claim.namespace,) if allowed is None else allowed
         return any(fnmatchcase(namespace, pattern) for pattern in patterns)
 
+    @property
+    def shares_storage(self) -> bool:
+        """Whether it has volumes that several nodes read."""
+        return self.status.shared_storage or self.status.shared_storage_class_name is not None
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -49,26 +55,32 @@ class Choice:
 
     @property
     def hourly_usd(self) -> float | None:
-        """Listed price of the GPUs that it takes, in US dollars an hour; a part of the node's."""
-        price = self.pool.price_usd_per_hour
-        return None if price is None else price * self.fit.gpus / self.pool.gpus_per_node
+        """Listed price of what a replica takes, in US dollars an hour; a part of the node's."""
+        return hourly_usd(self.pool, self.fit.gpus)
 
     @property
-    def order(self) -> tuple[int, float, int, str, str]:
-        """Fewest GPUs first, then the cheapest, then the smallest GPU, then by name."""
+    def order(self) -> tuple[bool, float, int, int, str, str]:
+        """The lowest price first, no listed price last; then fewer GPUs, the smaller GPU, the name."""
         hourly = self.hourly_usd
-        dear = float("inf") if hourly is None else hourly
-        return (self.fit.gpus, dear, self.pool.gpu_memory_mib, self.candidate.name, self.pool.name)
+        names = (self.candidate.name, self.pool.name)
+        return (hourly is None, hourly or 0, self.fit.gpus, unit_memory_mib(self.pool), *names)
+
+    @property
+    def takes(self) -> str:
+        """What a replica takes, in words."""
+        return in_words(self.fit.gpus, self.pool.gpu_model, shared=self.pool.sharing is not None)
 
     def behind(self, best: Choice) -> str:
         """Say why another choice goes first."""
+        mine, cheapest = self.hourly_usd, best.hourly_usd
+        if mine != cheapest and cheapest is not None:
+            dear = "has no listed price" if mine is None else f"costs {mine:.2f} USD/h"
+            return f"fits, and {dear} against {cheapest:.2f}"
+        fits = "fits" if mine is None else "fits at the same price"
         if self.fit.gpus > best.fit.gpus:
-            return f"fits on {self.fit.gpus} GPUs, and {best.fit.gpus} will do"
-        if self.order[1] > best.order[1]:
-            dear = "has no listed price" if self.hourly_usd is None else f"costs {self.hourly_usd:.2f} USD/h"
-            return f"fits, and {dear} against {best.order[1]:.2f}"
-        if self.pool.gpu_memory_mib > best.pool.gpu_memory_mib:
-            return "fits at the same price, on a larger GPU"
+            return f"{fits}, on {self.fit.gpus} GPUs instead of {best.fit.gpus}"
+        if unit_memory_mib(self.pool) > unit_memory_mib(best.pool):
+            return f"{fits}, on a larger GPU"
         return "fits as well, and comes later by name"
 
 
@@ -82,12 +94,44 @@ class Refusal:
     closest: Fit | None = None
     """The largest number of GPUs tried, where only memory is short."""
     memory_mib: int = 0
+    """Of one GPU or slice."""
+    full: bool = False
+    """Whether other Models take what it would need."""
 
 
-def choose(
-    spec: ModelSpec, what: Need, candidates: Iterable[Candidate]
-) -> tuple[Choice | None, list[Refusal]]:
-    """Return the best pool of these clusters, and a refusal for each that cannot."""
+@dataclass(frozen=True)
+class Choices:
+    """What became of every pool."""
+
+    best: Choice | None
+    runners_up: Sequence[Choice] = ()
+    """The next best, in order, at most five."""
+    refusals: Sequence[Refusal] = ()
+
+
+class _Node(NamedTuple):
+    """A kind of node; among many pools there are few."""
+
+    gpu_model: str
+    units: int
+    memory_mib: int
+    shared: bool
+
+
+class _Attempt(NamedTuple):
+    """What came of a model on a kind of node."""
+
+    fit: Fit | None
+    """The fewest GPUs that hold it; else the most that were tried, if any."""
+    why: str
+    """Why it does not fit; empty when it does."""
+
+
+_Known: TypeAlias = dict[_Node, _Attempt]
+
+
+def choose(spec: ModelSpec, what: Need, candidates: Iterable[Candidate]) -> Choices:
+    """Return the best pool of these clusters, the next ones, and a refusal for each that cannot."""
     choices: list[Choice] = []
     refusals: list[Refusal] = []
     known: _Known = {}
@@ -98,7 +142,8 @@ def choose(
                 choices.append(judged)
             else:
                 refusals.append(judged)
-    return min(choices, key=lambda choice: choice.order, default=None), refusals
+    first = nsmallest(_RUNNERS_UP + 1, choices, key=lambda choice: choice.order)
+    return Choices(first[0] if first else None, first[1:], refusals)
 
 
 def judge(
@@ -108,83 +153,106 @@ def judge(
 
     `known` keeps what was worked out of other pools for the same spec and need.
     """
+    memory_mib = unit_memory_mib(pool)
 
-    def refuse(why: str, closest: Fit | None = None) -> Refusal:
-        return Refusal(candidate.claim.name, pool.name, why, closest, pool.gpu_memory_mib)
+    def refuse(why: str, closest: Fit | None = None, *, full: bool = False) -> Refusal:
+        return Refusal(candidate.claim.name, pool.name, why, closest, memory_mib, full)
 
-    nodes = (pool.gpu_model, pool.gpus_per_node, pool.gpu_memory_mib)
-    if known is None:
-        known = {}
-    if nodes not in known:
-        known[nodes] = _on_nodes(spec, what, *nodes)
-    found, why = known[nodes]
-    if found is None:
-        return refuse(why)
-    replicas = spec.replicas.min
-    if replicas > 1 and not candidate.status.shared_storage:
-        return refuse(f"{replicas} replicas read one volume, and its cluster has no shared storage")
-    if why:
-        return refuse(why, found)
-    if replicas > pool.nodes.max * (pool.gpus_per_node // found.gpus):
-        return refuse(f"{replicas} replicas of {found.gpus} GPUs exceed its {pool.nodes.max} nodes")
-    return Choice(candidate, pool, found)
+    node = _Node(pool.gpu_model, units_per_node(pool), memory_mib, pool.sharing is not None)
+    attempt = _attempt(spec, what, node, {} if known is None else known)
+    if attempt.fit is None:
+        return refuse(attempt.why)
+    lacking = _lacking(spec, candidate, pool)
+    if lacking:
+        return refuse(lacking)
+    if attempt.why:
+        return refuse(attempt.why, attempt.fit)
+    crowded, full = _crowded(spec, pool, attempt.fit.gpus)
+    if crowded:
+        return refuse(crowded, full=full)
+    return Choice(candidate, pool, attempt.fit)
 
 
-def _on_nodes(
-    spec: ModelSpec, what: Need, model: str, gpus_per_node: int, memory_mib: int
-) -> tuple[Fit | None, str]:
-    """Fit the model on the fewest GPUs of a kind of node; else say why not, with the most GPUs if tried."""
-    gpu = gpus().get(model)
+def _attempt(spec: ModelSpec, what: Need, node: _Node, known: _Known) -> _Attempt:
+    if node not in known:
+        known[node] = _on_nodes(spec, what, node)
+    return known[node]
+
+
+def _on_nodes(spec: ModelSpec, what: Need, node: _Node) -> _Attempt:
+    """Fit the model on the fewest GPUs of a kind of node."""
+    gpu = gpus().get(node.gpu_model)
     if gpu is None:
-        return None, f"its GPU {model} is not in this version's catalog"
-    if spec.gpu.model is not None and spec.gpu.model != model:
-        return None, f"it has {model}, and spec.gpu.model asks for {spec.gpu.model}"
+        return _Attempt(None, f"its GPU {node.gpu_model} is not in this version's catalog")
+    asked = spec.gpu
+    if asked.model is not None and asked.model != node.gpu_model:
+        return _Attempt(None, f"it has {node.gpu_model}, and spec.gpu.model asks for {asked.model}")
+    if asked.min_memory_gib is not None and node.memory_mib < asked.min_memory_gib * 1024:
+        has = f"{node.memory_mib / 1024:.1f} GiB a {'slice' if node.shared else 'GPU'}"
+        return _Attempt(None, f"it has {has}, and spec.gpu.minMemoryGiB asks for {asked.min_memory_gib}")
     unfit = fits_precision(what.facts, gpu)
     if unfit:
-        return None, unfit
-    counts = gpu_counts(what.facts, gpus_per_node)
-    if spec.gpu.count is not None:
-        if spec.gpu.count > gpus_per_node:
-            return None, f"its nodes have {gpus_per_node} GPUs, and spec.gpu.count asks for {spec.gpu.count}"
-        counts = [spec.gpu.count]
-    tried = [fit(what, memory_mib, n) for n in counts]
+        return _Attempt(None, unfit)
+    # Slices of one node may be parts of one GPU, and those of MIG cannot talk to one another.
+    most = 1 if node.shared and node.units else node.units
+    if asked.count is not None and asked.count > most:
+        has = "a Model takes one slice of its GPUs" if node.shared else f"its nodes have {most} GPUs"
+        return _Attempt(None, f"{has}, and spec.gpu.count asks for {asked.count}")
+    counts = gpu_counts(what.facts, most) if asked.count is None else [asked.count]
+    tried = [fit(what, node.memory_mib, n) for n in counts]
+    if not tried:
+        return _Attempt(None, "its nodes have no GPUs")
     found = next((attempt for attempt in tried if attempt.fits), None)
-    return (found, "") if found else (tried[-1], _arithmetic(tried[-1]))
+    return _Attempt(found, "") if found else _Attempt(tried[-1], _arithmetic(tried[-1], node))
 
 
-def _arithmetic(attempt: Fit) -> str:
+def _arithmetic(attempt: Fit, node: _Node) -> str:
+    unit = "slice" if node.shared else "GPU"
     return (
-        f"on {attempt.gpus} GPU{'s' if attempt.gpus > 1 else ''} each needs {attempt.needed_gib:.1f} GiB "
+        f"on {attempt.gpus} {unit}{'s' if attempt.gpus > 1 else ''} each needs {attempt.needed_gib:.1f} GiB "
         f"(weights {attempt.weights_gib:.1f} + cache {attempt.cache_gib:.1f}) and has "
         f"{attempt.usable_gib:.1f} GiB usable"
     )
 
 
-def explain(what: Need, refusals: list[Refusal]) -> str:
-    """Say what excluded every pool, and the nearest change that would fit."""
-    lines = [f"{r.cluster}/{r.pool}: {r.why}" for r in refusals]
-    return "; ".join(lines) + ". " + _nearest(what, refusals)
+def _lacking(spec: ModelSpec, candidate: Candidate, pool: PoolStatus) -> str:
+    """Say what a pool does not have that the spec asks for; empty when it has everything."""
+    replicas = spec.replicas.min
+    if replicas > 1 and not candidate.shares_storage:
+        return f"{replicas} replicas read one volume, and its cluster has no shared storage"
+    for requirement in spec.gpu.requires:
+        met, otherwise = _REQUIREMENTS[requirement]
+        if not met(candidate, pool):
+            return f"{otherwise}, and spec.gpu.requires asks for {requirement.value}"
+    return ""
 
 
-def _nearest(what: Need, refusals: list[Refusal]) -> str:
-    """Offer the longest context that fits somewhere, or as many requests of the one asked for."""
-    short = [(r, r.closest) for r in refusals if r.closest is not None]
-    if not short:
-        return "Ask the platform team for a node pool that this model can use"
-    roomy = [(r, tried) for r, tried in short if tried.weights_gib < tried.usable_gib]
-    if not roomy:
-        return (
-            f"The weights of {what.facts.weights_gib:.1f} GiB do not fit any node: "
-            "ask the platform team for a larger pool, or take a quantised or smaller model"
-        )
-    kinds = {(r.memory_mib, tried.gpus) for r, tried in roomy}
-    contexts = {(memory, count): longest_context(what, memory, count) for memory, count in kinds}
-    refusal, tried = max(roomy, key=lambda pair: contexts[pair[0].memory_mib, pair[1].gpus])
-    context = contexts[refusal.memory_mib, tried.gpus]
-    requests = most_requests(what, refusal.memory_mib, tried.gpus)
-    offers = [f"contextLength: {context}"] if context >= LEAST_CONTEXT else []
-    offers += [f"concurrency: {requests} at {what.context} tokens"] if requests else []
-    if not offers:
-        alone = longest_context(Need(what.facts, what.context, 1), refusal.memory_mib, tried.gpus)
-        offers = [f"contextLength: {alone} with concurrency: 1"]
-    return f"Nearest fit, on {refusal.cluster}/{refusal.pool}: {', or '.join(offers)}"
+_REQUIREMENTS: Mapping[Requirement, tuple[Callable[[Candidate, PoolStatus], bool], str]] = {
+    Requirement.WHOLE_GPU: (lambda _, pool: pool.sharing is None, "its GPUs are shared"),
+    Requirement.NO_SPOT: (
+        lambda _, pool: pool.capacity is not Capacity.SPOT,
+        "its machines may be taken back (Spot)",
+    ),
+    Requirement.RDMA: (lambda _, pool: pool.fabric is not None, "its nodes have no RDMA"),
+    Requirement.SHARED_STORAGE: (lambda c, _: c.shares_storage, "its cluster has no shared storage"),
+}
+
+
+def most_replicas(choice: Choice) -> int:
+    """Return how many replicas the pool has room for; one where only one node may read the weights."""
+    if not choice.candidate.shares_storage:
+        return 1
+    pool, each = choice.pool, choice.fit.gpus
+    return min(pool.nodes.max * (units_per_node(pool) // each), free_units(pool) // each)
+
+
+def _crowded(spec: ModelSpec, pool: PoolStatus, gpus_each: int) -> tuple[str, bool]:
+    """Say that the pool is too small, or that it is full (and the second is True)."""
+    # One even where none is to run: it is placed so that it can.
+    replicas = max(1, spec.replicas.min)
+    unit = "slices" if pool.sharing else "GPUs"
+    if replicas > pool.nodes.max * (units_per_node(pool) // gpus_each):
+        return f"{replicas} replicas of {gpus_each} {unit} exceed its {pool.nodes.max} nodes", False
+    if replicas * gpus_each > free_units(pool):
+        return f"{pool.gpus_in_use} of {most_units(pool)} {unit} in use", True
+    return "", False

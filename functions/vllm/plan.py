@@ -47,7 +47,8 @@ class Plan:
 
         Sorted: the order of a map in a request is not the same in every run.
         """
-        return {PLACEMENT_ANNOTATION: json.dumps(self.placement.plain(), sort_keys=True)}
+        placement = self.placement.model_copy(update={"runners_up": None})
+        return {PLACEMENT_ANNOTATION: json.dumps(placement.plain(), sort_keys=True)}
 
     @property
     def startup_seconds(self) -> int:
@@ -103,6 +104,9 @@ def weights_id(spec: ModelSpec) -> str:
 
 
 def asked(spec: ModelSpec) -> str:
-    """Identify what a placement depends on, so that it is only made again when that changes."""
+    """Identify what a placement depends on, so that it is only made again when that changes.
+
+    Without defaults: a field that a newer version adds places nothing again.
+    """
     sized = {"model", "context_length", "concurrency", "gpu", "architecture"}
-    return digest(spec.model_dump_json(include=sized))
+    return digest(spec.model_dump_json(include=sized, exclude_defaults=True))

@@ -9,8 +9,10 @@ from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput
 from functions.base import Condition, Request, Unanswered, Whose
 
 from . import clusters, sizing
-from .place import Placed, facts_of, placed_on, placement_of, sizing_of, unknown_model, waiting
-from .placement import Candidate, Choice, explain, judge
+from .capacity import units_per_node
+from .explain import explain
+from .place import Placed, facts_of, placed_on, placement_of, sizing_of, storage_of, unknown_model, waiting
+from .placement import Candidate, Choice, judge
 from .plan import PLACEMENT_ANNOTATION, asked, weights_id
 
 __all__ = ["record_is_lost", "recorded_placement", "stay"]
@@ -64,14 +66,14 @@ def stay(request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placemen
     elsewhere = _elsewhere(spec, recorded)
     if elsewhere is not None:
         return elsewhere
-    shared = recorded.shared_storage if same_weights else cluster.status.shared_storage
+    shared = recorded.shared_storage if same_weights else cluster.shares_storage
     if spec.replicas.min > 1 and not shared:
         return _refuse(
             "VolumeNotShared",
             f"{spec.replicas.min} replicas need a volume that several nodes can read, and this Model's is "
             "for one: keep spec.replicas.min at 1, or delete this Model and claim it again",
         )
-    most = pool.nodes.max * (pool.gpus_per_node // recorded.gpus)
+    most = pool.nodes.max * (units_per_node(pool) // recorded.gpus)
     if spec.replicas.min > most:
         return _refuse(
             "PoolTooSmall",
@@ -158,16 +160,17 @@ def storage(placement: Placement) -> dict[str, object]:
 
 def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Candidate, pool: PoolStatus) -> Placement:
     """Follow the cluster's own words on how it is reached, and the spec's on which weights."""
-    access, status, weights = cluster.status.access, cluster.status, weights_id(spec)
+    access, weights = cluster.status.access, weights_id(spec)
     assert access is not None, "a cluster without it is missing"
     update: dict[str, object] = {
         "provider_config": access.kubernetes_provider_config,
         "provider_config_namespace": access.namespace,
         "node_selector": pool.node_selector,
+        "taints": pool.taints,
         "weights": weights,
     }
     if recorded.weights != weights:
-        update |= {"storage_class_name": status.storage_class_name, "shared_storage": status.shared_storage}
+        update |= storage_of(cluster.status, spec.replicas.min > 1)
     return recorded.model_copy(update=update)
 
 

@@ -142,7 +142,7 @@ def _pod(plan: Plan, beside_serving: bool) -> dict[str, Any]:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "nodeSelector": dict(plan.placement.node_selector),
-        "tolerations": tolerations(),
+        "tolerations": tolerations(plan),
         "securityContext": pod_security(),
         "containers": [_container(plan, 0 if beside_serving else plan.placement.gpus)],
         "volumes": [
@@ -171,7 +171,7 @@ def _container(plan: Plan, gpus: int) -> dict[str, Any]:
         command += ["--include", pattern]
     for pattern in _UNWANTED:
         command += ["--exclude", pattern]
-    held = {"nvidia.com/gpu": str(gpus)} if gpus else {}
+    held = {plan.placement.resource: str(gpus)} if gpus else {}
     env: list[dict[str, Any]] = [
         {"name": "USER", "value": "vllm"},
         {"name": "HOME", "value": "/tmp"},
@@ -199,9 +199,14 @@ def _container(plan: Plan, gpus: int) -> dict[str, Any]:
     }
 
 
-def tolerations() -> list[dict[str, Any]]:
-    """Tolerate the taint of GPU pools."""
-    return [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+def tolerations(plan: Plan) -> list[dict[str, Any]]:
+    """Tolerate the taint of GPU pools, and those of the Model's own."""
+    of_all = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    own = [
+        {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+        for taint in plan.placement.taints or []
+    ]
+    return [of_all, *own]
 
 
 def pod_security() -> dict[str, Any]:

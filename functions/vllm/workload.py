@@ -9,7 +9,6 @@ from functions.base import Resource
 from .namespace import PORT, SERVING
 from .plan import Plan
 from .remote import LABEL, labels, remote
-from .sizing import UTILIZATION
 from .weights import MOUNT, pod_security, tolerations, user, volume_name
 
 __all__ = ["deployment"]
@@ -65,7 +64,7 @@ def _pod(plan: Plan) -> dict[str, Any]:
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": _PRE_STOP_SECONDS + _DRAIN_SECONDS + _MARGIN_SECONDS,
         "nodeSelector": dict(plan.placement.node_selector),
-        "tolerations": tolerations(),
+        "tolerations": tolerations(plan),
         "securityContext": pod_security(),
         "containers": [_container(plan)],
         "volumes": [
@@ -109,7 +108,7 @@ def _args(plan: Plan) -> list[str]:
         f"--port={PORT}",
         f"--tensor-parallel-size={plan.placement.gpus}",
         f"--max-model-len={plan.context}",
-        f"--gpu-memory-utilization={UTILIZATION}",
+        f"--gpu-memory-utilization={plan.placement.gpu_memory_utilization}",
         "--disable-access-log-for-endpoints=/health,/metrics,/ping",
         f"--shutdown-timeout={_DRAIN_SECONDS}",
     ]
@@ -156,8 +155,8 @@ def _resources(plan: Plan) -> dict[str, Any]:
         "requests": {
             "cpu": asked.cpu or str(_CPU_PER_GPU * gpus),
             "memory": memory,
-            "nvidia.com/gpu": str(gpus),
+            plan.placement.resource: str(gpus),
         },
         # No CPU limit: it would throttle the scheduler loop of an idle node.
-        "limits": {"memory": memory, "nvidia.com/gpu": str(gpus)},
+        "limits": {"memory": memory, plan.placement.resource: str(gpus)},
     }

@@ -64,16 +64,28 @@ def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert code == 0
     assert capsys.readouterr().out.splitlines() == [
-        "   CLUSTER          POOL  GPUS           NEEDS  HAS   USD/H  WHY",
-        "   platform/closed  l4    1 x L4         17.8   18.1  0.80   its spec.allowedNamespaces does not admit team-a",
-        "   platform/eu      h100  1 x H100-80GB  17.8   70.8  6.88   fits, and costs 6.88 USD/h against 0.80",
-        "   platform/eu      t4    T4             -      -     -      T4 has compute capability 7.5; bf16 weights need 8.0",
-        "   platform/eu      l4x4  1 x L4         17.8   18.1  1.15   fits, and costs 1.15 USD/h against 0.80",
-        "*  platform/eu      l4    1 x L4         17.8   18.1  0.80   fewest GPUs, then the lowest price",
-        "   platform/us      l4    1 x L4         17.8   18.1  0.80   fits as well, and comes later by name",
-        "NEEDS and HAS: GiB on each GPU, for weights and cache. USD/H: listed price of the GPUs it takes.",
+        "   CLUSTER          POOL  REPLICA      NEEDS  HAS   FREE      USD/H  WHY",
+        "   platform/closed  l4    1 L4         17.8   18.1  4 of 4    0.80   its spec.allowedNamespaces does not admit team-a",
+        "   platform/eu      h100  1 H100-80GB  17.8   70.8  16 of 16  6.88   fits, and costs 6.88 USD/h against 0.80",
+        "   platform/eu      t4    T4           -      -     4 of 4    -      T4 has compute capability 7.5; bf16 weights need 8.0",
+        "   platform/eu      l4x4  1 L4         17.8   18.1  16 of 16  1.15   fits, and costs 1.15 USD/h against 0.80",
+        "*  platform/eu      l4    1 L4         17.8   18.1  4 of 4    0.80   the lowest price, then the fewest GPUs",
+        "   platform/us      l4    1 L4         17.8   18.1  4 of 4    0.80   fits as well, and comes later by name",
+        "NEEDS and HAS: GiB on each GPU or slice, for weights and cache. FREE: GPUs or slices of the pool at its largest that no Model takes. USD/H: listed price of what a replica takes.",
         "Sizing: 22.4 GiB x 0.92 - 2.5 overhead = 18.1 GiB usable on each of 1 L4; needed: weights 15.3 x 1.02 / 1 = 15.6, cache of 1 x 16384 tokens = 2.2, together 17.8 GiB",
         "Placed=True Placed: on platform/eu, node pool l4, 1 L4 a replica",
+    ]
+
+
+def test_slices_and_what_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Llama 1B: 2.35 + 0.5 = 2.8 GiB; half an L4 has 11444 MiB, so 7.8 usable."""
+    slices = {"mode": "TimeSlicing", "resource": "nvidia.com/gpu", "perGPU": 2, "memoryMiB": 11444}
+    half = {**L4, "name": "half", "sharing": slices, "gpusInUse": 5}
+    small = model({"model": "meta-llama/Llama-3.2-1B-Instruct"})
+    assert run(tmp_path, small, cluster("eu", half, {**L4, "gpusInUse": 4}, allowed=["*"])) == 0
+    assert capsys.readouterr().out.splitlines()[1:3] == [
+        "*  platform/eu  half  1 slice of L4  2.8    7.8  3 of 8  0.40   the lowest price, then the fewest GPUs",
+        "   platform/eu  l4    L4             -      -    0 of 4  -      4 of 4 GPUs in use",
     ]
 
 
@@ -92,8 +104,8 @@ def test_claims_are_planned_from_their_spec(tmp_path: Path, capsys: pytest.Captu
     assert code == 0
     found = json.loads(capsys.readouterr().out)
     assert [(p["pool"], p["gpus"], p["chosen"], p["why"]) for p in found["pools"]] == [
-        ("a", 1, True, "fewest GPUs, then the lowest price"),
-        ("b", 2, False, "fits on 2 GPUs, and 1 will do"),
+        ("a", 1, True, "the lowest price, then the fewest GPUs"),
+        ("b", 2, False, "fits, on 2 GPUs instead of 1"),
     ]
     # The driver's 46068 MiB and 23034 MiB: x 0.92 / 1024 - 2.5, or 3.0 on two GPUs.
     assert [p["usableGiBPerGPU"] for p in found["pools"]] == [38.89, 17.69]
@@ -131,7 +143,7 @@ def test_a_cluster_by_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[s
     spec = {"model": "Qwen/Qwen3-8B", "cluster": {"matchLabels": {"tier": "gold"}}}
     assert run(tmp_path, model(spec), other, gold) == 0
     out = capsys.readouterr().out
-    assert "platform/us  l4    1 x L4  17.8   18.1  0.80   spec.cluster asks for another" in out
+    assert "platform/us  l4    1 L4     17.8   18.1  4 of 4  0.80   spec.cluster asks for another" in out
     assert out.endswith("on platform/eu, node pool l4, 1 L4 a replica\n")
 
 

@@ -1,6 +1,9 @@
 """Models on pools, with the placement worked out by hand from the formulas of `docs/sizing.md`.
 
-All in GiB on one GPU. usable = memory x 0.92 - 2.5, or - 3.0 from two GPUs on:
+All in GiB on one GPU or slice. usable = memory x 0.92 - 2.5, or - 3.0 from two GPUs on:
+
+Of pools that fit, the lowest hourly price of what a replica takes wins; pools without a price come last,
+and among them fewer GPUs, then the smaller GPU.
 
     T4 11.30 / 10.80   L4, A10G 18.063 / 17.563   L40S 38.627 / 38.127   A100-80GB 71.10 / 70.60
     H100 70.776 / 70.276   H200 126.669 / 126.169   B200 162.237 / 161.737
@@ -21,15 +24,16 @@ from tests.vllm.world import cluster, request
 
 
 def pool(
-    name: str, gpu: str, count: int, memory_mib: int, usd: float | None, most: int = 2
+    name: str, gpu: str, count: int, memory_mib: int, usd: float | None, most: int = 2, **more: Any
 ) -> dict[str, Any]:
-    made = {
+    made: dict[str, Any] = {
         "name": name,
         "gpuModel": gpu,
         "gpusPerNode": count,
         "gpuMemoryMiB": memory_mib,
         "nodes": {"min": 0, "max": most},
         "nodeSelector": {"freehold.dev/node-pool": name},
+        **more,
     }
     return made if usd is None else {**made, "priceUsdPerHour": usd}
 
@@ -50,6 +54,26 @@ BARE = pool("bare", "L4", 1, 22888, None)
 # Priced as others are, to see what decides then.
 TWIN = pool("l4-twin", "L4", 1, 22888, 0.8048)
 LARGE = pool("a-large", "L40S", 1, 45776, 0.8048)
+SPOT = pool("spot", "L4", 1, 22888, 0.8048, capacity="Spot")
+BARE_H100 = pool("bare-h100", "H100-80GB", 8, 81559, None)
+BARE_L4X4 = pool("bare-l4x4", "L4", 4, 22888, None)
+
+
+def sliced(name: str, mode: str, per_gpu: int, memory_mib: int, base: dict[str, Any]) -> dict[str, Any]:
+    resource = "nvidia.com/mig-1g.10gb" if mode == "MIG" else "nvidia.com/gpu"
+    slices = {"mode": mode, "resource": resource, "perGPU": per_gpu, "memoryMiB": memory_mib}
+    return {**base, "name": name, "sharing": slices}
+
+
+# A part of 22888 MiB each: 11444 -> 11.176 x 0.92 - 2.5 = 7.782; 5722 -> 5.588 x 0.92 - 2.5 = 2.641.
+HALF = sliced("l4-half", "TimeSlicing", 2, 11444, L4)
+QUARTER = sliced("l4-quarter", "MPS", 4, 5722, L4)
+# 9984 MiB -> 9.75 x 0.92 - 2.5 = 6.47; 55.04 / (8 x 7) = 0.983 USD/h.
+MIG = sliced("h100-1g", "MIG", 7, 9984, H100)
+
+
+def used(base: dict[str, Any], units: int) -> dict[str, Any]:
+    return {**base, "gpusInUse": units}
 
 
 class Case(NamedTuple):
@@ -77,6 +101,7 @@ def edge(**more: Any) -> dict[str, Any]:
 
 
 Q8, Q32, R1 = "Qwen/Qwen3-8B", "Qwen/Qwen3-32B", "deepseek-ai/DeepSeek-R1"
+SMALL = "meta-llama/Llama-3.2-1B-Instruct"
 FP8, AWQ = "Qwen/Qwen3-8B-FP8", "Qwen/Qwen3-8B-AWQ"
 OSS20, OSS120 = "openai/gpt-oss-20b", "openai/gpt-oss-120b"
 MOE, BIG = "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8"
@@ -103,8 +128,8 @@ CASES = [
         *("one: 18.096 > 18.063; two: 7.783 + 1.266 <= 17.563", 9.05),
     ),
     Case(
-        *("fewest GPUs first", m(Q8, contextLength=18432), [L4X4, H100], "h100 x 1"),
-        *("one H100 for 6.88 an hour before two L4 for 2.30: 15.565 + 2.531", 18.10),
+        *("two cheap before one dear", m(Q8, contextLength=18432), [L4X4, H100], "l4x4 x 2"),
+        *("two L4 for 2.30 an hour before one H100 for 6.88: 7.783 + 1.266", 9.05),
     ),
     Case(
         *("four of a node", m(Q32), [L4X4], "l4x4 x 4"),
@@ -139,8 +164,8 @@ CASES = [
     Case(
         *("1 GiB more than usable", edge(contextLength=106004, gpu={"count": 1}), [A100]),
         "[model] eu/a100: on 1 GPU each needs 72.1 GiB (weights 59.2 + cache 12.9) and has 71.1 GiB usable. "
-        "Nearest fit, on eu/a100: contextLength: 97792",
-        "59.16 + 12.94; 97812 tokens fit, by 256: 97792",
+        "Nearest fit, on eu/a100: 2 A100-80GB, without spec.gpu",
+        "59.16 + 12.94; two: 29.58 + 6.47",
     ),
     # What a GPU can run.
     Case(
@@ -281,25 +306,99 @@ CASES = [
     Case("same price: the smaller GPU", m(FP8), [LARGE, L4], "l4 x 1", "22888 MiB before 45776"),
     Case("same in all: by name", m(Q8), [TWIN, L4], "l4 x 1", "l4 before l4-twin"),
     Case("no price comes last", m(Q8), [BARE, A10], "a10 x 1", "1.006 before not known"),
+    Case("any price before none", m(Q32), [BARE_H100, L4X4], "l4x4 x 4", "4.60 before not known", 16.56),
+    Case("no price: fewer GPUs", m(Q32), [BARE_L4X4, BARE_H100], "bare-h100 x 1", "1 before 4: 62.240 + 4"),
+    Case("no price: the smaller GPU", m(Q8), [BARE_H100, BARE], "bare x 1", "22888 MiB before 81559"),
+    # Slices: a Model takes one.
+    Case(
+        *("half a GPU", m(SMALL), [L4, HALF], "l4-half x 1"),
+        *("2.30 x 1.02 + 16 x 2 x 8 x 64 x 2 x 16384 = 0.5; 0.40 before 0.80", 2.85),
+    ),
+    Case("a quarter is too small", m(SMALL), [L4, QUARTER], "l4 x 1", "2.846 > 2.641", 2.85),
+    Case(
+        *("a quarter is enough", m(SMALL, contextLength=8192), [HALF, QUARTER], "l4-quarter x 1"),
+        *("2.346 + 0.25 <= 2.641; 0.20 before 0.40", 2.60),
+    ),
+    Case("a MIG slice", m(SMALL), [H100, MIG], "h100-1g x 1", "0.98 before 6.88: 2.846 <= 6.47", 2.85),
+    Case(
+        *("larger than a slice", m(Q8), [HALF]),
+        "[model] eu/l4-half: on 1 slice each needs 17.8 GiB (weights 15.6 + cache 2.2) and has 7.8 GiB usable. "
+        f"The weights of 15.3 GiB {QUANTISE}",
+        "15.565 alone > 7.782, and slices are not added up",
+    ),
+    Case(
+        *("several slices", m(SMALL, gpu={"count": 2}), [HALF]),
+        "[model] eu/l4-half: a Model takes one slice of its GPUs, and spec.gpu.count asks for 2. Nearest fit, on "
+        "eu/l4-half: 1 slice of L4, without spec.gpu",
+        "two slices may be parts of one GPU",
+    ),
+    Case(
+        *("slices are counted", m(SMALL, replicas={"min": 4}), [HALF], "l4-half x 1"),
+        *("4 <= 2 nodes x 1 x 2", 2.85, True),
+    ),
+    # What other Models take.
+    Case("a full pool is passed over", m(Q8), [used(L4, 2), A10], "a10 x 1", "2 nodes x 1 are taken", 17.82),
+    Case("the last one", m(Q8), [used(L4, 1), A10], "l4 x 1", "1 of 2 is left", 17.82),
+    Case(
+        *("all are full", m(Q8), [used(L4, 2), used(A10, 3)]),
+        "[platform] eu/l4: 2 of 2 GPUs in use; eu/a10: 3 of 2 GPUs in use. Waits until enough are free: delete a "
+        "Model that nobody needs, or ask the platform team for more nodes, such as in eu/l4",
+        "neither has one left",
+    ),
+    Case(
+        *("too few are left", m(Q32), [used(L4X4, 5), H100], "h100 x 1"),
+        *("8 - 5 = 3 < 4: 6.88 instead of 4.60: 62.240 + 4", 66.24),
+    ),
+    Case(
+        *("too few for the replicas", m(Q8, replicas={"min": 2}), [used(L4, 1), A10], "a10 x 1"),
+        *("2 - 1 < 2", 17.82, True),
+    ),
+    Case(
+        *("slices are in use", m(SMALL), [used(HALF, 4), used(QUARTER, 1)]),
+        "[platform] eu/l4-half: 4 of 4 slices in use; eu/l4-quarter: on 1 slice each needs 2.8 GiB (weights 2.3 "
+        "+ cache 0.5) and has 2.6 GiB usable. Waits until enough are free: delete a Model that nobody needs, or "
+        "ask the platform team for more nodes, such as in eu/l4-half",
+        "2 nodes x 1 x 2 are taken; 7 of 8 quarters are free and too small",
+    ),
+    Case(
+        *("nodes without GPUs", m(Q8), [{**L4, "gpusPerNode": 0}]),
+        f"[model] eu/l4: its nodes have no GPUs{ASK}",
+        "an odd status is no reason to fail",
+    ),
     # Overrides.
+    Case(
+        *("memory asked for", m(Q8, gpu={"minMemoryGiB": 40}), [L4, L40S, QUARTER], "l40s x 1"),
+        *("22.35 and 5.59 < 40 <= 44.7", 17.82),
+    ),
+    Case(
+        *("whole GPUs asked for", m(SMALL, gpu={"requires": ["WholeGPU"]}), [HALF, L4], "l4 x 1"),
+        *("0.40 is not looked at", 2.85),
+    ),
+    Case(
+        *("what no pool has is asked for", m(Q8, gpu={"requires": ["NoSpot", "RDMA"]}), [L4, SPOT]),
+        "[model] eu/l4: its nodes have no RDMA, and spec.gpu.requires asks for RDMA; eu/spot: its machines may be "
+        "taken back (Spot), and spec.gpu.requires asks for NoSpot. Nearest fit, on eu/l4: 1 L4, without spec.gpu",
+        "no fabric; capacity Spot",
+    ),
     Case("model asked for", m(Q8, gpu={"model": "H100-80GB"}), [L4, H100], "h100 x 1", "L4 is left out"),
     Case("count asked for", m(Q8, gpu={"count": 2}), [L4, L4X4], "l4x4 x 2", "7.783 + 1.125", 8.91),
     Case(
         *("count that no node has", m(Q8, gpu={"count": 4}), [L4]),
-        f"[model] eu/l4: its nodes have 1 GPUs, and spec.gpu.count asks for 4{ASK}",
+        "[model] eu/l4: its nodes have 1 GPUs, and spec.gpu.count asks for 4. Nearest fit, on eu/l4: 1 L4, "
+        "without spec.gpu",
         "one GPU a node",
     ),
     Case(
         *("model that no pool has", m(Q8, gpu={"model": "L40S"}), [L4, T4]),
         "[model] eu/l4: it has L4, and spec.gpu.model asks for L40S; "
-        f"eu/t4: it has T4, and spec.gpu.model asks for L40S{ASK}",
+        "eu/t4: it has T4, and spec.gpu.model asks for L40S. Nearest fit, on eu/l4: 1 L4, without spec.gpu",
         "neither is one",
     ),
     # Replicas and nodes; a pool has at most two.
     Case("a replica a node", m(Q8, replicas={"min": 2}), [L4], "l4 x 1", "2 <= 2 nodes x 1", shared=True),
     Case(
         *("more than nodes", m(Q8, replicas={"min": 3}), [L4]),
-        f"[model] eu/l4: 3 replicas of 1 GPUs exceed its 2 nodes{ASK}",
+        "[model] eu/l4: 3 replicas of 1 GPUs exceed its 2 nodes. Nearest fit, on eu/l4: replicas.min: 2",
         "3 > 2 nodes x 1",
         shared=True,
     ),
@@ -309,13 +408,15 @@ CASES = [
     ),
     Case(
         *("one replica too many", m(Q8, replicas={"min": 5}, gpu={"count": 2}), [L4X4]),
-        f"[model] eu/l4x4: 5 replicas of 2 GPUs exceed its 2 nodes{ASK}",
+        "[model] eu/l4x4: 5 replicas of 2 GPUs exceed its 2 nodes. Nearest fit, on eu/l4x4: 1 L4, without "
+        "spec.gpu",
         "5 > 2 nodes x 4 / 2",
         shared=True,
     ),
     Case(
         *("one volume for all", m(Q8, replicas={"min": 2}), [L4]),
-        f"[model] eu/l4: 2 replicas read one volume, and its cluster has no shared storage{ASK}",
+        "[model] eu/l4: 2 replicas read one volume, and its cluster has no shared storage. Nearest fit, on "
+        "eu/l4: replicas.min: 1",
         "no shared storage",
     ),
     # What no cluster could serve.

@@ -411,6 +411,62 @@ def _pod(manifest: dict[str, Any]) -> dict[str, Any]:
     return pod
 
 
+@pytest.mark.parametrize(
+    ("mode", "resource", "utilization"),
+    [
+        # 0.92 / 2: the engine sees the whole GPU.
+        ("TimeSlicing", "nvidia.com/gpu", "0.46"),
+        ("MPS", "nvidia.com/gpu", "0.46"),
+        ("MIG", "nvidia.com/mig-1g.10gb", "0.92"),
+    ],
+)
+def test_a_replica_takes_one_slice(mode: str, resource: str, utilization: str) -> None:
+    slices = {"mode": mode, "resource": resource, "perGPU": 2, "memoryMiB": 11444}
+    shared = cluster("eu", {**L4, "sharing": slices}, allowed=["*"])
+    outcome = compose(request({"model": "meta-llama/Llama-3.2-1B-Instruct"}, shared))
+    container = _pod(manifests(outcome)["vllm/deployment"])["containers"][0]
+    assert f"--gpu-memory-utilization={utilization}" in container["args"]
+    assert container["resources"]["requests"][resource] == container["resources"]["limits"][resource] == "1"
+    download = next(m for n, m in manifests(outcome).items() if n.startswith("vllm/download-"))
+    assert _pod(download)["containers"][0]["resources"]["limits"][resource] == "1"
+    assert condition_text(outcome) == "on platform/eu, node pool l4, 1 slice of L4 a replica"
+
+
+def condition_text(outcome: Outcome) -> str:
+    condition = outcome.conditions[0]
+    assert isinstance(condition, Condition)
+    return condition.text
+
+
+def test_the_pools_taints_are_tolerated() -> None:
+    taint = {"key": "team", "value": "ml", "effect": "NoExecute"}
+    outcome = compose(request(SPEC, cluster("eu", {**L4, "taints": [taint]}, allowed=["*"])))
+    pods = [
+        _pod(m) for n, m in manifests(outcome).items() if n.startswith(("vllm/deployment", "vllm/download-"))
+    ]
+    assert [pod["tolerations"] for pod in pods] == 2 * [
+        [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+            {"key": "team", "operator": "Equal", "value": "ml", "effect": "NoExecute"},
+        ]
+    ]
+
+
+def test_several_replicas_share_a_class_of_their_own() -> None:
+    both = cluster("eu", allowed=["*"], storageClassName="zonal", sharedStorageClassName="efs")
+    for replicas, class_, mode in ((1, "zonal", "ReadWriteOnce"), (2, "efs", "ReadWriteMany")):
+        outcome = compose(request({**SPEC, "replicas": {"min": replicas}}, both))
+        volume = manifests(outcome)[VOLUME]["spec"]["forProvider"]["manifest"]["spec"]
+        assert (volume["storageClassName"], volume["accessModes"]) == (class_, [mode])
+
+
+def test_what_others_take_moves_nothing() -> None:
+    full = cluster("eu", {**L4, "gpusInUse": 4}, allowed=["*"])
+    _, outcome = again(SPEC, full)
+    assert manifests(outcome) == kept(first())
+    assert reason(outcome) == "Placed"
+
+
 @pytest.mark.parametrize("what", ["vllm/deployment", DOWNLOAD])
 def test_pods_are_restricted(what: str) -> None:
     pod = _pod(manifests(first())[what])

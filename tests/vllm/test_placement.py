@@ -25,7 +25,7 @@ def placed(spec: dict[str, Any], *clusters: dict[str, Any], **more: Any) -> Cond
     [
         pytest.param({"model": "Qwen/Qwen3-8B"}, [H100, L4], "l4, 1 L4", id="one GPU each: the cheaper"),
         pytest.param({"model": "Qwen/Qwen3-8B"}, [T4, L4], "l4, 1 L4", id="bf16 does not run on T4"),
-        pytest.param({"model": "Qwen/Qwen3-32B"}, [L4X4, H100], "h100, 1 H100-80GB", id="fewest GPUs first"),
+        pytest.param({"model": "Qwen/Qwen3-32B"}, [L4X4, H100], "l4x4, 4 L4", id="the cheaper"),
         pytest.param({"model": "Qwen/Qwen3-32B"}, [L4X4], "l4x4, 4 L4", id="tensor parallel in a node"),
         pytest.param(
             {"model": "Qwen/Qwen3-8B", "gpu": {"model": "H100-80GB"}},
@@ -117,8 +117,8 @@ NOWHERE = [
         [cluster("eu", allowed=["*"])],
         (
             "NothingFits",
-            "[model] eu/l4: it has L4, and spec.gpu.model asks for H100-80GB. Ask the platform team for a node "
-            "pool that this model can use",
+            "[model] eu/l4: it has L4, and spec.gpu.model asks for H100-80GB. Nearest fit, on eu/l4: 1 L4, "
+            "without spec.gpu",
         ),
         id="GPU that no pool has",
     ),
@@ -127,8 +127,8 @@ NOWHERE = [
         [cluster("eu", allowed=["*"])],
         (
             "NothingFits",
-            "[model] eu/l4: 2 replicas read one volume, and its cluster has no shared storage. Ask the platform "
-            "team for a node pool that this model can use",
+            "[model] eu/l4: 2 replicas read one volume, and its cluster has no shared storage. Nearest fit, on "
+            "eu/l4: replicas.min: 1",
         ),
         id="replicas without shared storage",
     ),
@@ -137,8 +137,7 @@ NOWHERE = [
         [cluster("eu", allowed=["*"], sharedStorage=True)],
         (
             "NothingFits",
-            "[model] eu/l4: 9 replicas of 1 GPUs exceed its 4 nodes. Ask the platform team for a node pool that "
-            "this model can use",
+            "[model] eu/l4: 9 replicas of 1 GPUs exceed its 4 nodes. Nearest fit, on eu/l4: replicas.min: 4",
         ),
         id="more replicas than nodes",
     ),
@@ -234,3 +233,49 @@ def test_wildcards_admit() -> None:
 def test_the_same_whatever_the_order() -> None:
     one, two = cluster("eu", L4, allowed=["*"]), cluster("us", L4, allowed=["*"])
     assert placed(MODEL, one, two) == placed(MODEL, two, one)
+
+
+def test_each_reason_is_given_once() -> None:
+    pools = [{**pool, "name": f"{pool['name']}{i}"} for i in range(10) for pool in (L4, T4)]
+    many = [cluster(f"c{i:02}", *pools, allowed=["*"]) for i in range(50)]
+    condition = placed({"model": "meta-llama/Llama-3.3-70B-Instruct"}, *many)
+    assert condition.message == (
+        "c00/l40 and 499 more: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB "
+        "usable; c00/t40 and 499 more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 "
+        "GiB do not fit any node: ask the platform team for a larger pool, or take a quantised or smaller model"
+    )
+
+
+def test_many_reasons_stay_readable() -> None:
+    full = [{**L4, "name": f"pool-with-a-long-na{i:02}", "gpusInUse": 4 + i} for i in range(32)]
+    condition = placed(MODEL, cluster("c" * 60, *full, allowed=["*"]))
+    assert "and 24 more reasons" in condition.message
+    assert len(condition.message) < 1500
+
+
+def test_the_next_best_are_recorded() -> None:
+    pools = [L4X4, H100, L4, *({**L4, "name": f"twin{i}"} for i in range(9))]
+    placement = compose(request(MODEL, cluster("eu", *pools, allowed=["*"]))).status["placement"]
+    assert placement["priceUsdPerHour"] == 0.8048
+    assert placement["runnersUp"] == [
+        {
+            "claim": "platform/eu",
+            "nodePool": f"twin{i}",
+            "gpus": "1 L4",
+            "why": "fits as well, and comes later by name",
+        }
+        for i in range(5)
+    ]
+
+
+def test_why_each_lost() -> None:
+    bare = {**L4, "name": "bare", "priceUsdPerHour": None}
+    large = {**H100, "name": "large", "priceUsdPerHour": 8 * 0.8048}
+    placement = compose(request(MODEL, cluster("eu", L4X4, bare, large, L4, allowed=["*"]))).status[
+        "placement"
+    ]
+    assert [(r["nodePool"], r["why"]) for r in placement["runnersUp"]] == [
+        ("large", "fits at the same price, on a larger GPU"),
+        ("l4x4", "fits, and costs 1.15 USD/h against 0.80"),
+        ("bare", "fits, and has no listed price against 0.80"),
+    ]
