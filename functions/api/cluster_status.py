@@ -104,7 +104,7 @@ class ClusterStatus(Schema):
 
     access: Access | None = Field(None, description="How the control plane reaches into the cluster.")
     node_pools: list[PoolStatus] | None = Field(None, description="The GPU node pools.")
-    network: Network | None = Field(None, description="The network that was created.")
+    network: Network | None = Field(None, description="The network.")
     autoscaler: Autoscaler | None = Field(None, description="What sizes the pools; none: nothing does.")
     components: list[str] | None = Field(
         None,

@@ -28,7 +28,7 @@ def platform_namespace(request: Request, given: NodePoolsInput) -> str:
     would only make the status name ProviderConfigs that do not exist.
     """
     recorded = request.status(Access, "access")
-    for name in (KUBERNETES, "node-pools/vpc"):
+    for name in (KUBERNETES, "node-pools/vpc", "node-pools/role-cluster"):
         live = request.resource(name)
         if live is not None and (namespace := live.text("metadata", "namespace")):
             return namespace

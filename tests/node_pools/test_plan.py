@@ -195,7 +195,7 @@ BOUGHT = {
     "gpuModel": "H100-80GB",
     "gpusPerNode": 8,
     "capacity": "Reserved",
-    "reservation": {"id": "cr-1", "kind": "CapacityBlock"},
+    "reservation": {"id": "cr-00000001", "kind": "CapacityBlock"},
     "zones": ["euc1-az2"],
     "fabric": {"resource": "vpc.amazonaws.com/efa", "perNode": 31},
     "alternatives": ["p66.48xlarge 1.00 USD/h"],
@@ -203,7 +203,7 @@ BOUGHT = {
 BUYS = {
     "gpu": {"model": "H100-80GB", "count": 8},
     "capacity": "Reserved",
-    "reservation": {"id": "cr-1", "kind": "CapacityBlock"},
+    "reservation": {"id": "cr-00000001", "kind": "CapacityBlock"},
     "zones": ["euc1-az2"],
     "fabric": "RDMA",
 }
@@ -318,8 +318,8 @@ TO_REPLACE = (
     ("change", "message"),
     [
         pytest.param(
-            {"reservation": {"id": "cr-2", "kind": "CapacityBlock"}},
-            "spec.nodePools[0].reservation: the pool draws from cr-1",
+            {"reservation": {"id": "cr-00000002", "kind": "CapacityBlock"}},
+            "spec.nodePools[0].reservation: the pool draws from cr-00000001",
             id="reservation",
         ),
         pytest.param(
@@ -375,7 +375,7 @@ def test_a_living_pool_keeps_what_it_was_made_with(change: dict[str, Any], messa
         ),
         pytest.param(
             {"capacity": "Reserved"},
-            {"capacity": "Reserved", "reservation": {"id": "cr-1"}},
+            {"capacity": "Reserved", "reservation": {"id": "cr-00000001"}},
             "spec.nodePools[0].reservation: the pool draws from no reservation",
             id="a-reservation",
         ),

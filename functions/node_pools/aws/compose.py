@@ -19,7 +19,7 @@ from functions.base import (
 
 from .. import access
 from ..plan import summary
-from . import addons, admins, control_plane, iam, network, pools
+from . import addons, admins, capacity, control_plane, efa, iam, network, pools
 from .managed import identity
 from .plan import CLUSTER, SYSTEM, Plan, make, pool_resource
 from .secrets_key import KEY
@@ -48,6 +48,7 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
             *admins.resources(plan),
         ],
         "NodePoolsReady": [
+            *efa.resources(plan),
             *pools.resources(request, plan),
             *addons.after_nodes(plan, SYSTEM),
         ],
@@ -95,6 +96,8 @@ def _notes(request: Request, plan: Plan) -> Iterator[str]:
     if not plan.public_access_cidrs and not access.is_reachable(request):
         yield f"the cluster's Kubernetes API is only reachable from inside its VPC: {_LET_IN}"
     for pool in plan.pools:
+        if note := capacity.note(pool):
+            yield note
         if pool.nodes.min == 0 and not pools.size(request, pool):
             yield (
                 f"node pool {pool.name} starts with no nodes and nothing adds any yet: "
@@ -145,13 +148,7 @@ def _conditions(
     names = {part: tuple(r.name for r in resources) for part, resources in parts.items()}
     return (
         Condition("Planned", Status.TRUE, "Planned", summary(plan.pools), Whose.PLATFORM),
-        Progress(
-            "NetworkReady",
-            names["NetworkReady"],
-            f"the VPC has subnets and a NAT gateway in {', '.join(plan.zones)}",
-            hint="Where AWS names a limit (VPCs, Elastic IPs, NAT gateways), "
-            f"raise that quota in {plan.region}",
-        ),
+        _network(plan, names["NetworkReady"]),
         Progress(
             "ControlPlaneReady",
             names["ControlPlaneReady"],
@@ -162,9 +159,35 @@ def _conditions(
             "NodePoolsReady",
             names["NodePoolsReady"],
             "the system pool and all GPU pools are there",
-            hint=f"Where AWS has no capacity or names a vCPU limit, raise the quota in {plan.region} "
-            "or choose another GPU, capacity or region",
+            hint=_pools_hint(plan),
         ),
+    )
+
+
+def _pools_hint(plan: Plan) -> str:
+    hints = [
+        f"Where AWS has no capacity or names a vCPU limit, raise the quota in {plan.region} "
+        "or choose another GPU, capacity or region"
+    ]
+    if any(pool.reservation for pool in plan.pools):
+        hints.append(
+            "A reservation must be active, have room, and be for the pool's machine in the pool's zone"
+        )
+    if any(pool.fabric and not pool.reservation for pool in plan.pools):
+        hints.append("Nodes with EFA stand close together, which takes a zone with room for all: try another")
+    return ". ".join(hints)
+
+
+def _network(plan: Plan, resources: tuple[str, ...]) -> Condition | Progress:
+    zones = ", ".join(dict.fromkeys(plan.zones))
+    if plan.vpc_id:
+        is_there = f"VPC {plan.vpc_id} is there already, with subnets in {zones}"
+        return Condition("NetworkReady", Status.TRUE, "NothingToCreate", is_there, Whose.PLATFORM)
+    return Progress(
+        "NetworkReady",
+        resources,
+        f"the VPC has subnets and a NAT gateway in {zones}",
+        hint=f"Where AWS names a limit (VPCs, Elastic IPs, NAT gateways), raise that quota in {plan.region}",
     )
 
 

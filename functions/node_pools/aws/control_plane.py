@@ -7,7 +7,7 @@ from dataclasses import replace
 from functions.base import Resource
 
 from .. import access
-from . import iam
+from . import iam, network
 from .managed import managed, ref
 from .plan import Plan
 from .secrets_key import KEY
@@ -30,7 +30,7 @@ def way(plan: Plan) -> access.Way:
 
 def resources(plan: Plan) -> list[Resource]:
     """Compose the control plane: private, unless the spec names who may reach it from outside."""
-    zones = range(len(plan.subnets))
+    everywhere = range(len(plan.subnets))
     public = {"publicAccessCidrs": list(plan.public_access_cidrs)} if plan.public_access_cidrs else {}
     cluster = managed(
         plan,
@@ -50,7 +50,7 @@ def resources(plan: Plan) -> list[Resource]:
             **plan.secrets_key.fields,
             "kubernetesNetworkConfig": {"ipFamily": "ipv4", "serviceIpv4Cidr": plan.service_cidr},
             "vpcConfig": {
-                "subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in zones],
+                **network.subnets(plan, everywhere),
                 "endpointPrivateAccess": True,
                 "endpointPublicAccess": bool(plan.public_access_cidrs),
                 **public,
@@ -59,7 +59,7 @@ def resources(plan: Plan) -> list[Resource]:
         after=(
             *((KEY,) if plan.secrets_key.own else ()),
             *iam.attachments(iam.CLUSTER_ROLE),
-            *(f"subnet-private-{i}" for i in zones),
+            *network.made(plan, everywhere),
         ),
     )
     auth = managed(

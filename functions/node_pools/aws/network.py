@@ -1,4 +1,4 @@
-"""VPC, subnets, and the way out: one NAT gateway a zone.
+"""VPC, subnets, and the way out: one NAT gateway a zone. Or nothing, in a VPC that is there already.
 
 One NAT gateway for all zones would cost a third, and its zone's failure would cut
 every node from its registry and from the AWS APIs.
@@ -6,19 +6,24 @@ every node from its registry and from the AWS APIs.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from functions.base import Resource
 
 from .managed import managed, ref
 from .plan import Plan
 
-__all__ = ["private_ready", "resources"]
+__all__ = ["made", "private_ready", "resources", "subnets", "vpc"]
 
 _ANYWHERE = "0.0.0.0/0"
 
 
 def resources(plan: Plan) -> list[Resource]:
     """Compose the network, in the order in which it can be created."""
-    vpc = managed(
+    if plan.vpc_id:
+        return []
+    own = managed(
         plan,
         "VPC",
         "vpc",
@@ -26,7 +31,7 @@ def resources(plan: Plan) -> list[Resource]:
     )
     zones = range(len(plan.subnets))
     return [
-        vpc,
+        own,
         managed(plan, "InternetGateway", "internet-gateway", {"vpcIdRef": ref(plan, "vpc")}, after=("vpc",)),
         *(_private_subnet(plan, i) for i in zones),
         *(_public_subnet(plan, i) for i in zones),
@@ -35,9 +40,28 @@ def resources(plan: Plan) -> list[Resource]:
     ]
 
 
-def private_ready(index: int) -> tuple[str, ...]:
-    """Return what must be ready before a private subnet's nodes can reach anything."""
-    return (f"route-private-{index}", f"association-private-{index}")
+def vpc(plan: Plan) -> dict[str, Any]:
+    """Return the field of what is made in the VPC."""
+    return {"vpcId": plan.vpc_id} if plan.vpc_id else {"vpcIdRef": ref(plan, "vpc")}
+
+
+def subnets(plan: Plan, positions: Iterable[int]) -> dict[str, Any]:
+    """Return the field of what lies in some of the private subnets."""
+    if plan.vpc_id:
+        return {"subnetIds": [plan.subnets[i].id for i in positions]}
+    return {"subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in positions]}
+
+
+def made(plan: Plan, positions: Iterable[int]) -> tuple[str, ...]:
+    """Return which private subnets must be made before something can lie in them."""
+    return () if plan.vpc_id else tuple(f"subnet-private-{i}" for i in positions)
+
+
+def private_ready(plan: Plan, positions: Iterable[int]) -> tuple[str, ...]:
+    """Return what must be ready before the nodes in private subnets can reach anything."""
+    if plan.vpc_id:
+        return ()
+    return tuple(f"{part}-private-{i}" for i in positions for part in ("route", "association"))
 
 
 def _private_subnet(plan: Plan, index: int) -> Resource:

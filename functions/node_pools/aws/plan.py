@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
@@ -12,15 +12,17 @@ from functions.catalog import kubernetes
 
 from .. import access
 from ..plan import Market, Pool, picked, recorded
-from . import nodes, versions, zones
+from . import capacity, nodes, pool_zones, versions, zones
 from .secrets_key import SecretsKey, decide
 
-__all__ = ["CLUSTER", "POOL_LABEL", "SYSTEM", "Plan", "Subnet", "make", "pool_resource"]
+__all__ = ["CLUSTER", "POOL_LABEL", "POOL_TAG", "SYSTEM", "Plan", "Subnet", "make", "pool_resource"]
 
 CLUSTER = "node-pools/cluster"
 SYSTEM = "system-pool"
 POOL_LABEL = "freehold.dev/node-pool"
 """Label of every GPU node; its value is the pool's name."""
+POOL_TAG = "freehold.dev/pool"
+"""Tag of everything in AWS that is a pool's alone."""
 
 # The driver in the image is 580 and G7 needs 595:
 # https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
@@ -32,11 +34,13 @@ _FABRICS = {"efa": "vpc.amazonaws.com/efa"}
 
 @dataclass(frozen=True)
 class Subnet:
-    """The subnets of one zone."""
+    """A zone's private subnet, and the public one of its NAT gateway where both are made."""
 
     zone: str
-    private: str
-    public: str
+    id: str = ""
+    """Id of a private subnet that is there already; the ranges are empty then."""
+    private: str = ""
+    public: str = ""
 
     @property
     def by_id(self) -> bool:
@@ -55,6 +59,8 @@ class Plan:
     namespace: str
     """The platform namespace, where everything is composed."""
     region: str
+    vpc_id: str
+    """Of a VPC that is there already; empty where one is made."""
     vpc_cidr: str
     service_cidr: str
     public_access_cidrs: tuple[str, ...]
@@ -65,8 +71,8 @@ class Plan:
     subnets: tuple[Subnet, ...]
     version: versions.Versions
     pools: tuple[Pool, ...]
-    live_subnets: Mapping[str, tuple[int, ...]]
-    """Subnets, by position, of the pools that exist: a node group cannot change them."""
+    pool_subnets: Mapping[str, tuple[int, ...]]
+    """Subnets, by position, of each pool."""
 
     def object_name(self, *what: str) -> str:
         """Name an object, and by that what it stands for in AWS."""
@@ -82,14 +88,15 @@ class Plan:
         """The zones, in the order of the subnets."""
         return tuple(subnet.zone for subnet in self.subnets)
 
-    def subnets_of(self, pool: Pool) -> tuple[int, ...]:
-        """Return the subnets, by position, whose zones have a pool's machine."""
-        return self.live_subnets.get(pool.name) or zones.holding(self.region, self.zones, pool.instance_type)
-
 
 def pool_resource(pool: str) -> str:
     """Return the name of a pool's node group in the composition."""
     return f"node-pools/pool-{pool}"
+
+
+def template_resource(pool: str) -> str:
+    """Return the name of a pool's launch template in the composition."""
+    return f"node-pools/launch-template-{pool}"
 
 
 def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
@@ -102,8 +109,10 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     assert place is not None, "chosen by the spec"
     before = recorded(request)
     nodes.check(spec.node_pools)
-    market = Market("aws", "AWS", place.region, place.zones is not None, _UNFIT, _FABRICS)
-    live = {pool.name: _machine_of(request, pool_resource(pool.name)) for pool in spec.node_pools}
+    capacity.check(spec.node_pools)
+    vouched = bool(place.zones or place.existing_network)
+    market = Market("aws", "AWS", place.region, vouched, _UNFIT, _FABRICS)
+    live = {pool.name: _machine_of(request, pool.name) for pool in spec.node_pools}
     pools = picked(spec.node_pools, market, before.pools, live, POOL_LABEL)
     cluster = request.resource(CLUSTER)
     version = versions.decide(
@@ -112,23 +121,32 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         running=(cluster and cluster.text("status", "atProvider", "version")) or "",
         default=given.kubernetes_version or kubernetes(),
     )
-    chosen = zones.choose(place.region, place.zones, before.zones or _zones_of(request), pools)
+    for index, pool in enumerate(pools):
+        zones.check(place.region, pool.zones, f"spec.nodePools[{index}].zones[{{}}]")
+    chosen = zones.choose(place, before.zones or _zones_of(request), pools)
+    subnets, network = _subnets(place, chosen), place.existing_network
     return Plan(
         composite=request.name,
         tags=_tags(request, spec, place),
         namespace=access.platform_namespace(request, given),
         region=place.region,
-        vpc_cidr=place.vpc_cidr or DEFAULT_VPC,
+        vpc_id=network.vpc_id if network else "",
+        vpc_cidr="" if network else place.vpc_cidr or DEFAULT_VPC,
         service_cidr=place.service_cidr,
         public_access_cidrs=tuple(place.public_access_cidrs),
         admin_role_arns=tuple(place.admin_role_arns),
         provider_config=place.provider_config_ref,
         secrets_key=decide(request, place.kms_key_arn),
         system_pool=_system_pool(request, place.system_pool),
-        subnets=_subnets(place, chosen),
+        subnets=subnets,
         version=version,
         pools=pools,
-        live_subnets={pool.name: _subnets_of(request, pool.name) for pool in spec.node_pools},
+        pool_subnets={
+            pool.name: pool_zones.subnets(
+                index, pool, place.region, chosen, _living_subnets(request, pool.name, subnets)
+            )
+            for index, pool in enumerate(pools)
+        },
     )
 
 
@@ -150,31 +168,39 @@ def _system_pool(request: Request, asked: SystemPool) -> SystemPool:
     Raises:
         Invalid: for another machine than it lives on, which EKS would replace it for.
     """
-    living = _machine_of(request, f"node-pools/{SYSTEM}")
-    if living not in ("", asked.instance_type):
+    group = request.resource(f"node-pools/{SYSTEM}")
+    living = group.texts("spec", "forProvider", "instanceTypes") if group else ()
+    if living and living != (asked.instance_type,):
         raise Invalid(
             "spec.aws.systemPool.instanceType",
-            f"the system pool runs on {living} and cannot change while it lives",
-            f"Set {living}, or claim a new cluster",
+            f"the system pool runs on {living[0]} and cannot change while it lives",
+            f"Set {living[0]}, or claim a new cluster",
         )
     return asked
 
 
-def _machine_of(request: Request, resource: str) -> str:
-    """Return the machine type of a node group that exists."""
-    group = request.resource(resource)
-    types = group.texts("spec", "forProvider", "instanceTypes") if group else ()
-    return types[0] if types else ""
+def _machine_of(request: Request, pool: str) -> str:
+    """Return the machine type of a pool that exists, which a Capacity Block's launch template names."""
+    group, template = request.resource(pool_resource(pool)), request.resource(template_resource(pool))
+    if group is None:
+        return ""
+    types = group.texts("spec", "forProvider", "instanceTypes")
+    in_template = template and template.text("spec", "forProvider", "instanceType")
+    return types[0] if types else in_template or ""
 
 
-def _subnets_of(request: Request, pool: str) -> tuple[int, ...]:
+def _living_subnets(request: Request, pool: str, subnets: Sequence[Subnet]) -> tuple[int, ...]:
     """Return the subnets, by position, of a pool that exists."""
     group = request.resource(pool_resource(pool))
-    names = (
-        {ref.text("name") for ref in group.each("spec", "forProvider", "subnetIdRefs")} if group else set()
+    if group is None:
+        return ()
+    named = {ref.text("name") for ref in group.each("spec", "forProvider", "subnetIdRefs")}
+    ids = set(group.texts("spec", "forProvider", "subnetIds"))
+    return tuple(
+        i
+        for i, subnet in enumerate(subnets)
+        if subnet.id in ids or unique_name(request.name, f"subnet-private-{i}") in named
     )
-    wanted = ((i, unique_name(request.name, f"subnet-private-{i}")) for i in range(zones.COUNT))
-    return tuple(i for i, name in wanted if name in names)
 
 
 def _zones_of(request: Request) -> tuple[str, ...]:
@@ -189,15 +215,17 @@ def _zones_of(request: Request) -> tuple[str, ...]:
     return tuple(found) if len(found) == zones.COUNT else ()
 
 
-def _subnets(place: Aws, chosen: tuple[str, ...]) -> tuple[Subnet, ...]:
-    """Divide the VPC: a quarter for the nodes and pods of each zone, the last for what is public.
+def _subnets(place: Aws, chosen: Sequence[str]) -> tuple[Subnet, ...]:
+    """Take the subnets that are there, or divide the VPC: a quarter for each zone's nodes and pods.
 
-    Public subnets hold NAT gateways and load balancers only, so a sixteenth of the
-    VPC each is plenty; the last sixteenth stays free.
+    The last quarter is for what is public. Public subnets hold NAT gateways and load balancers
+    only, so a sixteenth of the VPC each is plenty; the last sixteenth stays free.
     """
+    if place.existing_network is not None:
+        return tuple(Subnet(subnet.zone, id=subnet.id) for subnet in place.existing_network.subnets)
     *private, rest = IPv4Network(place.vpc_cidr or DEFAULT_VPC).subnets(prefixlen_diff=2)
     public = rest.subnets(prefixlen_diff=2)
     return tuple(
-        Subnet(zone, str(inner), str(outer))
+        Subnet(zone, private=str(inner), public=str(outer))
         for zone, inner, outer in zip(chosen, private, public, strict=False)
     )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from functions.api import Capacity, Nodes
+from functions.api import Nodes
 from functions.base import Request, Resource
 
 from ..plan import Pool
-from . import addons, iam, nodes
+from . import addons, capacity, efa, iam, network, nodes
 from .managed import managed, ref
-from .network import private_ready
-from .plan import SYSTEM, Plan, pool_resource
+from .plan import POOL_TAG, SYSTEM, Plan, pool_resource
 
 __all__ = ["resources", "size"]
 
@@ -22,8 +20,6 @@ _SYSTEM_DISK_GIB = 50
 
 # Not a value of the GPU pools' label: a pool may be called anything, system too.
 _SYSTEM_LABEL = {"freehold.dev/system-pool": "true"}
-
-_POOL_TAG = "freehold.dev/pool"
 
 # No LateInitialize: the provider would copy the size of the moment, and the image's
 # release, into the spec and from then on defend them against the autoscaler and upgrades.
@@ -34,9 +30,14 @@ _POLICIES = ["Observe", "Create", "Update", "Delete"]
 
 def resources(request: Request, plan: Plan) -> list[Resource]:
     """Compose a launch template and a node group for the system and for every GPU pool."""
+    groups = [_system(plan), *(_gpu(request, plan, pool) for pool in plan.pools)]
+    return [resource for group in groups for resource in _both(request, plan, group)]
+
+
+def _both(request: Request, plan: Plan, group: _Group) -> list[Resource]:
     return [
-        *_system(request, plan),
-        *(resource for pool in plan.pools for resource in _gpu(request, plan, pool)),
+        _launch_template(plan, group),
+        _with_template_version(request, group.template, _node_group(request, plan, group)),
     ]
 
 
@@ -45,68 +46,77 @@ def size(request: Request, pool: Pool) -> int | float | None:
     return _size(request, pool_resource(pool.name))
 
 
-def _system(request: Request, plan: Plan) -> list[Resource]:
-    zones = tuple(range(len(plan.subnets)))
-    template = "system-launch-template"
-    group = _node_group(
-        request,
-        plan,
-        SYSTEM,
-        template,
-        {
+@dataclass(frozen=True)
+class _Group:
+    """A node group and how its machines start."""
+
+    what: str
+    """Its name in the composition."""
+    template: str
+    """Name of its launch template in the composition."""
+    nodes: Nodes
+    disk_gib: int
+    subnets: tuple[int, ...]
+    fields: Mapping[str, Any]
+    """The node group's own."""
+    machine: Mapping[str, Any] | None = field(default_factory=dict)
+    """The launch template's own; None while they are not known."""
+    needs: tuple[str, ...] = ()
+    """What the launch template waits for."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Beside the cluster's own."""
+
+
+def _system(plan: Plan) -> _Group:
+    return _Group(
+        what=SYSTEM,
+        template="system-launch-template",
+        nodes=plan.system_pool.nodes,
+        disk_gib=_SYSTEM_DISK_GIB,
+        subnets=tuple(range(len(plan.subnets))),
+        fields={
             "amiType": "AL2023_x86_64_STANDARD",
             "capacityType": "ON_DEMAND",
             "instanceTypes": [plan.system_pool.instance_type],
             "labels": dict(_SYSTEM_LABEL),
         },
-        plan.system_pool.nodes,
-        zones,
     )
-    return [
-        _launch_template(plan, template, _SYSTEM_DISK_GIB),
-        _with_template_version(request, template, group),
-    ]
 
 
-def _gpu(request: Request, plan: Plan, pool: Pool) -> list[Resource]:
-    template, tags = f"launch-template-{pool.name}", {_POOL_TAG: pool.name}
-    group = _node_group(
-        request,
-        plan,
-        f"pool-{pool.name}",
-        template,
-        {
+def _gpu(request: Request, plan: Plan, pool: Pool) -> _Group:
+    fabric = efa.template_fields(request, plan, pool)
+    return _Group(
+        what=f"pool-{pool.name}",
+        template=f"launch-template-{pool.name}",
+        nodes=pool.nodes,
+        disk_gib=pool.disk_gib,
+        subnets=plan.pool_subnets[pool.name],
+        fields={
             "amiType": "AL2023_x86_64_NVIDIA",
-            "capacityType": "SPOT" if pool.capacity is Capacity.SPOT else "ON_DEMAND",
-            "instanceTypes": [pool.instance_type],
+            **capacity.group_fields(pool),
             "labels": nodes.labels(pool),
             "taint": nodes.taints(pool),
         },
-        pool.nodes,
-        plan.subnets_of(pool),
-        tags,
+        machine=None if fabric is None else {**capacity.template_fields(pool), **fabric},
+        needs=efa.needs(pool),
+        tags={POOL_TAG: pool.name},
     )
-    return [
-        _launch_template(plan, template, pool.disk_gib, tags),
-        _with_template_version(request, template, group),
-    ]
 
 
-def _launch_template(
-    plan: Plan, what: str, disk_gib: int, tags: Mapping[str, str] = MappingProxyType({})
-) -> Resource:
+def _launch_template(plan: Plan, group: _Group) -> Resource:
     """Compose how machines start: encrypted disk, and no node credentials for pods."""
-    return managed(
+    name = plan.object_name(group.template)
+    template = managed(
         plan,
         "LaunchTemplate",
-        what,
+        group.template,
         {
-            "name": plan.object_name(what),
+            "name": name,
             "blockDeviceMappings": [
                 {
                     "deviceName": "/dev/xvda",  # the root of Amazon Linux 2023
                     "ebs": {
-                        "volumeSize": disk_gib,
+                        "volumeSize": group.disk_gib,
                         "volumeType": "gp3",
                         "encrypted": "true",
                         "deleteOnTermination": "true",
@@ -119,52 +129,48 @@ def _launch_template(
                 # One hop ends at the node: a pod cannot take the node's role.
                 "httpPutResponseHopLimit": 1,
             },
+            **(group.machine or {}),
             "tagSpecifications": [
-                {"resourceType": kind, "tags": {"Name": plan.object_name(what), **plan.tags, **tags}}
+                {"resourceType": kind, "tags": {"Name": name, **plan.tags, **group.tags}}
                 for kind in ("instance", "volume", "network-interface")
             ],
         },
-        tags=tags,
+        after=group.needs,
+        tags=group.tags,
     )
+    if group.machine is None:
+        return replace(template, manifest=None, waits_for="the ids of the security groups")
+    return template
 
 
-def _node_group(
-    request: Request,
-    plan: Plan,
-    what: str,
-    template: str,
-    fields: dict[str, Any],
-    bounds: Nodes,
-    zones: tuple[int, ...],
-    tags: Mapping[str, str] = MappingProxyType({}),
-) -> Resource:
+def _node_group(request: Request, plan: Plan, group: _Group) -> Resource:
     """Compose a node group, its launch template's version still missing."""
     return managed(
         plan,
         "NodeGroup",
-        what,
+        group.what,
         {
             "clusterNameRef": ref(plan, "cluster"),
             "nodeRoleArnRef": ref(plan, iam.NODE_ROLE),
             "version": plan.version.nodes,
-            "subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in zones],
-            "launchTemplate": {"name": plan.object_name(template)},
-            "scalingConfig": _bounds(request, what, bounds),
+            **network.subnets(plan, group.subnets),
+            "launchTemplate": {"name": plan.object_name(group.template)},
+            "scalingConfig": _bounds(request, group.what, group.nodes),
             "updateConfig": {"maxUnavailable": 1},
-            **fields,
+            **group.fields,
         },
         after=(
             "cluster",
-            template,
+            group.template,
             *iam.attachments(iam.NODE_ROLE),
             addons.CNI,  # a node without it never becomes Ready
-            *(name for i in zones for name in private_ready(i)),
+            *network.private_ready(plan, group.subnets),
         ),
-        tags=tags,
+        tags=group.tags,
         spec={
             "managementPolicies": _POLICIES,
             # Only to begin with: from then on the size is the autoscaler's (but see _bounds).
-            "initProvider": {"scalingConfig": {"desiredSize": bounds.min}},
+            "initProvider": {"scalingConfig": {"desiredSize": group.nodes.min}},
         },
     )
 

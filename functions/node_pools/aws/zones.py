@@ -1,19 +1,22 @@
-"""Which three availability zones a cluster is in."""
+"""Which availability zones a cluster is in, and which of them have a pool's machine."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 
+from functions.api import Aws
 from functions.base import Invalid
 from functions.catalog import machines, regions
 
 from ..likely import did_you_mean
 from ..plan import Pool
 
-__all__ = ["COUNT", "choose", "holding"]
+__all__ = ["COUNT", "check", "choose", "having"]
 
 COUNT = 3
+"""Zones of a VPC that is made."""
+
 _AT, _AT_REGION = "spec.aws.zones", "spec.aws.region"
 _ID = re.compile(r"^([a-z]+\d)-az\d+$")
 
@@ -22,52 +25,93 @@ _ID = re.compile(r"^([a-z]+\d)-az\d+$")
 _WITHOUT_EKS = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 
 
-def choose(
-    region: str, given: Sequence[str] | None, recorded: Sequence[str], pools: Sequence[Pool]
-) -> tuple[str, ...]:
+def choose(place: Aws, recorded: Sequence[str], pools: Sequence[Pool]) -> tuple[str, ...]:
     """Return the cluster's zones, in the order of its subnets.
 
     Args:
-        region: AWS region.
-        given: what the user wrote.
-        recorded: those of an earlier run; subnets cannot move.
-        pools: their machines decide where nothing is given or recorded.
+        place: region, and the zones or the subnets that the user names.
+        recorded: zones of an earlier run; subnets cannot move.
+        pools: their zones and machines decide where nothing is given or recorded.
 
     Raises:
         Invalid: when the zones given cannot be, or none are given and none known.
     """
-    if given:
-        _check(region, given)
-        if recorded and set(given) != set(recorded):
-            raise Invalid(
-                _AT,
-                f"the cluster is in {', '.join(recorded)} and cannot move to {', '.join(given)}",
-                "Restore them, or claim a new cluster",
-            )
-    if recorded:
-        return tuple(recorded)
-    return tuple(given) if given else _best(region, pools)
+    if place.existing_network is not None:
+        given = [subnet.zone for subnet in place.existing_network.subnets]
+        check(place.region, given, "spec.aws.existingNetwork.subnets[{}].zone")
+        return tuple(given)
+    if place.zones:
+        _check_given(place.region, place.zones, recorded)
+    return tuple(recorded or place.zones or _best(place.region, pools))
 
 
-def holding(region: str, zones: Sequence[str], machine: str) -> tuple[int, ...]:
-    """Return which of the zones, by position, are known to have a machine type; all when none is."""
-    known = _zones_of(region, machine)
-    found = tuple(i for i, zone in enumerate(zones) if zone in known)
-    return found or tuple(range(len(zones)))
-
-
-def _zones_of(region: str, machine: str) -> tuple[str, ...]:
+def having(region: str, machine: str) -> tuple[str, ...]:
+    """Return the zones, by id, that are known to have a machine type; none: it is not known which do."""
     facts, known = regions("aws").get(region), machines("aws").get(machine)
     if facts is None or known is None:
         return ()
     return facts.zones_of(known) or ()
 
 
+def check(region: str, zones: Sequence[str], at: str) -> None:
+    """Refuse zones that no cluster of the region can have.
+
+    Args:
+        region: AWS region.
+        zones: as the user wrote them.
+        at: path of one, with `{}` for its position.
+
+    Raises:
+        Invalid: for the first of them.
+    """
+    facts = regions("aws").get(region)
+    prefixes = {z.partition("-")[0] for z in facts.zones} if facts else set()
+    by_name = re.compile(rf"^{re.escape(region)}[a-z]$")
+    example = facts.zones[0] if facts and facts.zones else "euc1-az1"
+    for index, zone in enumerate(zones):
+        found = _ID.match(zone)
+        ours = found is not None and (not prefixes or found[1] in prefixes)
+        if not ours and not by_name.match(zone):
+            raise Invalid(
+                at.format(index),
+                _not_ours(region, zone, prefixes),
+                f"Give one by id (such as {example}) or by name (such as {region}a)",
+            )
+        if zone in _WITHOUT_EKS:
+            raise Invalid(at.format(index), f"EKS does not run in {zone}", "Use another zone")
+    if len({bool(_ID.match(zone)) for zone in zones}) > 1:
+        raise Invalid(
+            at.partition("[")[0],
+            "zones are given by id and by name, so two of them may be the same",
+            "Give all by id, which means the same in every account",
+        )
+
+
+def _not_ours(region: str, zone: str, prefixes: set[str]) -> str:
+    local = zone.startswith(f"{region}-") or (zone.partition("-")[0] in prefixes and zone.count("-") > 1)
+    if local:
+        return f"{zone} is a Local or Wavelength Zone, where EKS runs no managed nodes"
+    return f"{zone} is not a zone of {region}"
+
+
+def _check_given(region: str, given: Sequence[str], recorded: Sequence[str]) -> None:
+    check(region, given, f"{_AT}[{{}}]")
+    if len(set(given)) < COUNT:
+        raise Invalid(_AT, f"a zone is there twice in {', '.join(given)}", f"Name {COUNT} different zones")
+    if recorded and set(given) != set(recorded):
+        raise Invalid(
+            _AT,
+            f"the cluster is in {', '.join(recorded)} and cannot move to {', '.join(given)}",
+            "Restore them, or claim a new cluster",
+        )
+
+
 def _best(region: str, pools: Sequence[Pool]) -> tuple[str, ...]:
-    """Choose the zones that have the pools' machines: first so that each has one, then the most."""
+    """Choose zones: those that pools name, then so that each pool has one, then those with the most."""
     usable = _usable(region)
-    wanted = [set(_zones_of(region, pool.instance_type)) for pool in pools]
-    chosen: list[str] = []
+    wanted = [set(pool.zones or having(region, pool.instance_type)) for pool in pools]
+    named = {zone for pool in pools for zone in pool.zones}
+    chosen = [zone for zone in usable if zone in named][:COUNT]
     while len(chosen) < COUNT:
         unserved = [zones for zones in wanted if zones and not zones & set(chosen)]
         rest = [zone for zone in usable if zone not in chosen]
@@ -109,37 +153,10 @@ def _usable(region: str) -> list[str]:
 
 def _check_served(region: str, chosen: list[str], wanted: list[set[str]], pools: Sequence[Pool]) -> None:
     for index, (zones, pool) in enumerate(zip(wanted, pools, strict=True)):
-        if zones and not zones & set(chosen):
+        if zones and not pool.zones and not zones & set(chosen):
             raise Invalid(
                 f"spec.nodePools[{index}]",
                 f"{pool.instance_type} is only in {', '.join(sorted(zones))}, "
                 f"and no {COUNT} zones of {region} have the machines of all pools",
                 f"Move the pool to a cluster of its own, or name {COUNT} zones in {_AT}",
             )
-
-
-def _check(region: str, given: Sequence[str]) -> None:
-    """Refuse zones that are not this region's, or that could be the same one twice."""
-    facts = regions("aws").get(region)
-    prefixes = {z.partition("-")[0] for z in facts.zones} if facts else set()
-    by_name = re.compile(rf"^{re.escape(region)}[a-z]$")
-    example = facts.zones[0] if facts and facts.zones else "euc1-az1"
-    for index, zone in enumerate(given):
-        found = _ID.match(zone)
-        ours = found is not None and (not prefixes or found[1] in prefixes)
-        if not ours and not by_name.match(zone):
-            raise Invalid(
-                f"{_AT}[{index}]",
-                f"{zone} is not a zone of {region}",
-                f"Give it by id (such as {example}) or by name (such as {region}a)",
-            )
-        if zone in _WITHOUT_EKS:
-            raise Invalid(f"{_AT}[{index}]", f"EKS does not run in {zone}", "Use another zone")
-    if len(set(given)) < COUNT:
-        raise Invalid(_AT, f"a zone is there twice in {', '.join(given)}", f"Name {COUNT} different zones")
-    if len({bool(_ID.match(zone)) for zone in given}) > 1:
-        raise Invalid(
-            _AT,
-            "zones are given by id and by name, so two of them may be the same",
-            "Give all by id, which means the same in every account",
-        )

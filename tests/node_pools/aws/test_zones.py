@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from functions.base import Invalid
-from functions.node_pools.aws.zones import holding
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import L4, aws, cluster, live
 
@@ -67,15 +66,27 @@ def test_living_subnets_stand_in_for_a_lost_record() -> None:
     [
         pytest.param(
             {"zones": ["euc1-az1", "euc1-az2", "use1-az1"]},
-            "spec.aws.zones[2]: use1-az1 is not a zone of eu-central-1. Give it by id (such as euc1-az1) or "
+            "spec.aws.zones[2]: use1-az1 is not a zone of eu-central-1. Give one by id (such as euc1-az1) or "
             "by name (such as eu-central-1a).",
             id="id-of-another-region",
         ),
         pytest.param(
             {"zones": ["eu-west-1a", "eu-central-1b", "eu-central-1c"]},
-            "spec.aws.zones[0]: eu-west-1a is not a zone of eu-central-1. Give it by id (such as euc1-az1) "
+            "spec.aws.zones[0]: eu-west-1a is not a zone of eu-central-1. Give one by id (such as euc1-az1) "
             "or by name (such as eu-central-1a).",
             id="name-of-another-region",
+        ),
+        pytest.param(
+            {"region": US, "zones": ["use1-az1", "use1-bos1-az1", "use1-az2"]},
+            "spec.aws.zones[1]: use1-bos1-az1 is a Local or Wavelength Zone, where EKS runs no managed "
+            "nodes. Give one by id (such as use1-az1) or by name (such as us-east-1a).",
+            id="local-zone-by-id",
+        ),
+        pytest.param(
+            {"region": US, "zones": ["us-east-1a", "us-east-1b", "us-east-1-wl1-bos-wlz-1"]},
+            "spec.aws.zones[2]: us-east-1-wl1-bos-wlz-1 is a Local or Wavelength Zone, where EKS runs no "
+            "managed nodes. Give one by id (such as use1-az1) or by name (such as us-east-1a).",
+            id="wavelength-zone-by-name",
         ),
         pytest.param(
             {"zones": ["eu-central-1a", "eu-central-1a", "eu-central-1c"]},
@@ -144,16 +155,3 @@ def test_a_living_cluster_does_not_move() -> None:
         "spec.aws.zones: the cluster is in euc1-az1, euc1-az2, euc1-az3 and cannot move to use1-az1, "
         "use1-az2, use1-az4. Restore them, or claim a new cluster."
     )
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        pytest.param(FRANKFURT, (1, 2), id="by-id"),
-        pytest.param(["euc1-az2", "euc1-az1", "euc1-az3"], (0, 2), id="by-position"),
-        pytest.param(["eu-central-1a", "eu-central-1b", "eu-central-1c"], (0, 1, 2), id="names-say-nothing"),
-    ],
-)
-def test_a_pool_only_uses_zones_that_have_its_machine(given: list[str], wanted: tuple[int, ...]) -> None:
-    # Proves: L4 is not in euc1-az1, where a node group would fail.
-    assert holding("eu-central-1", given, "g6.xlarge") == wanted

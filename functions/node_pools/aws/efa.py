@@ -1,0 +1,103 @@
+"""EFA: the network by which GPUs of several nodes write to each other, in pools that ask for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.base import Request, Resource
+
+from ..plan import Pool
+from .managed import managed, ref
+from .network import vpc
+from .plan import CLUSTER, POOL_TAG, Plan
+
+__all__ = ["needs", "resources", "template_fields"]
+
+_GROUP = "efa-security-group"
+_RULES = (("efa-in", "SecurityGroupIngressRule"), ("efa-out", "SecurityGroupEgressRule"))
+
+_WITHOUT_EFA_ON_CARD_0 = frozenset({"p6-b300.48xlarge"})
+"""Machines whose first network card is for ordinary traffic alone: the others have the fabric."""
+
+
+def resources(plan: Plan) -> list[Resource]:
+    """Compose a security group for all fabrics, and for each pool a group of machines that stand close."""
+    pools = [pool for pool in plan.pools if pool.fabric is not None]
+    if not pools:
+        return []
+    group = managed(
+        plan,
+        "SecurityGroup",
+        _GROUP,
+        {**vpc(plan), "name": plan.object_name(_GROUP), "description": "EFA between nodes"},
+        after=() if plan.vpc_id else ("vpc",),
+    )
+    return [
+        group,
+        *(_rule(plan, name, kind) for name, kind in _RULES),
+        *(
+            managed(plan, "PlacementGroup", name, {"strategy": "cluster"}, tags={POOL_TAG: pool.name})
+            for pool in pools
+            for name in _placement_group(pool)
+        ),
+    ]
+
+
+def needs(pool: Pool) -> tuple[str, ...]:
+    """Return what a pool's launch template has to wait for."""
+    if pool.fabric is None:
+        return ()
+    return ("cluster", _GROUP, *(name for name, _ in _RULES), *_placement_group(pool))
+
+
+def template_fields(request: Request, plan: Plan, pool: Pool) -> dict[str, Any] | None:
+    """Return the fields of a pool's launch template; None while the ids in it are not known.
+
+    Network interfaces that a template names get no security group from EKS, so the
+    cluster's own is named too.
+    """
+    if pool.fabric is None:
+        return {}
+    cluster, group = request.resource(CLUSTER), request.resource(f"node-pools/{_GROUP}")
+    nodes = cluster and cluster.text("status", "atProvider", "vpcConfig", "clusterSecurityGroupId")
+    fabric = group and group.text("status", "atProvider", "id")
+    if not nodes or not fabric:
+        return None
+    common = {"deleteOnTermination": "true", "securityGroups": [nodes, fabric]}
+    placement = [{"placement": {"groupName": plan.object_name(name)}} for name in _placement_group(pool)]
+    interfaces = [
+        {**interface, **common} for interface in _interfaces(pool.instance_type, pool.fabric.per_node)
+    ]
+    return {"networkInterfaces": interfaces, **(placement[0] if placement else {})}
+
+
+def _interfaces(machine: str, devices: int) -> list[dict[str, Any]]:
+    """Return the network interfaces: one for ordinary traffic, and each card's fabric device.
+
+    Devices of the type efa-only take no address of the subnet, where 32 a node would run out.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html
+    """
+    first = 1 if machine in _WITHOUT_EFA_ON_CARD_0 else 0
+    fabric = [
+        {"networkCardIndex": card, "deviceIndex": 1 if card == 0 else 0, "interfaceType": "efa-only"}
+        for card in range(first, first + devices)
+    ]
+    return [{"networkCardIndex": 0, "deviceIndex": 0, "interfaceType": "interface"}, *fabric]
+
+
+def _rule(plan: Plan, name: str, kind: str) -> Resource:
+    """Compose one direction of all traffic within the group: EFA wants both, by the group itself.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-start.html#efa-start-security
+    """
+    itself = {"securityGroupIdRef": ref(plan, _GROUP), "referencedSecurityGroupIdRef": ref(plan, _GROUP)}
+    return managed(plan, kind, name, {"ipProtocol": "-1", **itself}, after=(_GROUP,))
+
+
+def _placement_group(pool: Pool) -> tuple[str, ...]:
+    """Return the pool's placement group, where there is one.
+
+    A reservation stands where it was made, and cannot be used from a placement group that it
+    was not made in: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cr-cpg.html
+    """
+    return () if pool.reservation is not None else (f"placement-group-{pool.name}",)
