@@ -74,9 +74,30 @@ BAD = {
         cluster({"existing": EXISTING, "nodePools": [{"name": "a", "instanceType": "g6.xlarge"}]}),
         "a node pool of an existing cluster declares its gpu",
     ),
-    "existing with a machine": (
-        cluster({"existing": EXISTING, "nodePools": [{**POOL, "instanceType": "g6.xlarge"}]}),
-        "a node pool of an existing cluster has no instanceType",
+    **{
+        f"existing with {next(iter(given))}": (
+            cluster({"existing": EXISTING, "nodePools": [{**POOL, **given}]}),
+            "a node pool of an existing cluster has no instanceType, reservation, zones or diskGiB: its "
+            "machines are there already",
+        )
+        for given in (
+            {"instanceType": "g6.xlarge"},
+            {"reservation": {"id": "cr-0123456789abcdef0"}, "capacity": "Reserved"},
+            {"zones": ["a"]},
+            {"diskGiB": 500},
+        )
+    },
+    "existing with a fabric": (
+        cluster({"existing": EXISTING, "nodePools": [{**POOL, "fabric": "RDMA"}]}),
+        "a node pool of an existing cluster cannot ask for fabric RDMA yet: what its nodes have is not known",
+    ),
+    "existing in two ways": (
+        cluster({"existing": {**EXISTING, "controlPlane": {}}, "nodePools": [POOL]}),
+        "name exactly one of existing.kubeconfigSecretRef and existing.controlPlane",
+    ),
+    "existing in no way": (
+        cluster({"existing": {}, "nodePools": [POOL]}),
+        "name exactly one of existing.kubeconfigSecretRef and existing.controlPlane",
     ),
     "no region": (cluster({"aws": {}, "nodePools": [POOL]}), "Required value"),
     **{

@@ -81,7 +81,7 @@ COMPOSITES = (
         ),
     ),
 )
-INPUTS = {
+INPUTS: dict[str, tuple[str, str, type[Schema]]] = {
     "node-pools": ("NodePoolsInput", "nodepoolsinputs", NodePoolsInput),
     "gpu-stack": ("GPUStackInput", "gpustackinputs", GPUStackInput),
     "vllm": ("VLLMInput", "vllminputs", VLLMInput),

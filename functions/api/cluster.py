@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from .aws import Aws
 from .forms import Form
-from .node_pool import NodePool
+from .node_pool import FabricKind, NodePool
 from .schema import Rule, Schema, rules
 
 __all__ = ["ClusterSpec", "ControlPlane", "Existing", "SecretKeyRef"]
@@ -22,8 +22,14 @@ _EXISTING_GPU = Rule(
     "a node pool of an existing cluster declares its gpu (model and count a node)",
 )
 _EXISTING_MACHINE = Rule(
-    "!has(self.existing) || self.nodePools.all(p, !has(p.instanceType))",
-    "a node pool of an existing cluster has no instanceType: its machines are there already",
+    "!has(self.existing) || self.nodePools.all(p, !has(p.instanceType) && !has(p.reservation)"
+    f" && !has(p.zones) && p.diskGiB == {NodePool.model_fields['disk_gib'].default})",
+    "a node pool of an existing cluster has no instanceType, reservation, zones or diskGiB: its machines are "
+    "there already",
+)
+_EXISTING_FABRIC = Rule(
+    "!has(self.existing) || self.nodePools.all(p, p.fabric == 'None')",
+    "a node pool of an existing cluster cannot ask for fabric RDMA yet: what its nodes have is not known",
 )
 _SAME_PLACE = Rule(
     "has(self.existing) == has(oldSelf.existing)",
@@ -96,7 +102,7 @@ class ClusterSpec(Schema):
     """A Kubernetes cluster with GPU node pools, ready to serve Models."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(_ONE_PLACE, _SAME_PLACE, _EXISTING_GPU, _EXISTING_MACHINE)
+        json_schema_extra=rules(_ONE_PLACE, _SAME_PLACE, _EXISTING_GPU, _EXISTING_MACHINE, _EXISTING_FABRIC)
     )
 
     aws: Aws | None = Field(None, description="Create an EKS cluster on AWS.")
@@ -145,12 +151,23 @@ class ClusterSpec(Schema):
     def _one_place(self) -> Self:
         if (self.aws is None) == (self.existing is None):
             raise ValueError(_ONE_PLACE.message)
-        if self.existing and any(pool.gpu is None for pool in self.node_pools):
-            raise ValueError(_EXISTING_GPU.message)
-        if self.existing and any(pool.instance_type for pool in self.node_pools):
-            raise ValueError(_EXISTING_MACHINE.message)
+        if self.existing:
+            self._is_declared()
         names = [pool.name for pool in self.node_pools]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"{_UNIQUE_POOLS.message}: {', '.join(twice)} is there twice")
         return self
+
+    def _is_declared(self) -> None:
+        """Check the pools of a cluster that is there already."""
+        if any(pool.gpu is None for pool in self.node_pools):
+            raise ValueError(_EXISTING_GPU.message)
+        disk = NodePool.model_fields["disk_gib"].default
+        if any(
+            p.instance_type or p.reservation or p.zones is not None or p.disk_gib != disk
+            for p in self.node_pools
+        ):
+            raise ValueError(_EXISTING_MACHINE.message)
+        if any(pool.fabric is not FabricKind.NONE for pool in self.node_pools):
+            raise ValueError(_EXISTING_FABRIC.message)

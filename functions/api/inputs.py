@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from .model import Architecture
@@ -25,6 +27,13 @@ class NodePoolsInput(Schema):
         None,
         description="Kubernetes minor version of clusters that do not ask for one. Default: the package's.",
         pattern=r"^1\.\d{2}$",
+    )
+    control_plane_namespaces: list[Annotated[str, Field(max_length=63)]] = Field(
+        default_factory=list,
+        description="Namespaces whose InferenceClusters may be the control plane's own cluster "
+        "(existing.controlPlane), where the providers may do everything; '*' stands for any characters. "
+        "Default none.",
+        max_length=100,
     )
 
 

@@ -12,7 +12,16 @@ from typing import Any
 from functions.api import Access, NodePoolsInput
 from functions.base import Request, Resource, condition_true, exists, unique_name
 
-__all__ = ["HELM", "KUBERNETES", "REACHABLE", "Way", "is_reachable", "platform_namespace", "resources"]
+__all__ = [
+    "HELM",
+    "KUBERNETES",
+    "REACHABLE",
+    "Kubeconfig",
+    "Way",
+    "is_reachable",
+    "platform_namespace",
+    "resources",
+]
 
 KUBERNETES = "node-pools/provider-config-kubernetes"
 HELM = "node-pools/provider-config-helm"
@@ -36,6 +45,15 @@ def platform_namespace(request: Request, given: NodePoolsInput) -> str:
 
 
 @dataclass(frozen=True)
+class Kubeconfig:
+    """Where the kubeconfig of a cluster is."""
+
+    namespace: str
+    secret: str
+    key: str = "kubeconfig"
+
+
+@dataclass(frozen=True)
 class Way:
     """How a cluster is reached."""
 
@@ -43,10 +61,8 @@ class Way:
     """The composite's name."""
     namespace: str
     """The platform namespace: of everything that reaches into the cluster, but Helm."""
-    secret_namespace: str
-    """Namespace of the Secret with the kubeconfig."""
-    secret: str
-    key: str
+    kubeconfig: Kubeconfig | None
+    """None: the providers' own identity, in the cluster that they run in."""
 
     @property
     def kubernetes(self) -> str:
@@ -59,20 +75,25 @@ class Way:
         return unique_name(self.composite, "helm")
 
     @property
-    def status(self) -> Access:
-        """What the other functions need to know.
+    def helm_namespace(self) -> str:
+        """Namespace of provider-helm's ProviderConfig and the Releases.
 
         provider-helm looks for the Secret of a namespaced ProviderConfig in the
         Release's namespace, whatever secretRef.namespace says (enrichLocalSecretRefs
         in pkg/clients/helm/helm.go, v1.4.0). Anywhere but next to the Secret, a
         tenant could name the Secret of somebody else's cluster.
         """
-        elsewhere = self.secret_namespace != self.namespace
+        return self.kubeconfig.namespace if self.kubeconfig else self.namespace
+
+    @property
+    def status(self) -> Access:
+        """What the other functions need to know."""
+        elsewhere = self.helm_namespace != self.namespace
         return Access(
             namespace=self.namespace,
             kubernetes_provider_config=self.kubernetes,
             helm_provider_config=self.helm,
-            helm_namespace=self.secret_namespace if elsewhere else None,
+            helm_namespace=self.helm_namespace if elsewhere else None,
         )
 
 
@@ -85,8 +106,7 @@ def resources(way: Way, after: tuple[str, ...] = (), answers_after: tuple[str, .
         answers_after: what the proof waits for on top of them.
     """
     kubernetes = _provider_config(way, _KUBERNETES_API, way.kubernetes, way.namespace)
-    # Next to the Secret: see Way.status.
-    helm = _provider_config(way, "helm.m.crossplane.io/v1beta1", way.helm, way.secret_namespace)
+    helm = _provider_config(way, "helm.m.crossplane.io/v1beta1", way.helm, way.helm_namespace)
     return [
         Resource(KUBERNETES, kubernetes, after, exists),
         Resource(HELM, helm, after, exists),
@@ -101,13 +121,19 @@ def is_reachable(request: Request) -> bool:
 
 
 def _provider_config(way: Way, api_version: str, name: str, namespace: str) -> dict[str, Any]:
-    ref = {"namespace": way.secret_namespace, "name": way.secret, "key": way.key}
     return {
         "apiVersion": api_version,
         "kind": "ProviderConfig",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"credentials": {"source": "Secret", "secretRef": ref}},
+        "spec": {"credentials": _credentials(way.kubeconfig)},
     }
+
+
+def _credentials(kubeconfig: Kubeconfig | None) -> dict[str, Any]:
+    if kubeconfig is None:
+        return {"source": "InjectedIdentity"}
+    ref = {"namespace": kubeconfig.namespace, "name": kubeconfig.secret, "key": kubeconfig.key}
+    return {"source": "Secret", "secretRef": ref}
 
 
 def _reachable(way: Way) -> dict[str, Any]:

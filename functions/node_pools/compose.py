@@ -34,7 +34,8 @@ def compose(request: Request) -> Outcome:
 def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outcome:
     """Add what is between a cluster and its Models, wherever it is: its offer, guards and counts."""
     status = ClusterStatus.model_validate(outcome.status)
-    assert status.access is not None, "every place says how it is reached"
+    if status.access is None:
+        return outcome  # nothing was decided, so that everything is carried on
     models = in_use.models(request, status.access.namespace)
     pools = in_use.counted(request, models, status.node_pools or [])
     return replace(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from functions.api import ClusterSpec, Existing, NodePool, NodePoolsInput, PoolStatus
-from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose
-from functions.catalog import GPU, gpus
+from fnmatch import fnmatchcase
 
-from . import access
-from .likely import did_you_mean, likely_first
-from .plan import UNKNOWN_GPU, Pool, recorded, summary
+from functions.api import ClusterSpec, Existing, NodePoolsInput
+from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose
+
+from . import access, declared
+from .plan import Pool, recorded, summary
 
 __all__ = ["compose"]
 
@@ -17,13 +17,14 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
     """Take the cluster over.
 
     Raises:
-        Invalid: for a GPU that the catalog does not know.
+        Invalid: for pools that cannot be.
     """
     place = spec.existing
     assert place is not None, "chosen by the spec"
     _refuse_a_move(request)
-    before = recorded(request).pools
-    pools = tuple(_pool(i, pool, before.get(pool.name)) for i, pool in enumerate(spec.node_pools))
+    pools = declared.pools(spec.node_pools, recorded(request).pools)
+    if place.control_plane is not None and not _may_use_control_plane(request.claim.namespace, given):
+        return Outcome(conditions=[_not_yours(request.claim.namespace)], complete=False)
     way = _way(request, place, given)
     answered = access.is_reachable(request)
     status = {
@@ -51,52 +52,33 @@ def _refuse_a_move(request: Request) -> None:
         )
 
 
+def _may_use_control_plane(namespace: str, given: NodePoolsInput) -> bool:
+    """Tell whether a claim may have what the providers may do; only admins make a composite without one."""
+    return not namespace or any(fnmatchcase(namespace, p) for p in given.control_plane_namespaces)
+
+
+def _not_yours(namespace: str) -> Condition:
+    return Condition(
+        "Planned",
+        Status.FALSE,
+        "ControlPlaneNotAllowed",
+        f"claims in namespace {namespace} may not use the control plane's own cluster: list the namespace in "
+        "controlPlaneNamespaces of function-node-pools' input, or name a cluster by "
+        "spec.existing.kubeconfigSecretRef in another claim. What exists goes on as it was",
+        Whose.PLATFORM,
+    )
+
+
 def _way(request: Request, place: Existing, given: NodePoolsInput) -> access.Way:
     """Reach it by a Secret next to the claim: any other would not be the claim's to use."""
     secret, namespace = place.kubeconfig_secret_ref, access.platform_namespace(request, given)
-    assert secret is not None, "refused by Existing"
-    return access.Way(
-        composite=request.name,
-        namespace=namespace,
-        secret_namespace=request.claim.namespace or namespace,
-        secret=secret.name,
-        key=secret.key,
-    )
-
-
-def _pool(index: int, asked: NodePool, record: PoolStatus | None) -> Pool:
-    assert asked.gpu is not None, "refused by ClusterSpec"
-    model, count = asked.gpu.model, asked.gpu.count
-    if record is not None and (record.gpu_model, record.gpus_per_node) == (model, count):
-        memory, selector = record.gpu_memory_mib, record.node_selector
-    else:
-        gpu = _gpu(f"spec.nodePools[{index}].gpu.model", model)
-        memory, selector = gpu.memory_mib or 0, _labels(gpu, count)
-    return Pool(
-        asked.name, model, count, memory, asked.nodes, asked.capacity, asked.disk_gib, node_selector=selector
-    )
-
-
-def _gpu(at: str, model: str) -> GPU:
-    known = gpus()
-    usable = sorted(name for name, gpu in known.items() if gpu.memory_mib is not None)
-    gpu = known.get(model)
-    if gpu is None:
-        known_first = f"Known are {', '.join(likely_first(model, usable))}"
-        raise Invalid(at, UNKNOWN_GPU.format(model), f"{did_you_mean(model, usable)}{known_first}")
-    if gpu.memory_mib is None:
-        raise Invalid(at, f"the memory of {model} is not known", f"Known are {', '.join(usable)}")
-    return gpu
-
-
-def _labels(gpu: GPU, count: int) -> dict[str, str]:
-    """Return the labels that GPU Feature Discovery gives such a node."""
-    product = {"nvidia.com/gpu.product": gpu.product} if gpu.product else {}
-    return {**product, "nvidia.com/gpu.count": str(count)}
+    if secret is None:
+        return access.Way(request.name, namespace, kubeconfig=None)
+    beside = request.claim.namespace or namespace
+    return access.Way(request.name, namespace, access.Kubeconfig(beside, secret.name, secret.key))
 
 
 def _conditions(way: access.Way, pools: tuple[Pool, ...]) -> tuple[Condition | Progress, ...]:
-    secret = f"Secret {way.secret_namespace}/{way.secret}"
     return (
         Condition("Planned", Status.TRUE, "Planned", summary(pools), Whose.PLATFORM),
         Condition(
@@ -111,8 +93,7 @@ def _conditions(way: access.Way, pools: tuple[Pool, ...]) -> tuple[Condition | P
             (access.KUBERNETES, access.HELM, access.REACHABLE),
             "the cluster's API answers",
             Whose.PLATFORM,
-            f"Check that {secret} holds a kubeconfig under key {way.key}, that its server can be reached "
-            "from the control plane, and that its user may do everything",
+            _hint(way.kubeconfig),
         ),
         Progress(
             "NodePoolsReady",
@@ -123,7 +104,24 @@ def _conditions(way: access.Way, pools: tuple[Pool, ...]) -> tuple[Condition | P
     )
 
 
+def _hint(kubeconfig: access.Kubeconfig | None) -> str:
+    """Say what to look at where the API does not answer."""
+    if kubeconfig is None:
+        return (
+            "Check that the service accounts of provider-kubernetes and provider-helm may do everything in "
+            "the control plane's cluster"
+        )
+    return (
+        f"Check that Secret {kubeconfig.namespace}/{kubeconfig.secret} holds a kubeconfig under key "
+        f"{kubeconfig.key}, that its server can be reached from the control plane, and that its user may do "
+        "everything"
+    )
+
+
 def _notes(spec: ClusterSpec) -> tuple[str, ...]:
-    if spec.kubernetes_version is None:
-        return ()
-    return ("spec.kubernetesVersion has no effect: an existing cluster keeps its version",)
+    notes = []
+    if spec.kubernetes_version is not None:
+        notes.append("spec.kubernetesVersion has no effect: an existing cluster keeps its version")
+    if spec.owner is not None:
+        notes.append("spec.owner has no effect: nothing in any cloud is created for an existing cluster")
+    return tuple(notes)

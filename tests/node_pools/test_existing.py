@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from functions.base import Condition, Invalid, Progress
 from functions.base.assemble import assemble
 from functions.node_pools import access
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import L4, cluster, existing, live, settled
+from tests.node_pools.requests import cluster, existing, live, settled
 
 
 def manifests(spec: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -106,37 +107,56 @@ def test_an_api_that_does_not_answer_is_explained() -> None:
     assert message.startswith("[platform] ")
 
 
+MINE: dict[str, Any] = {"kubeconfigSecretRef": None, "controlPlane": {}}
+
+
+@pytest.mark.parametrize("listed", [["platform"], ["team-*", "plat*"]])
+def test_the_control_planes_own_cluster(listed: list[str]) -> None:
+    # Proves: the providers go by their own identity, and everything is in the platform namespace.
+    request = cluster(existing(**MINE), given={"controlPlaneNamespaces": listed})
+    outcome = FUNCTION.compose(request)
+    found: dict[str, Any] = {r.name: r.manifest for r in outcome.resources}
+    for name in (access.KUBERNETES, access.HELM):
+        assert found[name]["kind"] == "ProviderConfig"
+        assert found[name]["metadata"]["namespace"] == "crossplane-system"
+        assert found[name]["spec"] == {"credentials": {"source": "InjectedIdentity"}}
+    assert "helmNamespace" not in outcome.status["access"]
+    assert (
+        assemble(request, FUNCTION, outcome)
+        .conditions["ControlPlaneReady"]
+        .text.endswith(
+            "Check that the service accounts of provider-kubernetes and provider-helm may do everything in the "
+            "control plane's cluster"
+        )
+    )
+
+
+@pytest.mark.parametrize("listed", [[], ["team-a"], ["platform-2"]])
+def test_the_control_planes_own_cluster_is_not_for_everybody(listed: list[str]) -> None:
+    # Proves: a tenant that claims it gets nothing but the reason.
+    request = cluster(existing(**MINE), given={"controlPlaneNamespaces": listed})
+    desired = assemble(request, FUNCTION, FUNCTION.compose(request))
+    assert desired.manifests == {}
+    assert desired.conditions["Planned"].reason == "ControlPlaneNotAllowed"
+    assert desired.conditions["Planned"].text == (
+        "[platform] claims in namespace platform may not use the control plane's own cluster: list the "
+        "namespace in controlPlaneNamespaces of function-node-pools' input, or name a cluster by "
+        "spec.existing.kubeconfigSecretRef in another claim. What exists goes on as it was"
+    )
+
+
+def test_a_shorter_list_takes_nothing_away() -> None:
+    live, _ = settled(FUNCTION, existing(**MINE), given={"controlPlaneNamespaces": ["platform"]})
+    later = replace(live, input={})
+    desired = assemble(later, FUNCTION, FUNCTION.compose(later))
+    assert set(desired.manifests) == set(live.observed)
+    assert desired.conditions["Planned"].reason == "ControlPlaneNotAllowed"
+
+
 def test_storage_is_what_the_claim_declares() -> None:
     # Proves: the class and its sharing reach the Models' planning.
     found = FUNCTION.compose(cluster(existing(storageClassName="nfs", sharedStorage=True))).status
     assert (found["storageClassName"], found["sharedStorage"]) == ("nfs", True)
-
-
-@pytest.mark.parametrize(
-    ("model", "message"),
-    [
-        pytest.param(
-            "L44",
-            "L44 is not an NVIDIA GPU that the catalog knows. Did you mean L4? Known are L4, A10, ",
-            id="unknown",
-        ),
-        pytest.param("T4G", "the memory of T4G is not known. Known are A10, ", id="no-memory"),
-        pytest.param("L40", "the memory of L40 is not known. Known are A10, ", id="no-memory-either"),
-    ],
-)
-def test_unknown_gpus(model: str, message: str) -> None:
-    # Proves: a GPU that cannot be sized is refused, with those that can.
-    with pytest.raises(Invalid) as caught:
-        FUNCTION.compose(cluster(existing(L4, {"name": "x", "gpu": {"model": model}})))
-    assert str(caught.value).startswith(f"spec.nodePools[1].gpu.model: {message}")
-
-
-def test_a_recorded_pool_outlives_the_catalog() -> None:
-    # Proves: a GPU that is gone from the catalog is rendered from the record.
-    gone = {"name": "x", "gpu": {"model": "Z9", "count": 2}}
-    record = {"name": "x", "gpuModel": "Z9", "gpusPerNode": 2, "gpuMemoryMiB": 999, "nodes": {}}
-    request = cluster(existing(gone), status={"nodePools": [record]})
-    assert FUNCTION.compose(request).status["nodePools"][0]["gpuMemoryMiB"] == 999
 
 
 def test_a_claim_with_a_cluster_of_its_own_does_not_move() -> None:
@@ -146,8 +166,11 @@ def test_a_claim_with_a_cluster_of_its_own_does_not_move() -> None:
         FUNCTION.compose(cluster(existing(), observed=observed))
 
 
-def test_a_version_has_no_effect() -> None:
+def test_what_has_no_effect_is_said() -> None:
     # Proves: a field that changes nothing is not silently ignored.
-    found = FUNCTION.compose(cluster({**existing(), "kubernetesVersion": "1.35"}))
-    assert found.notes == ("spec.kubernetesVersion has no effect: an existing cluster keeps its version",)
+    found = FUNCTION.compose(cluster({**existing(), "kubernetesVersion": "1.35", "owner": "ml"}))
+    assert found.notes == (
+        "spec.kubernetesVersion has no effect: an existing cluster keeps its version",
+        "spec.owner has no effect: nothing in any cloud is created for an existing cluster",
+    )
     assert all(isinstance(c, Condition | Progress) for c in found.conditions)

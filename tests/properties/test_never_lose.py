@@ -25,6 +25,11 @@ INVALID_WITHOUT = {
     # Without it the default would be another machine, and a live pool's nodes all replaced.
     "count": "cannot change while it lives",
     "capacity": "cannot change while it lives",
+    "mode": "goes with mode",
+    "profile": "goes with mode",
+    "slicesPerGPU": "goes with mode",
+    # Of a taint.
+    "key": "Field required",
     # The default maximum, one node, is below the minimum of a pool of more.
     "max": "nodes.min must not be larger than nodes.max",
 }
@@ -96,7 +101,7 @@ def test_each_optional_field(example: str) -> None:
         field = str(path[-1])
         if made.fatal is not None:
             required = (
-                field in ("nodePools", "model", "name", "region", "kubeconfigSecretRef")
+                field in ("nodePools", "model", "name", "region", "kubeconfigSecretRef", "controlPlane")
                 or "architecture" in path
             )
             assert required or INVALID_WITHOUT[field] in made.fatal, (path, made.fatal)

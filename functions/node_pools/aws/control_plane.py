@@ -22,9 +22,7 @@ def way(plan: Plan) -> access.Way:
     return access.Way(
         composite=plan.composite,
         namespace=plan.namespace,
-        secret_namespace=plan.namespace,
-        secret=plan.object_name("kubeconfig"),
-        key="kubeconfig",
+        kubeconfig=access.Kubeconfig(plan.namespace, plan.object_name("kubeconfig")),
     )
 
 
@@ -68,7 +66,7 @@ def resources(plan: Plan) -> list[Resource]:
         "cluster-auth",
         {"clusterNameRef": ref(plan, "cluster")},
         after=("cluster",),
-        spec={"writeConnectionSecretToRef": {"name": way(plan).secret}},
+        spec={"writeConnectionSecretToRef": {"name": plan.object_name("kubeconfig")}},
     )
     if plan.secrets_key.awaited:
         cluster = replace(cluster, manifest=None, waits_for=f"the ARN of node-pools/{KEY}")

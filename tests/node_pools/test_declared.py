@@ -1,0 +1,153 @@
+"""Pools of a cluster that is there already: what is known of them, and by which labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.base import Invalid
+from functions.node_pools.compose import FUNCTION
+from tests.node_pools.requests import L4, cluster, existing
+
+
+def pool(declared: dict[str, Any], record: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the status says of a pool, declared after what `record` says of it."""
+    status = {"nodePools": [record]} if record else {}
+    found: dict[str, Any] = FUNCTION.compose(cluster(existing(declared), status=status)).status["nodePools"][
+        0
+    ]
+    return found
+
+
+def refused(*declared: dict[str, Any], record: dict[str, Any] | None = None) -> str:
+    status = {"nodePools": [record]} if record else {}
+    with pytest.raises(Invalid) as caught:
+        FUNCTION.compose(cluster(existing(*declared), status=status))
+    return str(caught.value)
+
+
+MIG = {"mode": "MIG", "profile": "1g.10gb"}
+TURNS = {"mode": "TimeSlicing", "slicesPerGPU": 4}
+MPS = {"mode": "MPS", "slicesPerGPU": 2}
+A100 = {"name": "a100", "gpu": {"model": "A100-80GB", "count": 8}}
+OWN = {"example.com/group": "a"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "labels"),
+    [
+        pytest.param(
+            A100,
+            {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB", "nvidia.com/gpu.count": "8"},
+            id="what-is-discovered",
+        ),
+        pytest.param({**A100, "labels": OWN}, OWN, id="own-labels-alone"),
+        pytest.param(
+            {**A100, "sharing": MIG},
+            {
+                "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB",
+                "nvidia.com/gpu.count": "8",
+                "nvidia.com/mig.config": "all-1g.10gb",
+            },
+            id="mig",
+        ),
+        pytest.param(
+            {**L4, "sharing": TURNS},
+            {
+                "nvidia.com/gpu.product": "NVIDIA-L4-SHARED",
+                "nvidia.com/gpu.count": "1",
+                "nvidia.com/device-plugin.config": "timeslicing-4",
+            },
+            id="time-slices",
+        ),
+        pytest.param(
+            {**L4, "sharing": MPS, "labels": OWN},
+            {**OWN, "nvidia.com/device-plugin.config": "mps-2"},
+            id="mps-with-own-labels",
+        ),
+    ],
+)
+def test_labels(declared: dict[str, Any], labels: dict[str, str]) -> None:
+    assert pool(declared)["nodeSelector"] == labels
+
+
+def test_what_models_are_told() -> None:
+    # Proves: capacity, taints and slices of the declaration reach the Models' planning.
+    taint = {"key": "example.com/dedicated", "value": "inference", "effect": "NoExecute"}
+    found = pool({**A100, "sharing": MIG, "capacity": "Spot", "taints": [taint]})
+    assert (found["capacity"], found["taints"]) == ("Spot", [taint])
+    assert found["sharing"] == {
+        "mode": "MIG",
+        "resource": "nvidia.com/mig-1g.10gb",
+        "perGPU": 7,
+        "memoryMiB": found["sharing"]["memoryMiB"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        pytest.param(
+            "L44",
+            "L44 is not an NVIDIA GPU that the catalog knows. Did you mean L4? Known are L4, A10, ",
+            id="unknown",
+        ),
+        pytest.param("T4G", "the memory of T4G is not known. Known are A10, ", id="no-memory"),
+        pytest.param("L40", "the memory of L40 is not known. Known are A10, ", id="no-memory-either"),
+    ],
+)
+def test_unknown_gpus(model: str, message: str) -> None:
+    # Proves: a GPU that cannot be sized is refused, with those that can.
+    with pytest.raises(Invalid) as caught:
+        FUNCTION.compose(cluster(existing(L4, {"name": "x", "gpu": {"model": model}})))
+    assert str(caught.value).startswith(f"spec.nodePools[1].gpu.model: {message}")
+
+
+def test_a_recorded_pool_outlives_the_catalog() -> None:
+    # Proves: a GPU that is gone from the catalog is rendered from the record.
+    gone = {"name": "x", "gpu": {"model": "Z9", "count": 2}}
+    record = {"name": "x", "gpuModel": "Z9", "gpusPerNode": 2, "gpuMemoryMiB": 999, "nodes": {}}
+    record["nodeSelector"] = {"nvidia.com/gpu.product": "NVIDIA-Z9", "nvidia.com/gpu.count": "2"}
+    request = cluster(existing(gone), status={"nodePools": [record]})
+    assert FUNCTION.compose(request).status["nodePools"][0]["gpuMemoryMiB"] == 999
+
+
+def test_labels_may_change() -> None:
+    # Proves: the user's labels hold as they are now; the discovered ones as they were recorded.
+    record = pool({**A100, "labels": OWN})
+    assert pool({**A100, "labels": {"b": "c"}}, record)["nodeSelector"] == {"b": "c"}
+    assert pool(A100, record)["nodeSelector"] == pool(A100)["nodeSelector"]
+    old = {**pool(A100), "nodeSelector": {"nvidia.com/gpu.product": "OLD", "nvidia.com/gpu.count": "8"}}
+    assert pool(A100, old)["nodeSelector"] == old["nodeSelector"]
+
+
+def test_a_gpu_whose_label_is_not_known() -> None:
+    assert refused({"name": "x", "gpu": {"model": "GB300", "count": 4}}) == (
+        "spec.nodePools[0].labels: the label that nodes with GB300 have is not known. Give labels that the "
+        "pool's nodes have and no others."
+    )
+    assert pool({"name": "x", "gpu": {"model": "GB300"}, "labels": OWN})["nodeSelector"] == OWN
+
+
+def test_two_pools_of_the_same_nodes() -> None:
+    # Proves: the same GPUs are not promised twice.
+    assert refused(L4, {**L4, "name": "other"}) == (
+        "spec.nodePools[1]: it has the same nodes as pool l4. Give each labels that its nodes have and the "
+        "other's have not, or make one pool of them."
+    )
+
+
+def test_mig_on_a_gpu_without_it() -> None:
+    assert refused({**L4, "sharing": MIG}).startswith("spec.nodePools[0].sharing.mode: L4 has no MIG.")
+
+
+def test_another_share_while_models_use_it() -> None:
+    # Proves: a Model that asks for a slice finds it as large as when it came.
+    record = {**pool({**L4, "sharing": TURNS}), "gpusInUse": 1}
+    assert refused({**L4, "sharing": MPS}, record=record) == (
+        "spec.nodePools[0].sharing: the pool shares its GPUs by TimeSlicing (4 x slices a GPU) and Models use "
+        "it. Declare a pool with another name, move the Models, then remove pool l4."
+    )
+    free = {**record, "gpusInUse": 0}
+    assert pool({**L4, "sharing": MPS}, free)["sharing"]["perGPU"] == 2
