@@ -43,7 +43,7 @@ HOUSE = {
     "parametersBillions": 3.1,
     "layers": 36,
     "attentionHeads": 16,
-    "kvHeads": 3,
+    "kvHeads": 2,
     "headDim": 128,
     "maxContextLength": 32768,
 }
@@ -231,7 +231,30 @@ BAD = {
     "unknown field": (cluster({"aws": AWS, "nodePols": [], "nodePools": [POOL]}), "unknown field"),
     "a model without name": (_claim("Model", {}), "Required value"),
     "a model that is no name": (model(model="qwen3"), "model is ORGANISATION/NAME on the Hub"),
-    "heads": (model(architecture=HOUSE), "architecture.attentionHeads must be a multiple of kvHeads"),
+    "heads": (
+        model(architecture={**HOUSE, "kvHeads": 3}),
+        "architecture.attentionHeads must be a multiple of kvHeads",
+    ),
+    "heads and a latent": (
+        model(architecture={**HOUSE, "latentDim": 576}),
+        "architecture takes either headDim or, for a compressed cache (MLA), latentDim",
+    ),
+    "more windows than layers": (
+        model(architecture={**HOUSE, "windowedLayers": 37, "slidingWindow": 512}),
+        "architecture.windowedLayers must be at most layers, of which they are a part",
+    ),
+    "layers with a window of nothing": (
+        model(architecture={**HOUSE, "windowedLayers": 18}),
+        "architecture.windowedLayers and slidingWindow go together: how many layers, and how many tokens",
+    ),
+    "an encoder with windows": (
+        model(architecture={**HOUSE, "encoder": True, "windowedLayers": 18, "slidingWindow": 512}),
+        "architecture.encoder caches nothing, so it takes neither latentDim nor windowedLayers",
+    ),
+    "weights of another model": (
+        model(architecture={**HOUSE, "weightsGiB": 300}),
+        "architecture.weightsGiB contradicts parametersBillions: a parameter takes 0.4 to 4.5 bytes",
+    ),
     "cluster by both": (
         model(cluster={"name": "eu", "matchLabels": {"a": "b"}}),
         "cluster takes either a name or matchLabels, not both and not neither",

@@ -4,7 +4,17 @@ from .aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef
 from .cluster import ClusterSpec, ControlPlane, Existing
 from .cluster_status import Access, Autoscaler, ClusterStatus, Fabric, Network, PoolStatus, Slices
 from .inputs import Chart, GPUStackInput, NodePoolsInput, VLLMInput
-from .model import Architecture, ClusterChoice, GpuChoice, ModelSpec, Precision, Replicas, Requirement
+from .model import (
+    Architecture,
+    ClusterChoice,
+    GpuChoice,
+    ModelSpec,
+    Precision,
+    Quantization,
+    Replicas,
+    Requirement,
+    Task,
+)
 from .model_status import Endpoint, ModelStatus, Placement, RunnerUp, Sizing
 from .node_pool import (
     Capacity,
@@ -58,6 +68,7 @@ __all__ = [
     "PoolStatus",
     "Precision",
     "ProviderConfigRef",
+    "Quantization",
     "Replicas",
     "Requirement",
     "Reservation",
@@ -70,5 +81,6 @@ __all__ = [
     "Slices",
     "SystemPool",
     "Taint",
+    "Task",
     "VLLMInput",
 ]

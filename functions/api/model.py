@@ -18,10 +18,12 @@ __all__ = [
     "GpuChoice",
     "ModelSpec",
     "Precision",
+    "Quantization",
     "Replicas",
     "Requirement",
     "Resources",
     "Source",
+    "Task",
     "TokenSecretRef",
 ]
 
@@ -31,6 +33,27 @@ _NAME_OR_LABELS = Rule(
 )
 _HEADS = Rule(
     "self.attentionHeads % self.kvHeads == 0", "architecture.attentionHeads must be a multiple of kvHeads"
+)
+_ONE_CACHE = Rule(
+    "has(self.headDim) != has(self.latentDim)",
+    "architecture takes either headDim or, for a compressed cache (MLA), latentDim",
+)
+_WINDOWS = Rule(
+    "!has(self.windowedLayers) || self.windowedLayers <= self.layers",
+    "architecture.windowedLayers must be at most layers, of which they are a part",
+)
+_WINDOWED = Rule(
+    "(has(self.windowedLayers) && self.windowedLayers > 0) == has(self.slidingWindow)",
+    "architecture.windowedLayers and slidingWindow go together: how many layers, and how many tokens",
+)
+_ENCODER = Rule(
+    "!has(self.encoder) || !self.encoder || (!has(self.latentDim) && !has(self.slidingWindow))",
+    "architecture.encoder caches nothing, so it takes neither latentDim nor windowedLayers",
+)
+_SIZE = Rule(
+    "!has(self.weightsGiB) || (self.weightsGiB * 1.073741824 / self.parametersBillions >= 0.4"
+    " && self.weightsGiB * 1.073741824 / self.parametersBillions <= 4.5)",
+    "architecture.weightsGiB contradicts parametersBillions: a parameter takes 0.4 to 4.5 bytes",
 )
 _OWNED = ("--port", "--served-model-name", "--tensor-parallel-size", "--max-model-len")
 _OWN_ARGS = Rule(
@@ -56,18 +79,74 @@ class Precision(StrEnum):
     INT8 = "int8"
     INT4 = "int4"
     MXFP4 = "mxfp4"
+    NVFP4 = "nvfp4"
+
+
+class Task(StrEnum):
+    """What a model is asked to do."""
+
+    AUTO = "Auto"
+    GENERATE = "Generate"
+    EMBED = "Embed"
+    RERANK = "Rerank"
+    CLASSIFY = "Classify"
+
+
+class Quantization(StrEnum):
+    """What is done to the weights when they are loaded."""
+
+    AUTO = "Auto"
+    NONE = "None"
+    FP8 = "FP8"
 
 
 class Architecture(Schema):
     """Numbers of a model that the catalog does not know; all stand in its config.json."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_HEADS))
+    model_config = ConfigDict(
+        json_schema_extra=rules(_HEADS, _ONE_CACHE, _WINDOWS, _WINDOWED, _ENCODER, _SIZE)
+    )
 
     parameters_billions: float = Field(description="Parameters, in billions.", gt=0, le=10000)
-    layers: int = Field(description="Layers with attention (num_hidden_layers).", ge=1, le=1000)
+    weights_gib: float | None = Field(
+        None,
+        alias="weightsGiB",
+        description="Size of the checkpoint, in GiB, where scales and layers that are not quantised make it "
+        "another than parameters times bytes, which is the default.",
+        gt=0,
+        le=20000,
+    )
+    layers: int = Field(
+        description="Layers with attention; of most models all (num_hidden_layers).", ge=1, le=1000
+    )
+    windowed_layers: int = Field(
+        0, description="Those of them that keep a window of the context only. Default 0.", ge=0, le=1000
+    )
+    sliding_window: int | None = Field(
+        None, description="Tokens in that window (sliding_window). Default: none.", ge=1, le=100_000_000
+    )
     attention_heads: int = Field(description="Attention heads (num_attention_heads).", ge=1, le=1024)
     kv_heads: int = Field(description="Key-value heads (num_key_value_heads).", ge=1, le=1024)
-    head_dim: int = Field(description="Size of one head (head_dim, or hidden_size / heads).", ge=1, le=1024)
+    head_dim: int | None = Field(
+        None, description="Size of one head (head_dim, or hidden_size / heads).", ge=1, le=1024
+    )
+    latent_dim: int | None = Field(
+        None,
+        description="Instead of headDim, for multi-head latent attention: kv_lora_rank + qk_rope_head_dim.",
+        ge=1,
+        le=8192,
+    )
+    state_mib_per_request: float = Field(
+        0,
+        alias="stateMiBPerRequest",
+        description="What a request keeps in layers without attention (Mamba, linear attention), in MiB over "
+        "all of them. Default 0.",
+        ge=0,
+        le=10000,
+    )
+    encoder: bool = Field(
+        False, description="Whether it reads its input once and caches nothing, as BERT does. Default false."
+    )
     max_context_length: int = Field(
         description="Longest context, in tokens (max_position_embeddings).", ge=1, le=100_000_000
     )
@@ -79,6 +158,21 @@ class Architecture(Schema):
     def _grouped(self) -> Self:
         if self.attention_heads % self.kv_heads:
             raise ValueError(f"{_HEADS.message} (got {self.attention_heads} and {self.kv_heads})")
+        return self
+
+    @model_validator(mode="after")
+    def _agreeing(self) -> Self:
+        bytes_each = (self.weights_gib or 0) * 1.073741824 / self.parameters_billions
+        broken = {
+            _ONE_CACHE: (self.head_dim is None) == (self.latent_dim is None),
+            _WINDOWS: self.windowed_layers > self.layers,
+            _WINDOWED: (self.windowed_layers > 0) != (self.sliding_window is not None),
+            _ENCODER: self.encoder and (self.latent_dim is not None or self.windowed_layers > 0),
+            _SIZE: self.weights_gib is not None and not 0.4 <= bytes_each <= 4.5,
+        }
+        for rule, is_broken in broken.items():
+            if is_broken:
+                raise ValueError(rule.message)
         return self
 
 
@@ -242,6 +336,17 @@ class ModelSpec(Schema):
         "the same memory. Default 1.",
         ge=1,
         le=1024,
+    )
+    task: Task = Field(
+        Task.AUTO,
+        description="What it is asked to do: Generate, Embed, Rerank or Classify. Default Auto: what the "
+        "catalog says that it was made for, else Generate.",
+    )
+    quantization: Quantization = Field(
+        Quantization.AUTO,
+        description="Auto serves the weights as they are stored. FP8 makes bf16 and fp16 weights fp8 when "
+        "they are loaded, on GPUs from compute capability 8.9 on. None refuses weights that are stored "
+        "quantised. Default Auto.",
     )
     replicas: Replicas = Field(Replicas(), description="How many copies serve.")
     cluster: ClusterChoice | None = Field(

@@ -62,6 +62,10 @@ class Placement(Schema):
     runners_up: list[RunnerUp] | None = Field(
         None, description="The next best pools when the Model was placed, at most five."
     )
+    engine_flags: list[str] | None = Field(
+        None,
+        description="Arguments of the engine that follow from the model's task, precision and shape.",
+    )
     weights: str = Field("", description="The weights being served, as part of their volume's name.")
     asked: str = Field("", description="What was asked when it was placed; a change places it again.")
 
@@ -70,6 +74,11 @@ class Sizing(Schema):
     """The arithmetic, in GiB."""
 
     weights_gib: float = Field(alias="weightsGiB", description="Weights, in GiB.")
+    checkpoint_gib: float | None = Field(
+        None,
+        alias="checkpointGiB",
+        description="The weights as files, in GiB, where that is another size than when loaded.",
+    )
     kv_cache_bytes_per_token: int = Field(description="KV cache of one token over all layers, in bytes.")
     context_length: int = Field(description="Context the cache is sized for, in tokens.")
     concurrency: int = Field(description="Requests of that context at once.")

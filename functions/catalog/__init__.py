@@ -2,13 +2,16 @@
 
 from .machines import GPU, Machine, Region, gpus, machines, regions
 from .mig import MigProfile, mig_profiles
-from .models import BYTES, ModelFacts, bytes_per_token, layer_bytes, models
+from .models import INDEX_BYTES, ModelFacts, bytes_per_token, full_layer_bytes, layer_bytes, models
+from .precision import BYTES, ONLINE_FP8
 from .tables import nearest
 from .versions import ChartVersion, chart, image, kubernetes
 
 __all__ = [
     "BYTES",
     "GPU",
+    "INDEX_BYTES",
+    "ONLINE_FP8",
     "ChartVersion",
     "Machine",
     "MigProfile",
@@ -16,6 +19,7 @@ __all__ = [
     "Region",
     "bytes_per_token",
     "chart",
+    "full_layer_bytes",
     "gpus",
     "image",
     "kubernetes",

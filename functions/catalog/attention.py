@@ -38,8 +38,10 @@ class Layers:
     """Layers that keep the whole context."""
     window: int = 0
     """Tokens that the others keep; 0 where they keep none, or there are none."""
-    without_attention: bool = False
+    hybrid: bool = False
     """The others have no cache that grows."""
+    stateful: int = 0
+    """Those of the others that keep a state of a fixed size instead (linear attention, Mamba)."""
 
 
 def layers_of(config: Config, max_context: int) -> Layers:
@@ -58,7 +60,9 @@ def layers_of(config: Config, max_context: int) -> Layers:
     if attending is not None and not 0 < attending <= count:
         raise _contradiction("num_hidden_layers", f"{attending} of {count} layers would have attention")
     if attending is not None:
-        return Layers(count, attending, without_attention=attending < count)
+        return Layers(
+            count, attending, hybrid=attending < count, stateful=_with_state(config, count, attending)
+        )
     windowed = _with_window(config, count)
     window = _window(config) if windowed else 0
     if not windowed or window >= max_context:
@@ -106,6 +110,15 @@ def _with_attention(config: Config, count: int) -> int | None:
     if config.get("full_attention_interval") is not None:
         return count // config.number("full_attention_interval")
     return None
+
+
+def _with_state(config: Config, count: int, attending: int) -> int:
+    """Count the layers that keep a state; an MLP has none, and a convolution's is too small to count."""
+    kinds = _kinds(config, count)
+    if kinds is not None:
+        return kinds["linear_attention"] + kinds["mamba"]
+    pattern = config.get("hybrid_override_pattern")
+    return count - attending if pattern is None else str(pattern).count("M")
 
 
 def _with_window(config: Config, count: int) -> int:

@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .attention import layers_of
+from .attention import Layers, layers_of
 from .checkpoint import INDEX, Checkpoint, Refused, read_checkpoint, read_json
 from .config import Config
-from .models import BYTES, ModelFacts, bytes_per_token
+from .models import ModelFacts, bytes_per_token
+from .precision import BYTES
+from .shapes import State, state_bytes
 from .tables import rows
 
 __all__ = ["Entry", "as_architecture", "as_row", "figures", "inspect"]
 
 _GIB = 2**30
-_TOLERANCE = 0.03
-"""How far parameters times bytes may be from the files before it says another size."""
+_TOLERANCE = 0.01
+"""How far parameters times bytes may be from the files before the entry says their size."""
 _DTYPES = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 _STORED = {"F32": "fp32", "BF16": "bf16", "F16": "fp16"}
 _BITS = {"int4": 4, "mxfp4": 4, "int8": 8, "fp8": 8}
@@ -87,8 +89,10 @@ def inspect(folder: Path, name: str, parameters_billions: float | None = None) -
         full_attention_layers=layers.full,
         max_context=context,
         precision=precision,
+        checkpoint_gib=weights,
+        state_bytes=state_bytes(state) if (state := _state(config, layers)) else 0,
     )
-    kind = "hybrid" if layers.without_attention else "mla" if latent else "gqa"
+    kind = "hybrid" if layers.hybrid else "mla" if latent else "gqa"
     return Entry(facts, hidden, kind, latent, f"config.json;{source}")
 
 
@@ -102,10 +106,39 @@ def _require_generation(folder: Path, config: Config) -> None:
     if not generates or config.top.get("is_encoder_decoder") or (folder / "modules.json").exists():
         raise Refused(
             "config.json: architectures",
-            f"{first} is an encoder, an embedding model or a classifier, and the catalog has models that "
-            "generate text",
-            "Inspect the model that generates",
+            f"{first} is an encoder, an embedding model or a classifier, whose files this cannot read",
+            "Write spec.architecture from config.json; one that caches nothing, as BERT, has encoder: true",
         )
+
+
+def _state(config: Config, layers: Layers) -> State | None:
+    """Return what the layers without attention keep.
+
+    Raises:
+        Refused: where the file does not say how large it is.
+    """
+    count = layers.stateful
+    kimi = config.get("linear_attn_config")
+    if not count:
+        return None
+    if isinstance(kimi, Mapping):
+        heads, size = kimi.get("num_heads"), kimi.get("head_dim")
+        if not (isinstance(heads, int) and isinstance(size, int) and heads > 0 and size > 0):
+            raise config.missing("linear_attn_config", " num_heads or head_dim")
+        return State("kda", count, heads, size, heads, size)
+    if config.get("linear_num_value_heads") is not None:
+        keys = (
+            "linear_num_key_heads",
+            "linear_key_head_dim",
+            "linear_num_value_heads",
+            "linear_value_head_dim",
+        )
+        return State("delta", count, *map(config.number, keys))
+    # Granite's names, then Nemotron's.
+    granite = ("mamba_n_groups", "mamba_d_state", "mamba_n_heads", "mamba_d_head")
+    nemotron = ("n_groups", "ssm_state_size", "mamba_num_heads", "mamba_head_dim")
+    keys = granite if config.get("mamba_n_heads") is not None else nemotron
+    return State("mamba", count, *map(config.number, keys))
 
 
 def _latent(config: Config) -> tuple[int, int] | None:
@@ -257,41 +290,27 @@ def _without_tied_head(config: Config, precision: str, found: Checkpoint) -> Che
 
 
 def as_architecture(entry: Entry) -> str:
-    """Return the spec.architecture of a Model, as YAML.
-
-    Raises:
-        Refused: when its fields would size the model otherwise than the catalog would.
-    """
+    """Return the spec.architecture of a Model, as YAML."""
     facts = entry.facts
     windowed = 0 if entry.attention == "hybrid" else facts.layers - facts.full_attention_layers
-    to_catalog = "Give the row that --tsv prints to the platform team, for functions/catalog/models.tsv"
-    if windowed:
-        raise Refused(
-            "spec.architecture",
-            f"it cannot say that {windowed} of {facts.layers} layers keep {facts.sliding_window} tokens only",
-            to_catalog,
-        )
     sized = facts.parameters_billions * 1e9 * BYTES[facts.precision] / _GIB
-    if abs(sized / facts.weights_gib - 1) > _TOLERANCE:
-        raise Refused(
-            "spec.architecture",
-            f"{facts.parameters_billions:.3f} billion parameters in {facts.precision} would be sized as "
-            f"{sized:.2f} GiB, and the files have {facts.weights_gib:.2f} GiB",
-            to_catalog,
-        )
-    heads, size = (facts.kv_heads, facts.head_dim) if entry.latent is None else (1, facts.latent_dim // 2)
-    note = f"  # the latent of {facts.latent_dim} numbers, which every GPU holds" if entry.latent else ""
-    lines = [
-        "architecture:",
-        f"  parametersBillions: {_short(facts.parameters_billions, 3)}",
-        f"  layers: {facts.full_attention_layers}",
-        f"  attentionHeads: {facts.attention_heads}",
-        f"  kvHeads: {heads}{note}",
-        f"  headDim: {size}",
-        f"  maxContextLength: {facts.max_context}",
-        f"  precision: {facts.precision}",
-    ]
-    return "\n".join(lines)
+    off = abs(sized / facts.weights_gib - 1) > _TOLERANCE
+    said: dict[str, object] = {
+        "parametersBillions": _short(facts.parameters_billions, 3),
+        "weightsGiB": f"{facts.weights_gib:.2f}" if off else None,
+        "layers": facts.layers if windowed else facts.full_attention_layers,
+        "windowedLayers": windowed or None,
+        "slidingWindow": facts.sliding_window if windowed else None,
+        "attentionHeads": facts.attention_heads,
+        "kvHeads": facts.kv_heads,
+        "headDim": facts.head_dim or None,
+        "latentDim": facts.latent_dim or None,
+        "stateMiBPerRequest": _state_mib(facts) or None,
+        "maxContextLength": facts.max_context,
+        "precision": facts.precision,
+    }
+    lines = [f"  {field}: {value}" for field, value in said.items() if value is not None]
+    return "\n".join(["architecture:", *lines])
 
 
 def as_row(entry: Entry) -> str:
@@ -301,6 +320,7 @@ def as_row(entry: Entry) -> str:
     all_full = facts.full_attention_layers == facts.layers
     cells: dict[str, object] = {
         "model": facts.name,
+        "task": facts.task,
         "parameters_billions": _short(facts.parameters_billions, 3),
         "layers": facts.layers,
         "hidden_size": entry.hidden_size,
@@ -312,9 +332,10 @@ def as_row(entry: Entry) -> str:
         "qk_rope_head_dim": rope,
         "sliding_window_tokens": facts.sliding_window or "",
         "full_attention_layers": "" if all_full else facts.full_attention_layers,
+        "state_mib_per_request": _state_mib(facts),
         "max_context_tokens": facts.max_context,
         "precision": facts.precision,
-        "weights_gib": f"{facts.weights_gib:.2f}",
+        "published_gib": f"{facts.weights_gib:.2f}",
         "sources": entry.source,
         "confidence": "derived",
     }
@@ -328,6 +349,10 @@ def figures(entry: Entry) -> str:
         f"{facts.name}: KV cache {bytes_per_token(facts)} bytes a token, weights {facts.weights_gib:.2f} GiB "
         f"({entry.source.replace(';', ', ')})"
     )
+
+
+def _state_mib(facts: ModelFacts) -> str:
+    return _short(facts.state_bytes / 2**20, 2) if facts.state_bytes else ""
 
 
 def _short(number: float, digits: int) -> str:

@@ -70,7 +70,8 @@ def _carried_on(request: Request, said: Condition | None) -> Outcome:
 def _composed(request: Request, spec: ModelSpec, given: VLLMInput, placed: Placed) -> Outcome:
     size = placed.sizing
     assert size is not None, "the caller looked"
-    plan = make_plan(request, spec, given, placed.placement, size.weights_gib, size.context_length)
+    stored = size.checkpoint_gib or size.weights_gib
+    plan = make_plan(request, spec, given, placed.placement, stored, size.context_length)
     replaced = _weights_being_replaced(request, plan)
     resources = _resources(request, plan, replaced)
     # Apps follow the endpoint: it names the new model when that is served.

@@ -12,6 +12,7 @@ from functions.catalog import ModelFacts, models, nearest
 
 from . import clusters, sizing
 from .capacity import in_words, resource, unit_memory_mib, utilization
+from .engine_flags import engine_flags
 from .explain import nowhere
 from .placement import Candidate, Choice, Choices, choose
 from .plan import asked, namespace_of, weights_id
@@ -69,7 +70,7 @@ def place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condi
     choices = choose(spec, what, usable)
     if choices.best is None:
         return nowhere(spec, what, usable, choices.refusals)
-    placement = placement_of(request, choices.best, spec, runners_up(choices))
+    placement = placement_of(request, choices.best, spec, what, runners_up(choices))
     return Placed(placement, placed_on(placement), sizing_of(what, choices.best))
 
 
@@ -139,7 +140,11 @@ def _in_words(wanted: ClusterChoice) -> str:
 
 
 def placement_of(
-    request: Request, choice: Choice, spec: ModelSpec, others: list[RunnerUp] | None = None
+    request: Request,
+    choice: Choice,
+    spec: ModelSpec,
+    what: sizing.Need,
+    others: list[RunnerUp] | None = None,
 ) -> Placement:
     """Return what to record of a choice."""
     cluster, pool = choice.candidate, choice.pool
@@ -163,6 +168,7 @@ def placement_of(
         gpu_memory_utilization=utilization(pool.sharing),
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=others,
+        engine_flags=engine_flags(spec, what.facts, choice.fit.gpus) or None,
         weights=weights_id(spec),
         asked=asked(spec),
     )
@@ -194,6 +200,7 @@ def runners_up(choices: Choices) -> list[RunnerUp] | None:
 def sizing_of(what: sizing.Need, choice: Choice) -> Sizing:
     """Return the arithmetic of a choice, as numbers and in words."""
     fit, memory_gib = choice.fit, unit_memory_mib(choice.pool) / 1024
+    loaded, stored = round(what.facts.weights_gib, 2), round(what.facts.checkpoint_gib, 2)
     explanation = (
         f"{memory_gib:.1f} GiB x {sizing.UTILIZATION} - {sizing.OVERHEAD_GIB[fit.gpus > 1]} "
         f"overhead = {fit.usable_gib:.1f} GiB usable on each of {choice.takes}; needed: weights "
@@ -202,7 +209,8 @@ def sizing_of(what: sizing.Need, choice: Choice) -> Sizing:
         f"{fit.needed_gib:.1f} GiB"
     )
     return Sizing(
-        weights_gib=round(what.facts.weights_gib, 2),
+        weights_gib=loaded,
+        checkpoint_gib=None if loaded == stored else stored,
         kv_cache_bytes_per_token=sizing.bytes_per_token(what.facts),
         context_length=what.context,
         concurrency=what.concurrency,

@@ -33,6 +33,7 @@ class Plan:
     hub: str
     """Address of the Hugging Face Hub or its mirror."""
     weights_gib: float
+    """Of the files."""
     context: int
     """Longest context of a request, in tokens."""
 
@@ -108,5 +109,5 @@ def asked(spec: ModelSpec) -> str:
 
     Without defaults: a field that a newer version adds places nothing again.
     """
-    sized = {"model", "context_length", "concurrency", "gpu", "architecture"}
+    sized = {"model", "context_length", "concurrency", "gpu", "architecture", "task", "quantization"}
     return digest(spec.model_dump_json(include=sized, exclude_defaults=True))

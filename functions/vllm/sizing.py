@@ -1,24 +1,26 @@
 """How much GPU memory a model needs, and how many GPUs hold it. All sizes in GiB (2**30 bytes).
 
 usable per GPU = memory * UTILIZATION - overhead
-needed per GPU = weights * WEIGHTS_FACTOR / GPUs + cache of all requests * share
-share          = 1 / GPUs, but never less than one key-value head; 1 for MLA
+needed per GPU = weights * WEIGHTS_FACTOR / GPUs + what all requests keep (cache.py)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, replace
+from functools import cache
 
-from functions.api import Architecture, ModelSpec
+from functions.api import Architecture, ModelSpec, Quantization, Task
 from functions.base import Invalid
-from functions.catalog import BYTES, GPU, ModelFacts, bytes_per_token, layer_bytes
+from functions.catalog import BYTES, GPU, ONLINE_FP8, ModelFacts, bytes_per_token
+
+from .cache import cache_bytes
 
 __all__ = [
     "LEAST_CONTEXT",
     "Fit",
     "Need",
     "bytes_per_token",
+    "expert_parallel",
     "fits_precision",
     "gpu_counts",
     "need",
@@ -52,6 +54,7 @@ _CAPABILITY = {
     "int4": (7, 5),
     "fp8": (8, 9),
     "mxfp4": (8, 0),
+    "nvfp4": (10, 0),
 }
 
 
@@ -65,7 +68,7 @@ class Need:
     concurrency: int
     """Requests of that context at once."""
 
-    @cached_property
+    @property
     def cache_gib(self) -> float:
         """The KV cache of one request, on one GPU if that held all heads."""
         return cache_bytes(self.facts, self.context) / _GIB
@@ -81,6 +84,8 @@ class Fit:
     cache_gib: float
     """KV cache of all requests on one GPU."""
     usable_gib: float
+    loading_gib: float = 0.0
+    """Weights on one GPU while they are quantised, before there is a cache; 0 if they are not."""
 
     @property
     def needed_gib(self) -> float:
@@ -90,14 +95,15 @@ class Fit:
     @property
     def fits(self) -> bool:
         """Whether one GPU has room for its share."""
-        return self.needed_gib <= self.usable_gib
+        return max(self.needed_gib, self.loading_gib) <= self.usable_gib
 
 
 def need(spec: ModelSpec, facts: ModelFacts) -> Need:
     """Return what one replica must hold.
 
     Raises:
-        Invalid: for a context longer than the model's, or GPUs that cannot share its heads.
+        Invalid: for a context longer than the model's, a task that it was not made for, a quantisation
+            that its checkpoint cannot have, or GPUs that cannot share its heads.
     """
     longest = facts.max_context
     if spec.context_length is not None and spec.context_length > longest:
@@ -106,6 +112,7 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
             f"{spec.context_length} tokens is beyond the {longest} that {facts.name} was made for",
             f"Ask for at most {longest}",
         )
+    _require_task(spec, facts)
     if spec.gpu.count is not None and spec.gpu.count not in (counts := gpu_counts(facts, _MOST_GPUS)):
         raise Invalid(
             "spec.gpu.count",
@@ -113,12 +120,49 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
             f"{facts.kv_heads} key-value heads of {facts.name}",
             f"Use one of {', '.join(map(str, counts))}",
         )
-    return Need(facts, spec.context_length or min(longest, DEFAULT_CONTEXT), spec.concurrency)
+    context = spec.context_length or min(longest, DEFAULT_CONTEXT)
+    return Need(_quantized(spec, facts), context, spec.concurrency)
+
+
+def _require_task(spec: ModelSpec, facts: ModelFacts) -> None:
+    """Refuse a task that the model was not made for; what the catalog does not know may be made for any."""
+    if spec.task is Task.AUTO or not facts.task or facts.task == spec.task.value.lower():
+        return
+    made_for = facts.task.capitalize()
+    raise Invalid(
+        "spec.task",
+        f"{facts.name} was made to {made_for}, not to {spec.task.value}",
+        f"Say {made_for}, leave it out, or name a model that was made to {spec.task.value}",
+    )
+
+
+def _quantized(spec: ModelSpec, facts: ModelFacts) -> ModelFacts:
+    """Return the facts as quantised when loaded, or refuse what the checkpoint does not allow."""
+    if spec.quantization is Quantization.AUTO or facts.precision == spec.quantization.value.lower():
+        return facts
+    if spec.quantization is Quantization.NONE:
+        if facts.precision in ("bf16", "fp16", "fp32"):
+            return facts
+        raise Invalid(
+            "spec.quantization",
+            f"{facts.name} is stored in {facts.precision}, so it cannot be served without quantisation",
+            "Leave it out, or name a checkpoint in bf16",
+        )
+    if not facts.fp8_gib:
+        raise Invalid(
+            "spec.quantization",
+            f"{facts.name} is stored in {facts.precision}, and only bf16 and fp16 are quantised when loaded",
+            "Leave it out, or name a checkpoint in bf16",
+        )
+    # Each layer is loaded as it is stored before it is quantised (vllm-project/vllm#31914).
+    loading = facts.fp8_gib + facts.weights_gib / facts.layers
+    return replace(facts, weights_gib=facts.fp8_gib, precision="fp8", loading_gib=loading)
 
 
 def of_architecture(name: str, given: Architecture) -> ModelFacts:
     """Return the facts of a model that the catalog does not know."""
-    weights = given.parameters_billions * 1e9 * BYTES[given.precision.value] / _GIB
+    count, precision = given.parameters_billions * 1e9 / _GIB, given.precision.value
+    weights = given.weights_gib or count * BYTES[precision]
     return ModelFacts(
         name=name,
         parameters_billions=given.parameters_billions,
@@ -126,26 +170,18 @@ def of_architecture(name: str, given: Architecture) -> ModelFacts:
         layers=given.layers,
         attention_heads=given.attention_heads,
         kv_heads=given.kv_heads,
-        head_dim=given.head_dim,
-        latent_dim=0,
-        sliding_window=0,
-        full_attention_layers=given.layers,
+        head_dim=given.head_dim or 0,
+        latent_dim=given.latent_dim or 0,
+        sliding_window=given.sliding_window or 0,
+        full_attention_layers=given.layers - given.windowed_layers,
         max_context=given.max_context_length,
-        precision=given.precision.value,
+        precision=precision,
+        task="",
+        checkpoint_gib=weights,
+        fp8_gib=count * ONLINE_FP8 if precision in ("bf16", "fp16") else 0.0,
+        state_bytes=round(given.state_mib_per_request * 2**20),
+        grows=not given.encoder,
     )
-
-
-def cache_bytes(facts: ModelFacts, context: int) -> int:
-    """Return the cache of one request: windowed layers stop growing at their window."""
-    windowed = (facts.layers - facts.full_attention_layers) * min(context, facts.sliding_window)
-    return (facts.full_attention_layers * context + windowed) * layer_bytes(facts)
-
-
-def cache_share(facts: ModelFacts, gpus: int) -> float:
-    """Return the part of the cache on each GPU; a latent or a single head cannot be split."""
-    if facts.latent_dim:
-        return 1.0
-    return max(1.0 / gpus, 1.0 / facts.kv_heads)
 
 
 def usable_gib(memory_mib: int, gpus: int) -> float:
@@ -155,17 +191,28 @@ def usable_gib(memory_mib: int, gpus: int) -> float:
 
 def fit(what: Need, memory_mib: int, gpus: int) -> Fit:
     """Return how the need sits on this many GPUs."""
+    facts = what.facts
     return Fit(
         gpus=gpus,
-        weights_gib=what.facts.weights_gib * WEIGHTS_FACTOR / gpus,
-        cache_gib=what.cache_gib * what.concurrency * cache_share(what.facts, gpus),
+        weights_gib=facts.weights_gib * WEIGHTS_FACTOR / gpus,
+        cache_gib=cache_bytes(facts, what.context, what.concurrency, gpus) / _GIB,
         usable_gib=usable_gib(memory_mib, gpus),
+        loading_gib=facts.loading_gib * WEIGHTS_FACTOR / gpus,
     )
 
 
 def gpu_counts(facts: ModelFacts, gpus_per_node: int) -> list[int]:
     """Return the tensor parallel sizes within a node that divide the model's heads."""
     return list(_dividing(facts.attention_heads, facts.kv_heads, gpus_per_node))
+
+
+def expert_parallel(facts: ModelFacts, gpus: int) -> bool:
+    """Tell whether each expert has to stay on one GPU: split, it would tear blocks that share a scale.
+
+    vLLM refuses to: "output_size of gate's and up's weight is not divisible by weight quantization
+    block_n" (vllm-project/vllm#17327).
+    """
+    return facts.expert_block > 0 and gpus > 1 and facts.expert_size % (gpus * facts.expert_block) > 0
 
 
 @cache
@@ -180,7 +227,8 @@ def fits_precision(facts: ModelFacts, gpu: GPU) -> str:
     if gpu.compute_capability >= least:
         return ""
     has, wants = (f"{major}.{minor}" for major, minor in (gpu.compute_capability, least))
-    return f"{gpu.name} has compute capability {has}; {facts.precision} weights need {wants}"
+    without = ". Without spec.quantization they are served as stored" if facts.loading_gib else ""
+    return f"{gpu.name} has compute capability {has}; {facts.precision} weights need {wants}{without}"
 
 
 def longest_context(what: Need, memory_mib: int, gpus: int) -> int:
@@ -196,9 +244,12 @@ def longest_context(what: Need, memory_mib: int, gpus: int) -> int:
 
 
 def most_requests(what: Need, memory_mib: int, gpus: int) -> int:
-    """Return how many requests of the same context would fit; 0 if not one."""
-    one = fit(Need(what.facts, what.context, 1), memory_mib, gpus)
-    room = one.usable_gib - one.weights_gib
-    if room <= 0:
-        return 0
-    return int(room / one.cache_gib) if one.cache_gib else what.concurrency
+    """Return how many requests of the same context would fit, at most as many as asked; 0 if not one."""
+    low, high = 0, what.concurrency
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fit(Need(what.facts, what.context, middle), memory_mib, gpus).fits:
+            low = middle
+        else:
+            high = middle - 1
+    return low

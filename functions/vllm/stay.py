@@ -147,7 +147,7 @@ def _placed_again(
     judged = judge(spec, what, cluster, pool)
     if not isinstance(judged, Choice):
         return _refuse("NothingFits", explain(what, [judged]))
-    placement = placement_of(request, judged, spec)
+    placement = placement_of(request, judged, spec, what)
     if recorded.weights == placement.weights:
         placement = placement.model_copy(update=storage(recorded))
     return Placed(placement, placed_on(placement), sizing_of(what, judged))

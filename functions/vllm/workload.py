@@ -84,7 +84,7 @@ def _container(plan: Plan) -> dict[str, Any]:
         "name": "vllm",
         "image": plan.image,
         "command": ["vllm", "serve", MOUNT],
-        "args": [*_args(plan), *plan.spec.engine.args],
+        "args": [*_args(plan), *(plan.placement.engine_flags or ()), *plan.spec.engine.args],
         "env": _env(plan),
         "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
         "resources": _resources(plan),

@@ -23,6 +23,11 @@ REST = 2 * 151936 * 5120 + 64 * (2 * 5120 + 256) + 5120
 EXPERTS = 24 * 32 * (2880 * 5760 + 2880 * 2880)
 ROPE = {"rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4096}
 NEMOTRON = "MEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEM*EMEMEMEM*EMEMEMEME"
+MAMBA: dict[str, Any] = {"n_groups": 8, "ssm_state_size": 128, "mamba_num_heads": 64, "mamba_head_dim": 64}
+DELTA: dict[str, Any] = {
+    **{"linear_num_key_heads": 16, "linear_key_head_dim": 128},
+    **{"linear_num_value_heads": 32, "linear_value_head_dim": 128},
+}
 LLAMA_8B = text("llama", 32, 4096, 32, 8, 131072)
 QWEN_32B = text("qwen3", 64, 5120, 64, 8, 40960, head_dim=128, sliding_window=None)
 
@@ -88,7 +93,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], Files]] = {
     ),
     # aic. Layers for speculation count as weights and not as parameters.
     "Qwen/Qwen3-Next-80B-A3B-Instruct": (
-        text("qwen3_next", 48, 2048, 16, 2, 262144, head_dim=256, full_attention_interval=4),
+        text("qwen3_next", 48, 2048, 16, 2, 262144, head_dim=256, full_attention_interval=4, **DELTA),
         Files(
             tensors={
                 "model.layers.0.mlp.experts.0.up_proj.weight": ("BF16", 79_674_391_296),
@@ -102,6 +107,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], Files]] = {
                 *("qwen3_5_text", 64, 5120, 24, 4, 262144),
                 head_dim=256,
                 layer_types=[*["linear_attention"] * 3, "full_attention"] * 16,
+                **{**DELTA, "linear_num_value_heads": 48},
             )
         ),
         Files(total=2 * 27_781_427_952),
@@ -193,13 +199,17 @@ FAMILIES: dict[str, tuple[dict[str, Any], Files]] = {
         Files(total=2 * 29_943_000_000),
     ),
     "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16": (
-        text("nemotron_h", 52, 2688, 32, 2, 262144, head_dim=128, hybrid_override_pattern=NEMOTRON),
+        text("nemotron_h", 52, 2688, 32, 2, 262144, head_dim=128, hybrid_override_pattern=NEMOTRON, **MAMBA),
         Files(total=2 * 31_577_937_344),
     ),
     "ibm-granite/granite-4.0-h-small": (
         text(
             *("granitemoehybrid", 40, 4096, 32, 8, 131072),
             layer_types=[*["mamba"] * 9, "attention"] * 4,
+            mamba_n_groups=1,
+            mamba_d_state=128,
+            mamba_n_heads=128,
+            mamba_d_head=64,
         ),
         Files(total=2 * 32_207_000_000),
     ),

@@ -188,15 +188,16 @@ CASES = [
     ),
     Case(
         *("mxfp4 on Ampere", m(OSS120), [A10X4], "a10x4 x 4"),
-        *("61.985 / 4 + (18 x 16384 + 18 x 128) x 2048 bytes = 0.567 / 4", 15.64),
+        *("61.906 / 4 + (18 x 16384 + 18 x (128 + 8192)) x 2048 bytes = 0.848 / 4", 15.69),
     ),
-    # Windows: they stop growing.
-    Case("window", m(OSS20), [L4], "l4 x 1", "13.076 + (12 x 16384 + 12 x 128) x 2048 bytes = 0.378", 13.45),
+    # Windows: they stop growing, and hold what is computed at once (8192 tokens) beside.
+    Case("window", m(OSS20), [L4], "l4 x 1", "13.059 + (12 x 16384 + 12 x 8320) x 2048 bytes = 0.565", 13.62),
     Case(
         *("window and long requests", m(OSS20, contextLength=131072, concurrency=3), [L4]),
-        "[model] eu/l4: on 1 GPU each needs 22.1 GiB (weights 13.1 + cache 9.0) and has 18.1 GiB usable. "
-        "Nearest fit, on eu/l4: contextLength: 72448, or concurrency: 1 at 131072 tokens",
-        "3 x 3.003; room 4.987: three of 72500 tokens, by 256: 72448; 4.987 / 3.003 = 1.66 requests",
+        "[model] eu/l4: on 1 GPU each needs 22.3 GiB (weights 13.1 + cache 9.2) and has 18.1 GiB usable. "
+        "Nearest fit, on eu/l4: contextLength: 69888, or concurrency: 1 at 131072 tokens",
+        "3 x 3 + 12 x (3 x 128 + 8192) x 2048 bytes = 9.196; room 5.004, without windows 4.808: three of 70020 "
+        "tokens, by 256: 69888; one request 3.19, two 6.19",
     ),
     Case(
         *(
@@ -205,7 +206,7 @@ CASES = [
             [H100],
             "h100 x 1",
         ),
-        *("52.122 + (10 x 131072 + 52 x 1024) x 8192 bytes = 10.406; in full 62", 62.53),
+        *("52.116 + (10 x 131072 + 52 x (1024 + 8192)) x 8192 bytes = 13.656; in full 62", 65.77),
     ),
     Case(
         *(
@@ -214,16 +215,16 @@ CASES = [
             [H100],
             "h100 x 4",
         ),
-        *("206.407, cache (12 x 1048576 + 36 x 8192) x 4096 bytes = 49.125: two 127.8 no; four", 63.88),
+        *("206.398, cache (12 x 1048576 + 36 x 16384) x 4096 bytes = 50.25: two 128.3 no; four", 64.16),
     ),
     # Layers without attention.
     Case(
         *("hybrid", m("Qwen/Qwen3-Next-80B-A3B-Instruct", contextLength=262144), [H100], "h100 x 4"),
-        *("154.510, cache 12 of 48 layers 6: two 77.3 + 3 no; four 38.627 + 6 / 2 heads", 41.63),
+        *("151.373, cache 12 of 48 layers 6, state 0.072: two 75.7 + 3 no; four 37.843 + 6 / 2 heads", 40.86),
     ),
     Case(
         *("hybrid, 24 heads", m("Qwen/Qwen3.6-27B"), [L4X4], "l4x4 x 4"),
-        *("52.785, cache 1: two 26.9 no; three do not divide 4 heads; four 13.196 + 0.25", 13.45),
+        *("51.950, cache 1.143: two 26.5 no; three do not divide 4 heads; four 12.988 + 0.286", 13.27),
     ),
     # Mixtures of experts: all experts are loaded.
     Case("MoE on one", m(MOE), [H100], "h100 x 1", "58.007 + 48 x 2 x 4 x 128 x 2 x 16384 = 1.5", 59.51),
@@ -247,24 +248,25 @@ CASES = [
         "Nearest fit, on eu/h100: contextLength: 117504, or concurrency: 7 at 131072 tokens",
         "188 / 4; room 42.203 = 7.18 requests of 23.5 / 4, or eight of 117693 tokens, by 256: 117504",
     ),
-    # MLA: 61 x (512 + 64) x 2 = 70272 bytes a token, all of it on every GPU.
+    # MLA: 61 x (512 + 64) x 2 = 70272 bytes a token, all of it on every GPU. Weights 626.918 x 1.02 = 639.457,
+    # without the 14 GiB for speculation.
     Case(
         *("MLA does not fit", m(R1), [H100]),
-        "[model] eu/h100: on 8 GPUs each needs 82.8 GiB (weights 81.8 + cache 1.1) and has 70.3 GiB usable. "
-        f"The weights of 641.3 GiB {QUANTISE}",
-        "654.126 / 8 = 81.766 alone is more than 70.276",
+        "[model] eu/h100: on 8 GPUs each needs 81.0 GiB (weights 79.9 + cache 1.1) and has 70.3 GiB usable. "
+        f"The weights of 626.9 GiB {QUANTISE}",
+        "639.457 / 8 = 79.932 alone is more than 70.276",
     ),
-    Case("MLA", m(R1), [H200], "h200 x 8", "four 163.5 no; eight 81.766 + 1.072", 82.84),
-    Case("MLA on larger GPUs", m(R1), [B200], "b200 x 8", "four 163.531 + 1.072 > 161.737; eight", 82.84),
+    Case("MLA", m(R1), [H200], "h200 x 8", "four 159.9 no; eight 79.932 + 1.072", 81.00),
+    Case("MLA on larger GPUs", m(R1), [B200], "b200 x 4", "two 319.7 no; four 159.864 + 1.072", 160.94),
     Case(
         *("MLA is replicated", m(R1, contextLength=163840, concurrency=4), [H200], "h200 x 8"),
-        *("81.766 + 4 x 10.723, not / 8", 124.66),
+        *("79.932 + 4 x 10.723, not / 8", 122.82),
     ),
     Case(
         *("MLA, one request more", m(R1, contextLength=163840, concurrency=5), [H200]),
-        "[model] eu/h200: on 8 GPUs each needs 135.4 GiB (weights 81.8 + cache 53.6) and has 126.2 GiB usable. "
-        "Nearest fit, on eu/h200: contextLength: 135680, or concurrency: 4 at 163840 tokens",
-        "room 44.403 = 4.14 requests of 10.723, or five of 135695 tokens, by 256: 135680",
+        "[model] eu/h200: on 8 GPUs each needs 133.5 GiB (weights 79.9 + cache 53.6) and has 126.2 GiB usable. "
+        "Nearest fit, on eu/h200: contextLength: 141056, or concurrency: 4 at 163840 tokens",
+        "room 46.237 = 4.31 requests of 10.723, or five of 141299 tokens, by 256: 141056",
     ),
     Case("MLA, 1 TB", m("moonshotai/Kimi-K2-Instruct"), [H200], "h200 x 8", "977.660 / 8 + 1.072", 123.28),
     # GLM-4.7-Flash: 20 heads, 47 x 1152 = 54144 bytes a token, 56.885 of weights.
@@ -435,12 +437,38 @@ CASES = [
         "Nearest fit, on eu/h100: contextLength: 3840, or concurrency: 97 at 40960 tokens",
         "room 68.330 x 8 = 97.2 requests of 5.625, or 1024 of 3887 tokens, by 256: 3840",
     ),
+    # Encoders cache nothing, and float32 is served at 16 bits.
+    Case("an embedding model", m("BAAI/bge-m3"), [L4], "l4 x 1", "2.11 / 2 = 1.055 x 1.02", 1.08),
+    Case("requests do not matter to it", m("BAAI/bge-m3", concurrency=1024), [L4], "l4 x 1", "1.076", 1.08),
     Case(
-        *("an embedding model", m("BAAI/bge-m3"), [L4]),
-        "spec.model: BAAI/bge-m3 is not in the catalog, so its size is not known. Add spec.architecture with "
-        "parametersBillions, layers, attentionHeads, kvHeads, headDim and maxContextLength from the model's "
-        "config.json.",
-        "no cache grows: the catalog has models that generate",
+        *("a task that it was not made for", m("BAAI/bge-m3", task="Generate"), [L4]),
+        "spec.task: BAAI/bge-m3 was made to Embed, not to Generate. Say Embed, leave it out, or name a model "
+        "that was made to Generate.",
+        "embed in its row",
+    ),
+    # fp8 made when loaded: Qwen3-32B has 1.556e9 embeddings at 16 bits and 31.206e9 others at 8.
+    Case(
+        *("fp8 when loaded", m(Q32, quantization="FP8"), [L4X4], "l4x4 x 4"),
+        *("31.966 x 1.02 = 32.605, cache 4: two 16.303 + 2 > 17.563; four 8.151 + 1", 9.15),
+    ),
+    Case(
+        *("fp8 when loaded, on Ampere", m(Q8, quantization="FP8"), [A10]),
+        "[model] eu/a10: A10G has compute capability 8.6; fp8 weights need 8.9. Without spec.quantization they "
+        f"are served as stored{ASK}",
+        "fp8 from 8.9",
+    ),
+    Case(
+        *("fp8 of what is int4", m(AWQ, quantization="FP8"), [L4]),
+        "spec.quantization: Qwen/Qwen3-8B-AWQ is stored in int4, and only bf16 and fp16 are quantised when "
+        "loaded. Leave it out, or name a checkpoint in bf16.",
+        "int4 stays int4",
+    ),
+    Case("fp8 of what is fp8", m(FP8, quantization="FP8"), [L4], "l4 x 1", "as it is: 8.966 + 2.25", 11.22),
+    Case(
+        *("no quantisation of what is quantised", m(FP8, quantization="None"), [L4]),
+        "spec.quantization: Qwen/Qwen3-8B-FP8 is stored in fp8, so it cannot be served without quantisation. "
+        "Leave it out, or name a checkpoint in bf16.",
+        "the files are fp8",
     ),
 ]
 

@@ -1,0 +1,49 @@
+"""What requests keep on one GPU, in bytes: the KV cache, and the state of layers without attention.
+
+full layers     requests x context x bytes of a layer and token
+windowed layers the same, with a window's tokens instead of the context, and once a batch's
+indexer         as full layers, of which some have it (sparse attention)
+state           requests x a fixed size
+
+Tensor parallelism divides heads: a GPU has at least one key-value head, all of a latent (MLA) and of
+an indexer's keys, and its share of a state.
+"""
+
+from __future__ import annotations
+
+from functions.catalog import INDEX_BYTES, ModelFacts, full_layer_bytes, layer_bytes
+
+__all__ = ["BATCH_TOKENS", "cache_bytes", "cache_share"]
+
+BATCH_TOKENS = 8192
+"""Tokens that vLLM computes at once, which a windowed layer holds beside its windows.
+
+Its server's default on GPUs from 70 GiB on; 2048 on smaller ones and A100: vLLM 0.27,
+`get_batch_defaults`. Its check at startup counts them too: `SlidingWindowSpec`.
+"""
+
+
+def cache_bytes(facts: ModelFacts, context: int, requests: int = 1, gpus: int = 1) -> float:
+    """Return what requests of this context keep on each of the GPUs that share the model."""
+    tokens = context * requests
+    windowed = facts.layers - facts.full_attention_layers if facts.sliding_window else 0
+    kept = min(tokens, facts.sliding_window * requests + BATCH_TOKENS)
+    return (
+        facts.full_attention_layers * tokens * full_layer_bytes(facts) * _full_share(facts, gpus)
+        + windowed * kept * layer_bytes(facts) * cache_share(facts, gpus)
+        + facts.indexed_layers * tokens * INDEX_BYTES
+        + requests * facts.state_bytes / gpus
+    )
+
+
+def cache_share(facts: ModelFacts, gpus: int) -> float:
+    """Return the part of a layer's cache on each GPU; a latent or a single head cannot be split."""
+    return 1.0 if facts.latent_dim else _share(facts.kv_heads, gpus)
+
+
+def _full_share(facts: ModelFacts, gpus: int) -> float:
+    return _share(facts.full_kv_heads, gpus) if facts.full_kv_heads else cache_share(facts, gpus)
+
+
+def _share(kv_heads: int, gpus: int) -> float:
+    return max(1.0 / gpus, 1.0 / kv_heads)
