@@ -39,6 +39,12 @@ def _network(*subnets: tuple[str, str]) -> dict[str, Any]:
 
 ZONES = ["euc1-az1", "euc1-az2", "euc1-az3"]
 NETWORK = _network(("1", "euc1-az1"), ("2", "euc1-az2"))
+
+
+def pooled(**fields: Any) -> dict[str, Any]:
+    return cluster({"aws": AWS, "nodePools": [{**POOL, **fields}]})
+
+
 HOUSE = {
     "parametersBillions": 3.1,
     "layers": 36,
@@ -47,6 +53,19 @@ HOUSE = {
     "headDim": 128,
     "maxContextLength": 32768,
 }
+KEY = (
+    "a key of a label or taint has letters, digits, '-', '_' and '.', after a domain and '/' if there is one, "
+    "such as team or example.com/team"
+)
+VALUE = (
+    "the value of a label or taint has letters, digits, '-', '_' and '.', and begins and ends with a letter"
+)
+LONG_DOMAIN = f"{'a' * 50}.example.com/team"
+RESERVED = (
+    "labels and taints of a node pool that is created take no keys of freehold.dev, nvidia.com, "
+    "kubernetes.io, k8s.io, eks.amazonaws.com, k8s.amazonaws.com or their subdomains, which are not yours to set: use a domain "
+    "of your own, such as example.com/team"
+)
 ROLE = "arn:aws-us-gov:iam::111122223333:role/ops/platform-admins"
 ONE_PLACE = "name exactly one of aws and existing: where the cluster is"
 RANGE = "aws.vpcCidr must be a private IPv4 range between /16 and /20, such as 10.0.0.0/16"
@@ -228,6 +247,78 @@ BAD = {
         cluster({"aws": AWS, "nodePools": [{**POOL, "name": "a" * 21}]}),
         "may not be more than 20",
     ),
+    "Spot and a reservation": (
+        pooled(capacity="Spot", reservation={"id": "cr-1"}),
+        "capacity Spot and a reservation exclude each other: drop one of them",
+    ),
+    "Reserved without a reservation": (
+        pooled(capacity="Reserved"),
+        "capacity Reserved and reservation go together: reservation.id says which one, such as "
+        "cr-0123456789abcdef0",
+    ),
+    "a reservation on demand": (
+        pooled(reservation={"id": "cr-1"}),
+        "capacity Reserved and reservation go together",
+    ),
+    "a reservation without id": (
+        pooled(capacity="Reserved", reservation={"kind": "CapacityBlock"}),
+        "Required value",
+    ),
+    **{
+        f"sharing {mode} without a count": (
+            pooled(sharing={"mode": mode}),
+            "sharing.slicesPerGPU goes with mode TimeSlicing or MPS: how many Models share one GPU",
+        )
+        for mode in ("TimeSlicing", "MPS")
+    },
+    "slices of whole GPUs": (
+        pooled(sharing={"slicesPerGPU": 2}),
+        "sharing.slicesPerGPU goes with mode TimeSlicing or MPS",
+    ),
+    "MIG without a profile": (
+        pooled(sharing={"mode": "MIG"}),
+        "sharing.profile goes with mode MIG: the size of a slice, such as 1g.10gb",
+    ),
+    "a profile without MIG": (
+        pooled(sharing={"mode": "MPS", "slicesPerGPU": 2, "profile": "1g.10gb"}),
+        "sharing.profile goes with mode MIG",
+    ),
+    "a profile with media engines": (
+        pooled(sharing={"mode": "MIG", "profile": "1g.10gb+me"}),
+        "should match",
+    ),
+    "one slice": (pooled(sharing={"mode": "MPS", "slicesPerGPU": 1}), "should be greater than or equal to 2"),
+    **{
+        f"label {key}": (pooled(labels={key: "a"}), KEY)
+        for key in ("", "a b", "-a", "a-", "/a", "Example.com/a", "a/b/c")
+    },
+    "a label's key too long": (
+        pooled(labels={LONG_DOMAIN: "a"}),
+        "a key of a label or taint has at most 63 characters, its domain included",
+    ),
+    **{f"label's value {value!r}": (pooled(labels={"a": value}), VALUE) for value in ("", "a b", "-a", "a.")},
+    "a label's value too long": (pooled(labels={"a": "a" * 64}), "may not be more than 63"),
+    "labels without end": (
+        pooled(labels={f"a{i}": "a" for i in range(21)}),
+        "must have at most 20 items",
+    ),
+    **{
+        f"label {key}": (pooled(labels={key: "a"}), RESERVED)
+        for key in (
+            "freehold.dev/node-pool",
+            "nvidia.com/gpu",
+            "kubernetes.io/os",
+            "topology.kubernetes.io/zone",
+            "node.k8s.io/a",
+            "eks.amazonaws.com/nodegroup",
+            "k8s.amazonaws.com/accelerator",
+        )
+    },
+    "taint nvidia.com/gpu": (pooled(taints=[{"key": "nvidia.com/gpu"}]), RESERVED),
+    "taint of no key": (pooled(taints=[{"key": ""}]), KEY),
+    "a taint's key too long": (pooled(taints=[{"key": LONG_DOMAIN}]), "may not be more than 63"),
+    "a taint's value": (pooled(taints=[{"key": "a", "value": "a b"}]), VALUE),
+    "a taint's effect": (pooled(taints=[{"key": "a", "effect": "Never"}]), "should match"),
     "unknown field": (cluster({"aws": AWS, "nodePols": [], "nodePools": [POOL]}), "unknown field"),
     "a model without name": (_claim("Model", {}), "Required value"),
     "a model that is no name": (model(model="qwen3"), "model is ORGANISATION/NAME on the Hub"),
@@ -276,7 +367,7 @@ def test_refused(name: str) -> None:
     assert any(message in problem for problem in problems), problems
 
 
-SCHEMAS_OWN = ("should", "Required value", "may not be", "unknown field")
+SCHEMAS_OWN = ("should", "Required value", "may not be", "must have at most", "unknown field")
 """What the API server says in its own words: where a function ever sees it, pydantic has others."""
 
 
@@ -298,6 +389,22 @@ def test_what_is_next_to_what_is_refused() -> None:
     )
     assert admit([good]) == []
     parse(ClusterSpec, good["spec"], "spec")
+
+
+def test_keys_next_to_what_is_refused() -> None:
+    mine = {
+        "team": "a",
+        "example.com/team": "a.b_C-1",
+        "my-nvidia.com/a": "a",
+        "kubernetes.io.example.com/a": "a",
+        "a" * 63: "a" * 63,
+    }
+    good = pooled(labels=mine, taints=[{"key": "example.com/gpu"}, {"key": "a", "value": ""}])
+    existing = {**POOL, "labels": {"eks.amazonaws.com/nodegroup": "a"}, "taints": [{"key": "nvidia.com/gpu"}]}
+    theirs = cluster({"existing": EXISTING, "nodePools": [existing]})
+    for claim in (good, theirs):
+        assert admit([claim]) == []
+        parse(ClusterSpec, claim["spec"], "spec")
 
 
 def test_a_good_claim_is_not() -> None:

@@ -22,7 +22,7 @@ from functions.api import (
     Schema,
     VLLMInput,
 )
-from tools.openapi import structural
+from tools.openapi import structural, without_rules
 
 __all__ = ["generated", "main"]
 
@@ -95,7 +95,7 @@ def xrd(composite: Composite) -> dict[str, Any]:
     offers claims.
     """
     described = (composite.spec.__doc__ or "").split("\n\n")[0]
-    spec, status = structural(composite.spec), structural(composite.status)
+    spec, status = structural(composite.spec), without_rules(structural(composite.status))
     return {
         "apiVersion": "apiextensions.crossplane.io/v1",
         "kind": "CompositeResourceDefinition",

@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.api import Schema
 
-__all__ = ["structural"]
+__all__ = ["structural", "without_rules"]
 
 # Of JSON schema, what a structural schema knows and the API server enforces.
 _KEPT = (
@@ -20,6 +20,8 @@ _KEPT = (
     "maxLength",
     "minItems",
     "maxItems",
+    "minProperties",
+    "maxProperties",
     "required",
 )
 
@@ -28,6 +30,18 @@ def structural(model: type[Schema]) -> dict[str, Any]:
     """Return the schema of a model, references inlined, defaults written as admission applies them."""
     whole = model.model_json_schema(by_alias=True, mode="validation")
     return _convert(whole, whole.get("$defs", {}))
+
+
+def without_rules(schema: Any) -> Any:
+    """Return a structural schema without CEL rules, for a status: functions write it from what was checked.
+
+    The API server counts what a rule may cost in every list, and a status' lists have no bounds.
+    """
+    if isinstance(schema, list):
+        return [without_rules(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: without_rules(value) for key, value in schema.items() if key != "x-kubernetes-validations"}
 
 
 def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

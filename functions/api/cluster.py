@@ -8,6 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from .aws import Aws
 from .forms import Form
+from .node_keys import RESERVED, reserved
 from .node_pool import FabricKind, NodePool
 from .schema import Rule, Schema, rules
 
@@ -102,7 +103,9 @@ class ClusterSpec(Schema):
     """A Kubernetes cluster with GPU node pools, ready to serve Models."""
 
     model_config = ConfigDict(
-        json_schema_extra=rules(_ONE_PLACE, _SAME_PLACE, _EXISTING_GPU, _EXISTING_MACHINE, _EXISTING_FABRIC)
+        json_schema_extra=rules(
+            _ONE_PLACE, _SAME_PLACE, _EXISTING_GPU, _EXISTING_MACHINE, _EXISTING_FABRIC, RESERVED
+        )
     )
 
     aws: Aws | None = Field(None, description="Create an EKS cluster on AWS.")
@@ -153,6 +156,9 @@ class ClusterSpec(Schema):
             raise ValueError(_ONE_PLACE.message)
         if self.existing:
             self._is_declared()
+        keys = [k for p in self.node_pools for k in (*p.labels, *(taint.key for taint in p.taints))]
+        if self.aws and (ours := reserved(keys)):
+            raise ValueError(f"{RESERVED.message} (got {', '.join(ours)})")
         names = [pool.name for pool in self.node_pools]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

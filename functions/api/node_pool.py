@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from .forms import Form
+from .node_keys import KEY, KEYS, LENGTH, OPTIONAL_VALUE, VALUE, check_keys
 from .schema import Rule, Schema, rules
 
 __all__ = [
@@ -52,6 +53,11 @@ _POOL_NAME = Form(
     "a node pool's name has small letters, digits and '-' only, begins with a letter and does not end with "
     "'-', such as l4-spot",
 )
+
+
+_LabelValue = Annotated[
+    str, AfterValidator(VALUE.check), Field(max_length=LENGTH, json_schema_extra=rules(VALUE.rule))
+]
 
 
 class Capacity(StrEnum):
@@ -161,8 +167,17 @@ class Sharing(Schema):
 class Taint(Schema):
     """A taint of the pool's nodes, beside that of every GPU pool; its Models tolerate it."""
 
-    key: str = Field(description="Key of the taint.", min_length=1, max_length=253)
-    value: str = Field("", description="Value of the taint. Default empty.", max_length=63)
+    key: Annotated[str, AfterValidator(KEY.check)] = Field(
+        description="Key of the taint, such as example.com/team.",
+        max_length=LENGTH,
+        json_schema_extra=rules(KEY.rule),
+    )
+    value: Annotated[str, AfterValidator(OPTIONAL_VALUE.check)] = Field(
+        "",
+        description="Value of the taint. Default empty.",
+        max_length=LENGTH,
+        json_schema_extra=rules(OPTIONAL_VALUE.rule),
+    )
     effect: str = Field(
         "NoSchedule",
         description="NoSchedule, PreferNoSchedule or NoExecute. Default NoSchedule.",
@@ -215,12 +230,15 @@ class NodePool(Schema):
         ge=50,
         le=16384,
     )
-    labels: dict[str, Annotated[str, Field(max_length=63)]] = Field(
-        default_factory=dict, description="Labels of the pool's nodes, beside the package's own."
+    labels: Annotated[dict[str, _LabelValue], AfterValidator(check_keys)] = Field(
+        default_factory=dict,
+        description="Labels of the pool's nodes, beside the package's own. At most 20.",
+        max_length=20,
+        json_schema_extra=rules(*KEYS),
     )
     taints: list[Taint] = Field(
         default_factory=list,
-        description="Taints of the pool's nodes, beside nvidia.com/gpu.",
+        description="Taints of the pool's nodes, beside nvidia.com/gpu. At most 20.",
         max_length=20,
     )
 
