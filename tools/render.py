@@ -3,10 +3,10 @@
     make -s render XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1]
 
 Everything else goes to standard error: what the functions said, the XR's
-conditions, errors. Exit codes: 0 rendered; 1 refused (as an API server would)
-or not renderable; 3 a function's FATAL result, with its message; 4 with
---strict, somebody other than the infrastructure has to act. (make itself turns
-every failure into its own 2.)
+conditions, what the claim will use and cost, errors. Exit codes: 0 rendered;
+1 refused (as an API server would) or not renderable; 3 a function's FATAL
+result, with its message; 4 with --strict, somebody other than the
+infrastructure has to act. (make itself turns every failure into its own 2.)
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from tools import inputs, paths, report
+from tools import costs, inputs, paths, report
 from tools.admission import RefusedError, require_admitted
 from tools.definitions import Definitions
 from tools.errors import ToolError
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        rendered = _render(options)
+        rendered, required = _render(options)
     except RefusedError as error:
         say(f"refused, as an API server would:\n{error}")
         return 1
@@ -43,7 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if rendered.fatal is not None:
         say(f"FATAL from step {rendered.fatal}")
         return FATAL_EXIT
-    for line in [*report.results(rendered), *report.conditions(rendered)]:
+    for line in [
+        *report.results(rendered),
+        *report.conditions(rendered),
+        *costs.lines(rendered.xr, required),
+    ]:
         say(line)
     print(as_yaml(rendered), end="")
     to_do = owned(rendered.conditions) if options.strict else []
@@ -102,7 +106,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _render(options: argparse.Namespace) -> Rendered:
+def _render(options: argparse.Namespace) -> tuple[Rendered, list[Manifest]]:
+    """Return the render and the required resources that it was given, clusters with their status."""
     definitions = Definitions()
     manifest = _one(options.xr)
     require_admitted([manifest], definitions)
@@ -114,17 +119,18 @@ def _render(options: argparse.Namespace) -> Rendered:
     with running(functions, log_dir=paths.MADE / "log") as servers:
         required = inputs.required_resources(required, servers.targets, definitions, say)
         if not options.settle:
-            return render(
+            rendered = render(
                 xr,
                 servers.targets,
                 observed=observed,
                 required=required,
                 definitions=definitions,
             )
+            return rendered, required
         settled = settle(xr, servers.targets, observed=observed, required=required, definitions=definitions)
     for line in report.tree(settled, label(manifest)):
         say(line)
-    return settled.rendered
+    return settled.rendered, required
 
 
 def _one(path: Path) -> Manifest:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from tests.golden.conftest import Played
-from tools import paths, report
+from tools import costs, paths, report
 from tools.demo import Example
-from tools.manifests import label
+from tools.manifests import Manifest, label
 from tools.settle import Settled
 
 README = paths.ROOT / "README.md"
@@ -18,14 +19,21 @@ def _demo(example: Example, settled: Settled) -> list[str]:
     return [*report.tree(settled, example.title), "   conditions:", *conditions]
 
 
-def _render(example: Example, settled: Settled) -> list[str]:
-    return [*report.tree(settled, label(example.claim)), *report.conditions(settled.rendered)]
+def _render(example: Example, settled: Settled, clusters: Sequence[Manifest]) -> list[str]:
+    return [
+        *report.tree(settled, label(example.claim)),
+        *report.conditions(settled.rendered),
+        *costs.lines(settled.xr, clusters),
+    ]
 
 
 def test_readme(played: Played, golden_update: bool) -> None:
     text = README.read_text(encoding="utf-8")
     written = _with(text, "demo", _demo(*played.examples["existing/small"]))
-    written = _with(written, "render", _render(*played.examples["models/minimal"]))
+    pools = played.examples["aws/pools"][1].xr
+    clusters = [settled.xr for _, settled in played.examples.values()]
+    written = _with(written, "render", _render(*played.examples["models/minimal"], clusters))
+    written = _with(written, "costs", costs.lines(pools, []))
     if golden_update:
         README.write_text(written, encoding="utf-8")
     assert written == README.read_text(encoding="utf-8"), "README.md differs: make golden, and read the diff"
