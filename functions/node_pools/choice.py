@@ -41,7 +41,7 @@ def alternatives(machine: Machine, asked: NodePool, market: Market) -> tuple[str
     """Return other machines of the region with the same GPUs, the cheapest first, with their price."""
     alike = [
         m
-        for m in market.here()
+        for m in market.here
         if (m.gpu, m.gpus) == (machine.gpu, machine.gpus)
         and m.name != machine.name
         and market.offers(m, asked.capacity)
@@ -61,7 +61,7 @@ def _named(at: str, asked: NodePool, market: Market) -> Machine:
     known = machines(market.cloud)
     at_type = f"{at}.instanceType"
     if given not in known:
-        similar = nearest(given, [m.name for m in market.fit()])
+        similar = nearest(given, [m.name for m in market.fit])
         hint = f"Nearest are {', '.join(similar)}" if similar else "Leave it out to have one picked"
         raise Invalid(at_type, f"{given} is no {market.label} GPU machine in the catalog", hint)
     machine = known[given]
@@ -88,7 +88,7 @@ def _cheapest(at: str, asked: NodePool, market: Market) -> Machine:
     """Return the cheapest machine with exactly the GPUs asked for that the region has."""
     assert asked.gpu is not None, "a pool without instanceType has a gpu"
     model, count = asked.gpu.model, asked.gpu.count
-    fit = market.fit()
+    fit = market.fit
     of_model = [m for m in fit if m.gpu == model]
     if not of_model:
         raise _no_such_gpu(f"{at}.gpu.model", model, count, market)
@@ -135,7 +135,7 @@ def _other_ways(some: list[Machine], market: Market) -> list[str]:
 
 def _with_fabric(gpu: str, capacity: Capacity, market: Market) -> str:
     """Name the cheapest machines of the region with a fabric, those with the same GPU in front."""
-    found = cheapest_first(m for m in market.here() if market.fabric(m) and market.offers(m, capacity))
+    found = cheapest_first(m for m in market.here if market.fabric(m) and market.offers(m, capacity))
     if not found:
         return f"No machine in {market.region} has one"
     nearest_first = sorted(found, key=lambda m: m.gpu != gpu)[:_NAMED]
@@ -144,7 +144,7 @@ def _with_fabric(gpu: str, capacity: Capacity, market: Market) -> str:
 
 
 def _no_such_gpu(at: str, model: str, count: int, market: Market) -> Invalid:
-    here = {m.gpu for m in market.fit()}
+    here = {m.gpu for m in market.fit}
     listed = f"{market.label} has {', '.join(likely_first(model, here))}"
     unfit = [m for m in machines(market.cloud).values() if m.gpu == model]
     if not unfit and model not in gpus():
@@ -162,7 +162,7 @@ def _no_such_gpu(at: str, model: str, count: int, market: Market) -> Invalid:
 
 def _instead(market: Market, gpu: str, count: int, memory_mib: int | None) -> str:
     """Name the cheapest machine of the region with the GPU, else with GPUs as large; or nothing."""
-    here = [m for m in market.here() if m.gpus >= count]
+    here = [m for m in market.here if m.gpus >= count]
     least = None if memory_mib is None else _AS_MUCH * memory_mib
     same = [m for m in here if m.gpu == gpu]
     enough = [m for m in here if least is not None and (m.gpu_memory_mib or 0) >= least]

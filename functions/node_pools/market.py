@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from functions.api import Capacity, Fabric
 from functions.catalog import Machine, machines, regions
@@ -27,13 +28,15 @@ class Market:
     fabrics: Mapping[str, str] = field(default_factory=dict)
     """Of the catalog's fabrics those that are wired up here, and what a pod asks for to get one."""
 
-    def fit(self) -> list[Machine]:
-        """Return the machines that can serve here, wherever they are sold."""
-        return [m for m in machines(self.cloud).values() if not self.against(m)]
+    @cached_property
+    def fit(self) -> tuple[Machine, ...]:
+        """The machines that can serve here, wherever they are sold."""
+        return tuple(m for m in machines(self.cloud).values() if not self.against(m))
 
-    def here(self) -> list[Machine]:
-        """Return the machines that can serve here and that the region has."""
-        return [m for m in self.fit() if self.sells(m)]
+    @cached_property
+    def here(self) -> tuple[Machine, ...]:
+        """The machines that can serve here and that the region has."""
+        return tuple(m for m in self.fit if self.sells(m))
 
     def against(self, machine: Machine) -> str:
         """Say why a machine cannot serve; nothing when it can."""

@@ -155,7 +155,7 @@ def _pool(at: str, asked: NodePool, market: Market, record: PoolStatus | None, l
     if kept and live:
         shared = kept.sharing
     else:
-        others = {m.gpu for m in market.fit()}
+        others = {m.gpu for m in market.fit}
         shared = slices(at, asked.sharing, machine.gpu, machine.gpu_memory_mib, others)
     return Pool(
         asked.name,

@@ -189,6 +189,7 @@ SHARED = {
     "perGPU": 4,
     "memoryMiB": 5000,
 }
+RESERVATION = "cr-00000000000000001"
 BOUGHT = {
     **RECORD,
     "instanceType": "p5.48xlarge",

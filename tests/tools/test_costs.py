@@ -16,7 +16,7 @@ L4 = {"name": "l4", "gpu": {"model": "L4"}, "nodes": {"min": 0, "max": 8}}
 H100 = {"name": "h100", "gpu": {"model": "H100-80GB", "count": 8}, "nodes": {"min": 2, "max": 2}}
 P5E = {"name": "p5e", "instanceType": "p5e.48xlarge", "capacity": "Spot"}
 B200 = {"name": "b200", "instanceType": "p6-b200.48xlarge"}
-BLOCK = {"capacity": "Reserved", "reservation": {"id": "cr-1", "kind": "CapacityBlock"}}
+BLOCK = {"capacity": "Reserved", "reservation": {"id": "cr-00000000000000001", "kind": "CapacityBlock"}}
 SHARED = {"sharing": {"mode": "TimeSlicing", "slicesPerGPU": 4}}
 
 
@@ -39,7 +39,11 @@ def planned(spec: dict[str, Any]) -> Manifest:
             id="another-region",
         ),
         pytest.param(
-            aws({**L4, "capacity": "Spot", **SHARED}, {**H100, **BLOCK}, region="us-east-1"),
+            aws(
+                {**L4, "capacity": "Spot", **SHARED},
+                {**H100, **BLOCK, "zones": ["use1-az1"]},
+                region="us-east-1",
+            ),
             [
                 "POOL   NODES    GPUS                        MACHINE      CAPACITY  A NODE   USD/H",
                 "l4     0 to 8   0 to 8 x L4, 4 slices each  g6.xlarge    Spot      0.80     0.00 to 6.44",

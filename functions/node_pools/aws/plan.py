@@ -12,7 +12,7 @@ from functions.catalog import kubernetes
 
 from .. import access
 from ..plan import Market, Pool, picked, recorded
-from . import capacity, nodes, pool_zones, versions, zones
+from . import capacity, pool_zones, versions, zones
 from .secrets_key import SecretsKey, decide
 
 __all__ = ["CLUSTER", "POOL_LABEL", "POOL_TAG", "SYSTEM", "Plan", "Subnet", "make", "pool_resource"]
@@ -108,7 +108,6 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     place = spec.aws
     assert place is not None, "chosen by the spec"
     before = recorded(request)
-    nodes.check(spec.node_pools)
     capacity.check(spec.node_pools)
     vouched = bool(place.zones or place.existing_network)
     market = Market("aws", "AWS", place.region, vouched, _UNFIT, _FABRICS)

@@ -37,47 +37,6 @@ def test_the_users_labels_and_taints_are_on_the_nodes() -> None:
     ]
 
 
-NOT_YOURS = (
-    "spec.nodePools[0].labels: {} is not yours to set: Kubernetes, EKS or what runs on the node does. "
-    "Use a prefix of your own, such as example.com/team."
-)
-
-
-@pytest.mark.parametrize(
-    ("pool", "message"),
-    [
-        *(
-            pytest.param({"labels": {key: "x"}}, NOT_YOURS.format(key), id=key)
-            for key in (
-                "freehold.dev/node-pool",
-                "nvidia.com/mig.config",
-                "eks.amazonaws.com/nodegroup",
-                "k8s.amazonaws.com/accelerator",
-                "node.kubernetes.io/team",
-                "node-role.kubernetes.io/gpu",
-                "k8s.io/team",
-            )
-        ),
-        pytest.param(
-            {"taints": [{"key": "nvidia.com/gpu", "effect": "NoExecute"}]},
-            "spec.nodePools[0].taints[0].key: every GPU pool has taint nvidia.com/gpu already. Leave it out.",
-            id="gpu-taint",
-        ),
-        pytest.param(
-            {"taints": [{"key": "dedicated"}, {"key": "k" * 64}]},
-            "spec.nodePools[0].taints[1].key: EKS takes keys of at most 63 characters, and this one has 64. "
-            "Use a shorter one.",
-            id="long-taint",
-        ),
-    ],
-)
-def test_what_a_node_cannot_carry(pool: dict[str, Any], message: str) -> None:
-    # Proves: refused in words, before EKS does, or before a kubelet does not start.
-    with pytest.raises(Invalid) as caught:
-        FUNCTION.compose(cluster(aws({**L4, **pool})))
-    assert str(caught.value) == message
-
-
 SYSTEM = {"instanceType": "m7i.xlarge", "nodes": {"min": 3, "max": 6}}
 
 
