@@ -3,14 +3,16 @@
 `crossplane composition render` with the core binary as its engine, no Docker.
 """
 
+import json
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from functions.catalog import providers
 from tools import paths
 from tools.cli import crossplane
 from tools.defaults import with_defaults
@@ -55,6 +57,7 @@ def render(
     *,
     observed: Sequence[Manifest] = (),
     required: Sequence[Manifest] = (),
+    without: Collection[str] = (),
     definitions: Definitions | None = None,
 ) -> Rendered:
     """Reconcile an XR once, without a cluster.
@@ -65,6 +68,7 @@ def render(
         observed: the composed resources as they live; see `observe`.
         required: what the functions may ask for, such as XInferenceClusters; their offers to
             placed Models are added.
+        without: API groups of providers that are not installed; all others are.
         definitions: where XRDs and compositions are; this repository's.
 
     Raises:
@@ -87,6 +91,7 @@ def render(
             arguments.append(
                 f"--required-resources={_write(inputs / 'required.yaml', with_offers(required))}"
             )
+        arguments.append(f"--required-schemas={_schemas(inputs / 'schemas', without)}")
         done = _run(arguments)
     return _read(with_defaults(xr, definition.schema(version_of(xr))), done)
 
@@ -106,6 +111,18 @@ def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
 def _write(path: Path, manifests: Sequence[Manifest]) -> str:
     path.write_text(as_json_list(manifests))
     return str(path)
+
+
+def _schemas(folder: Path, without: Collection[str]) -> str:
+    """Write what tells a function that a provider is installed: that one of its kinds is known."""
+    folder.mkdir()
+    for provider in providers().values():
+        if provider.group not in without:
+            kind = {"group": provider.group, "version": provider.version, "kind": provider.kind}
+            schema = {"type": "object", "x-kubernetes-group-version-kind": [kind]}
+            document = {"openapi": "3.0.0", "components": {"schemas": {provider.kind: schema}}}
+            (folder / f"{provider.group}.json").write_text(json.dumps(document))
+    return str(folder)
 
 
 def _functions(composition: Composition, targets: Mapping[str, str]) -> list[Manifest]:

@@ -30,7 +30,7 @@ class Invalid(Exception):  # noqa: N818  (it reads as what the spec is)
 
 
 class Unanswered(Exception):  # noqa: N818  (as what the requirement is)
-    """A required resource was asked for and Crossplane has not answered yet.
+    """A required resource or kind was asked for and Crossplane has not answered yet.
 
     `base` turns it into a response that carries on everything that exists.
     """

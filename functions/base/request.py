@@ -54,8 +54,12 @@ class Request:
     """Required resources by requirement; an absent key is not answered yet."""
     input: Mapping[str, Any]
     """The input of this pipeline step."""
+    kinds: Mapping[str, bool] = field(default_factory=dict)
+    """Required kinds, and whether the control plane knows them; an absent key is not answered yet."""
     requirements: dict[str, Selector] = field(default_factory=dict)
     """Every requirement that the function stated in this run."""
+    required_kinds: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """API version and kind of every kind that the function required in this run."""
 
     @cached_property
     def name(self) -> str:
@@ -106,6 +110,20 @@ class Request:
         if key not in self.answers:
             raise Unanswered(key)
         return tuple(View(answer) for answer in self.answers[key])
+
+    def require_kind(self, api_version: str, kind: str) -> bool:
+        """State that a kind is needed, and tell whether the control plane knows it.
+
+        Its whole schema is sent with the next request, so require few.
+
+        Raises:
+            Unanswered: when Crossplane has not been asked before, or cannot say.
+        """
+        key = f"{api_version}/{kind}"
+        self.required_kinds[key] = (api_version, kind)
+        if key not in self.kinds:
+            raise Unanswered(key)
+        return self.kinds[key]
 
     @cached_property
     def observed_conditions(self) -> tuple[View, ...]:

@@ -79,6 +79,8 @@ def read(message: fnv1.RunFunctionRequest) -> Request:
             k: tuple(Fields(item.resource) for item in v.items) for k, v in message.required_resources.items()
         },
         input=to_plain(message.input),
+        # Crossplane answers with an empty schema for a kind that there is not.
+        kinds={k: v.HasField("openapi_v3") for k, v in message.required_schemas.items()},
     )
 
 
@@ -214,6 +216,9 @@ def _write_requirements(response: fnv1.RunFunctionResponse, request: Request) ->
         else:
             wanted.match_labels.SetInParent()
             wanted.match_labels.labels.update(dict(selector.labels))
+    for key, (api_version, kind) in request.required_kinds.items():
+        schema = response.requirements.schemas[key]
+        schema.api_version, schema.kind = api_version, kind
 
 
 def _result(response: fnv1.RunFunctionResponse, severity: fnv1.Severity, text: str, reason: str = "") -> None:

@@ -4,6 +4,7 @@ from .machines import GPU, Machine, Region, gpus, machines, regions
 from .mig import MigProfile, mig_profiles
 from .models import INDEX_BYTES, ModelFacts, bytes_per_token, full_layer_bytes, layer_bytes, models
 from .precision import BYTES, ONLINE_FP8
+from .providers import Provider, providers
 from .tables import nearest
 from .versions import ChartVersion, chart, image, kubernetes
 
@@ -16,6 +17,7 @@ __all__ = [
     "Machine",
     "MigProfile",
     "ModelFacts",
+    "Provider",
     "Region",
     "bytes_per_token",
     "chart",
@@ -28,5 +30,6 @@ __all__ = [
     "mig_profiles",
     "models",
     "nearest",
+    "providers",
     "regions",
 ]

@@ -9,6 +9,7 @@ from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput
 from functions.base import Function, Outcome, Request, Whose
 
 from . import aws, existing, in_use, offer
+from .providers import with_known_kinds
 
 __all__ = ["FUNCTION", "PLACES"]
 
@@ -28,7 +29,7 @@ def compose(request: Request) -> Outcome:
     spec = request.spec(ClusterSpec)
     given = request.parameters(NodePoolsInput)
     place = next(name for name in PLACES if getattr(spec, name) is not None)
-    return _with_models(request, spec, PLACES[place](request, spec, given))
+    return _with_models(request, spec, with_known_kinds(request, PLACES[place](request, spec, given)))
 
 
 def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outcome:

@@ -23,6 +23,7 @@ from functions.base import (
     Whose,
 )
 from functions.base.respond import respond
+from functions.base.wire import to_plain, to_struct
 from tests.base import support as s
 
 BAD = Invalid("spec.gpu", "unknown GPU H900", "Use one of H100, L4", reason="UnknownGpu")
@@ -379,6 +380,36 @@ REQUIREMENTS = [
 @pytest.mark.parametrize("case", REQUIREMENTS, ids=lambda c: c.name)
 def test_requirement(case: Case) -> None:
     assert s.answer(case.function, case.request) == case.want, case.reason
+
+
+@pytest.mark.parametrize(
+    ("answer", "known"),
+    [
+        pytest.param(None, "unanswered", id="unanswered"),
+        pytest.param({"type": "object"}, "True", id="known"),
+        pytest.param({}, "True", id="known-without-schema"),
+        pytest.param("", "False", id="not-known"),
+    ],
+)
+def test_a_required_kind(answer: dict[str, Any] | str | None, known: str) -> None:
+    def compose(request: Request) -> Outcome:
+        try:
+            return Outcome(status={"plan": str(request.require_kind("test.dev/v1", "House"))})
+        except Unanswered:
+            return Outcome(status={"plan": "unanswered"})
+
+    request = s.request()
+    if answer is not None:
+        request.required_schemas["test.dev/v1/House"].SetInParent()
+    if isinstance(answer, dict):
+        to_struct(answer, request.required_schemas["test.dev/v1/House"].openapi_v3)
+        request.required_schemas["test.dev/v1/House"].openapi_v3.SetInParent()
+    response = respond(s.function(compose), request)
+    assert to_plain(response.desired.composite.resource)["status"]["plan"] == known
+    asked = response.requirements.schemas["test.dev/v1/House"]
+    assert (asked.api_version, asked.kind) == ("test.dev/v1", "House"), (
+        "stated again, or core would ask for ever"
+    )
 
 
 def test_selector_of_everything_matches_labels() -> None:

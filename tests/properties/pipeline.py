@@ -47,6 +47,7 @@ def run(
     available: Sequence[Mapping[str, Any]] = (),
     *,
     answer: bool = True,
+    known: bool = True,
 ) -> Run:
     """Run the XR's pipeline once.
 
@@ -55,12 +56,13 @@ def run(
         observed: composed resources as they live.
         available: what answers requirements.
         answer: whether requirements are answered at all.
+        known: whether the control plane knows the kinds that are asked for.
     """
     result, desired = Run(), fnv1.State()
     for step in COMPOSITIONS[xr["kind"]]:
         function = step["functionRef"]["name"].removeprefix("function-")
         request = _request(xr, observed, desired, step.get("input", {}))
-        response = _step(function, request, available, answer)
+        response = _step(function, request, available, answer=answer, known=known)
         desired = response.desired
         result.wire.append(response.SerializeToString(deterministic=True))
         result.conditions.update({c.type: c for c in response.conditions})
@@ -88,19 +90,30 @@ def _request(
 
 
 def _step(
-    name: str, request: fnv1.RunFunctionRequest, available: Sequence[Mapping[str, Any]], answer: bool
+    name: str,
+    request: fnv1.RunFunctionRequest,
+    available: Sequence[Mapping[str, Any]],
+    *,
+    answer: bool,
+    known: bool,
 ) -> fnv1.RunFunctionResponse:
     function = load(name)
     response = respond(function, request)
     for _ in range(ROUNDS):
-        asked = dict(response.requirements.resources)
-        if not answer or set(asked) <= set(request.required_resources):
+        asked, kinds = dict(response.requirements.resources), set(response.requirements.schemas)
+        answered = set(asked) <= set(request.required_resources) and kinds <= set(request.required_schemas)
+        if not answer or answered:
             return response
         for key, selector in asked.items():
             answers = request.required_resources[key]
+            del answers.items[:]
             for resource in available:
                 if _selects(selector, resource):
                     to_struct(resource, answers.items.add().resource)
+        for key in kinds:
+            schema = request.required_schemas[key]
+            if known:
+                to_struct({"type": "object"}, schema.openapi_v3)
         response = respond(function, request)
     raise AssertionError(f"{name}: requirements never became stable")
 

@@ -72,10 +72,11 @@ def _take_away(live: World, data: st.DataObject) -> None:
     unready = set(data.draw(_some(sorted(live.names())), label="not ready"))
     available = data.draw(_some(live.available), label="required resources left")
     answer = data.draw(st.booleans(), label="requirements answered")
+    known = data.draw(st.booleans(), label="providers installed")
     forgotten = data.draw(_some(sorted(live.xr["status"])), label="status lost")
     xr = {**live.xr, "status": {k: v for k, v in live.xr["status"].items() if k not in forgotten}}
     observed = [_unready(o) if name_of(o) in unready else o for o in live.observed if name_of(o) not in lost]
-    made = run(xr, observed, available, answer=answer)
+    made = run(xr, observed, available, answer=answer, known=known)
     assert made.fatal is None
     assert live.names() - lost <= set(made.composed)
     assert set(made.conditions) >= {c["type"] for c in live.xr["status"]["conditions"]}

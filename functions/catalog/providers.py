@@ -1,0 +1,45 @@
+"""Crossplane providers: which package brings the kinds of an API group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from .tables import rows
+
+__all__ = ["Provider", "providers"]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A package to install."""
+
+    group: str
+    """API group of the kinds that it brings."""
+    version: str
+    """Version of that API."""
+    kind: str
+    """One of the kinds, with a short schema: to ask for it is to ask for the package."""
+    package: str
+    """Where it is, without a tag."""
+    since: str
+    """The oldest version of the package that this is written for."""
+
+    @property
+    def api_version(self) -> str:
+        """Group and version, as in a manifest."""
+        return f"{self.group}/{self.version}"
+
+    @property
+    def name(self) -> str:
+        """The package's own name."""
+        return self.package.rpartition("/")[2]
+
+
+@cache
+def providers() -> dict[str, Provider]:
+    """Return the providers by API group."""
+    return {
+        row["group"]: Provider(row["group"], row["api_version"], row["kind"], row["package"], row["since"])
+        for row in rows("providers.tsv")
+    }
