@@ -54,7 +54,16 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outco
 FUNCTION = Function(
     name="node-pools",
     conditions=("Planned", "NetworkReady", "ControlPlaneReady", "NodePoolsReady"),
-    status=("access", "nodePools", "network", "kubernetesVersion", "storageClassName", "sharedStorage"),
+    status=(
+        "access",
+        "nodePools",
+        "network",
+        "autoscaler",
+        "kubernetesVersion",
+        "storageClassName",
+        "sharedStorage",
+        "sharedStorageClassName",
+    ),
     author=Whose.PLATFORM,
     compose=compose,
 )

@@ -1,8 +1,9 @@
-"""EKS in a VPC of its own.
+"""EKS, in a VPC of its own or in one that is there already.
 
-Reading order: `plan` (with `zones` and `versions`), `managed` (what every managed
-resource has), then the manifests in the order they are created: `network`, `iam`,
-`control_plane`, `admins`, `addons`, `pools`; `compose` puts them together.
+Reading order: `plan` (with `zones`, `pool_zones`, `versions` and `secrets_key`), `managed` (what
+every managed resource has), then the manifests in the order they are created: `network`, `iam`,
+`control_plane`, `admins`, `autoscaler`, `addons`, `efs`, `pools` (with `nodes`, `capacity` and
+`efa`); `compose` puts them together.
 """
 
 from .compose import compose

@@ -1,4 +1,4 @@
-"""EKS add-ons, and the storage class that one of them serves.
+"""EKS add-ons, and the storage classes that two of them serve.
 
 No versions: EKS installs the one it recommends for the cluster's version.
 """
@@ -6,6 +6,7 @@ No versions: EKS installs the one it recommends for the cluster's version.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from functions.base import DIES_WITH_CLUSTER, Resource
@@ -13,85 +14,118 @@ from functions.base import DIES_WITH_CLUSTER, Resource
 from .. import access
 from . import control_plane, iam
 from .managed import managed, ref
-from .plan import Plan
+from .plan import SYSTEM, Plan
 
-__all__ = ["CNI", "STORAGE_CLASS", "after_nodes", "before_nodes", "storage_class"]
+__all__ = [
+    "AGENT",
+    "CNI",
+    "STORAGE_CLASS",
+    "addon",
+    "after_nodes",
+    "before_nodes",
+    "storage_class",
+    "weights_class",
+]
 
-CNI = "addon-vpc-cni"
+AGENT, CNI = "eks-pod-identity-agent", "addon-vpc-cni"
 STORAGE_CLASS = "freehold-weights"
-
-_EBS_SERVICE_ACCOUNT = {"namespace": "kube-system", "serviceAccount": "ebs-csi-controller-sa"}
 
 
 def before_nodes(plan: Plan) -> list[Resource]:
     """Compose what runs on every node; EKS calls these active on no nodes too."""
-    # Without it every NetworkPolicy is accepted and none is enforced.
-    policies = json.dumps({"enableNetworkPolicy": "true"}, separators=(",", ":"))
+    cni = {
+        # Without it every NetworkPolicy is accepted and none is enforced.
+        "enableNetworkPolicy": "true",
+        "env": {"ADDITIONAL_ENI_TAGS": _json(plan.tags)},
+    }
     return [
-        _addon(plan, "vpc-cni", configurationValues=policies),
-        _addon(plan, "kube-proxy"),
-        _addon(plan, "eks-pod-identity-agent"),
+        addon(plan, "vpc-cni", configuration=cni),
+        addon(plan, "kube-proxy"),
+        addon(plan, AGENT),
     ]
 
 
-def after_nodes(plan: Plan, system_pool: str) -> list[Resource]:
+def after_nodes(plan: Plan) -> list[Resource]:
     """Compose what is only healthy once there are nodes to run on."""
-    identity = managed(
-        plan,
-        "PodIdentityAssociation",
-        "pod-identity-ebs-csi",
-        {
-            "clusterNameRef": ref(plan, "cluster"),
-            "roleArnRef": ref(plan, iam.EBS_ROLE),
-            **_EBS_SERVICE_ACCOUNT,
-        },
-        after=("cluster", *iam.attachments(iam.EBS_ROLE)),
-    )
+    identity, role = "pod-identity-ebs-csi", iam.EBS_ROLE
     return [
-        identity,
-        _addon(plan, "coredns", system_pool),
-        _addon(
-            plan, "aws-ebs-csi-driver", system_pool, "pod-identity-ebs-csi", "addon-eks-pod-identity-agent"
+        iam.pod_identity(plan, identity, role, "ebs-csi-controller-sa", iam.attachments(role)),
+        addon(plan, "coredns", SYSTEM),
+        addon(
+            plan,
+            "aws-ebs-csi-driver",
+            SYSTEM,
+            identity,
+            f"addon-{AGENT}",
+            configuration={"controller": {"extraVolumeTags": dict(plan.tags)}},
         ),
     ]
 
 
-def _addon(plan: Plan, addon: str, *after: str, **configuration: str) -> Resource:
+def addon(plan: Plan, name: str, *after: str, configuration: Mapping[str, Any] | None = None) -> Resource:
+    """Compose an add-on.
+
+    Args:
+        plan: the cluster.
+        name: EKS' own of the add-on.
+        after: what must be ready before, beside the cluster.
+        configuration: values that its schema knows.
+    """
+    configured = {"configurationValues": _json(configuration)} if configuration else {}
     return managed(
         plan,
         "Addon",
-        f"addon-{addon}",
+        f"addon-{name}",
         {
             "clusterNameRef": ref(plan, "cluster"),
-            "addonName": addon,
+            "addonName": name,
             "resolveConflictsOnCreate": "OVERWRITE",
             "resolveConflictsOnUpdate": "OVERWRITE",
-            **configuration,
+            **configured,
         },
         after=("cluster", *after),
     )
 
 
-def storage_class(plan: Plan) -> Resource:
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True)
+
+
+def weights_class(plan: Plan) -> Resource:
     """Compose the class of model weights: encrypted, and made in the zone of the node that asks."""
+    parameters = {"type": "gp3", "encrypted": "true"}
+    return storage_class(
+        plan,
+        "storage-class",
+        STORAGE_CLASS,
+        "ebs.csi.aws.com",
+        parameters,
+        volumeBindingMode="WaitForFirstConsumer",
+        allowVolumeExpansion=True,
+    )
+
+
+def storage_class(
+    plan: Plan, what: str, name: str, provisioner: str, parameters: Mapping[str, str], **more: Any
+) -> Resource:
+    """Compose a StorageClass in the cluster, which goes with it."""
     manifest: dict[str, Any] = {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
-        "metadata": {"name": STORAGE_CLASS},
-        "provisioner": "ebs.csi.aws.com",
-        "parameters": {"type": "gp3", "encrypted": "true"},
+        "metadata": {"name": name},
+        "provisioner": provisioner,
+        "parameters": dict(parameters),
         "reclaimPolicy": "Delete",
-        "volumeBindingMode": "WaitForFirstConsumer",
-        "allowVolumeExpansion": True,
+        **more,
     }
     body = {
         "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
         "kind": "Object",
-        "metadata": {"name": plan.object_name("storage-class"), "namespace": plan.namespace},
+        "metadata": {"name": plan.object_name(what), "namespace": plan.namespace},
         "spec": {
             "managementPolicies": list(DIES_WITH_CLUSTER),
             "forProvider": {"manifest": manifest},
             "providerConfigRef": {"kind": "ProviderConfig", "name": control_plane.way(plan).kubernetes},
         },
     }
-    return Resource("node-pools/storage-class", body, (access.REACHABLE,))
+    return Resource(f"node-pools/{what}", body, (access.REACHABLE,))

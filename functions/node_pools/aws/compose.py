@@ -19,7 +19,7 @@ from functions.base import (
 
 from .. import access
 from ..plan import summary
-from . import addons, admins, capacity, control_plane, efa, iam, network, pools
+from . import addons, admins, autoscaler, capacity, control_plane, efa, efs, iam, network, pools
 from .managed import identity
 from .plan import CLUSTER, SYSTEM, Plan, make, pool_resource
 from .secrets_key import KEY
@@ -45,21 +45,23 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
             *iam.resources(plan),
             *control_plane.resources(plan),
             *addons.before_nodes(plan),
+            *autoscaler.resources(plan),
             *admins.resources(plan),
         ],
         "NodePoolsReady": [
             *efa.resources(plan),
             *pools.resources(request, plan),
-            *addons.after_nodes(plan, SYSTEM),
+            *addons.after_nodes(plan),
         ],
     }
     # It answers for the cluster as a whole: nothing could run before there are nodes and names.
     parts["ControlPlaneReady"] += access.resources(
         control_plane.way(plan),
         after=(control_plane.AUTH,),
-        answers_after=(f"node-pools/{SYSTEM}", "node-pools/addon-coredns"),
+        # A pod gets its role when it is made, and the stack makes the autoscaler's after this.
+        answers_after=tuple(f"node-pools/{n}" for n in (SYSTEM, "addon-coredns", autoscaler.IDENTITY)),
     )
-    parts["NodePoolsReady"].append(addons.storage_class(plan))
+    parts["NodePoolsReady"] += [addons.weights_class(plan), *efs.resources(request, plan)]
     return Outcome(
         resources=_in_order(
             [
@@ -98,11 +100,6 @@ def _notes(request: Request, plan: Plan) -> Iterator[str]:
     for pool in plan.pools:
         if note := capacity.note(pool):
             yield note
-        if pool.nodes.min == 0 and not pools.size(request, pool):
-            yield (
-                f"node pool {pool.name} starts with no nodes and nothing adds any yet: "
-                "set its nodes.min to at least 1"
-            )
 
 
 def _in_order(resources: list[Resource]) -> list[Resource]:
@@ -125,9 +122,11 @@ def _status(request: Request, plan: Plan) -> dict[str, object]:
         "access": control_plane.way(plan).status.plain(),
         "nodePools": [p.status(ready=_pool_ready(request, p.name)).plain() for p in plan.pools],
         "network": Network(zones=list(plan.zones)).plain(),
+        "autoscaler": autoscaler.status(plan).plain(),
         "kubernetesVersion": plan.version.asked,
         "storageClassName": addons.STORAGE_CLASS,
         "sharedStorage": False,  # an EBS volume is one node's at a time
+        "sharedStorageClassName": efs.STORAGE_CLASS,
     }
 
 

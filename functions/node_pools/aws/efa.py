@@ -8,8 +8,8 @@ from functions.base import Request, Resource
 
 from ..plan import Pool
 from .managed import managed, ref
-from .network import vpc
-from .plan import CLUSTER, POOL_TAG, Plan
+from .network import nodes_security_group, vpc
+from .plan import POOL_TAG, Plan
 
 __all__ = ["needs", "resources", "template_fields"]
 
@@ -58,8 +58,7 @@ def template_fields(request: Request, plan: Plan, pool: Pool) -> dict[str, Any] 
     """
     if pool.fabric is None:
         return {}
-    cluster, group = request.resource(CLUSTER), request.resource(f"node-pools/{_GROUP}")
-    nodes = cluster and cluster.text("status", "atProvider", "vpcConfig", "clusterSecurityGroupId")
+    nodes, group = nodes_security_group(request), request.resource(f"node-pools/{_GROUP}")
     fabric = group and group.text("status", "atProvider", "id")
     if not nodes or not fabric:
         return None

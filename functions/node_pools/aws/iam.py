@@ -10,26 +10,43 @@ from functions.base import Resource
 from .managed import managed, ref
 from .plan import Plan
 
-__all__ = ["CLUSTER_ROLE", "EBS_ROLE", "NODE_ROLE", "attachments", "partition", "resources"]
+__all__ = [
+    "AUTOSCALER_ROLE",
+    "CLUSTER_ROLE",
+    "EBS_ROLE",
+    "EFS_ROLE",
+    "NODE_ROLE",
+    "attachments",
+    "partition",
+    "pod_identity",
+    "resources",
+]
 
-CLUSTER_ROLE, NODE_ROLE, EBS_ROLE = "role-cluster", "role-node", "role-ebs-csi"
+CLUSTER_ROLE, NODE_ROLE = "role-cluster", "role-node"
+AUTOSCALER_ROLE, EBS_ROLE, EFS_ROLE = "role-autoscaler", "role-ebs-csi", "role-efs-csi"
 
 
 @dataclass(frozen=True)
 class _Role:
     service: str
     """Who may assume it: the first label of a service principal."""
-    actions: tuple[str, ...]
-    policies: tuple[tuple[str, str], ...]
+    policies: tuple[tuple[str, str], ...] = ()
     """Managed policies: name in the composition, path and name in AWS."""
+
+    @property
+    def actions(self) -> list[str]:
+        """How it is assumed."""
+        return ["sts:AssumeRole", "sts:TagSession"] if self.service == _PODS else ["sts:AssumeRole"]
+
+
+_PODS = "pods.eks"
 
 
 # https://docs.aws.amazon.com/eks/latest/userguide/security-iam-awsmanpol.html
 _ROLES = {
-    CLUSTER_ROLE: _Role("eks", ("sts:AssumeRole",), (("cluster", "AmazonEKSClusterPolicy"),)),
+    CLUSTER_ROLE: _Role("eks", (("cluster", "AmazonEKSClusterPolicy"),)),
     NODE_ROLE: _Role(
         "ec2",
-        ("sts:AssumeRole",),
         (
             ("worker", "AmazonEKSWorkerNodePolicy"),
             ("registry", "AmazonEC2ContainerRegistryPullOnly"),
@@ -37,9 +54,9 @@ _ROLES = {
         ),
     ),
     # V2 reaches only the volumes that a CSI driver made, not every one of the account.
-    EBS_ROLE: _Role(
-        "pods.eks", ("sts:AssumeRole", "sts:TagSession"), (("ebs-csi", "AmazonEBSCSIDriverPolicyV2"),)
-    ),
+    EBS_ROLE: _Role(_PODS, (("ebs-csi", "AmazonEBSCSIDriverPolicyV2"),)),
+    EFS_ROLE: _Role(_PODS, (("efs-csi", "service-role/AmazonEFSCSIDriverPolicy"),)),
+    AUTOSCALER_ROLE: _Role(_PODS),
 }
 
 
@@ -53,6 +70,25 @@ def attachments(role: str) -> tuple[str, ...]:
     return tuple(f"{role}-{short}" for short, _ in _ROLES[role].policies)
 
 
+def pod_identity(plan: Plan, what: str, role: str, service_account: str, after: tuple[str, ...]) -> Resource:
+    """Compose what gives a role to a service account of kube-system.
+
+    Args:
+        plan: the cluster.
+        what: its name in the composition.
+        role: one of the roles here.
+        service_account: of the pods that get it.
+        after: what the role needs to do its work.
+    """
+    fields = {
+        "clusterNameRef": ref(plan, "cluster"),
+        "roleArnRef": ref(plan, role),
+        "namespace": "kube-system",
+        "serviceAccount": service_account,
+    }
+    return managed(plan, "PodIdentityAssociation", what, fields, after=("cluster", *after))
+
+
 def _role(plan: Plan, name: str, role: _Role) -> list[Resource]:
     trust = {
         "Version": "2012-10-17",
@@ -60,7 +96,7 @@ def _role(plan: Plan, name: str, role: _Role) -> list[Resource]:
             {
                 "Effect": "Allow",
                 "Principal": {"Service": _principal(plan.region, role.service)},
-                "Action": list(role.actions),
+                "Action": role.actions,
             }
         ],
     }

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from functions.base import Resource
+from functions.base import Request, Resource
 
 from .managed import managed, ref
-from .plan import Plan
+from .plan import CLUSTER, Plan
 
-__all__ = ["made", "private_ready", "resources", "subnets", "vpc"]
+__all__ = ["made", "nodes_security_group", "private_ready", "resources", "subnet", "subnets", "vpc"]
 
 _ANYWHERE = "0.0.0.0/0"
 
@@ -50,6 +50,19 @@ def subnets(plan: Plan, positions: Iterable[int]) -> dict[str, Any]:
     if plan.vpc_id:
         return {"subnetIds": [plan.subnets[i].id for i in positions]}
     return {"subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in positions]}
+
+
+def subnet(plan: Plan, position: int) -> dict[str, Any]:
+    """Return the field of what lies in one private subnet."""
+    if plan.vpc_id:
+        return {"subnetId": plan.subnets[position].id}
+    return {"subnetIdRef": ref(plan, f"subnet-private-{position}")}
+
+
+def nodes_security_group(request: Request) -> str:
+    """Return the id of the security group that EKS makes for a cluster's nodes; empty until it is known."""
+    cluster = request.resource(CLUSTER)
+    return (cluster and cluster.text("status", "atProvider", "vpcConfig", "clusterSecurityGroupId")) or ""
 
 
 def made(plan: Plan, positions: Iterable[int]) -> tuple[str, ...]:

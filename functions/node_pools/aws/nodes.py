@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
+from functions.api import SharingMode, Slices
+
 from ..plan import Pool
 
-__all__ = ["labels", "taints"]
+__all__ = ["labels", "taints", "template_tags"]
 
-_GPU_TAINT = {"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}
+_GPU = "nvidia.com/gpu"
+_GPU_TAINT = {"key": _GPU, "value": "true", "effect": "NO_SCHEDULE"}
 _EFFECTS = {
     "NoSchedule": "NO_SCHEDULE",
     "PreferNoSchedule": "PREFER_NO_SCHEDULE",
     "NoExecute": "NO_EXECUTE",
 }
 
+_ACCELERATOR = "k8s.amazonaws.com/accelerator"
+_PARTITION = "nvidia.com/mig-"
+_HAS = "k8s.io/cluster-autoscaler/node-template/resources/"
+
 
 def labels(pool: Pool) -> dict[str, str]:
-    """Return the labels of its nodes."""
-    return {**pool.labels, **pool.node_selector}
+    """Return the labels of its nodes, with those by which the GPU Operator shares their GPUs.
+
+    The autoscaler waits for the GPUs of a new node that has its own label; by nvidia.com/gpu,
+    of which a partitioned node has none, so it would wait for ever there.
+    """
+    partitioned = pool.sharing is not None and pool.sharing.mode == SharingMode.MIG
+    counted = {} if partitioned else {_ACCELERATOR: pool.gpu_model.lower()}
+    return {**pool.labels, **counted, **_sharing(pool.sharing), **pool.node_selector}
+
+
+def _sharing(slices: Slices | None) -> dict[str, str]:
+    if slices is None:
+        return {}
+    if slices.mode == SharingMode.MIG:
+        return {"nvidia.com/mig.config": f"all-{slices.resource.removeprefix(_PARTITION)}"}
+    return {"nvidia.com/device-plugin.config": slices.setting}
 
 
 def taints(pool: Pool) -> list[dict[str, str]]:
     """Return the taints of its nodes, as EKS spells them."""
     own = [{"key": t.key, "value": t.value, "effect": _EFFECTS[t.effect]} for t in pool.taints]
     return [_GPU_TAINT, *({k: v for k, v in taint.items() if v} for taint in own)]
+
+
+def template_tags(pool: Pool) -> dict[str, str]:
+    """Return tags of the node group that tell the autoscaler what a node has, before there is one.
+
+    Labels and taints it takes from the node group itself, and of resources it knows the
+    machine's CPUs, memory and whole GPUs (buildNodeFromTemplate in
+    cluster-autoscaler/cloudprovider/aws/aws_manager.go).
+    """
+    has: dict[str, int | str] = {"ephemeral-storage": f"{pool.disk_gib * 9 // 10}Gi", _GPU: pool.gpus_per_node}
+    if pool.sharing is not None:
+        has |= {_GPU: 0, pool.sharing.resource: pool.gpus_per_node * pool.sharing.per_gpu}
+    if pool.fabric is not None:
+        has[pool.fabric.resource] = pool.fabric.per_node
+    return {f"{_HAS}{resource}": str(count) for resource, count in has.items()}

@@ -12,9 +12,9 @@ from functions.base import Request, Resource
 from ..plan import Pool
 from . import addons, capacity, efa, iam, network, nodes
 from .managed import managed, ref
-from .plan import POOL_TAG, SYSTEM, Plan, pool_resource
+from .plan import POOL_TAG, SYSTEM, Plan
 
-__all__ = ["resources", "size"]
+__all__ = ["resources"]
 
 _SYSTEM_DISK_GIB = 50
 
@@ -41,11 +41,6 @@ def _both(request: Request, plan: Plan, group: _Group) -> list[Resource]:
     ]
 
 
-def size(request: Request, pool: Pool) -> int | float | None:
-    """Return how many nodes a pool is to have at the moment; None while that is not known."""
-    return _size(request, pool_resource(pool.name))
-
-
 @dataclass(frozen=True)
 class _Group:
     """A node group and how its machines start."""
@@ -65,6 +60,8 @@ class _Group:
     """What the launch template waits for."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Beside the cluster's own."""
+    group_tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the node group alone."""
 
 
 def _system(plan: Plan) -> _Group:
@@ -100,6 +97,7 @@ def _gpu(request: Request, plan: Plan, pool: Pool) -> _Group:
         machine=None if fabric is None else {**capacity.template_fields(pool), **fabric},
         needs=efa.needs(pool),
         tags={POOL_TAG: pool.name},
+        group_tags=nodes.template_tags(pool),
     )
 
 
@@ -166,7 +164,7 @@ def _node_group(request: Request, plan: Plan, group: _Group) -> Resource:
             addons.CNI,  # a node without it never becomes Ready
             *network.private_ready(plan, group.subnets),
         ),
-        tags=group.tags,
+        tags={**group.tags, **group.group_tags},
         spec={
             "managementPolicies": _POLICIES,
             # Only to begin with: from then on the size is the autoscaler's (but see _bounds).

@@ -49,14 +49,33 @@ NAMES = {
     "role-ebs-csi",
     "role-ebs-csi-ebs-csi",
     "pod-identity-ebs-csi",
+    "role-efs-csi",
+    "role-efs-csi-efs-csi",
+    "pod-identity-efs-csi",
+    "role-autoscaler",
+    "role-autoscaler-scale",
+    "pod-identity-autoscaler",
     # the cluster and what is in it
     "kms-key",
     "cluster",
     "cluster-auth",
     *(
         f"addon-{n}"
-        for n in ("vpc-cni", "kube-proxy", "eks-pod-identity-agent", "coredns", "aws-ebs-csi-driver")
+        for n in (
+            "vpc-cni",
+            "kube-proxy",
+            "eks-pod-identity-agent",
+            "coredns",
+            "aws-ebs-csi-driver",
+            "aws-efs-csi-driver",
+        )
     ),
+    # what several nodes read
+    "efs",
+    "efs-security-group",
+    "efs-in",
+    *(f"efs-mount-target-{i}" for i in range(3)),
+    "storage-class-shared",
     "system-launch-template",
     "system-pool",
     "launch-template-l4",
@@ -177,11 +196,14 @@ def test_status() -> None:
         }
     ]
     assert status["network"] == {"zones": ["euc1-az1", "euc1-az2", "euc1-az3"]}
-    assert (status["kubernetesVersion"], status["storageClassName"], status["sharedStorage"]) == (
-        "1.35",
-        "freehold-weights",
-        False,
-    )
+    assert status["autoscaler"] == {
+        "cloud": "aws",
+        "clusterName": "eu-prod-x7k2p-cluster-ba343f",
+        "region": "eu-central-1",
+    }
+    assert status["kubernetesVersion"] == "1.35"
+    assert (status["storageClassName"], status["sharedStorage"]) == ("freehold-weights", False)
+    assert status["sharedStorageClassName"] == "freehold-weights-shared"
 
 
 def test_tags_everywhere(whole: dict[str, Any]) -> None:
@@ -205,6 +227,15 @@ def test_tags_everywhere(whole: dict[str, Any]) -> None:
         "volume",
         "network-interface",
     }
+
+
+def test_what_add_ons_make_is_tagged_too(whole: dict[str, Any]) -> None:
+    # Proves: volumes and network interfaces that no resource here stands for.
+    def configured(name: str) -> Any:
+        return json.loads(fields(whole[f"addon-{name}"])["configurationValues"])
+
+    assert json.loads(configured("vpc-cni")["env"]["ADDITIONAL_ENI_TAGS"]) == TAGS
+    assert configured("aws-ebs-csi-driver")["controller"]["extraVolumeTags"] == TAGS
 
 
 def test_whose_cost_it_is() -> None:
@@ -339,7 +370,7 @@ def test_no_gpu_pool_shares_its_label_with_the_system_pool() -> None:
     found = {r.name: r.manifest for r in outcome.resources}
     system = fields(found["node-pools/system-pool"])["labels"]
     [pool] = outcome.status["nodePools"]
-    assert fields(found["node-pools/pool-system"])["labels"] == pool["nodeSelector"]
+    assert fields(found["node-pools/pool-system"])["labels"].items() >= pool["nodeSelector"].items()
     assert system == {"freehold.dev/system-pool": "true"}
     assert not system.keys() & pool["nodeSelector"].keys()
 
@@ -364,7 +395,7 @@ def test_gpu_pool(whole: dict[str, Any]) -> None:
     found = fields(big)
     assert found["instanceTypes"] == ["g6e.12xlarge"]
     assert (found["amiType"], found["capacityType"]) == ("AL2023_x86_64_NVIDIA", "SPOT")
-    assert found["labels"] == {"freehold.dev/node-pool": "big"}
+    assert found["labels"] == {"freehold.dev/node-pool": "big", "k8s.amazonaws.com/accelerator": "l40s"}
     assert found["taint"] == [{"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}]
     assert found["updateConfig"] == {"maxUnavailable": 1}
     assert found["launchTemplate"]["version"] == "1"
@@ -402,26 +433,6 @@ def test_a_size_outside_new_bounds_goes_along_with_them(
         r.manifest for r in composed(spec, observed=observed).resources if r.name == "node-pools/pool-l4"
     ]
     assert fields(pool)["scalingConfig"] == wanted
-
-
-EMPTY = "node pool l4 starts with no nodes and nothing adds any yet: set its nodes.min to at least 1"
-
-
-@pytest.mark.parametrize(
-    ("nodes", "size", "noted"),
-    [
-        pytest.param({"min": 0, "max": 8}, None, True, id="new"),
-        pytest.param({"min": 0, "max": 8}, 0, True, id="of-none"),
-        pytest.param({"min": 0, "max": 8}, 3, False, id="somebody-added-some"),
-        pytest.param({"min": 1, "max": 8}, None, False, id="one"),
-        pytest.param({}, None, False, id="default"),
-    ],
-)
-def test_a_pool_that_stays_empty_is_told(nodes: dict[str, int], size: int | None, noted: bool) -> None:
-    # Proves: no Model waits for ever on a pool that looks green; the default is a node.
-    group = live({"metadata": {"name": "x"}}, scalingConfig={"desiredSize": size})
-    observed = {} if size is None else {"node-pools/pool-l4": group}
-    assert (EMPTY in composed(aws({**L4, "nodes": nodes}), observed=observed).notes) is noted
 
 
 def test_machines_start_safely(whole: dict[str, Any]) -> None:
@@ -470,9 +481,8 @@ def test_an_upgrade_does_the_control_plane_first() -> None:
 
 def test_network_policies_are_enforced(whole: dict[str, Any]) -> None:
     # Proves: the CNI is told to, before there is any node.
-    assert json.loads(fields(whole["addon-vpc-cni"])["configurationValues"]) == {
-        "enableNetworkPolicy": "true"
-    }
+    configured = json.loads(fields(whole["addon-vpc-cni"])["configurationValues"])
+    assert configured["enableNetworkPolicy"] == "true"
     [pool] = [r for r in composed().resources if r.name == "node-pools/system-pool"]
     assert "node-pools/addon-vpc-cni" in pool.after
 
@@ -520,7 +530,7 @@ def test_zones_by_id_and_by_name(zones: list[str], field: str) -> None:
 def test_what_is_inside_dies_with_the_cluster(whole: dict[str, Any]) -> None:
     # Proves: nothing inside the cluster is deleted through an API that may be gone.
     inside = [m for m in whole.values() if m["kind"] == "Object"]
-    assert len(inside) == 2
+    assert len(inside) == 3
     assert all("Delete" not in m["spec"]["managementPolicies"] for m in inside)
 
 

@@ -1,0 +1,67 @@
+"""What the cluster's autoscaler, which the GPU stack installs, may do in AWS: size its node groups."""
+
+from __future__ import annotations
+
+import json
+
+from functions.api import Autoscaler
+from functions.base import Resource
+
+from . import iam
+from .managed import managed, ref
+from .plan import Plan
+
+__all__ = ["IDENTITY", "resources", "status"]
+
+IDENTITY = "pod-identity-autoscaler"
+_POLICY = "role-autoscaler-scale"
+_SERVICE_ACCOUNT = "cluster-autoscaler"
+
+
+def resources(plan: Plan) -> list[Resource]:
+    """Compose the policy of its role, and the role for its service account."""
+    policy = {"roleRef": ref(plan, iam.AUTOSCALER_ROLE), "policy": _policy(plan)}
+    return [
+        managed(plan, "RolePolicy", _POLICY, policy, after=(iam.AUTOSCALER_ROLE,)),
+        iam.pod_identity(plan, IDENTITY, iam.AUTOSCALER_ROLE, _SERVICE_ACCOUNT, (_POLICY,)),
+    ]
+
+
+def status(plan: Plan) -> Autoscaler:
+    """Return what it needs to be told."""
+    return Autoscaler(cloud="aws", cluster_name=plan.cluster_name, region=plan.region)
+
+
+def _policy(plan: Plan) -> str:
+    """Return what cluster-autoscaler asks for: to see all, and to change what is this cluster's.
+
+    EKS tags the groups behind its node groups with the cluster's name; the descriptions of
+    EC2 know no narrower resource than all.
+    https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md
+    """
+    groups = f"arn:{iam.partition(plan.region)}:eks:{plan.region}:*:nodegroup/{plan.cluster_name}/*/*"
+    owned = {f"aws:ResourceTag/k8s.io/cluster-autoscaler/{plan.cluster_name}": "owned"}
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": [
+                "autoscaling:DescribeAutoScalingGroups",
+                "autoscaling:DescribeAutoScalingInstances",
+                "autoscaling:DescribeLaunchConfigurations",
+                "autoscaling:DescribeScalingActivities",
+                "ec2:DescribeImages",
+                "ec2:DescribeInstanceTypes",
+                "ec2:DescribeLaunchTemplateVersions",
+                "ec2:GetInstanceTypesFromInstanceRequirements",
+            ],
+            "Resource": "*",
+        },
+        {"Effect": "Allow", "Action": "eks:DescribeNodegroup", "Resource": groups},
+        {
+            "Effect": "Allow",
+            "Action": ["autoscaling:SetDesiredCapacity", "autoscaling:TerminateInstanceInAutoScalingGroup"],
+            "Resource": "*",
+            "Condition": {"StringEquals": owned},
+        },
+    ]
+    return json.dumps({"Version": "2012-10-17", "Statement": statements}, separators=(",", ":"))
