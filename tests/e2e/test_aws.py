@@ -31,7 +31,7 @@ from tools.manifests import RESOURCE_NAME, Manifest
 def claim(api: Api, cloud: Cloud) -> Manifest:
     """The example, Ready. Tests here go on from one another."""
     del cloud
-    return wait_ready(api, api.create(examples()["aws/pools"]), seconds=90)
+    return wait_ready(api, api.create(examples()["aws/shared"]), seconds=90)
 
 
 def names(resources: list[Manifest]) -> dict[str, str]:
@@ -140,6 +140,28 @@ def test_a_function_restarted_loses_nothing(control_plane: Plane, api: Api, clai
 
 
 def test_deletion_leaves_nothing(api: Api, claim: Manifest) -> None:
+    leaves_nothing(api, claim)
+
+
+def test_everything_that_may_be_asked_of_it(api: Api, cloud: Cloud) -> None:
+    """In a VPC that is there, from a reservation, with a fabric: it comes, is told of, and goes."""
+    claim = wait_ready(api, api.create(examples()["aws/large"]), seconds=90)
+    made = composed(api, claim)
+    kinds = {resource["kind"] for resource in made}
+    assert kinds >= {"SecurityGroup", "PlacementGroup", "FileSystem", "MountTarget", "RolePolicy"}
+    assert not kinds & {"VPC", "Subnet", "NATGateway", "Key"}
+    [reserved] = [r for r in made if r["metadata"]["annotations"][RESOURCE_NAME] == "node-pools/pool-h100"]
+    cloud.failing[reserved["metadata"]["name"]] = "ReservationCapacityExceeded: no capacity left"
+    wait_for(
+        "what holds a reservation back on the claim",
+        lambda: "Check that reservation cr-0a1b2c3d4e5f60718" in "".join(told(refreshed(api, claim))),
+        seconds=30,
+    )
+    cloud.failing.clear()
+    leaves_nothing(api, wait_ready(api, claim, seconds=60))
+
+
+def leaves_nothing(api: Api, claim: Manifest) -> None:
     xr = composite(api, claim)
     resources = composed(api, claim)
     api.delete(claim)

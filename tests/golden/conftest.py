@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -11,8 +11,18 @@ from tools import paths
 from tools.definitions import Definitions
 from tools.demo import Example, find, play
 from tools.inputs import functions_of
+from tools.manifests import resource_name
+from tools.observe import observe
+from tools.rendering import Rendered, render
 from tools.servers import running
 from tools.settle import Settled
+
+NO_CAPACITY = (
+    "create failed: async create failed: operation error EKS: CreateNodegroup, waiting for state: "
+    "AsgInstanceLaunchFailures: Could not launch On-Demand Instances. InsufficientInstanceCapacity - "
+    "We currently do not have sufficient capacity in the Availability Zone you requested"
+)
+"""What the AWS provider says of a node group without machines."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +30,8 @@ class Played:
     """The examples and how each went, by `FOLDER/NAME` of its file."""
 
     examples: dict[str, tuple[Example, Settled]]
+    failing: dict[str, Rendered]
+    """Clusters of which one pool then fails, by the same names."""
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +45,24 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     with running(functions, log_dir=tmp_path_factory.mktemp("log")) as servers:
         done = play(clusters, servers.targets, definitions, required=())
         done += play(models, servers.targets, definitions, [settled.xr for _, settled in done])
-        yield Played({_key(example): (example, settled) for example, settled in done})
+        failing = {
+            _key(example): _with_a_failing_pool(settled, pool, servers.targets, definitions)
+            for example, settled in done
+            for pool in _node_groups(settled)[-1:]
+        }
+        yield Played({_key(example): (example, settled) for example, settled in done}, failing)
+
+
+def _node_groups(settled: Settled) -> list[str]:
+    groups = (resource_name(m) for m in settled.composed if m["kind"] == "NodeGroup")
+    return [name for name in groups if name.startswith("node-pools/pool-")]
+
+
+def _with_a_failing_pool(
+    settled: Settled, pool: str, targets: Mapping[str, str], definitions: Definitions
+) -> Rendered:
+    observed = observe(settled.composed, settled.xr, failing={pool: NO_CAPACITY})
+    return render(settled.xr, targets, observed=observed, definitions=definitions)
 
 
 def _key(example: Example) -> str:

@@ -30,10 +30,10 @@ def _render(example: Example, settled: Settled, clusters: Sequence[Manifest]) ->
 def test_readme(played: Played, golden_update: bool) -> None:
     text = README.read_text(encoding="utf-8")
     written = _with(text, "demo", _demo(*played.examples["existing/small"]))
-    pools = played.examples["aws/pools"][1].xr
+    large = played.examples["aws/large"][1].xr
     clusters = [settled.xr for _, settled in played.examples.values()]
     written = _with(written, "render", _render(*played.examples["models/minimal"], clusters))
-    written = _with(written, "costs", costs.lines(pools, []))
+    written = _with(written, "costs", costs.lines(large, []))
     if golden_update:
         README.write_text(written, encoding="utf-8")
     assert written == README.read_text(encoding="utf-8"), "README.md differs: make golden, and read the diff"

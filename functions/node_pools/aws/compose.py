@@ -158,23 +158,36 @@ def _conditions(
             "NodePoolsReady",
             names["NodePoolsReady"],
             "the system pool and all GPU pools are there",
-            hint=_pools_hint(plan),
+            hint=_pools_hint(request, plan),
         ),
     )
 
 
-def _pools_hint(plan: Plan) -> str:
-    hints = [
+def _pools_hint(request: Request, plan: Plan) -> str:
+    """Say what to do about the first pool that fails, else in general."""
+    pool = next((pool for pool in plan.pools if _fails(request, pool_resource(pool.name))), None)
+    if pool and pool.reservation:
+        zone = plan.zones[plan.pool_subnets[pool.name][0]]
+        return (
+            f"Check that reservation {pool.reservation.id} is active, has room, and is for "
+            f"{pool.instance_type} in {zone}"
+        )
+    if pool and pool.fabric:
+        return (
+            "Nodes with EFA stand close together: where the zone has no room for all, lower nodes.min or "
+            f"name another zone for a pool in place of {pool.name}"
+        )
+    return (
         f"Where AWS has no capacity or names a vCPU limit, raise the quota in {plan.region} "
         "or choose another GPU, capacity or region"
-    ]
-    if any(pool.reservation for pool in plan.pools):
-        hints.append(
-            "A reservation must be active, have room, and be for the pool's machine in the pool's zone"
-        )
-    if any(pool.fabric and not pool.reservation for pool in plan.pools):
-        hints.append("Nodes with EFA stand close together, which takes a zone with room for all: try another")
-    return ". ".join(hints)
+    )
+
+
+def _fails(request: Request, name: str) -> bool:
+    """Tell whether the provider reports that it cannot make a resource."""
+    seen = request.resource(name)
+    found = [seen.condition(type_) for type_ in ("Synced", "LastAsyncOperation")] if seen else []
+    return any(condition.text("status") == "False" for condition in found if condition)
 
 
 def _network(plan: Plan, resources: tuple[str, ...]) -> Condition | Progress:

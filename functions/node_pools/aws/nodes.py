@@ -41,9 +41,13 @@ def _sharing(slices: Slices | None) -> dict[str, str]:
 
 
 def taints(pool: Pool) -> list[dict[str, str]]:
-    """Return the taints of its nodes, as EKS spells them."""
+    """Return the taints of its nodes, as EKS spells them.
+
+    With their value even where that is empty: the autoscaler overlooks a taint without one
+    (getManagedNodegroupInfo in cluster-autoscaler/cloudprovider/aws/aws_wrapper.go).
+    """
     own = [{"key": t.key, "value": t.value, "effect": _EFFECTS[t.effect]} for t in pool.taints]
-    return [_GPU_TAINT, *({k: v for k, v in taint.items() if v} for taint in own)]
+    return [_GPU_TAINT, *own]
 
 
 def template_tags(pool: Pool) -> dict[str, str]:
@@ -53,7 +57,10 @@ def template_tags(pool: Pool) -> dict[str, str]:
     machine's CPUs, memory and whole GPUs (buildNodeFromTemplate in
     cluster-autoscaler/cloudprovider/aws/aws_manager.go).
     """
-    has: dict[str, int | str] = {"ephemeral-storage": f"{pool.disk_gib * 9 // 10}Gi", _GPU: pool.gpus_per_node}
+    has: dict[str, int | str] = {
+        "ephemeral-storage": f"{pool.disk_gib * 9 // 10}Gi",
+        _GPU: pool.gpus_per_node,
+    }
     if pool.sharing is not None:
         has |= {_GPU: 0, pool.sharing.resource: pool.gpus_per_node * pool.sharing.per_gpu}
     if pool.fabric is not None:

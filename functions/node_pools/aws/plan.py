@@ -108,6 +108,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     place = spec.aws
     assert place is not None, "chosen by the spec"
     before = recorded(request)
+    _refuse_another_network(request, place)
     capacity.check(spec.node_pools)
     vouched = bool(place.zones or place.existing_network)
     market = Market("aws", "AWS", place.region, vouched, _UNFIT, _FABRICS)
@@ -146,6 +147,26 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
             )
             for index, pool in enumerate(pools)
         },
+    )
+
+
+def _refuse_another_network(request: Request, place: Aws) -> None:
+    """Refuse to move a cluster between a VPC of its own and one that was there.
+
+    Raises:
+        Invalid: for a cluster that lives in the other.
+    """
+    cluster = request.resource(CLUSTER)
+    if cluster is None:
+        return
+    own = bool(cluster.each("spec", "forProvider", "vpcConfig", "subnetIdRefs"))
+    if own == (place.existing_network is None):
+        return
+    where = "a VPC of its own" if own else "subnets that were there before it"
+    raise Invalid(
+        "spec.aws.existingNetwork",
+        f"the cluster lies in {where} and cannot move",
+        "Restore the spec as it was, or claim a new cluster",
     )
 
 

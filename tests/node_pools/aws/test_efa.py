@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.base.assemble import assemble
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import AT_PROVIDER, aws, cluster, settled
 
@@ -120,16 +121,50 @@ def test_a_live_launch_template_is_kept_while_an_id_is_not_seen(unknown: str) ->
     assert template.manifest is None
 
 
-def test_hints_name_what_holds_a_fabric_or_a_reservation_back() -> None:
-    # Proves: the next step fits what the pools ask for.
-    def hint(*pools: dict[str, Any]) -> str:
-        outcome = FUNCTION.compose(cluster(aws(*pools, region="us-east-1")))
-        [found] = [c for c in outcome.conditions if c.type == "NodePoolsReady"]
-        return getattr(found, "hint", "")
+RESERVED = {
+    **H100,
+    "zones": ["use1-az6"],
+    "capacity": "Reserved",
+    "reservation": {"id": "cr-0123456789abcdef0"},
+}
 
-    close = "Nodes with EFA stand close together, which takes a zone with room for all: try another"
-    room = "A reservation must be active, have room, and be for the pool's machine in the pool's zone"
-    reservation = {"capacity": "Reserved", "reservation": {"id": "cr-0123456789abcdef0"}}
-    assert hint({"name": "l4", "gpu": {"model": "L4"}}).endswith("choose another GPU, capacity or region")
-    assert hint(H100).endswith(f"region. {close}")
-    assert hint({**H100, "zones": ["use1-az6"], **reservation}).endswith(f"region. {room}")
+
+@pytest.mark.parametrize(
+    ("pool", "failing", "hint"),
+    [
+        pytest.param(
+            RESERVED,
+            True,
+            "Check that reservation cr-0123456789abcdef0 is active, has room, and is for p5.48xlarge in "
+            "use1-az6",
+            id="reservation",
+        ),
+        pytest.param(
+            H100,
+            True,
+            "Nodes with EFA stand close together: where the zone has no room for all, lower nodes.min or "
+            "name another zone for a pool in place of h100",
+            id="fabric",
+        ),
+        pytest.param(
+            H100,
+            False,
+            "Where AWS has no capacity or names a vCPU limit, raise the quota in us-east-1 or choose another "
+            "GPU, capacity or region",
+            id="nothing-fails-yet",
+        ),
+    ],
+)
+def test_the_next_step_is_the_failing_pools(pool: dict[str, Any], failing: bool, hint: str) -> None:
+    # Proves: a reservation or a fabric has other causes than a quota.
+    request, _ = settled(FUNCTION, aws(pool, region="us-east-1"))
+    failed = {"type": "LastAsyncOperation", "status": "False", "message": "no capacity"}
+    group = {
+        **request.observed["node-pools/pool-h100"],
+        "status": {"conditions": [failed] if failing else []},
+    }
+    again = cluster(
+        aws(pool, region="us-east-1"), observed={**request.observed, "node-pools/pool-h100": group}
+    )
+    found = assemble(again, FUNCTION, FUNCTION.compose(again)).conditions["NodePoolsReady"]
+    assert found.text.endswith(f". {hint}")

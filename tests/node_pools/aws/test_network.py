@@ -115,3 +115,21 @@ def test_subnets_of_a_zone_without_eks() -> None:
     spec = aws(L4, region="us-east-1", existingNetwork={"vpcId": VPC, "subnets": subnets})
     with pytest.raises(Invalid, match=r"subnets\[0\].zone: EKS does not run in use1-az3. Use another zone"):
         FUNCTION.compose(cluster(spec))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "where"),
+    [
+        pytest.param(there(), aws(L4), "subnets that were there before it", id="to-its-own"),
+        pytest.param(aws(L4), there(), "a VPC of its own", id="to-one-that-is-there"),
+    ],
+)
+def test_a_live_cluster_does_not_move(before: dict[str, Any], after: dict[str, Any], where: str) -> None:
+    # Proves: EKS would make another cluster in the other network.
+    request, _ = settled(FUNCTION, before)
+    with pytest.raises(Invalid) as caught:
+        FUNCTION.compose(cluster(after, observed=request.observed))
+    assert str(caught.value) == (
+        f"spec.aws.existingNetwork: the cluster lies in {where} and cannot move. Restore the spec as it "
+        "was, or claim a new cluster."
+    )

@@ -21,7 +21,7 @@ def group(pool: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_users_labels_and_taints_are_on_the_nodes() -> None:
-    # Proves: beside the package's own, in EKS' words; an empty value is left out.
+    # Proves: beside the package's own, in EKS' words; an empty value too, without which the autoscaler overlooks them.
     taints = [
         {"key": "team", "value": "a", "effect": "NoExecute"},
         {"key": "example.com/slow", "effect": "PreferNoSchedule"},
@@ -32,8 +32,8 @@ def test_the_users_labels_and_taints_are_on_the_nodes() -> None:
     assert found["taint"] == [
         {"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"},
         {"key": "team", "value": "a", "effect": "NO_EXECUTE"},
-        {"key": "example.com/slow", "effect": "PREFER_NO_SCHEDULE"},
-        {"key": "dedicated", "effect": "NO_SCHEDULE"},
+        {"key": "example.com/slow", "value": "", "effect": "PREFER_NO_SCHEDULE"},
+        {"key": "dedicated", "value": "", "effect": "NO_SCHEDULE"},
     ]
 
 
