@@ -213,15 +213,14 @@ def _judged(spec: ModelSpec, what: Need, cluster: Candidate, pool: PoolStatus, o
     found = judge(spec, what, cluster, pool)
     if isinstance(found, Choice):
         return found if not out else _row(found, out)
-    takes = (
-        in_words(found.closest.gpus, pool.gpu_model, shared=pool.sharing is not None) if found.closest else ""
-    )
+    fit, shared = found.closest, pool.sharing is not None
+    takes = in_words(fit.gpus, fit.nodes, pool.gpu_model, shared=shared) if fit else ""
     return Row(
         _claim(cluster),
         pool.name,
         out or found.why,
         gpu_model=pool.gpu_model,
-        fit=found.closest,
+        fit=fit,
         takes=takes,
         free=free_units(pool),
         most=most_units(pool),

@@ -55,12 +55,19 @@ _SIZE = Rule(
     " && self.weightsGiB * 1.073741824 / self.parametersBillions <= 4.5)",
     "architecture.weightsGiB contradicts parametersBillions: a parameter takes 0.4 to 4.5 bytes",
 )
-_OWNED = ("--port", "--served-model-name", "--tensor-parallel-size", "--max-model-len")
+_OWNED = (
+    "--port",
+    "--served-model-name",
+    "--tensor-parallel-size",
+    "--pipeline-parallel-size",
+    "--nnodes",
+    "--max-model-len",
+)
 _OWN_ARGS = Rule(
     "self.all(a, !['" + "', '".join(_OWNED) + "'].exists(o, a == o || a.startsWith(o + '=')))",
     "engine.args takes none of "
     + ", ".join(_OWNED)
-    + ": the spec's model, gpu.count and contextLength set them",
+    + ": the spec's model, gpu.count and contextLength, and the placement set them",
 )
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
 _REPOSITORY = Rule(

@@ -10,6 +10,7 @@ __all__ = [
     "free_units",
     "hourly_usd",
     "in_words",
+    "most_replicas",
     "most_units",
     "resource",
     "unit_memory_mib",
@@ -34,6 +35,11 @@ def most_units(pool: PoolStatus) -> int:
 def free_units(pool: PoolStatus) -> int:
     """Return the units that no placed Model takes, the pool at its largest; never less than 0."""
     return max(0, most_units(pool) - (pool.gpus_in_use or 0))
+
+
+def most_replicas(pool: PoolStatus, units: int, nodes: int = 1) -> int:
+    """Return how many replicas of so many units on each of so many nodes the pool's largest size holds."""
+    return pool.nodes.max * (units_per_node(pool) // units) // nodes
 
 
 def unit_memory_mib(pool: PoolStatus) -> int:
@@ -65,6 +71,8 @@ def utilization(sharing: Slices | None) -> float:
     return int(UTILIZATION / sharing.per_gpu * 10000) / 10000
 
 
-def in_words(units: int, gpu_model: str, *, shared: bool) -> str:
-    """Say what a replica takes: `2 L4`, `1 slice of L4`."""
-    return f"{units} slice of {gpu_model}" if shared else f"{units} {gpu_model}"
+def in_words(units: int, nodes: int, gpu_model: str, *, shared: bool) -> str:
+    """Say what a replica takes: `2 L4`, `1 slice of L4`, `2 nodes of 8 H100-80GB`."""
+    if shared:
+        return f"{units} slice of {gpu_model}"
+    return f"{nodes} nodes of {units} {gpu_model}" if nodes > 1 else f"{units} {gpu_model}"

@@ -22,12 +22,12 @@ from .plan import Plan, make_plan
 from .record import record
 from .stay import record_is_lost, recorded_placement, stay, storage
 from .weights import download, is_download, is_volume, keep, token, volume, volume_name
-from .workload import deployment
+from .workload import WORKLOADS, serving, workload
 
 __all__ = ["FUNCTION", "compose"]
 
 _SERVING = (
-    "vllm/deployment",
+    *WORKLOADS,
     "vllm/service",
     "vllm/network-policy-default-deny",
     "vllm/network-policy-serving",
@@ -61,7 +61,7 @@ def _carried_on(request: Request, said: Condition | None) -> Outcome:
         conditions=[
             *conditions,
             Progress("WeightsReady", ("vllm/namespace", *weights), "the weights are downloaded"),
-            Progress("Serving", _SERVING[:2], "the Model answers at its endpoint"),
+            Progress("Serving", (serving(live) or WORKLOADS[0], "vllm/service"), _ANSWERS),
         ],
         complete=False,
     )
@@ -92,12 +92,12 @@ def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list
     store = volume(plan)
     if request.resource(store.name):
         store = keep(store.name)
-    serving, called = deployment(plan, fetch.name), connection(plan)
+    served, called = workload(plan, fetch.name), connection(plan)
     kept: list[Resource] = []
     if replaced:
         old = [name for name in request.observed if is_download(name, replaced.weights)]
         kept = [keep(f"vllm/{volume_name(replaced.weights)}"), *map(keep, old)]
-        serving = Resource(serving.name, None, serving.after, serving.ready, waits_for="the new weights")
+        served = Resource(served.name, None, served.after, served.ready, waits_for="the new weights")
         called = [Resource(r.name, None, ready=r.ready, waits_for="the new weights") for r in called]
     home = namespace(plan)
     return [
@@ -108,7 +108,7 @@ def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list
         *kept,
         store,
         fetch,
-        serving,
+        served,
         service(plan),
         *called,
     ]
@@ -116,7 +116,7 @@ def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list
 
 def _download(request: Request, plan: Plan, replaced: Placement | None) -> Resource:
     """The download that filled the volume, the one under way, or a new one."""
-    weights, live = plan.placement.weights, request.resource("vllm/deployment") is not None
+    weights, live = plan.placement.weights, bool(serving(request.observed))
     under_way = [name for name in request.observed if is_download(name, weights)]
     finished = _finished(request, weights)
     if not finished and live and replaced is None and under_way:
@@ -169,15 +169,16 @@ def _progress(plan: Plan, resources: list[Resource]) -> list[Condition | Progres
     if plan.spec.replicas.min == 0:
         text = "scaled to zero: set spec.replicas.min to 1 or more to serve"
         return [ready, Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL)]
-    serving = Progress(
+    answers = Progress(
         "Serving",
         tuple(name for name in _SERVING if name in names),
-        "the Model answers at its endpoint",
+        _ANSWERS,
         hint=f"Loading takes up to {plan.startup_seconds // 60} minutes",
     )
-    return [ready, serving]
+    return [ready, answers]
 
 
+_ANSWERS = "the Model answers at its endpoint"
 _AFTER_PLACED = ("WeightsReady", "Serving")
 FUNCTION = Function(
     name="vllm",

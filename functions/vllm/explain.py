@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from functions.api import GpuChoice, ModelSpec, Replicas
 from functions.base import Condition, Status, Whose
 
-from .placement import Candidate, Choice, Refusal, choose, most_replicas
+from .capacity import free_units, most_replicas
+from .placement import Candidate, Choice, Refusal, choose
 from .sizing import LEAST_CONTEXT, Need, longest_context, most_requests
 
 __all__ = ["explain", "nowhere"]
@@ -42,8 +43,16 @@ def _without(spec: ModelSpec, what: Need, candidates: Sequence[Candidate]) -> st
         one = spec.model_copy(update={"replicas": Replicas(min=1)})
         found = choose(one, what, candidates).best
         if found is not None:
-            return f"Nearest fit, on {_where(found)}: replicas.min: {most_replicas(found)}"
+            return f"Nearest fit, on {_where(found)}: replicas.min: {_room(found)}"
     return ""
+
+
+def _room(choice: Choice) -> int:
+    """Return how many replicas there is room for; one where only one node may read the weights."""
+    if not choice.candidate.shares_storage:
+        return 1
+    fit, pool = choice.fit, choice.pool
+    return min(most_replicas(pool, fit.gpus, fit.nodes), free_units(pool) // choice.units)
 
 
 def _where(choice: Choice) -> str:

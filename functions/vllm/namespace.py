@@ -18,6 +18,12 @@ SERVICE = "vllm"
 SERVING = {"freehold.dev/component": "serving"}
 DOWNLOAD = {"freehold.dev/component": "download"}
 """Labels of the two kinds of pods, for the policies and the Service."""
+LEADER = {"freehold.dev/answers": "true"}
+"""Label of the pod that answers for a group on several nodes."""
+_DNS = [{"protocol": protocol, "port": port} for protocol in ("UDP", "TCP") for port in (53, 5353)]
+"""OpenShift's name servers listen on 5353."""
+_NODE_DNS = "169.254.20.10/32"
+"""A node's own name server: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"""
 
 
 def namespace(plan: Plan) -> Resource:
@@ -57,25 +63,35 @@ def _policy(plan: Plan, name: str, spec: dict[str, Any]) -> Resource:
 
 
 def _serving(plan: Plan) -> dict[str, Any]:
-    """Callers are pods of the namespace that is named like the claim's; serving pods call nobody."""
+    """Callers are pods of the namespace that is named like the claim's; serving pods call nobody else."""
     callers = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": plan.claim.namespace}}}
-    return {
+    policy: dict[str, Any] = {
         "podSelector": {"matchLabels": SERVING},
         "policyTypes": ["Ingress"],
         "ingress": [{"from": [callers], "ports": [{"protocol": "TCP", "port": PORT}]}],
     }
+    if plan.placement.nodes > 1:
+        _open_group(policy)
+    return policy
+
+
+def _open_group(policy: dict[str, Any]) -> None:
+    """Let the nodes of a group talk on any port, and find one another by name in the cluster alone."""
+    group = {"podSelector": {"matchLabels": SERVING}}
+    names = [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_DNS}}]
+    policy["policyTypes"].append("Egress")
+    policy["ingress"].append({"from": [group]})
+    policy["egress"] = [{"to": [group]}, {"to": names, "ports": _DNS}]
 
 
 def _download(plan: Plan) -> dict[str, Any]:
     """The downloader resolves names and reaches the Hub's port; a policy cannot name a host."""
     hub = urlsplit(plan.hub)
     port = hub.port or (443 if hub.scheme == "https" else 80)
-    # Name servers may be a node's own cache or pods of any namespace; OpenShift's listen on 5353.
-    dns = [{"protocol": protocol, "port": number} for protocol in ("UDP", "TCP") for number in (53, 5353)]
     return {
         "podSelector": {"matchLabels": DOWNLOAD},
         "policyTypes": ["Egress"],
-        "egress": [{"ports": [*dns, {"protocol": "TCP", "port": port}]}],
+        "egress": [{"ports": [*_DNS, {"protocol": "TCP", "port": port}]}],
     }
 
 
@@ -87,7 +103,7 @@ def service(plan: Plan) -> Resource:
         "metadata": {"name": SERVICE, "namespace": plan.placement.namespace},
         "spec": {
             "type": "ClusterIP",
-            "selector": {LABEL: plan.name, **SERVING},
+            "selector": {LABEL: plan.name, **SERVING, **(LEADER if plan.placement.nodes > 1 else {})},
             # AWS's network policies need the Service's port to be the pod's own:
             # https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html
             "ports": [{"name": "http", "port": PORT, "protocol": "TCP", "targetPort": PORT}],

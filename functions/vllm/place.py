@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from functions.api import ClusterChoice, ClusterStatus, ModelSpec, Placement, RunnerUp, Sizing, VLLMInput
+from functions.api import (
+    ClusterChoice,
+    ClusterStatus,
+    Fabric,
+    ModelSpec,
+    Placement,
+    PoolStatus,
+    RunnerUp,
+    Sizing,
+    VLLMInput,
+)
 from functions.base import Condition, Invalid, Request, Status, Whose
 from functions.catalog import ModelFacts, models, nearest
 
@@ -147,7 +157,7 @@ def placement_of(
     others: list[RunnerUp] | None = None,
 ) -> Placement:
     """Return what to record of a choice."""
-    cluster, pool = choice.candidate, choice.pool
+    cluster, pool, fit = choice.candidate, choice.pool, choice.fit
     access = cluster.status.access
     assert access is not None, "a usable cluster has published its access"
     hourly = choice.hourly_usd
@@ -156,12 +166,14 @@ def placement_of(
         claim=f"{cluster.claim.namespace}/{cluster.claim.name}",
         node_pool=pool.name,
         gpu_model=pool.gpu_model,
-        gpus=choice.fit.gpus,
+        gpus=fit.gpus,
+        nodes=fit.nodes,
         resource=resource(pool),
+        fabric=fabric_of(pool, fit),
         namespace=namespace_of(request.claim),
         provider_config=access.kubernetes_provider_config,
         provider_config_namespace=access.namespace,
-        **storage_of(cluster.status, spec.replicas.min > 1),
+        **storage_of(cluster.status, spec.replicas.min > 1 or fit.nodes > 1),
         node_selector=pool.node_selector,
         taints=pool.taints,
         sharing=pool.sharing.mode if pool.sharing else None,
@@ -172,6 +184,14 @@ def placement_of(
         weights=weights_id(spec),
         asked=asked(spec),
     )
+
+
+def fabric_of(pool: PoolStatus, fit: sizing.Fit) -> Fabric | None:
+    """Return the RDMA devices of a replica's pod; only nodes that talk to one another need them."""
+    if fit.nodes == 1 or pool.fabric is None:
+        return None
+    devices = max(1, pool.fabric.per_node * fit.gpus // pool.gpus_per_node)
+    return pool.fabric.model_copy(update={"per_node": devices})
 
 
 def storage_of(status: ClusterStatus, by_several_nodes: bool) -> dict[str, Any]:
@@ -201,10 +221,12 @@ def sizing_of(what: sizing.Need, choice: Choice) -> Sizing:
     """Return the arithmetic of a choice, as numbers and in words."""
     fit, memory_gib = choice.fit, unit_memory_mib(choice.pool) / 1024
     loaded, stored = round(what.facts.weights_gib, 2), round(what.facts.checkpoint_gib, 2)
+    split = f"{fit.gpus}" if fit.nodes == 1 else f"{fit.gpus}, the largest of {fit.nodes} stages,"
+    overhead = sizing.OVERHEAD_GIB[choice.units > 1]
     explanation = (
-        f"{memory_gib:.1f} GiB x {sizing.UTILIZATION} - {sizing.OVERHEAD_GIB[fit.gpus > 1]} "
+        f"{memory_gib:.1f} GiB x {sizing.UTILIZATION} - {overhead} "
         f"overhead = {fit.usable_gib:.1f} GiB usable on each of {choice.takes}; needed: weights "
-        f"{what.facts.weights_gib:.1f} x {sizing.WEIGHTS_FACTOR} / {fit.gpus} = {fit.weights_gib:.1f}, cache "
+        f"{what.facts.weights_gib:.1f} x {sizing.WEIGHTS_FACTOR} / {split} = {fit.weights_gib:.1f}, cache "
         f"of {what.concurrency} x {what.context} tokens = {fit.cache_gib:.1f}, together "
         f"{fit.needed_gib:.1f} GiB"
     )
@@ -228,6 +250,7 @@ def waiting(whose: Whose, reason: str, message: str) -> Condition:
 
 def placed_on(placement: Placement) -> Condition:
     """The condition of a Model in its place."""
-    gpus = in_words(placement.gpus, placement.gpu_model, shared=placement.sharing is not None)
+    shared = placement.sharing is not None
+    gpus = in_words(placement.gpus, placement.nodes, placement.gpu_model, shared=shared)
     message = f"on {placement.claim}, node pool {placement.node_pool}, {gpus} a replica"
     return Condition("Placed", Status.TRUE, "Placed", message, Whose.MODEL)

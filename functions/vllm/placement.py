@@ -12,11 +12,22 @@ from functions.api import Capacity, ClusterStatus, ModelSpec, PoolStatus, Requir
 from functions.base import Claim
 from functions.catalog import gpus
 
-from .capacity import free_units, hourly_usd, in_words, most_units, unit_memory_mib, units_per_node
+from .capacity import (
+    free_units,
+    hourly_usd,
+    in_words,
+    most_replicas,
+    most_units,
+    unit_memory_mib,
+    units_per_node,
+)
 from .sizing import Fit, Need, fit, fits_precision, gpu_counts
+from .stages import over_nodes
 
-__all__ = ["Candidate", "Choice", "Choices", "Refusal", "choose", "judge", "most_replicas"]
+__all__ = ["LEADER_WORKER_SET", "Candidate", "Choice", "Choices", "Refusal", "choose", "judge"]
 
+LEADER_WORKER_SET = "leader-worker-set"
+"""The component that runs one replica on several nodes, as clusters name it in their status."""
 _RUNNERS_UP = 5
 
 
@@ -55,32 +66,50 @@ class Choice:
 
     @property
     def hourly_usd(self) -> float | None:
-        """Listed price of what a replica takes, in US dollars an hour; a part of the node's."""
-        return hourly_usd(self.pool, self.fit.gpus)
+        """Listed price of what a replica takes, in US dollars an hour; a part of the nodes'."""
+        return hourly_usd(self.pool, self.units)
 
     @property
-    def order(self) -> tuple[bool, float, int, int, str, str]:
-        """The lowest price first, no listed price last; then fewer GPUs, the smaller GPU, the name."""
-        hourly = self.hourly_usd
-        names = (self.candidate.name, self.pool.name)
-        return (hourly is None, hourly or 0, self.fit.gpus, unit_memory_mib(self.pool), *names)
+    def units(self) -> int:
+        """GPUs or slices that a replica takes."""
+        return self.fit.gpus * self.fit.nodes
+
+    @property
+    def order(self) -> tuple[bool, bool, float, int, int, bool, str, str]:
+        """What goes first: see `docs/sizing.md`."""
+        hourly, several, pool = self.hourly_usd, self.fit.nodes > 1, self.pool
+        return (
+            several,
+            hourly is None,
+            hourly or 0,
+            self.units,
+            unit_memory_mib(pool),
+            several and pool.fabric is None,
+            self.candidate.name,
+            pool.name,
+        )
 
     @property
     def takes(self) -> str:
         """What a replica takes, in words."""
-        return in_words(self.fit.gpus, self.pool.gpu_model, shared=self.pool.sharing is not None)
+        fit, pool = self.fit, self.pool
+        return in_words(fit.gpus, fit.nodes, pool.gpu_model, shared=pool.sharing is not None)
 
     def behind(self, best: Choice) -> str:
         """Say why another choice goes first."""
+        if self.fit.nodes > 1 and best.fit.nodes == 1:
+            return f"fits on {self.fit.nodes} nodes, and one will do"
         mine, cheapest = self.hourly_usd, best.hourly_usd
         if mine != cheapest and cheapest is not None:
             dear = "has no listed price" if mine is None else f"costs {mine:.2f} USD/h"
             return f"fits, and {dear} against {cheapest:.2f}"
         fits = "fits" if mine is None else "fits at the same price"
-        if self.fit.gpus > best.fit.gpus:
-            return f"{fits}, on {self.fit.gpus} GPUs instead of {best.fit.gpus}"
+        if self.units > best.units:
+            return f"{fits}, on {self.units} GPUs instead of {best.units}"
         if unit_memory_mib(self.pool) > unit_memory_mib(best.pool):
             return f"{fits}, on a larger GPU"
+        if self.order[:6] > best.order[:6]:
+            return f"{fits}, without RDMA between its nodes"
         return "fits as well, and comes later by name"
 
 
@@ -122,9 +151,11 @@ class _Attempt(NamedTuple):
     """What came of a model on a kind of node."""
 
     fit: Fit | None
-    """The fewest GPUs that hold it; else the most that were tried, if any."""
+    """The fewest GPUs that hold it; else the most of one node that were tried, if any."""
     why: str
-    """Why it does not fit; empty when it does."""
+    """Why it does not fit one node; empty when it does."""
+    over_nodes: Fit | None = None
+    """The fewest nodes that hold it, where one does not."""
 
 
 _Known: TypeAlias = dict[_Node, _Attempt]
@@ -165,12 +196,14 @@ def judge(
     lacking = _lacking(spec, candidate, pool)
     if lacking:
         return refuse(lacking)
-    if attempt.why:
-        return refuse(attempt.why, attempt.fit)
-    crowded, full = _crowded(spec, pool, attempt.fit.gpus)
+    found = attempt.over_nodes if attempt.why else attempt.fit
+    needs = _needs_for_nodes(candidate, pool, attempt.over_nodes)
+    if found is None or needs:
+        return refuse(attempt.why + _on_several(attempt, needs), attempt.fit)
+    crowded, full = _crowded(spec, pool, found)
     if crowded:
         return refuse(crowded, full=full)
-    return Choice(candidate, pool, attempt.fit)
+    return Choice(candidate, pool, found)
 
 
 def _attempt(spec: ModelSpec, what: Need, node: _Node, known: _Known) -> _Attempt:
@@ -203,7 +236,33 @@ def _on_nodes(spec: ModelSpec, what: Need, node: _Node) -> _Attempt:
     if not tried:
         return _Attempt(None, "its nodes have no GPUs")
     found = next((attempt for attempt in tried if attempt.fits), None)
-    return _Attempt(found, "") if found else _Attempt(tried[-1], _arithmetic(tried[-1], node))
+    if found:
+        return _Attempt(found, "")
+    # Not before a whole node is too small.
+    whole = not node.shared and counts[-1] == gpu_counts(what.facts, most)[-1]
+    several = over_nodes(what, node.memory_mib, counts) if whole else None
+    return _Attempt(tried[-1], _arithmetic(tried[-1], node), several)
+
+
+def _needs_for_nodes(candidate: Candidate, pool: PoolStatus, needed: Fit | None) -> str:
+    """Say what is missing for a replica on several nodes; empty where nothing is, or one node will do."""
+    if needed is None:
+        return ""
+    if needed.nodes > pool.nodes.max:
+        return f"it has at most {pool.nodes.max}"
+    if not candidate.shares_storage:
+        return "its cluster has no shared storage for the weights"
+    if LEADER_WORKER_SET not in (candidate.status.components or []):
+        return "its cluster does not run LeaderWorkerSet"
+    return ""
+
+
+def _on_several(attempt: _Attempt, needs: str) -> str:
+    """Say that several nodes would do, where one does not even hold the weights."""
+    one, needed = attempt.fit, attempt.over_nodes
+    if one is None or needed is None or one.weights_gib < one.usable_gib:
+        return ""
+    return f"; {needed.nodes} nodes of {needed.gpus} would do, and {needs}"
 
 
 def _arithmetic(attempt: Fit, node: _Node) -> str:
@@ -238,21 +297,13 @@ _REQUIREMENTS: Mapping[Requirement, tuple[Callable[[Candidate, PoolStatus], bool
 }
 
 
-def most_replicas(choice: Choice) -> int:
-    """Return how many replicas the pool has room for; one where only one node may read the weights."""
-    if not choice.candidate.shares_storage:
-        return 1
-    pool, each = choice.pool, choice.fit.gpus
-    return min(pool.nodes.max * (units_per_node(pool) // each), free_units(pool) // each)
-
-
-def _crowded(spec: ModelSpec, pool: PoolStatus, gpus_each: int) -> tuple[str, bool]:
+def _crowded(spec: ModelSpec, pool: PoolStatus, found: Fit) -> tuple[str, bool]:
     """Say that the pool is too small, or that it is full (and the second is True)."""
     # One even where none is to run: it is placed so that it can.
     replicas = max(1, spec.replicas.min)
-    unit = "slices" if pool.sharing else "GPUs"
-    if replicas > pool.nodes.max * (units_per_node(pool) // gpus_each):
-        return f"{replicas} replicas of {gpus_each} {unit} exceed its {pool.nodes.max} nodes", False
-    if replicas * gpus_each > free_units(pool):
+    unit, each = "slices" if pool.sharing else "GPUs", found.gpus * found.nodes
+    if replicas > most_replicas(pool, found.gpus, found.nodes):
+        return f"{replicas} replicas of {each} {unit} exceed its {pool.nodes.max} nodes", False
+    if replicas * each > free_units(pool):
         return f"{pool.gpus_in_use} of {most_units(pool)} {unit} in use", True
     return "", False

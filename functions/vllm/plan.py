@@ -18,7 +18,7 @@ _STARTUP_BOUNDS = (30 * 60, 180 * 60)
 
 
 PLACEMENT_ANNOTATION = "freehold.dev/placement"
-"""On the Objects of the namespace and the Deployment: the placement, should the status be lost."""
+"""On the Objects of the namespace and the workload: the placement, should the status be lost."""
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,14 @@ class Fit:
     """A need on some GPUs of one kind."""
 
     gpus: int
+    """On each node."""
     weights_gib: float
     """Weights on one GPU."""
     cache_gib: float
     """KV cache of all requests on one GPU."""
     usable_gib: float
+    nodes: int = 1
+    """Each with a stage of the layers."""
     loading_gib: float = 0.0
     """Weights on one GPU while they are quantised, before there is a cache; 0 if they are not."""
 

@@ -5,15 +5,18 @@ It asks for its own cluster alone, and goes on from its record when that is gone
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput
 from functions.base import Condition, Request, Unanswered, Whose
 
 from . import clusters, sizing
-from .capacity import units_per_node
+from .capacity import in_words, most_replicas
 from .explain import explain
 from .place import Placed, facts_of, placed_on, placement_of, sizing_of, storage_of, unknown_model, waiting
-from .placement import Candidate, Choice, judge
+from .placement import LEADER_WORKER_SET, Candidate, Choice, judge
 from .plan import PLACEMENT_ANNOTATION, asked, weights_id
+from .workload import serving
 
 __all__ = ["record_is_lost", "recorded_placement", "stay"]
 
@@ -21,10 +24,10 @@ __all__ = ["record_is_lost", "recorded_placement", "stay"]
 def recorded_placement(request: Request) -> Placement | None:
     """Return the placement from the status or, if that is lost, from what was composed for it.
 
-    The Deployment's says what is served; the namespace's is there before a Deployment is.
+    The workload's says what is served; the namespace's is there before that is.
     """
     placement = request.status(Placement, "placement")
-    return placement or _noted_on(request, "vllm/deployment") or _noted_on(request, "vllm/namespace")
+    return placement or _noted_on(request, serving(request.observed)) or _noted_on(request, "vllm/namespace")
 
 
 def record_is_lost(request: Request) -> bool:
@@ -73,11 +76,11 @@ def stay(request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placemen
             f"{spec.replicas.min} replicas need a volume that several nodes can read, and this Model's is "
             "for one: keep spec.replicas.min at 1, or delete this Model and claim it again",
         )
-    most = pool.nodes.max * (units_per_node(pool) // recorded.gpus)
+    most = most_replicas(pool, recorded.gpus, recorded.nodes)
     if spec.replicas.min > most:
         return _refuse(
             "PoolTooSmall",
-            f"{spec.replicas.min} replicas of {recorded.gpus} GPUs do not fit node pool {pool.name}, which "
+            f"{spec.replicas.min} replicas of {_takes(recorded)} do not fit node pool {pool.name}, which "
             f"holds {most}: lower spec.replicas.min, or ask the owner of {recorded.claim} for more nodes",
         )
     if recorded.asked == asked(spec) and size is not None:
@@ -144,9 +147,17 @@ def _placed_again(
     if facts is None:
         return _refuse("UnknownModel", str(unknown_model(spec.model)).rstrip("."))
     what = sizing.need(spec, facts)
-    judged = judge(spec, what, cluster, pool)
+    # What a cluster offers does not tell its components; where one is gone, the provider says so.
+    status = cluster.status.model_copy(update={"components": [LEADER_WORKER_SET]})
+    judged = judge(spec, what, replace(cluster, status=status), pool)
     if not isinstance(judged, Choice):
         return _refuse("NothingFits", explain(what, [judged]))
+    if (judged.fit.nodes > 1) != (recorded.nodes > 1):
+        return _refuse(
+            "CannotMove",
+            f"this Model runs on {_takes(recorded)}, and the spec now needs {judged.takes}, which is another "
+            "workload: ask for less again, or delete this Model and claim it again",
+        )
     placement = placement_of(request, judged, spec, what)
     if recorded.weights == placement.weights:
         placement = placement.model_copy(update=storage(recorded))
@@ -170,8 +181,13 @@ def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Candidate, pool: P
         "weights": weights,
     }
     if recorded.weights != weights:
-        update |= storage_of(cluster.status, spec.replicas.min > 1)
+        update |= storage_of(cluster.status, spec.replicas.min > 1 or recorded.nodes > 1)
     return recorded.model_copy(update=update)
+
+
+def _takes(recorded: Placement) -> str:
+    shared = recorded.sharing is not None
+    return in_words(recorded.gpus, recorded.nodes, recorded.gpu_model, shared=shared)
 
 
 def _keep(reason: str, message: str) -> Condition:

@@ -17,6 +17,7 @@ from .remote import LABEL, labels, remote
 
 __all__ = [
     "MOUNT",
+    "STAYS",
     "download",
     "is_download",
     "is_volume",
@@ -30,6 +31,8 @@ __all__ = [
 ]
 
 MOUNT = "/models"
+STAYS = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+"""Annotation of pods that load for long: no autoscaler takes their node to save one."""
 _UID = 2000
 """The image's `vllm` user."""
 _TOKEN = "hub-token"
@@ -124,7 +127,10 @@ def download(plan: Plan, *, beside_serving: bool) -> Resource:
         "spec": {
             # Some days: the Hub comes back, and a token is corrected in its Secret.
             "backoffLimit": 1000,
-            "template": {"metadata": {"labels": {**labels(plan), **DOWNLOAD}}, "spec": pod},
+            "template": {
+                "metadata": {"labels": {**labels(plan), **DOWNLOAD}, "annotations": STAYS},
+                "spec": pod,
+            },
         },
     }
     needs = ["namespace", "network-policy-download", volume_name(plan.placement.weights)]

@@ -88,6 +88,8 @@ class Case(NamedTuple):
     """GiB on one GPU, where it is placed."""
     shared: bool = False
     """Whether several nodes can read a volume of the cluster."""
+    groups: bool = False
+    """Whether it runs LeaderWorkerSet, for a replica on several nodes."""
 
 
 def m(model: str, **more: Any) -> dict[str, Any]:
@@ -101,6 +103,8 @@ def edge(**more: Any) -> dict[str, Any]:
 
 
 Q8, Q32, R1 = "Qwen/Qwen3-8B", "Qwen/Qwen3-32B", "deepseek-ai/DeepSeek-R1"
+L70 = "meta-llama/Llama-3.3-70B-Instruct"
+EFA = {"resource": "vpc.amazonaws.com/efa", "perNode": 4}
 SMALL = "meta-llama/Llama-3.2-1B-Instruct"
 FP8, AWQ = "Qwen/Qwen3-8B-FP8", "Qwen/Qwen3-8B-AWQ"
 OSS20, OSS120 = "openai/gpt-oss-20b", "openai/gpt-oss-120b"
@@ -136,7 +140,7 @@ CASES = [
         *("61.02 x 1.02 = 62.240, cache 4: two 31.120 + 2 no; four 15.560 + 1 <= 17.563", 16.56),
     ),
     Case(
-        *("docs/sizing.md", m("meta-llama/Llama-3.3-70B-Instruct", concurrency=8), [A100], "a100 x 4"),
+        *("docs/sizing.md", m(L70, concurrency=8), [A100], "a100 x 4"),
         *("134.048, cache 8 x 5: two 67.024 + 20 = 87.0 > 70.6; four 33.512 + 10", 43.51),
     ),
     # On the edge: 58 x 1.02 = 59.16 on a GPU with 71.10 leaves 11.94.
@@ -252,8 +256,9 @@ CASES = [
     # without the 14 GiB for speculation.
     Case(
         *("MLA does not fit", m(R1), [H100]),
-        "[model] eu/h100: on 8 GPUs each needs 81.0 GiB (weights 79.9 + cache 1.1) and has 70.3 GiB usable. "
-        f"The weights of 626.9 GiB {QUANTISE}",
+        "[model] eu/h100: on 8 GPUs each needs 81.0 GiB (weights 79.9 + cache 1.1) and has 70.3 GiB usable; "
+        "2 nodes of 8 would do, and its cluster has no shared storage for the weights. The weights of 626.9 GiB "
+        f"{QUANTISE}",
         "639.457 / 8 = 79.932 alone is more than 70.276",
     ),
     Case("MLA", m(R1), [H200], "h200 x 8", "four 159.9 no; eight 79.932 + 1.072", 81.00),
@@ -311,6 +316,90 @@ CASES = [
     Case("any price before none", m(Q32), [BARE_H100, L4X4], "l4x4 x 4", "4.60 before not known", 16.56),
     Case("no price: fewer GPUs", m(Q32), [BARE_L4X4, BARE_H100], "bare-h100 x 1", "1 before 4: 62.240 + 4"),
     Case("no price: the smaller GPU", m(Q8), [BARE_H100, BARE], "bare x 1", "22888 MiB before 81559"),
+    # Several nodes, each with a stage of the layers: only where no pool's single node is enough.
+    Case(
+        *("a stage a node", m(L70), [L4X4], "l4x4 x 4 x 2 nodes"),
+        *("four 33.512 + 1.25 > 17.563; 40 of 80 layers each: 16.756 + 0.625", 17.38),
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("the larger of two stages", m(R1), [H100], "h100 x 8 x 2 nodes"),
+        *("79.932 + 1.072 > 70.276; 31 of 61 layers: 40.621 + 0.545", 41.17),
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("one node first", m(L70), [L4X4, H200], "h200 x 2"),
+        *("67.024 + 2.5 <= 126.169 for 15.82 USD/h, before two nodes for 9.20", 69.52),
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("fewest GPUs of two nodes", m(BIG, contextLength=131072, concurrency=8), [H100]),
+        *("h100 x 4 x 2 nodes", "28.073 + 188 / 4 > 70.276; 47 of 94 layers on four: 28.073 + 23.5", 51.57),
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("as many nodes as it takes", m(L70), [{**L4, "nodes": {"min": 0, "max": 8}}]),
+        *(
+            "l4 x 1 x 8 nodes",
+            "134.048 / 8 + 5 / 8 <= 20.563 - 3.0; seven: 12 of 80: 20.107",
+            17.38,
+        ),
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("too few nodes", m(L70), [{**L4, "nodes": {"min": 0, "max": 7}}]),
+        "[model] eu/l4: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB usable; 8 "
+        "nodes of 1 would do, and it has at most 7. The weights of 131.4 GiB "
+        f"{QUANTISE}",
+        "8 > 7",
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("nothing that runs it", m(L70), [L4X4]),
+        "[model] eu/l4x4: on 4 GPUs each needs 34.8 GiB (weights 33.5 + cache 1.2) and has 17.6 GiB usable; 2 nodes "
+        f"of 4 would do, and its cluster does not run LeaderWorkerSet. The weights of 131.4 GiB {QUANTISE}",
+        "no leader-worker-set among its components",
+        shared=True,
+    ),
+    Case(
+        *("not for less than a node", m(Q32, gpu={"count": 2}), [L4X4]),
+        "[model] eu/l4x4: on 2 GPUs each needs 33.1 GiB (weights 31.1 + cache 2.0) and has 17.6 GiB usable. Nearest "
+        "fit, on eu/l4x4: 4 L4, without spec.gpu",
+        "two of four: the node is not used up",
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("nodes in use", m(L70), [used(L4X4, 4)]),
+        "[platform] eu/l4x4: 4 of 8 GPUs in use. Waits until enough are free: delete a Model that nobody needs, or "
+        "ask the platform team for more nodes, such as in eu/l4x4",
+        "8 - 4 < 2 x 4",
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("two replicas of two nodes", m(L70, replicas={"min": 2}), [L4X4]),
+        "[model] eu/l4x4: 2 replicas of 8 GPUs exceed its 2 nodes. Nearest fit, on eu/l4x4: replicas.min: 1",
+        "2 nodes x 1 / 2 = 1",
+        shared=True,
+        groups=True,
+    ),
+    Case(
+        *("RDMA among equals", m(L70), [L4X4, {**L4X4, "name": "rdma", "fabric": EFA}]),
+        *(
+            "rdma x 4 x 2 nodes",
+            "the same price: l4x4 before rdma by name, but without RDMA",
+            17.38,
+        ),
+        shared=True,
+        groups=True,
+    ),
     # Slices: a Model takes one.
     Case(
         *("half a GPU", m(SMALL), [L4, HALF], "l4-half x 1"),
@@ -480,7 +569,8 @@ class Found(NamedTuple):
 
 
 def place(case: Case) -> Found:
-    where = cluster("eu", *case.pools, allowed=["*"], sharedStorage=case.shared)
+    components = ["gpu-operator", *(["leader-worker-set"] if case.groups else [])]
+    where = cluster("eu", *case.pools, allowed=["*"], sharedStorage=case.shared, components=components)
     try:
         outcome = compose(request(case.spec, where))
     except Invalid as invalid:
@@ -490,7 +580,8 @@ def place(case: Case) -> Found:
     if placed.status is not Status.TRUE:
         return Found(placed.text)
     placement, sizing = outcome.status["placement"], outcome.status["sizing"]
-    return Found(f"{placement['nodePool']} x {placement['gpus']}", sizing["neededGiBPerGPU"])
+    nodes = f" x {placement['nodes']} nodes" if placement["nodes"] > 1 else ""
+    return Found(f"{placement['nodePool']} x {placement['gpus']}{nodes}", sizing["neededGiBPerGPU"])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

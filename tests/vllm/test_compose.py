@@ -334,7 +334,7 @@ def test_more_replicas_than_the_pool_holds() -> None:
     assert isinstance(condition, Condition)
     assert (condition.reason, outcome.resources, outcome.complete) == ("PoolTooSmall", (), False)
     assert condition.text == (
-        "[model] 5 replicas of 1 GPUs do not fit node pool l4, which holds 4: lower spec.replicas.min, or ask "
+        "[model] 5 replicas of 1 L4 do not fit node pool l4, which holds 4: lower spec.replicas.min, or ask "
         "the owner of platform/eu for more nodes. The Model goes on as it was"
     )
 
@@ -430,6 +430,25 @@ def test_a_replica_takes_one_slice(mode: str, resource: str, utilization: str) -
     download = next(m for n, m in manifests(outcome).items() if n.startswith("vllm/download-"))
     assert _pod(download)["containers"][0]["resources"]["limits"][resource] == "1"
     assert condition_text(outcome) == "on platform/eu, node pool l4, 1 slice of L4 a replica"
+
+
+def test_a_shared_gpu_is_not_taken_whole() -> None:
+    # vLLM takes the last of two equal arguments.
+    slices = {"mode": "TimeSlicing", "resource": "nvidia.com/gpu", "perGPU": 2, "memoryMiB": 11444}
+    spec = {
+        "model": "meta-llama/Llama-3.2-1B-Instruct",
+        "engine": {"args": ["--gpu-memory-utilization=0.95"]},
+    }
+    for pool, last in (({**L4, "sharing": slices}, "0.46"), (L4, "0.95")):
+        outcome = compose(request(spec, cluster("eu", pool, allowed=["*"])))
+        args = _pod(manifests(outcome)["vllm/deployment"])["containers"][0]["args"]
+        assert [a for a in args if "utilization" in a][-1] == f"--gpu-memory-utilization={last}"
+
+
+@pytest.mark.parametrize("what", ["vllm/deployment", DOWNLOAD])
+def test_no_autoscaler_takes_the_node_of_a_pod_that_loads(what: str) -> None:
+    template = manifests(first())[what]["spec"]["forProvider"]["manifest"]["spec"]["template"]
+    assert template["metadata"]["annotations"] == {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 
 
 def condition_text(outcome: Outcome) -> str:

@@ -107,7 +107,7 @@ NOWHERE = [
         (
             "NothingFits",
             "[model] eu/l4: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB usable; "
-            "eu/t4: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit any "
+            "8 nodes of 1 would do, and it has at most 4; eu/t4: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit any "
             "node: ask the platform team for a larger pool, or take a quantised or smaller model",
         ),
         id="weights too large",
@@ -241,7 +241,7 @@ def test_each_reason_is_given_once() -> None:
     condition = placed({"model": "meta-llama/Llama-3.3-70B-Instruct"}, *many)
     assert condition.message == (
         "c00/l40 and 499 more: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB "
-        "usable; c00/t40 and 499 more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 "
+        "usable; 8 nodes of 1 would do, and it has at most 4; c00/t40 and 499 more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 "
         "GiB do not fit any node: ask the platform team for a larger pool, or take a quantised or smaller model"
     )
 
