@@ -354,7 +354,8 @@ BAD = {
     "context of nothing": (model(contextLength=0), "should be greater than or equal to 128"),
     "an argument of ours": (
         model(engine={"args": ["--port=1"]}),
-        "engine.args takes none of --port, --served-model-name, --tensor-parallel-size, --max-model-len",
+        "engine.args takes none of --port, --served-model-name, --tensor-parallel-size, "
+        "--pipeline-parallel-size, --nnodes, --max-model-len",
     ),
     "env that is no name": (model(engine={"env": [{"name": "A B", "value": ""}]}), "should match"),
 }
