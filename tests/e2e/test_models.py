@@ -11,7 +11,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, told, uids, wait_ready
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
+from tests.e2e.workload import OWNER, delete, existing, model, wait_told
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -117,13 +117,50 @@ def test_more_replicas_than_the_pool_holds_change_nothing(api: Api, team: Api, c
     assert {pod["metadata"]["uid"] for pod in serving(api, chat)} == before
 
 
-def test_a_full_pool_lets_the_next_model_wait(api: Api, team: Api, chat: Manifest) -> None:
-    """Nothing that runs is moved for it; it starts as soon as there is room."""
+def in_use(api: Api, cluster: Manifest) -> dict[str, int]:
+    """Return the GPUs that a cluster counts as taken, by pool."""
+    pools = refreshed(api, cluster).get("status", {}).get("nodePools", [])
+    return {pool["name"]: pool.get("gpusInUse", 0) for pool in pools}
+
+
+def test_a_full_pool_sends_the_next_model_elsewhere(
+    api: Api, team: Api, cluster: Manifest, chat: Manifest
+) -> None:
     del chat
+    wait_for("both L4 to be counted", lambda: in_use(api, cluster)["l4"] == 2)
+    claim = team.create(model("team-a", "next", **HERE))
+    wait_ready(team, claim, seconds=90)
+    placement = refreshed(team, claim)["status"]["placement"]
+    assert (placement["nodePool"], placement["gpus"]) == ("a100", 1)
+    assert nodes_of(api, claim) == ["a100-1"]
+    wait_for("it to be counted", lambda: in_use(api, cluster)["a100"] == 1)
+    delete(api, claim)
+    wait_for("its GPU to be free again", lambda: in_use(api, cluster)["a100"] == 0)
+
+
+def test_a_full_pool_lets_the_next_model_wait(api: Api, team: Api, cluster: Manifest, chat: Manifest) -> None:
+    """Nothing that runs is moved for it; it is placed as soon as there is room."""
+    wait_for("both L4 to be counted", lambda: in_use(api, cluster)["l4"] == 2)
     claim = team.create(model("team-a", "late", gpu={"model": "L4"}, **HERE))
-    wait_told(team, claim, "a GPU is free in the pool")
-    assert condition(refreshed(team, claim), "Ready")["status"] == "False"
-    ask_to_go(api, claim)
+    wait_told(team, claim, "gpus/l4: 2 of 2 GPUs in use")
+    assert "NoFreeGPUs" in "\n".join(told(refreshed(team, claim)))
+    assert composed(api, claim) == []
+    team.patch(chat, {"spec": {"replicas": {"min": 1, "max": 1}}})
+    wait_ready(team, claim, seconds=120)
+    delete(api, claim)
+    team.patch(chat, {"spec": {"replicas": {"min": 2, "max": 2}}})
+    wait_for("two nodes again", lambda: nodes_of(api, chat) == ["l4-1", "l4-2"], seconds=90)
+    wait_ready(team, chat, seconds=60)
+
+
+def test_a_model_too_large_for_one_gpu_goes_to_the_other(api: Api, team: Api, cluster: Manifest) -> None:
+    """Qwen3-32B: 62.2 + 4 GiB, of 71.1 on one A100."""
+    del cluster
+    claim = team.create(model("team-a", "large", model="Qwen/Qwen3-32B", **HERE))
+    wait_ready(team, claim, seconds=90)
+    assert nodes_of(api, claim) == ["a100-1"]
+    assert [p["nodePool"] for p in refreshed(team, claim)["status"]["placement"].get("runnersUp", [])] == []
+    delete(api, claim)
 
 
 def test_a_changed_spec_is_rolled_out_pod_by_pod(api: Api, team: Api, chat: Manifest) -> None:
