@@ -31,6 +31,9 @@ _NAME_OR_LABELS = Rule(
     "has(self.name) != has(self.matchLabels)",
     "cluster takes either a name or matchLabels, not both and not neither",
 )
+_POOL_OF_NAME = Rule(
+    "!has(self.nodePool) || has(self.name)", "cluster.nodePool goes with cluster.name: whose node pool it is"
+)
 _HEADS = Rule(
     "self.attentionHeads % self.kvHeads == 0", "architecture.attentionHeads must be a multiple of kvHeads"
 )
@@ -186,11 +189,19 @@ class Architecture(Schema):
 class ClusterChoice(Schema):
     """Which InferenceClusters may serve the Model."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_NAME_OR_LABELS))
+    model_config = ConfigDict(json_schema_extra=rules(_NAME_OR_LABELS, _POOL_OF_NAME))
 
     name: str | None = Field(None, description="Name of an InferenceCluster.", min_length=1, max_length=63)
     namespace: str | None = Field(
         None, description="Namespace of that InferenceCluster, needed where two share a name.", max_length=63
+    )
+    node_pool: str | None = Field(
+        None,
+        description="Only this node pool of the InferenceCluster that name names. A Model that lives in "
+        "another moves there: its weights are downloaded again, and its address changes once it serves "
+        "there. Default: the cheapest that the Model fits.",
+        min_length=1,
+        max_length=20,
     )
     match_labels: dict[str, str] | None = Field(
         None, description="Labels that an InferenceCluster must have."
@@ -200,6 +211,8 @@ class ClusterChoice(Schema):
     def _either(self) -> Self:
         if (self.name is None) == (self.match_labels is None):
             raise ValueError(_NAME_OR_LABELS.message)
+        if self.node_pool is not None and self.name is None:
+            raise ValueError(_POOL_OF_NAME.message)
         return self
 
 

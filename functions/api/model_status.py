@@ -66,8 +66,16 @@ class Placement(Schema):
         None,
         description="Arguments of the engine that follow from the model's task, precision and shape.",
     )
+    tag: str | None = Field(
+        None, description="In the names of what is composed for a place that the Model moved to."
+    )
     weights: str = Field("", description="The weights being served, as part of their volume's name.")
     asked: str = Field("", description="What was asked when it was placed; a change places it again.")
+
+    @property
+    def tag_in_names(self) -> str:
+        """The tag; empty for the Model's first place."""
+        return self.tag or ""
 
 
 class Sizing(Schema):

@@ -7,7 +7,7 @@ Reading order: `outcome` (what a function decides), `request` (what it is asked)
 from .conditions import Condition, Progress, Status, Whose
 from .errors import Invalid, Unanswered
 from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
-from .outcome import Function, Outcome, Readiness, Resource, condition_true, exists
+from .outcome import Function, Outcome, Readiness, Resource, by_itself, condition_true, exists
 from .policies import DIES_WITH_CLUSTER
 from .request import Claim, Request, Selector, parse
 from .usages import USAGES, goes_after
@@ -32,6 +32,7 @@ __all__ = [
     "Unanswered",
     "View",
     "Whose",
+    "by_itself",
     "condition_true",
     "digest",
     "exists",

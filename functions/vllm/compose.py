@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from functions.api import Endpoint, ModelSpec, Placement, VLLMInput
-from functions.base import (
-    Condition,
-    Function,
-    Outcome,
-    Progress,
-    Request,
-    Resource,
-    Status,
-    Whose,
-    condition_true,
-)
+from dataclasses import replace
 
-from .endpoint import connection, endpoint
-from .namespace import namespace, network_policies, service
-from .place import Placed, place
-from .plan import Plan, make_plan
-from .record import record
-from .stay import record_is_lost, recorded_placement, stay, storage
-from .weights import download, is_download, is_volume, keep, token, volume, volume_name
-from .workload import WORKLOADS, serving, workload
+from functions.api import Endpoint, ModelSpec, Sizing, VLLMInput
+from functions.base import Condition, Function, Outcome, Request, Resource, Whose, exists
+
+from .move import Moving
+from .one_place import AFTER_PLACED, SERVING, answers, carried_on, composed
+from .place import place
+from .placed import placed_on
+from .sets import CONNECTION, frozen, leaving, only, renamed
+from .stay import recorded_placement, stay
 
 __all__ = ["FUNCTION", "compose"]
-
-_SERVING = (
-    *WORKLOADS,
-    "vllm/service",
-    "vllm/network-policy-default-deny",
-    "vllm/network-policy-serving",
-    "vllm/connection",
-)
 
 
 def compose(request: Request) -> Outcome:
@@ -40,149 +22,53 @@ def compose(request: Request) -> Outcome:
     spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
     recorded = recorded_placement(request)
     placed = place(request, spec, given) if recorded is None else stay(request, spec, given, recorded)
-    if isinstance(placed, Condition):
-        return _carried_on(request, placed)
-    if placed.sizing is None:
-        # Nothing was recorded to render from, and there is nothing to compute it with.
-        return _carried_on(request, placed.condition)
-    return _composed(request, spec, given, placed)
+    if isinstance(placed, Moving):
+        return _moving(request, spec, given, placed)
+    tag = recorded.tag_in_names if recorded else ""
+    here = only(request, tag)
+    # Where nothing was recorded to render from, there is nothing to compute it with either.
+    if isinstance(placed, Condition) or placed.sizing is None:
+        said = placed if isinstance(placed, Condition) else placed.condition
+        return renamed(carried_on(here, said), tag)
+    made = renamed(composed(here, spec, given, placed, recorded), tag)
+    return replace(made, resources=[*made.resources, *leaving(request, tag)])
 
 
-def _carried_on(request: Request, said: Condition | None) -> Outcome:
-    """Leave everything as it is, and say how it does."""
-    conditions = [said] if said else []
-    live = {name for name in request.observed if name.startswith("vllm/")}
-    if not live:
-        waits = "waits for a place: see the condition Placed"
-        conditions += [Condition(t, Status.FALSE, "NotPlaced", waits, Whose.MODEL) for t in _AFTER_PLACED]
-        return Outcome(conditions=conditions, complete=False)
-    weights = tuple(sorted(name for name in live if is_download(name) or is_volume(name)))
-    return Outcome(
-        conditions=[
-            *conditions,
-            Progress("WeightsReady", ("vllm/namespace", *weights), "the weights are downloaded"),
-            Progress("Serving", (serving(live) or WORKLOADS[0], "vllm/service"), _ANSWERS),
-        ],
-        complete=False,
+def _moving(request: Request, spec: ModelSpec, given: VLLMInput, move: Moving) -> Outcome:
+    """Build the new place beside the old one, which serves until then and a look longer."""
+    tag = move.new.placement.tag_in_names
+    there, old = only(request, tag), frozen(request, move.old.tag_in_names)
+    made = composed(there, spec, given, move.new, None)
+    left = leaving(request, tag, move.old.tag_in_names)
+    if _arrived(there, made):
+        arrived = replace(made, conditions=[placed_on(move.new.placement), *made.conditions[1:]])
+        made = renamed(arrived, tag)
+        return replace(made, resources=[*made.resources, *old, *left])
+    made = renamed(made, tag)
+    own = [r for r in made.resources if r.name != CONNECTION]
+    called = [Resource(CONNECTION, None, ready=exists)] if CONNECTION in request.observed else []
+    standing = {"endpoint": request.status(Endpoint, "endpoint"), "sizing": request.status(Sizing, "sizing")}
+    status = {key: value.plain() for key, value in standing.items() if value is not None}
+    was = move.old.tag_in_names
+    serves = renamed(Outcome(conditions=[answers(only(request, was))]), was).conditions
+    return replace(
+        made,
+        resources=[*own, *old, *called, *left],
+        conditions=[*made.conditions[:2], *serves],
+        status={**status, "placement": move.old.plain()},
     )
 
 
-def _composed(request: Request, spec: ModelSpec, given: VLLMInput, placed: Placed) -> Outcome:
-    size = placed.sizing
-    assert size is not None, "the caller looked"
-    stored = size.checkpoint_gib or size.weights_gib
-    plan = make_plan(request, spec, given, placed.placement, stored, size.context_length)
-    replaced = _weights_being_replaced(request, plan)
-    resources = _resources(request, plan, replaced)
-    # Apps follow the endpoint: it names the new model when that is served.
-    standing = request.status(Endpoint, "endpoint") if replaced else None
-    status = {
-        "endpoint": (standing or endpoint(plan)).plain(),
-        "placement": _served(plan, replaced).plain(),
-        "sizing": size.plain(),
-    }
-    said = [placed.condition] if placed.condition else []
-    complete = placed.complete and not record_is_lost(request)
-    return Outcome(resources, [*said, *_progress(plan, resources)], status, complete)
+def _arrived(there: Request, made: Outcome) -> bool:
+    """Tell whether the new place answers: everything that serving needs is there and ready."""
+    needed = {r.name: r.ready for r in made.resources if r.name in SERVING and r.name != CONNECTION}
+    views = {name: there.resource(name) for name in needed}
+    return all(view is not None and needed[name](view) for name, view in views.items())
 
 
-def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list[Resource]:
-    """Everything around a placed Model; while new weights arrive, the old ones are served."""
-    fetch = _download(request, plan, replaced)
-    store = volume(plan)
-    if request.resource(store.name):
-        store = keep(store.name)
-    served, called = workload(plan, fetch.name), connection(plan)
-    kept: list[Resource] = []
-    if replaced:
-        old = [name for name in request.observed if is_download(name, replaced.weights)]
-        kept = [keep(f"vllm/{volume_name(replaced.weights)}"), *map(keep, old)]
-        served = Resource(served.name, None, served.after, served.ready, waits_for="the new weights")
-        called = [Resource(r.name, None, ready=r.ready, waits_for="the new weights") for r in called]
-    home = namespace(plan)
-    return [
-        home,
-        *record(plan, home),
-        *network_policies(plan),
-        *token(plan),
-        *kept,
-        store,
-        fetch,
-        served,
-        service(plan),
-        *called,
-    ]
-
-
-def _download(request: Request, plan: Plan, replaced: Placement | None) -> Resource:
-    """The download that filled the volume, the one under way, or a new one."""
-    weights, live = plan.placement.weights, bool(serving(request.observed))
-    under_way = [name for name in request.observed if is_download(name, weights)]
-    finished = _finished(request, weights)
-    if not finished and live and replaced is None and under_way:
-        # Its volume is served, so it is done, whatever its Object says of the moment.
-        finished = under_way[0]
-    if finished:
-        return keep(finished)
-    # One that began before there were serving pods goes on where it is.
-    variants = [download(plan, beside_serving=beside) for beside in (live, not live)]
-    return next((v for v in variants if v.name in under_way), variants[0])
-
-
-def _finished(request: Request, weights: str) -> str:
-    """Return the composed resource of the download that filled a volume, if one did."""
-    done = condition_true()
-    for name in request.observed:
-        view = request.resource(name)
-        if is_download(name, weights) and view is not None and done(view):
-            return name
-    return ""
-
-
-def _weights_being_replaced(request: Request, plan: Plan) -> Placement | None:
-    """Return the placement whose weights are served while others are still downloaded."""
-    recorded = recorded_placement(request)
-    if recorded is None or recorded.weights in ("", plan.placement.weights):
-        return None
-    return None if _finished(request, plan.placement.weights) else recorded
-
-
-def _served(plan: Plan, replaced: Placement | None) -> Placement:
-    """Return the placement to record, with the weights that are being served and their volume."""
-    if replaced is None:
-        return plan.placement
-    return plan.placement.model_copy(update={"weights": replaced.weights, **storage(replaced)})
-
-
-def _progress(plan: Plan, resources: list[Resource]) -> list[Condition | Progress]:
-    weights = plan.placement.weights
-    names = [r.name for r in resources]
-    fetching = ("vllm/namespace", f"vllm/{volume_name(weights)}", "vllm/hub-token")
-    fetch = next(name for name in names if is_download(name, weights))
-    ready = Progress(
-        "WeightsReady",
-        (*(name for name in fetching if name in names), fetch),
-        f"{plan.spec.model} at {plan.spec.revision} is downloaded",
-        hint="If this lasts: check that the model and revision exist, that a GPU is free in the pool and, "
-        "for a gated model, that spec.source.huggingFace.tokenSecretRef names a Secret with access",
-    )
-    if plan.spec.replicas.min == 0:
-        text = "scaled to zero: set spec.replicas.min to 1 or more to serve"
-        return [ready, Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL)]
-    answers = Progress(
-        "Serving",
-        tuple(name for name in _SERVING if name in names),
-        _ANSWERS,
-        hint=f"Loading takes up to {plan.startup_seconds // 60} minutes",
-    )
-    return [ready, answers]
-
-
-_ANSWERS = "the Model answers at its endpoint"
-_AFTER_PLACED = ("WeightsReady", "Serving")
 FUNCTION = Function(
     name="vllm",
-    conditions=("Placed", *_AFTER_PLACED),
+    conditions=("Placed", *AFTER_PLACED),
     status=("endpoint", "placement", "sizing"),
     author=Whose.MODEL,
     compose=compose,

@@ -2,54 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
 
-from functions.api import (
-    ClusterChoice,
-    ClusterStatus,
-    Fabric,
-    ModelSpec,
-    Placement,
-    PoolStatus,
-    RunnerUp,
-    Sizing,
-    VLLMInput,
-)
-from functions.base import Condition, Invalid, Request, Status, Whose
+from functions.api import ClusterChoice, ModelSpec, VLLMInput
+from functions.base import Condition, Invalid, Request, Whose
 from functions.catalog import ModelFacts, models, nearest
 
 from . import clusters, sizing
-from .capacity import in_words, resource, unit_memory_mib, utilization
-from .engine_flags import engine_flags
 from .explain import nowhere
-from .placement import Candidate, Choice, Choices, choose
-from .plan import asked, namespace_of, weights_id
+from .own_units import without_own
+from .placed import Placed, placed_on, placement_of, sizing_of, waiting
+from .placement import Candidate, Choices, choose
 
-__all__ = [
-    "Placed",
-    "facts_of",
-    "place",
-    "placed_on",
-    "placement_of",
-    "sizing_of",
-    "storage_of",
-    "trusted",
-    "unknown_model",
-    "waiting",
-]
-
-
-@dataclass(frozen=True)
-class Placed:
-    """Where the Model is, and what there is to say about it."""
-
-    placement: Placement
-    condition: Condition | None
-    """None leaves the standing one."""
-    sizing: Sizing | None
-    complete: bool = True
+__all__ = ["facts_of", "place", "search", "trusted", "unknown_model"]
 
 
 def place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condition:
@@ -63,6 +28,19 @@ def place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condi
     if facts is None:
         raise unknown_model(spec.model)
     what = sizing.need(spec, facts)
+    choices = search(request, spec, given, what)
+    if isinstance(choices, Condition):
+        return choices
+    placement = placement_of(request, choices, spec, what)
+    return Placed(placement, placed_on(placement), sizing_of(what, choices))
+
+
+def search(request: Request, spec: ModelSpec, given: VLLMInput, what: sizing.Need) -> Choices | Condition:
+    """Look at every pool of every cluster that the Model may use; what comes back has a best one.
+
+    Raises:
+        Unanswered: when the clusters are not known yet.
+    """
     namespace = request.claim.namespace
     found = [c for c in clusters.all_clusters(request, spec) if trusted(c, spec, given, namespace)]
     owners = {c.claim.namespace for c in found}
@@ -74,14 +52,11 @@ def place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condi
             "say which in spec.cluster.namespace",
         )
     admitted = [c for c in found if c.admits(namespace)]
-    usable = [c for c in admitted if not c.waiting_for]
+    usable = without_own(request, [c for c in admitted if not c.waiting_for])
     if not usable:
         return _no_cluster(spec.cluster, namespace, found, admitted)
     choices = choose(spec, what, usable)
-    if choices.best is None:
-        return nowhere(spec, what, usable, choices.refusals)
-    placement = placement_of(request, choices.best, spec, what, runners_up(choices))
-    return Placed(placement, placed_on(placement), sizing_of(what, choices.best))
+    return choices if choices.best else nowhere(spec, what, usable, choices.refusals)
 
 
 def trusted(candidate: Candidate, spec: ModelSpec, given: VLLMInput, namespace: str) -> bool:
@@ -147,110 +122,3 @@ def _in_words(wanted: ClusterChoice) -> str:
     if wanted.name:
         return f"{wanted.namespace}/{wanted.name}" if wanted.namespace else wanted.name
     return "with labels " + ", ".join(f"{k}={v}" for k, v in sorted((wanted.match_labels or {}).items()))
-
-
-def placement_of(
-    request: Request,
-    choice: Choice,
-    spec: ModelSpec,
-    what: sizing.Need,
-    others: list[RunnerUp] | None = None,
-) -> Placement:
-    """Return what to record of a choice."""
-    cluster, pool, fit = choice.candidate, choice.pool, choice.fit
-    access = cluster.status.access
-    assert access is not None, "a usable cluster has published its access"
-    hourly = choice.hourly_usd
-    return Placement(
-        cluster=cluster.name,
-        claim=f"{cluster.claim.namespace}/{cluster.claim.name}",
-        node_pool=pool.name,
-        gpu_model=pool.gpu_model,
-        gpus=fit.gpus,
-        nodes=fit.nodes,
-        resource=resource(pool),
-        fabric=fabric_of(pool, fit),
-        namespace=namespace_of(request.claim),
-        provider_config=access.kubernetes_provider_config,
-        provider_config_namespace=access.namespace,
-        **storage_of(cluster.status, spec.replicas.min > 1 or fit.nodes > 1),
-        node_selector=pool.node_selector,
-        taints=pool.taints,
-        sharing=pool.sharing.mode if pool.sharing else None,
-        gpu_memory_utilization=utilization(pool.sharing),
-        price_usd_per_hour=None if hourly is None else round(hourly, 4),
-        runners_up=others,
-        engine_flags=engine_flags(spec, what.facts, choice.fit.gpus) or None,
-        weights=weights_id(spec),
-        asked=asked(spec),
-    )
-
-
-def fabric_of(pool: PoolStatus, fit: sizing.Fit) -> Fabric | None:
-    """Return the RDMA devices of a replica's pod; only nodes that talk to one another need them."""
-    if fit.nodes == 1 or pool.fabric is None:
-        return None
-    devices = max(1, pool.fabric.per_node * fit.gpus // pool.gpus_per_node)
-    return pool.fabric.model_copy(update={"per_node": devices})
-
-
-def storage_of(status: ClusterStatus, by_several_nodes: bool) -> dict[str, Any]:
-    """Return what a volume is to be made with, as fields of a placement."""
-    if by_several_nodes and status.shared_storage_class_name:
-        return {"storage_class_name": status.shared_storage_class_name, "shared_storage": True}
-    return {"storage_class_name": status.storage_class_name, "shared_storage": status.shared_storage}
-
-
-def runners_up(choices: Choices) -> list[RunnerUp] | None:
-    """Return the next best pools and why they are behind; None without any."""
-    best = choices.best
-    if best is None or not choices.runners_up:
-        return None
-    return [
-        RunnerUp(
-            claim=f"{c.candidate.claim.namespace}/{c.candidate.claim.name}",
-            node_pool=c.pool.name,
-            gpus=c.takes,
-            why=c.behind(best),
-        )
-        for c in choices.runners_up
-    ]
-
-
-def sizing_of(what: sizing.Need, choice: Choice) -> Sizing:
-    """Return the arithmetic of a choice, as numbers and in words."""
-    fit, memory_gib = choice.fit, unit_memory_mib(choice.pool) / 1024
-    loaded, stored = round(what.facts.weights_gib, 2), round(what.facts.checkpoint_gib, 2)
-    split = f"{fit.gpus}" if fit.nodes == 1 else f"{fit.gpus}, the largest of {fit.nodes} stages,"
-    overhead = sizing.OVERHEAD_GIB[choice.units > 1]
-    explanation = (
-        f"{memory_gib:.1f} GiB x {sizing.UTILIZATION} - {overhead} "
-        f"overhead = {fit.usable_gib:.1f} GiB usable on each of {choice.takes}; needed: weights "
-        f"{what.facts.weights_gib:.1f} x {sizing.WEIGHTS_FACTOR} / {split} = {fit.weights_gib:.1f}, cache "
-        f"of {what.concurrency} x {what.context} tokens = {fit.cache_gib:.1f}, together "
-        f"{fit.needed_gib:.1f} GiB"
-    )
-    return Sizing(
-        weights_gib=loaded,
-        checkpoint_gib=None if loaded == stored else stored,
-        kv_cache_bytes_per_token=sizing.bytes_per_token(what.facts),
-        context_length=what.context,
-        concurrency=what.concurrency,
-        kv_cache_gib=round(what.cache_gib * what.concurrency, 2),
-        usable_gib_per_gpu=round(fit.usable_gib, 2),
-        needed_gib_per_gpu=round(fit.needed_gib, 2),
-        explanation=explanation,
-    )
-
-
-def waiting(whose: Whose, reason: str, message: str) -> Condition:
-    """The condition of a Model that is not where its spec wants it."""
-    return Condition("Placed", Status.FALSE, reason, message, whose)
-
-
-def placed_on(placement: Placement) -> Condition:
-    """The condition of a Model in its place."""
-    shared = placement.sharing is not None
-    gpus = in_words(placement.gpus, placement.nodes, placement.gpu_model, shared=shared)
-    message = f"on {placement.claim}, node pool {placement.node_pool}, {gpus} a replica"
-    return Condition("Placed", Status.TRUE, "Placed", message, Whose.MODEL)

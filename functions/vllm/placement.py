@@ -185,10 +185,13 @@ def judge(
     `known` keeps what was worked out of other pools for the same spec and need.
     """
     memory_mib = unit_memory_mib(pool)
+    named = spec.cluster.node_pool if spec.cluster else None
 
     def refuse(why: str, closest: Fit | None = None, *, full: bool = False) -> Refusal:
         return Refusal(candidate.claim.name, pool.name, why, closest, memory_mib, full)
 
+    if named is not None and named != pool.name:
+        return refuse(f"spec.cluster.nodePool asks for {named}")
     node = _Node(pool.gpu_model, units_per_node(pool), memory_mib, pool.sharing is not None)
     attempt = _attempt(spec, what, node, {} if known is None else known)
     if attempt.fit is None:

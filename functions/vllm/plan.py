@@ -65,9 +65,15 @@ class Plan:
         """Size of the weights' volume: the files, some more, and the downloader's own notes."""
         return math.ceil(self.weights_gib * 1.15 + 2)
 
+    @property
+    def prefix(self) -> str:
+        """What the names of objects in the control plane begin with: one Model's, in one place."""
+        tag = self.placement.tag_in_names
+        return f"{self.composite}-{tag}" if tag else self.composite
+
     def object_name(self, what: str) -> str:
         """Name of a composed object in the control plane."""
-        return unique_name(self.composite, what)
+        return unique_name(self.prefix, what)
 
 
 def make_plan(
@@ -91,12 +97,12 @@ def make_plan(
     )
 
 
-def namespace_of(claim: Claim) -> str:
+def namespace_of(claim: Claim, tag: str = "") -> str:
     """Name the Model's own namespace in its cluster, from what a tenant cannot choose for another.
 
     The digest separates tenants, so it is long enough that nobody finds a second name for it.
     """
-    return unique_name(claim.namespace, claim.name, digits=16)
+    return unique_name(claim.namespace, claim.name, *([tag] if tag else []), digits=16)
 
 
 def weights_id(spec: ModelSpec) -> str:

@@ -37,5 +37,5 @@ def record(plan: Plan, namespace: Resource) -> list[Resource]:
     placed_ = Resource("vllm/placed", manifest, ready=exists)
     assert namespace.manifest is not None, "composed complete"
     # At once: the Model may be deleted before its namespace is ready.
-    last = goes_after("vllm/placed-last", plan.composite, manifest, namespace.manifest, ())
+    last = goes_after("vllm/placed-last", plan.prefix, manifest, namespace.manifest, ())
     return [placed_, last]

@@ -11,11 +11,14 @@ from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput
 from functions.base import Condition, Request, Unanswered, Whose
 
 from . import clusters, sizing
-from .capacity import in_words, most_replicas
-from .explain import explain
-from .place import Placed, facts_of, placed_on, placement_of, sizing_of, storage_of, unknown_model, waiting
-from .placement import LEADER_WORKER_SET, Candidate, Choice, judge
+from .capacity import most_replicas
+from .move import GOES_ON, Moving, leave, names_another
+from .place import facts_of, unknown_model
+from .placed import Placed, placed_on, placement_of, sizing_of, storage_of, takes, waiting, where
+from .placement import LEADER_WORKER_SET, Candidate, Choice, Choices, judge
 from .plan import PLACEMENT_ANNOTATION, asked, weights_id
+from .remote import LABEL
+from .sets import CONNECTION, only, tags
 from .workload import serving
 
 __all__ = ["record_is_lost", "recorded_placement", "stay"]
@@ -24,10 +27,20 @@ __all__ = ["record_is_lost", "recorded_placement", "stay"]
 def recorded_placement(request: Request) -> Placement | None:
     """Return the placement from the status or, if that is lost, from what was composed for it.
 
-    The workload's says what is served; the namespace's is there before that is.
+    The workload's says what is served; the namespace's is there before that is. Of two places
+    the one counts that apps are told of.
     """
     placement = request.status(Placement, "placement")
-    return placement or _noted_on(request, serving(request.observed)) or _noted_on(request, "vllm/namespace")
+    if placement is not None:
+        return placement
+    connection = request.resource(CONNECTION)
+    told = connection.text("metadata", "labels", LABEL) if connection else None
+    noted = [n for n in (_noted_in(only(request, tag)) for tag in tags(request)) if n is not None]
+    return next((n for n in noted if n.namespace == told), noted[0] if noted else None)
+
+
+def _noted_in(request: Request) -> Placement | None:
+    return _noted_on(request, serving(request.observed)) or _noted_on(request, "vllm/namespace")
 
 
 def record_is_lost(request: Request) -> bool:
@@ -45,13 +58,18 @@ def _noted_on(request: Request, name: str) -> Placement | None:
         return None
 
 
-def stay(request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement) -> Placed | Condition:
+def stay(
+    request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement
+) -> Placed | Moving | Condition:
     """Keep a Model in its place; a condition alone says why everything is carried on as it is.
 
     Raises:
         Invalid: for a changed spec that no cluster could serve.
         Unanswered: when its cluster is not known yet and other weights are wanted.
     """
+    if names_another(spec, recorded):
+        why = f"this Model runs on {where(recorded)}, and spec.cluster names another"
+        return leave(request, spec, given, recorded, why)
     size = request.status(Sizing, "sizing")
     same_weights = recorded.weights == weights_id(spec)
     try:
@@ -66,9 +84,6 @@ def stay(request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placemen
         return Placed(recorded, missing, size, complete=False) if same_weights else missing
     assert cluster is not None, "it is not missing"
     assert pool is not None, "it is not missing"
-    elsewhere = _elsewhere(spec, recorded)
-    if elsewhere is not None:
-        return elsewhere
     shared = recorded.shared_storage if same_weights else cluster.shares_storage
     if spec.replicas.min > 1 and not shared:
         return _refuse(
@@ -80,7 +95,7 @@ def stay(request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placemen
     if spec.replicas.min > most:
         return _refuse(
             "PoolTooSmall",
-            f"{spec.replicas.min} replicas of {_takes(recorded)} do not fit node pool {pool.name}, which "
+            f"{spec.replicas.min} replicas of {takes(recorded)} do not fit node pool {pool.name}, which "
             f"holds {most}: lower spec.replicas.min, or ask the owner of {recorded.claim} for more nodes",
         )
     if recorded.asked == asked(spec) and size is not None:
@@ -120,20 +135,6 @@ def _missing(
     return None
 
 
-def _elsewhere(spec: ModelSpec, recorded: Placement) -> Condition | None:
-    """Say that a Model does not move, where the spec now names another cluster."""
-    if spec.cluster is None or spec.cluster.name is None:
-        return None
-    namespace, _, name = recorded.claim.partition("/")
-    if spec.cluster.name == name and spec.cluster.namespace in (None, namespace):
-        return None
-    return _refuse(
-        "CannotMove",
-        f"this Model runs on {recorded.claim}, and spec.cluster names {spec.cluster.name}: name the former "
-        "again, or delete this Model and claim it again",
-    )
-
-
 def _placed_again(
     request: Request,
     spec: ModelSpec,
@@ -141,7 +142,7 @@ def _placed_again(
     recorded: Placement,
     cluster: Candidate,
     pool: PoolStatus,
-) -> Placed | Condition:
+) -> Placed | Moving | Condition:
     """Size a changed spec on the pool that the Model is on."""
     facts = facts_of(spec, given)
     if facts is None:
@@ -151,17 +152,16 @@ def _placed_again(
     status = cluster.status.model_copy(update={"components": [LEADER_WORKER_SET]})
     judged = judge(spec, what, replace(cluster, status=status), pool)
     if not isinstance(judged, Choice):
-        return _refuse("NothingFits", explain(what, [judged]))
+        why = f"the spec has changed, and on {where(recorded)} it does not fit: {judged.why}"
+        return leave(request, spec, given, recorded, why)
     if (judged.fit.nodes > 1) != (recorded.nodes > 1):
-        return _refuse(
-            "CannotMove",
-            f"this Model runs on {_takes(recorded)}, and the spec now needs {judged.takes}, which is another "
-            "workload: ask for less again, or delete this Model and claim it again",
-        )
-    placement = placement_of(request, judged, spec, what)
+        why = f"the spec has changed, and needs {judged.takes} where it has {takes(recorded)}"
+        return leave(request, spec, given, recorded, why)
+    choices = Choices(judged)
+    placement = placement_of(request, choices, spec, what, recorded.tag_in_names)
     if recorded.weights == placement.weights:
         placement = placement.model_copy(update=storage(recorded))
-    return Placed(placement, placed_on(placement), sizing_of(what, judged))
+    return Placed(placement, placed_on(placement), sizing_of(what, choices))
 
 
 def storage(placement: Placement) -> dict[str, object]:
@@ -185,14 +185,9 @@ def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Candidate, pool: P
     return recorded.model_copy(update=update)
 
 
-def _takes(recorded: Placement) -> str:
-    shared = recorded.sharing is not None
-    return in_words(recorded.gpus, recorded.nodes, recorded.gpu_model, shared=shared)
-
-
 def _keep(reason: str, message: str) -> Condition:
-    return waiting(Whose.PLATFORM, reason, f"{message}. The Model goes on as it was")
+    return waiting(Whose.PLATFORM, reason, f"{message}. {GOES_ON}")
 
 
 def _refuse(reason: str, message: str) -> Condition:
-    return waiting(Whose.MODEL, reason, f"{message}. The Model goes on as it was")
+    return waiting(Whose.MODEL, reason, f"{message}. {GOES_ON}")

@@ -86,6 +86,27 @@ def test_it_runs_where_it_was_placed(api: Api, chat: Manifest) -> None:
     assert pod["spec"]["automountServiceAccountToken"] is False
 
 
+def test_a_model_moves_when_told_to(api: Api, team: Api, cluster: Manifest) -> None:
+    """It serves in the old place until it does in the new one; then that goes, its guards last."""
+    del cluster
+    claim = team.create(model("team-a", "mover", **HERE))
+    wait_ready(team, claim, seconds=90)
+    old, secret = place(api, claim), refreshed(team, claim)["status"]["endpoint"]["secretName"]
+    before = team.get("v1", "Secret", secret, "team-a")["data"]
+    assert nodes_of(api, claim)[0].startswith("l4-")
+    team.patch(claim, {"spec": {"gpu": {"model": "A100-80GB"}}})
+    wait_told(team, claim, "It would move to platform/gpus, node pool a100, 1 A100-80GB a replica")
+    assert condition(refreshed(team, claim), "Serving")["status"] == "True"
+    team.patch(claim, {"spec": {"cluster": {**HERE["cluster"], "nodePool": "a100"}}})
+    wait_for("the old place to go", lambda: api.find("v1", "Namespace", old) is None, seconds=120)
+    wait_ready(team, claim, seconds=60)
+    assert nodes_of(api, claim) == ["a100-1"]
+    assert team.get("v1", "Secret", secret, "team-a")["data"] != before
+    records = [r for r in composed(api, claim) if r["kind"] == "ConfigMap"]
+    assert [r["metadata"]["labels"]["freehold.dev/node-pool"] for r in records] == ["a100"]
+    delete(api, claim)
+
+
 def test_what_fits_nowhere_says_so_and_makes_nothing(api: Api, team: Api, cluster: Manifest) -> None:
     del cluster
     claim = team.create(model("team-a", "huge", gpu={"model": "L4"}, model="Qwen/Qwen3-32B", **HERE))

@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.properties.pipeline import run
-from tests.properties.worlds import World, changing_model, clusters, half_made, models, name_of, world
+from tests.properties.worlds import (
+    World,
+    changing_model,
+    clusters,
+    half_made,
+    models,
+    moving_model,
+    name_of,
+    world,
+)
 
 EVERY = [*clusters(), *models()]
 
@@ -72,6 +81,12 @@ def test_whatever_is_missing_half_way(example: str, rounds: int, data: st.DataOb
 @given(data=st.data())
 def test_whatever_is_missing_while_a_model_changes(data: st.DataObject) -> None:
     _take_away(changing_model("models/minimal", "Qwen/Qwen3-4B"), data)
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_whatever_is_missing_while_a_model_moves(data: st.DataObject) -> None:
+    _take_away(moving_model("models/minimal"), data)
 
 
 def _take_away(live: World, data: st.DataObject) -> None:

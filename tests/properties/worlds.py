@@ -128,6 +128,42 @@ def changing_model(example: str, model: str) -> World:
     return live
 
 
+@cache
+def moving_model(example: str) -> World:
+    """The world of a Model that moves to a second pool of its cluster, where it loads and does not serve yet."""
+    live = world(example)
+    place = live.xr["status"]["placement"]
+    namespace, _, name = place["claim"].partition("/")
+    choice = {"namespace": namespace, "name": name, "nodePool": "second"}
+    xr = {**live.xr, "spec": {**live.xr["spec"], "cluster": choice}}
+    available = [
+        _with_second_pool(o) if o["metadata"]["name"] == place["cluster"] else o for o in live.available
+    ]
+    observed = live.observed
+    for _ in range(ROUNDS):
+        made = run(xr, observed, available)
+        assert made.fatal is None, made.fatal
+        xr, seen = with_answer(xr, made), observed_of(made, xr)
+        seen = [_creating(o) if _is_new_workload(o, live) else o for o in seen]
+        if len(seen) == len(observed):
+            break
+        observed = seen
+    moving = World(xr, observed, available)
+    assert live.names() < moving.names()
+    assert any(_is_new_workload(o, live) for o in observed)
+    return moving
+
+
+def _with_second_pool(cluster: dict[str, Any]) -> dict[str, Any]:
+    pools = cluster["status"]["nodePools"]
+    second = {**pools[0], "name": "second", "nodeSelector": {"freehold.dev/node-pool": "second"}}
+    return {**cluster, "status": {**cluster["status"], "nodePools": [*pools, second]}}
+
+
+def _is_new_workload(seen: dict[str, Any], live: World) -> bool:
+    return name_of(seen).endswith("/deployment") and name_of(seen) not in live.names()
+
+
 def _is_new_volume(seen: dict[str, Any], live: World) -> bool:
     return "/weights-" in name_of(seen) and name_of(seen) not in live.names()
 

@@ -181,9 +181,10 @@ def test_the_volume_served_keeps_what_it_was_made_with() -> None:
 
 
 @pytest.mark.parametrize("choice", [{"name": "us"}, {"name": "eu", "namespace": "other"}])
-def test_a_live_model_says_that_it_does_not_move(choice: dict[str, str]) -> None:
+def test_a_live_model_stays_when_the_spec_names_what_is_not_there(choice: dict[str, str]) -> None:
     _, outcome = again({**SPEC, "cluster": choice})
-    assert (reason(outcome), outcome.complete) == ("CannotMove", False)
+    assert (reason(outcome), outcome.resources, outcome.complete) == ("ClusterNotFound", (), False)
+    assert condition_text(outcome).endswith(". The Model goes on as it was")
 
 
 @pytest.mark.parametrize("data", [{}, {"offer": "{"}, {"offer": '{"nodePools": 1}'}])
