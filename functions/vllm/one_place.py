@@ -7,7 +7,7 @@ from functions.base import Condition, Outcome, Progress, Request, Resource, Stat
 
 from .endpoint import connection, endpoint
 from .namespace import namespace, network_policies, service
-from .placed import Placed
+from .placed import Placed, takes
 from .plan import Plan, make_plan
 from .record import record
 from .sets import CONNECTION
@@ -163,6 +163,8 @@ def _progress(plan: Plan, resources: list[Resource]) -> list[Condition | Progres
         "Serving",
         tuple(name for name in SERVING if name in names),
         _ANSWERS,
-        hint=f"Loading takes up to {plan.startup_seconds // 60} minutes",
+        hint=f"Loading takes up to {plan.startup_seconds // 60} minutes; if this lasts, check that "
+        f"{takes(plan.placement)} are free in node pool {plan.placement.node_pool} and that the image can be "
+        "pulled there",
     )
     return [ready, served]
