@@ -35,10 +35,11 @@ def nowhere(
 
 def _without(spec: ModelSpec, what: Need, candidates: Sequence[Candidate]) -> str:
     """Offer to leave out what the spec asks for beyond the model, if that would do."""
-    free = spec.model_copy(update={"gpu": GpuChoice()})
-    found = choose(free, what, candidates).best
-    if found is not None:
-        return f"Nearest fit, on {_where(found)}: {found.takes}, without spec.gpu"
+    if spec.gpu != GpuChoice():
+        free = spec.model_copy(update={"gpu": GpuChoice()})
+        found = choose(free, what, candidates).best
+        if found is not None:
+            return f"Nearest fit, on {_where(found)}: {found.takes}, without spec.gpu"
     if spec.replicas.min > 1:
         one = spec.model_copy(update={"replicas": Replicas(min=1)})
         found = choose(one, what, candidates).best

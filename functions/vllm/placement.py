@@ -6,21 +6,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from heapq import nsmallest
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from functions.api import Capacity, ClusterStatus, ModelSpec, PoolStatus, Requirement
 from functions.base import Claim
 from functions.catalog import gpus
 
-from .capacity import (
-    free_units,
-    hourly_usd,
-    in_words,
-    most_replicas,
-    most_units,
-    unit_memory_mib,
-    units_per_node,
-)
+from .capacity import hourly_usd, in_words, unit_memory_mib, units_per_node
 from .sizing import Fit, Need, fit, fits_precision, gpu_counts
 from .stages import over_nodes
 
@@ -56,8 +48,7 @@ class Candidate:
         return self.status.shared_storage or self.status.shared_storage_class_name is not None
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """A pool, and how the model sits on it."""
 
     candidate: Candidate
@@ -113,8 +104,7 @@ class Choice:
         return "fits as well, and comes later by name"
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a pool cannot take the Model."""
 
     cluster: str
@@ -158,17 +148,14 @@ class _Attempt(NamedTuple):
     """The fewest nodes that hold it, where one does not."""
 
 
-_Known: TypeAlias = dict[_Node, _Attempt]
-
-
 def choose(spec: ModelSpec, what: Need, candidates: Iterable[Candidate]) -> Choices:
     """Return the best pool of these clusters, the next ones, and a refusal for each that cannot."""
     choices: list[Choice] = []
     refusals: list[Refusal] = []
-    known: _Known = {}
+    known: dict[_Node, _Attempt] = {}
     for candidate in candidates:
         for pool in candidate.status.node_pools or []:
-            judged = judge(spec, what, candidate, pool, known)
+            judged = _judge(spec, what, candidate, pool, known)
             if isinstance(judged, Choice):
                 choices.append(judged)
             else:
@@ -177,42 +164,33 @@ def choose(spec: ModelSpec, what: Need, candidates: Iterable[Candidate]) -> Choi
     return Choices(first[0] if first else None, first[1:], refusals)
 
 
-def judge(
-    spec: ModelSpec, what: Need, candidate: Candidate, pool: PoolStatus, known: _Known | None = None
+def judge(spec: ModelSpec, what: Need, candidate: Candidate, pool: PoolStatus) -> Choice | Refusal:
+    """Fit the model on the fewest GPUs of a pool, or say why not."""
+    return _judge(spec, what, candidate, pool, {})
+
+
+def _judge(
+    spec: ModelSpec, what: Need, candidate: Candidate, pool: PoolStatus, known: dict[_Node, _Attempt]
 ) -> Choice | Refusal:
-    """Fit the model on the fewest GPUs of a pool, or say why not.
-
-    `known` keeps what was worked out of other pools for the same spec and need.
-    """
-    memory_mib = unit_memory_mib(pool)
-    named = spec.cluster.node_pool if spec.cluster else None
-
-    def refuse(why: str, closest: Fit | None = None, *, full: bool = False) -> Refusal:
-        return Refusal(candidate.claim.name, pool.name, why, closest, memory_mib, full)
-
-    if named is not None and named != pool.name:
-        return refuse(f"spec.cluster.nodePool asks for {named}")
-    node = _Node(pool.gpu_model, units_per_node(pool), memory_mib, pool.sharing is not None)
-    attempt = _attempt(spec, what, node, {} if known is None else known)
-    if attempt.fit is None:
-        return refuse(attempt.why)
-    lacking = _lacking(spec, candidate, pool)
-    if lacking:
-        return refuse(lacking)
-    found = attempt.over_nodes if attempt.why else attempt.fit
-    needs = _needs_for_nodes(candidate, pool, attempt.over_nodes)
-    if found is None or needs:
-        return refuse(attempt.why + _on_several(attempt, needs), attempt.fit)
-    crowded, full = _crowded(spec, pool, found)
-    if crowded:
-        return refuse(crowded, full=full)
-    return Choice(candidate, pool, found)
-
-
-def _attempt(spec: ModelSpec, what: Need, node: _Node, known: _Known) -> _Attempt:
-    if node not in known:
-        known[node] = _on_nodes(spec, what, node)
-    return known[node]
+    """Judge one of many pools: `known` has what came of other nodes, and keeps what comes of these."""
+    node = _Node(pool.gpu_model, units_per_node(pool), unit_memory_mib(pool), pool.sharing is not None)
+    attempt = known.get(node)
+    if attempt is None:
+        attempt = known[node] = _on_nodes(spec, what, node)
+    found, why, closest, full = attempt.fit, "", None, False
+    if found is None:
+        why = attempt.why
+    elif spec.cluster or spec.gpu.requires or spec.replicas.min > 1:
+        why = _lacking(spec, candidate, pool)
+    if not why and attempt.why:
+        found, closest = attempt.over_nodes, attempt.fit
+        needs = _needs_for_nodes(candidate, pool, found)
+        why = attempt.why + _on_several(attempt, needs) if found is None or needs else ""
+    if not why and found is not None:
+        why, full = _crowded(spec, pool, found, node.units)
+        if not why:
+            return Choice(candidate, pool, found)
+    return Refusal(candidate.claim.name, pool.name, why, closest, node.memory_mib, full)
 
 
 def _on_nodes(spec: ModelSpec, what: Need, node: _Node) -> _Attempt:
@@ -279,6 +257,9 @@ def _arithmetic(attempt: Fit, node: _Node) -> str:
 
 def _lacking(spec: ModelSpec, candidate: Candidate, pool: PoolStatus) -> str:
     """Say what a pool does not have that the spec asks for; empty when it has everything."""
+    named = spec.cluster.node_pool if spec.cluster else None
+    if named not in (None, pool.name):
+        return f"spec.cluster.nodePool asks for {named}"
     replicas = spec.replicas.min
     if replicas > 1 and not candidate.shares_storage:
         return f"{replicas} replicas read one volume, and its cluster has no shared storage"
@@ -300,13 +281,17 @@ _REQUIREMENTS: Mapping[Requirement, tuple[Callable[[Candidate, PoolStatus], bool
 }
 
 
-def _crowded(spec: ModelSpec, pool: PoolStatus, found: Fit) -> tuple[str, bool]:
+def _crowded(spec: ModelSpec, pool: PoolStatus, found: Fit, units_per_node: int) -> tuple[str, bool]:
     """Say that the pool is too small, or that it is full (and the second is True)."""
     # One even where none is to run: it is placed so that it can.
-    replicas = max(1, spec.replicas.min)
-    unit, each = "slices" if pool.sharing else "GPUs", found.gpus * found.nodes
-    if replicas > most_replicas(pool, found.gpus, found.nodes):
-        return f"{replicas} replicas of {each} {unit} exceed its {pool.nodes.max} nodes", False
-    if replicas * each > free_units(pool):
-        return f"{pool.gpus_in_use} of {most_units(pool)} {unit} in use", True
+    replicas, each = max(1, spec.replicas.min), found.gpus * found.nodes
+    nodes, used = pool.nodes.max, pool.gpus_in_use or 0
+    if replicas * found.nodes > nodes * (units_per_node // found.gpus):
+        return f"{replicas} replicas of {each} {_unit(pool)} exceed its {nodes} nodes", False
+    if replicas * each > nodes * units_per_node - used:
+        return f"{used} of {nodes * units_per_node} {_unit(pool)} in use", True
     return "", False
+
+
+def _unit(pool: PoolStatus) -> str:
+    return "slices" if pool.sharing else "GPUs"
