@@ -87,7 +87,7 @@ test: tools lint ## Lint, then all the tests
 .PHONY: e2e
 e2e: venv ## Run the tests on a real control plane of their own (E2E_PLANE=FOLDER: on a running one)
 	@$(PY) -m tools.control_plane build
-	@$(PY) -m pytest -n $(PLANES) --dist loadfile $(ARGS) tests/e2e
+	@$(PY) -m pytest -n $(PLANES) --dist loadfile --no-loadscope-reorder $(ARGS) tests/e2e
 
 .PHONY: load
 load: venv ## Apply N=100 Models at once to a real control plane; prints what they cost as a table

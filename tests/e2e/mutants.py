@@ -1,6 +1,6 @@
 """Deliberate faults in a function: `python -m tests.e2e.mutants FAULT FUNCTION ...` serves it with one.
 
-Each is a mistake that other systems have made; test_mutants.py shows that the suite sees it.
+Each is a mistake that other systems have made; test_mutants_of_*.py show that the suite sees it.
 """
 
 from __future__ import annotations

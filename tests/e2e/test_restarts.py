@@ -46,7 +46,7 @@ def test_processes_killed_half_way_lose_nothing(control_plane: Plane, api: Api, 
         wait_for("some resources", lambda: len(uids(api, claim)) >= SOME + 4 * number)  # noqa: B023
         before |= uids(api, claim)
         control_plane.processes.restart(name, signal.SIGKILL)
-        wait_for("the API server", lambda: ready(api))
+        control_plane.processes.wait("kube-apiserver", lambda: ready(api))
     after = uids(api, wait_ready(api, claim, seconds=120))
     assert kept(before, after)
 
@@ -55,7 +55,7 @@ def test_a_restart_changes_nothing_that_is_ready(control_plane: Plane, api: Api,
     before = {r["metadata"]["uid"]: r["metadata"]["resourceVersion"] for r in composed(api, claim)}
     for name in ("kube-apiserver", "crossplane", "function-node-pools", "provider-kubernetes"):
         control_plane.processes.restart(name)
-        wait_for("the API server", lambda: ready(api))
+        control_plane.processes.wait("kube-apiserver", lambda: ready(api))
     wait_ready(api, claim, seconds=60)
     reconcile(control_plane, claim, seconds=90)
     assert {r["metadata"]["uid"]: r["metadata"]["resourceVersion"] for r in composed(api, claim)} == before

@@ -163,6 +163,8 @@ def _identity(pid: int) -> str:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
-    if fields[0] in {"Z", "X"}:
+    # Killed, a process looks dead with its first thread; its port is free after the last.
+    state, threads = fields[0], int(fields[17])
+    if state == "X" or (state == "Z" and threads <= 1):
         return ""
     return f"{fields[19]} {Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"

@@ -20,6 +20,13 @@ print("deaf", flush=True)
 time.sleep(60)
 """
 
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("headless", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
 
 @pytest.fixture
 def processes(tmp_path: Path) -> Iterator[Processes]:
@@ -36,6 +43,18 @@ def test_a_process_runs_until_it_is_stopped(processes: Processes) -> None:
     assert not processes.alive("sleeper")
     assert not started.alive()
     assert processes.all() == {}
+
+
+def test_a_process_lives_as_long_as_any_of_its_threads(processes: Processes) -> None:
+    started = processes.start("headless", (sys.executable, "-c", HEADLESS))
+    stat = Path(f"/proc/{started.pid}/stat")
+    deadline = time.monotonic() + 10
+    while stat.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "its first thread ends"
+        time.sleep(0.01)
+    assert processes.alive("headless"), "it still has what it holds open, such as its port"
+    processes.stop("headless")
+    assert not started.alive()
 
 
 def test_another_command_finds_what_runs(processes: Processes) -> None:

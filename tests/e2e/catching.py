@@ -1,4 +1,4 @@
-"""Faults on purpose: with each, the suite turns red, at the test that is there for it."""
+"""Run one test of the suite while a function has a fault, and look at how it fails."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from tests.e2e.conftest import Plane
 from tests.e2e.mutants import MUTANTS, SUITE
 from tools import paths
@@ -20,8 +18,13 @@ from tools.control_plane.processes import Started
 _SECONDS = 400
 
 
-@pytest.mark.parametrize("name", MUTANTS)
-def test_a_mutant_is_caught(control_plane: Plane, name: str) -> None:
+def names(function: str) -> list[str]:
+    """Return the faults that a function can have."""
+    return [name for name, mutant in MUTANTS.items() if mutant.function == function]
+
+
+def assert_caught(control_plane: Plane, name: str) -> None:
+    """Serve a function with a fault, and see the test that is there for it turn red, in its words."""
     mutant = MUTANTS[name]
     with served_wrongly(control_plane, f"function-{mutant.function}", name):
         done = suite(control_plane, mutant.caught_by)
