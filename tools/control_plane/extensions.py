@@ -11,13 +11,21 @@ from tools.manifests import Manifest, load
 _CRDS = "apiextensions.k8s.io/v1"
 _THREADS = 4
 _TAKEN = 409
-_CORE = "crossplane"
-"""The folder of what core installs itself."""
+_FOLDERS = (
+    "gpu-operator",
+    "lws",
+    "node-feature-discovery",
+    "provider-helm",
+    "provider-kubernetes",
+    "provider-upjet-aws",
+)
+"""Folders of what is composed here, or inside the clusters: the API server pays for each CRD that it serves."""
 
 
 def install(api: Api) -> int:
-    """Install every CRD of the schemas folder but Crossplane's own; return how many."""
-    files = [path for path in sorted(_folder().glob("*/*.yaml")) if path.parent.name != _CORE]
+    """Install the CRDs of everything composed; return how many."""
+    folder = _folder()
+    files = [path for name in _FOLDERS for path in sorted((folder / name).glob("*.yaml"))]
     crds = [crd for path in files for crd in load(path) if crd.get("kind") == "CustomResourceDefinition"]
     # A kind may stand in two folders; the first is taken.
     named = {crd["metadata"]["name"]: crd for crd in reversed(crds)}
