@@ -20,7 +20,7 @@ from tools.manifests import Manifest
 
 USAGES = "protection.crossplane.io/v1beta1"
 NODE = gpu_node("stable-1", "L4", 1, zone="a")
-POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 1, "max": 1}}
+POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 1, "max": 2}}
 KINDS = (
     ("apps/v1", "Deployment"),
     ("apps/v1", "ReplicaSet"),

@@ -15,7 +15,7 @@ from tools.manifests import Manifest
 
 OWNER = "platform"
 """The namespace of those who claim clusters."""
-L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 2}}
+L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 4}}
 
 
 def existing(
