@@ -19,7 +19,7 @@ _FOLDERS = (
     "provider-kubernetes",
     "provider-upjet-aws",
 )
-"""Folders of what is composed here, or inside the clusters: the API server pays for each CRD that it serves."""
+"""Folders of what is composed, here or in a cluster: the API server pays for each CRD that it serves."""
 
 
 def install(api: Api) -> int:
