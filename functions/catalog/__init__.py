@@ -5,6 +5,7 @@ from .mig import MigProfile, mig_profiles
 from .models import INDEX_BYTES, ModelFacts, bytes_per_token, full_layer_bytes, layer_bytes, models
 from .precision import BYTES, ONLINE_FP8
 from .providers import Provider, providers
+from .shapes import Shape
 from .tables import nearest
 from .versions import ChartVersion, chart, image, kubernetes
 
@@ -19,6 +20,7 @@ __all__ = [
     "ModelFacts",
     "Provider",
     "Region",
+    "Shape",
     "bytes_per_token",
     "chart",
     "full_layer_bytes",

@@ -62,8 +62,10 @@ class ModelFacts:
     """Layers with an indexer's cache beside the latent (sparse attention)."""
     grows: bool = True
     """False for encoders: they read their input once and cache nothing."""
-    expert_size: int = 0
-    """Intermediate size of a routed expert."""
+    hidden_size: int = 0
+    """0 where it is not known."""
+    shape: Shape | None = None
+    """The dimensions beside those of attention; None where they are not known."""
     expert_block: int = 0
     """Rows of an expert's weights that share a scale, and so stay on one GPU; 0 where any number may."""
     loading_gib: float = 0.0
@@ -122,7 +124,8 @@ def _facts(row: Mapping[str, str]) -> ModelFacts:
         full_head_dim=number("full_head_dim"),
         indexed_layers=number("indexed_layers"),
         grows=not encoder,
-        expert_size=shape.expert_size if shape else 0,
+        hidden_size=number("hidden_size"),
+        shape=shape,
         expert_block=number("group_size") if row["precision"] == "fp8" else 0,
     )
     return _sized(facts, row)
@@ -137,14 +140,14 @@ def _state(shape: Shape | None, mib: str) -> int:
 
 def _sized(facts: ModelFacts, row: Mapping[str, str]) -> ModelFacts:
     """Add the sizes: computed from the dimensions, else from the parameters and what was published."""
-    if not row["shape"]:
+    if facts.shape is None:
         counted = facts.parameters_billions * 1e9 / _GIB
         whole = max(counted * BYTES[facts.precision], float(row["published_gib"] or 0))
         return replace(
             facts, weights_gib=whole, checkpoint_gib=whole, fp8_gib=_online(facts, counted * ONLINE_FP8)
         )
-    shape, attention = shapes()[row["shape"]], _attention(facts, row)
-    loaded, unloaded = parts(shape, attention), speculation(shape, attention)
+    attention = _attention(facts, row)
+    loaded, unloaded = parts(facts.shape, attention), speculation(facts.shape, attention)
     stored = (facts.precision, row["quantized"], row["group_size"])
     # Where only experts are quantised, those for speculation are not.
     beside = ("bf16",) if row["quantized"] == "experts" else stored
@@ -168,7 +171,7 @@ def _attention(facts: ModelFacts, row: Mapping[str, str]) -> Attention:
     return Attention(
         layers=attending,
         full_layers=facts.full_attention_layers,
-        hidden_size=int(row["hidden_size"]),
+        hidden_size=facts.hidden_size,
         heads=facts.attention_heads,
         kv_heads=facts.kv_heads,
         head_dim=facts.head_dim,

@@ -13,21 +13,20 @@ from __future__ import annotations
 
 from functions.catalog import INDEX_BYTES, ModelFacts, full_layer_bytes, layer_bytes
 
-__all__ = ["BATCH_TOKENS", "cache_bytes", "cache_share"]
-
-BATCH_TOKENS = 8192
-"""Tokens that vLLM computes at once, which a windowed layer holds beside its windows.
-
-Its server's default on GPUs from 70 GiB on; 2048 on smaller ones and A100: vLLM 0.27,
-`get_batch_defaults`. Its check at startup counts them too: `SlidingWindowSpec`.
-"""
+__all__ = ["cache_bytes", "cache_share"]
 
 
-def cache_bytes(facts: ModelFacts, context: int, requests: int = 1, gpus: int = 1) -> float:
-    """Return what requests of this context keep on each of the GPUs that share the model."""
+def cache_bytes(
+    facts: ModelFacts, context: int, requests: int = 1, gpus: int = 1, batch_tokens: int = 8192
+) -> float:
+    """Return what requests of this context keep on each of the GPUs that share the model.
+
+    What is computed at once, `batch_tokens`, a windowed layer holds beside its windows, as vLLM's check
+    at startup has it: `SlidingWindowSpec` of vLLM 0.27.
+    """
     tokens = context * requests
     windowed = facts.layers - facts.full_attention_layers if facts.sliding_window else 0
-    kept = min(tokens, facts.sliding_window * requests + BATCH_TOKENS)
+    kept = min(tokens, facts.sliding_window * requests + batch_tokens)
     return (
         facts.full_attention_layers * tokens * full_layer_bytes(facts) * _full_share(facts, gpus)
         + windowed * kept * layer_bytes(facts) * cache_share(facts, gpus)

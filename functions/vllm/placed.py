@@ -118,9 +118,9 @@ def sizing_of(what: sizing.Need, choices: Choices) -> Sizing:
     fit, memory_gib = choice.fit, unit_memory_mib(choice.pool) / 1024
     loaded, stored = round(what.facts.weights_gib, 2), round(what.facts.checkpoint_gib, 2)
     split = f"{fit.gpus}" if fit.nodes == 1 else f"{fit.gpus}, the largest of {fit.nodes} stages,"
-    overhead = sizing.OVERHEAD_GIB[choice.units > 1]
+    overhead = memory_gib * sizing.UTILIZATION - fit.usable_gib
     explanation = (
-        f"{memory_gib:.1f} GiB x {sizing.UTILIZATION} - {overhead} "
+        f"{memory_gib:.1f} GiB x {sizing.UTILIZATION} - {overhead:.1f} "
         f"overhead = {fit.usable_gib:.1f} GiB usable on each of {choice.takes}; needed: weights "
         f"{what.facts.weights_gib:.1f} x {sizing.WEIGHTS_FACTOR} / {split} = {fit.weights_gib:.1f}, cache "
         f"of {what.concurrency} x {what.context} tokens = {fit.cache_gib:.1f}, together "

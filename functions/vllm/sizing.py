@@ -1,6 +1,6 @@
 """How much GPU memory a model needs, and how many GPUs hold it. All sizes in GiB (2**30 bytes).
 
-usable per GPU = memory * UTILIZATION - overhead
+usable per GPU = memory * UTILIZATION - overhead (overhead.py)
 needed per GPU = weights * WEIGHTS_FACTOR / GPUs + what all requests keep (cache.py)
 """
 
@@ -14,6 +14,7 @@ from functions.base import Invalid
 from functions.catalog import BYTES, GPU, ONLINE_FP8, ModelFacts, bytes_per_token
 
 from .cache import cache_bytes
+from .overhead import batch, overhead_gib
 
 __all__ = [
     "LEAST_CONTEXT",
@@ -32,11 +33,6 @@ UTILIZATION = 0.92
 """Share of a GPU's memory that vLLM takes: its default for --gpu-memory-utilization."""
 WEIGHTS_FACTOR = 1.02
 """Loaded weights over checkpoint size. KAITO 0.12's figure."""
-OVERHEAD_GIB = {False: 2.5, True: 3.0}
-"""Activations, CUDA graphs and context of one GPU, without and with tensor parallelism.
-
-KAITO 0.12 takes 2.3 GiB, llm-d's planner adds 0.6 GiB for NCCL from two GPUs on.
-"""
 DEFAULT_CONTEXT = 16384
 """Tokens. A model's own maximum may be millions, which no default should pay for."""
 LEAST_CONTEXT = 256
@@ -187,19 +183,19 @@ def of_architecture(name: str, given: Architecture) -> ModelFacts:
     )
 
 
-def usable_gib(memory_mib: int, gpus: int) -> float:
+def usable_gib(facts: ModelFacts, memory_mib: int, gpus: int, nodes: int = 1) -> float:
     """Return the memory of one GPU for weights and cache."""
-    return memory_mib / 1024 * UTILIZATION - OVERHEAD_GIB[gpus > 1]
+    return memory_mib / 1024 * UTILIZATION - overhead_gib(facts, memory_mib, gpus, nodes)
 
 
 def fit(what: Need, memory_mib: int, gpus: int) -> Fit:
     """Return how the need sits on this many GPUs."""
-    facts = what.facts
+    facts, tokens = what.facts, batch(memory_mib).tokens
     return Fit(
         gpus=gpus,
         weights_gib=facts.weights_gib * WEIGHTS_FACTOR / gpus,
-        cache_gib=cache_bytes(facts, what.context, what.concurrency, gpus) / _GIB,
-        usable_gib=usable_gib(memory_mib, gpus),
+        cache_gib=cache_bytes(facts, what.context, what.concurrency, gpus, tokens) / _GIB,
+        usable_gib=usable_gib(facts, memory_mib, gpus),
         loading_gib=facts.loading_gib * WEIGHTS_FACTOR / gpus,
     )
 
@@ -213,9 +209,11 @@ def expert_parallel(facts: ModelFacts, gpus: int) -> bool:
     """Tell whether each expert has to stay on one GPU: split, it would tear blocks that share a scale.
 
     vLLM refuses to: "output_size of gate's and up's weight is not divisible by weight quantization
-    block_n" (vllm-project/vllm#17327).
+    block_n" (vllm-project/vllm#17569, #25292).
     """
-    return facts.expert_block > 0 and gpus > 1 and facts.expert_size % (gpus * facts.expert_block) > 0
+    if facts.shape is None or not facts.expert_block or gpus == 1:
+        return False
+    return facts.shape.expert_size % (gpus * facts.expert_block) > 0
 
 
 @cache

@@ -32,7 +32,7 @@ def staged(what: Need, memory_mib: int, gpus: int, nodes: int) -> Fit:
         cache_gib=on_one.cache_gib * share,
         loading_gib=on_one.loading_gib * share,
         # Nodes exchange through NCCL as GPUs do.
-        usable_gib=usable_gib(memory_mib, gpus * nodes),
+        usable_gib=usable_gib(what.facts, memory_mib, gpus, nodes),
     )
 
 

@@ -1,6 +1,7 @@
 """Models on pools, with the placement worked out by hand from the formulas of `docs/sizing.md`.
 
-All in GiB on one GPU or slice. usable = memory x 0.92 - 2.5, or - 3.0 from two GPUs on:
+All in GiB on one GPU or slice. usable = memory x 0.92 - 2.5, or - 3.0 from two GPUs on
+(more for models with large layers, where a case says so):
 
 Of pools that fit, the lowest hourly price of what a replica takes wins; pools without a price come last,
 and among them fewer GPUs, then the smaller GPU.
@@ -192,16 +193,17 @@ CASES = [
     ),
     Case(
         *("mxfp4 on Ampere", m(OSS120), [A10X4], "a10x4 x 4"),
-        *("61.906 / 4 + (18 x 16384 + 18 x (128 + 8192)) x 2048 bytes = 0.848 / 4", 15.69),
+        *("61.906 / 4 + (18 x 16384 + 18 x (128 + 2048)) x 2048 bytes = 0.637 / 4", 15.64),
     ),
-    # Windows: they stop growing, and hold what is computed at once (8192 tokens) beside.
-    Case("window", m(OSS20), [L4], "l4 x 1", "13.059 + (12 x 16384 + 12 x 8320) x 2048 bytes = 0.565", 13.62),
+    # Windows: they stop growing, and hold what is computed at once beside: 2048 tokens, on GPUs from
+    # 70 GiB on 8192.
+    Case("window", m(OSS20), [L4], "l4 x 1", "13.059 + (12 x 16384 + 12 x 2176) x 2048 bytes = 0.425", 13.48),
     Case(
         *("window and long requests", m(OSS20, contextLength=131072, concurrency=3), [L4]),
-        "[model] eu/l4: on 1 GPU each needs 22.3 GiB (weights 13.1 + cache 9.2) and has 18.1 GiB usable. "
-        "Nearest fit, on eu/l4: contextLength: 69888, or concurrency: 1 at 131072 tokens",
-        "3 x 3 + 12 x (3 x 128 + 8192) x 2048 bytes = 9.196; room 5.004, without windows 4.808: three of 70020 "
-        "tokens, by 256: 69888; one request 3.19, two 6.19",
+        "[model] eu/l4: on 1 GPU each needs 22.1 GiB (weights 13.1 + cache 9.1) and has 18.1 GiB usable. "
+        "Nearest fit, on eu/l4: contextLength: 71936, or concurrency: 1 at 131072 tokens",
+        "3 x 3 + 12 x (3 x 128 + 2048) x 2048 bytes = 9.056; room 5.004, without windows 4.948: three of 72066 "
+        "tokens, by 256: 71936; one request 3.05, two 6.05",
     ),
     Case(
         *(
@@ -253,13 +255,14 @@ CASES = [
         "188 / 4; room 42.203 = 7.18 requests of 23.5 / 4, or eight of 117693 tokens, by 256: 117504",
     ),
     # MLA: 61 x (512 + 64) x 2 = 70272 bytes a token, all of it on every GPU. Weights 626.918 x 1.02 = 639.457,
-    # without the 14 GiB for speculation.
+    # without the 14 GiB for speculation. Overhead: 1.75 + 8192 x 2 bytes x (4 x 7168 + 8 x (7168 + 256) +
+    # 3 x 256) = 3.106.
     Case(
         *("MLA does not fit", m(R1), [H100]),
-        "[model] eu/h100: on 8 GPUs each needs 81.0 GiB (weights 79.9 + cache 1.1) and has 70.3 GiB usable; "
+        "[model] eu/h100: on 8 GPUs each needs 81.0 GiB (weights 79.9 + cache 1.1) and has 70.2 GiB usable; "
         "2 nodes of 8 would do, and its cluster has no shared storage for the weights. The weights of 626.9 GiB "
         f"{QUANTISE}",
-        "639.457 / 8 = 79.932 alone is more than 70.276",
+        "639.457 / 8 = 79.932 alone is more than 79.647 x 0.92 - 3.106",
     ),
     Case("MLA", m(R1), [H200], "h200 x 8", "four 159.9 no; eight 79.932 + 1.072", 81.00),
     Case("MLA on larger GPUs", m(R1), [B200], "b200 x 4", "two 319.7 no; four 159.864 + 1.072", 160.94),
@@ -269,9 +272,9 @@ CASES = [
     ),
     Case(
         *("MLA, one request more", m(R1, contextLength=163840, concurrency=5), [H200]),
-        "[model] eu/h200: on 8 GPUs each needs 133.5 GiB (weights 79.9 + cache 53.6) and has 126.2 GiB usable. "
-        "Nearest fit, on eu/h200: contextLength: 141056, or concurrency: 4 at 163840 tokens",
-        "room 46.237 = 4.31 requests of 10.723, or five of 141299 tokens, by 256: 141056",
+        "[model] eu/h200: on 8 GPUs each needs 133.5 GiB (weights 79.9 + cache 53.6) and has 126.1 GiB usable. "
+        "Nearest fit, on eu/h200: contextLength: 140800, or concurrency: 4 at 163840 tokens",
+        "room 126.064 - 79.932 = 46.132 = 4.30 requests of 10.723, or five of 140978 tokens, by 256: 140800",
     ),
     Case("MLA, 1 TB", m("moonshotai/Kimi-K2-Instruct"), [H200], "h200 x 8", "977.660 / 8 + 1.072", 123.28),
     # GLM-4.7-Flash: 20 heads, 47 x 1152 = 54144 bytes a token, 56.885 of weights.
