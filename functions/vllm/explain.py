@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from functions.api import GpuChoice, ModelSpec, Replicas
+from functions.api import GpuChoice, ModelSpec, Quantization, Replicas
 from functions.base import Condition, Status, Whose
 
 from .capacity import free_units, most_replicas
 from .placement import Candidate, Choice, Refusal, choose
-from .sizing import LEAST_CONTEXT, Need, longest_context, most_requests
+from .sizing import LEAST_CONTEXT, Need, longest_context, most_requests, need
 
 __all__ = ["explain", "nowhere"]
 
@@ -23,7 +23,11 @@ def nowhere(
     """The condition of a Model that no pool takes: none is good enough, or those that are, are full."""
     full = next((r for r in refusals if r.full), None)
     if full is None:
-        relaxed = _without(spec, what, candidates) or _nearest(what, refusals)
+        relaxed = (
+            _without(spec, what, candidates)
+            or _as_fp8(spec, what, candidates, refusals)
+            or _nearest(what, refusals)
+        )
         text = f"{_listed(refusals)}. {relaxed}"
         return Condition("Placed", Status.FALSE, "NothingFits", text, Whose.MODEL)
     message = (
@@ -46,6 +50,20 @@ def _without(spec: ModelSpec, what: Need, candidates: Sequence[Candidate]) -> st
         if found is not None:
             return f"Nearest fit, on {_where(found)}: replicas.min: {_room(found)}"
     return ""
+
+
+def _as_fp8(spec: ModelSpec, what: Need, candidates: Sequence[Candidate], refusals: Sequence[Refusal]) -> str:
+    """Offer to quantise weights that are too large for every node, if that would do."""
+    tried = [r.closest for r in refusals if r.closest is not None]
+    if (
+        not what.facts.fp8_gib
+        or what.facts.loading_gib
+        or any(fit.least_gib < fit.usable_gib for fit in tried)
+    ):
+        return ""
+    asked = spec.model_copy(update={"quantization": Quantization.FP8})
+    found = choose(asked, need(asked, what.facts), candidates).best
+    return f"Nearest fit, on {_where(found)}: {found.takes}, with quantization: FP8" if found else ""
 
 
 def _room(choice: Choice) -> int:
@@ -84,18 +102,24 @@ def _nearest(what: Need, refusals: Sequence[Refusal]) -> str:
     short = [(r, r.closest) for r in refusals if r.closest is not None]
     if not short:
         return "Ask the platform team for a node pool that this model can use"
-    roomy = [(r, tried) for r, tried in short if tried.weights_gib < tried.usable_gib]
+    roomy = [(r, tried) for r, tried in short if tried.least_gib < tried.usable_gib]
     if not roomy:
-        return (
-            f"The weights of {what.facts.weights_gib:.1f} GiB do not fit any node: "
-            "ask the platform team for a larger pool, or take a quantised or smaller model"
-        )
+        return _too_heavy(what, "do not fit any node")
     kinds = {(r.memory_mib, tried.gpus) for r, tried in roomy}
     contexts = {(memory, count): longest_context(what, memory, count) for memory, count in kinds}
     refusal, tried = max(roomy, key=lambda pair: contexts[pair[0].memory_mib, pair[1].gpus])
     context = contexts[refusal.memory_mib, tried.gpus]
     offers = list(_offers(what, refusal.memory_mib, tried.gpus, context))
+    if not offers:
+        return _too_heavy(what, "leave no room for a cache on any node")
     return f"Nearest fit, on {refusal.cluster}/{refusal.pool}: {', or '.join(offers)}"
+
+
+def _too_heavy(what: Need, why: str) -> str:
+    return (
+        f"The weights of {what.facts.weights_gib:.1f} GiB {why}: "
+        "ask the platform team for a larger pool, or take a quantised or smaller model"
+    )
 
 
 def _offers(what: Need, memory_mib: int, gpus: int, context: int) -> Iterator[str]:
@@ -106,4 +130,5 @@ def _offers(what: Need, memory_mib: int, gpus: int, context: int) -> Iterator[st
         yield f"concurrency: {requests} at {what.context} tokens"
     if context < LEAST_CONTEXT and not requests:
         alone = longest_context(Need(what.facts, what.context, 1), memory_mib, gpus)
-        yield f"contextLength: {alone} with concurrency: 1"
+        if alone >= LEAST_CONTEXT:
+            yield f"contextLength: {alone} with concurrency: 1"

@@ -241,16 +241,18 @@ def _needs_for_nodes(candidate: Candidate, pool: PoolStatus, needed: Fit | None)
 def _on_several(attempt: _Attempt, needs: str) -> str:
     """Say that several nodes would do, where one does not even hold the weights."""
     one, needed = attempt.fit, attempt.over_nodes
-    if one is None or needed is None or one.weights_gib < one.usable_gib:
+    if one is None or needed is None or one.least_gib < one.usable_gib:
         return ""
     return f"; {needed.nodes} nodes of {needed.gpus} would do, and {needs}"
 
 
 def _arithmetic(attempt: Fit, node: _Node) -> str:
     unit = "slice" if node.shared else "GPU"
+    more = attempt.loading_gib > attempt.needed_gib
+    loading = f", while it is quantised {attempt.loading_gib:.1f} GiB," if more else ""
     return (
         f"on {attempt.gpus} {unit}{'s' if attempt.gpus > 1 else ''} each needs {attempt.needed_gib:.1f} GiB "
-        f"(weights {attempt.weights_gib:.1f} + cache {attempt.cache_gib:.1f}) and has "
+        f"(weights {attempt.weights_gib:.1f} + cache {attempt.cache_gib:.1f}){loading} and has "
         f"{attempt.usable_gib:.1f} GiB usable"
     )
 

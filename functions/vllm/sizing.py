@@ -87,6 +87,11 @@ class Fit:
     """Weights on one GPU while they are quantised, before there is a cache; 0 if they are not."""
 
     @property
+    def least_gib(self) -> float:
+        """What has to fit before there is any cache."""
+        return max(self.weights_gib, self.loading_gib)
+
+    @property
     def needed_gib(self) -> float:
         """Weights and cache on one GPU."""
         return self.weights_gib + self.cache_gib
@@ -94,7 +99,7 @@ class Fit:
     @property
     def fits(self) -> bool:
         """Whether one GPU has room for its share."""
-        return max(self.needed_gib, self.loading_gib) <= self.usable_gib
+        return max(self.needed_gib, self.least_gib) <= self.usable_gib
 
 
 def need(spec: ModelSpec, facts: ModelFacts) -> Need:
@@ -125,6 +130,12 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
 
 def _require_task(spec: ModelSpec, facts: ModelFacts) -> None:
     """Refuse a task that the model was not made for; what the catalog does not know may be made for any."""
+    if spec.task is Task.GENERATE and not facts.task and not facts.grows:
+        raise Invalid(
+            "spec.task",
+            f"{facts.name} is an encoder (architecture.encoder), which generates nothing",
+            "Say Embed, Rerank or Classify",
+        )
     if spec.task is Task.AUTO or not facts.task or facts.task == spec.task.value.lower():
         return
     made_for = facts.task.capitalize()
@@ -161,11 +172,12 @@ def _quantized(spec: ModelSpec, facts: ModelFacts) -> ModelFacts:
 def of_architecture(name: str, given: Architecture) -> ModelFacts:
     """Return the facts of a model that the catalog does not know."""
     count, precision = given.parameters_billions * 1e9 / _GIB, given.precision.value
-    weights = given.weights_gib or count * BYTES[precision]
+    stored = given.weights_gib or count * BYTES[precision]
     return ModelFacts(
         name=name,
         parameters_billions=given.parameters_billions,
-        weights_gib=weights,
+        # vLLM serves float32 checkpoints at 16 bits: --dtype auto.
+        weights_gib=stored / 2 if precision == "fp32" else stored,
         layers=given.layers,
         attention_heads=given.attention_heads,
         kv_heads=given.kv_heads,
@@ -176,8 +188,8 @@ def of_architecture(name: str, given: Architecture) -> ModelFacts:
         max_context=given.max_context_length,
         precision=precision,
         task="",
-        checkpoint_gib=weights,
-        fp8_gib=count * ONLINE_FP8 if precision in ("bf16", "fp16") else 0.0,
+        checkpoint_gib=stored,
+        fp8_gib=min(count * ONLINE_FP8, stored) if precision in ("bf16", "fp16") else 0.0,
         state_bytes=round(given.state_mib_per_request * 2**20),
         grows=not given.encoder,
     )

@@ -179,7 +179,7 @@ def test_quantised_weights_by_hand(name: str, size: float) -> None:
 
 
 def test_float32_is_loaded_at_16_bits() -> None:
-    facts = models()["BAAI/bge-m3"]
+    facts = models()["Snowflake/snowflake-arctic-embed-l-v2.0"]
     assert facts.weights_gib == facts.checkpoint_gib / 2
 
 

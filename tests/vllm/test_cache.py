@@ -58,7 +58,7 @@ CASES = [
         *("Mamba", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", 1000, 1, 1),
         6 * 2 * 2 * 128 * 2 * 1000 + 23 * (2_097_152 + 36_864),
     ),
-    Case("an encoder", "BAAI/bge-m3", 8192, 100, 1, 0),
+    Case("an encoder", "Snowflake/snowflake-arctic-embed-l-v2.0", 8192, 100, 1, 0),
 ]
 
 

@@ -97,10 +97,15 @@ def m(model: str, **more: Any) -> dict[str, Any]:
     return {"model": model, **more}
 
 
+EDGE = {
+    **{"parametersBillions": 31.138512896, "layers": 32, "attentionHeads": 32, "kvHeads": 8},
+    **{"headDim": 128, "maxContextLength": 131072},
+}
+
+
 def edge(**more: Any) -> dict[str, Any]:
     """58 GiB of bf16 (31.138512896e9 x 2 / 2^30) and a cache of 1 GiB for 8192 tokens (32 x 2 x 8 x 128 x 2)."""
-    numbers = {"layers": 32, "attentionHeads": 32, "kvHeads": 8, "headDim": 128, "maxContextLength": 131072}
-    return {"model": "acme/edge", "architecture": {"parametersBillions": 31.138512896, **numbers}, **more}
+    return {"model": "acme/edge", "architecture": EDGE, **more}
 
 
 Q8, Q32, R1 = "Qwen/Qwen3-8B", "Qwen/Qwen3-32B", "deepseek-ai/DeepSeek-R1"
@@ -357,9 +362,9 @@ CASES = [
     Case(
         *("too few nodes", m(L70), [{**L4, "nodes": {"min": 0, "max": 7}}]),
         "[model] eu/l4: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB usable; 8 "
-        "nodes of 1 would do, and it has at most 7. The weights of 131.4 GiB "
-        f"{QUANTISE}",
-        "8 > 7",
+        "nodes of 1 would do, and it has at most 7. Nearest fit, on eu/l4: 5 nodes of 1 L4, with quantization: "
+        "FP8",
+        "8 > 7; 68.451e9 x 1.00024 + 2.101e9 x 2 bytes = 67.68 x 1.02: a fifth of it 13.81 + 1, a quarter 18.51",
         shared=True,
         groups=True,
     ),
@@ -530,11 +535,29 @@ CASES = [
         "room 68.330 x 8 = 97.2 requests of 5.625, or 1024 of 3887 tokens, by 256: 3840",
     ),
     # Encoders cache nothing, and float32 is served at 16 bits.
-    Case("an embedding model", m("BAAI/bge-m3"), [L4], "l4 x 1", "2.11 / 2 = 1.055 x 1.02", 1.08),
-    Case("requests do not matter to it", m("BAAI/bge-m3", concurrency=1024), [L4], "l4 x 1", "1.076", 1.08),
     Case(
-        *("a task that it was not made for", m("BAAI/bge-m3", task="Generate"), [L4]),
-        "spec.task: BAAI/bge-m3 was made to Embed, not to Generate. Say Embed, leave it out, or name a model "
+        "an embedding model",
+        m("Snowflake/snowflake-arctic-embed-l-v2.0"),
+        [L4],
+        "l4 x 1",
+        "2.11 / 2 = 1.055 x 1.02",
+        1.08,
+    ),
+    Case(
+        "requests do not matter to it",
+        m("Snowflake/snowflake-arctic-embed-l-v2.0", concurrency=1024),
+        [L4],
+        "l4 x 1",
+        "1.076",
+        1.08,
+    ),
+    Case(
+        *(
+            "a task that it was not made for",
+            m("Snowflake/snowflake-arctic-embed-l-v2.0", task="Generate"),
+            [L4],
+        ),
+        "spec.task: Snowflake/snowflake-arctic-embed-l-v2.0 was made to Embed, not to Generate. Say Embed, leave it out, or name a model "
         "that was made to Generate.",
         "embed in its row",
     ),
@@ -554,6 +577,36 @@ CASES = [
         "spec.quantization: Qwen/Qwen3-8B-AWQ is stored in int4, and only bf16 and fp16 are quantised when "
         "loaded. Leave it out, or name a checkpoint in bf16.",
         "int4 stays int4",
+    ),
+    Case(
+        *("fp8 would do", m(Q32), [L40S]),
+        "[model] eu/l40s: on 1 GPU each needs 66.2 GiB (weights 62.2 + cache 4.0) and has 38.6 GiB usable; 2 "
+        "nodes of 1 would do, and its cluster has no shared storage for the weights. Nearest fit, on eu/l40s: 1 L40S, with quantization: FP8",
+        "32.607 + 4 <= 38.627",
+    ),
+    Case(
+        *("fp8 would not do", m("meta-llama/Llama-3.3-70B-Instruct"), [L40S]),
+        "[model] eu/l40s: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 38.6 GiB usable; 4 "
+        f"nodes of 1 would do, and it has at most 2. The weights of 131.4 GiB {QUANTISE}",
+        "69.03 > 38.627",
+    ),
+    Case(
+        *("fp8 while it is loaded", edge(quantization="FP8", architecture={**EDGE, "layers": 1}), [L40S]),
+        "[model] eu/l40s: on 1 GPU each needs 35.6 GiB (weights 35.5 + cache 0.1), while it is quantised 94.7 GiB, "
+        "and has 38.6 GiB usable. The weights of 34.8 GiB do not fit any node: ask the platform team for a larger "
+        "pool, or take a quantised or smaller model",
+        "29 x 1.2 = 34.8, with its one layer of 58: 92.8; x 1.02. Cache 16384 x 2 x 8 x 128 x 2 bytes = 0.0625",
+    ),
+    Case(
+        *(
+            "no room for a cache",
+            edge(architecture={**EDGE, "parametersBillions": 9.5, "weightsGiB": 17.7}),
+            [L4],
+        ),
+        "[model] eu/l4: on 1 GPU each needs 20.1 GiB (weights 18.1 + cache 2.0) and has 18.1 GiB usable. The "
+        "weights of 17.7 GiB leave no room for a cache on any node: ask the platform team for a larger pool, or "
+        "take a quantised or smaller model",
+        "17.7 x 1.02 = 18.054, 0.009 less than 18.063: 76 tokens",
     ),
     Case("fp8 of what is fp8", m(FP8, quantization="FP8"), [L4], "l4 x 1", "as it is: 8.966 + 2.25", 11.22),
     Case(

@@ -41,7 +41,7 @@ def test_batch(memory: int, tokens: int) -> None:
         # Logits: 1024 sequences x 262208 words x 6 bytes
         ("google/gemma-3-4b-it", H100, 1, 1, 1.3 + 1024 * 262208 * 6 / _GIB),
         # An encoder has none
-        ("BAAI/bge-m3", H100, 1, 1, 2.5),
+        ("Snowflake/snowflake-arctic-embed-l-v2.0", H100, 1, 1, 2.5),
     ],
 )
 def test_overhead(name: str, memory: int, gpus: int, nodes: int, expected: float) -> None:

@@ -45,6 +45,7 @@ def architecture(**more: Any) -> Architecture:
     [
         # 3.1e9 parameters x 2, 1, 0.525 or 0.5625 bytes / 2**30
         ({"precision": "bf16"}, 5.77),
+        ({"precision": "fp32"}, 5.77),  # served at 16 bits
         ({"precision": "fp8"}, 2.89),
         ({"precision": "int4"}, 1.52),
         ({"precision": "nvfp4"}, 1.62),
@@ -92,7 +93,7 @@ def test_an_architecture_that_contradicts_itself(more: dict[str, Any], message: 
         ("Qwen/Qwen3-8B", "T4", "T4 has compute capability 7.5; bf16 weights need 8.0"),
         ("Qwen/Qwen3-8B-FP8", "A10G", "A10G has compute capability 8.6; fp8 weights need 8.9"),
         ("Qwen/Qwen3-8B-AWQ", "T4", ""),
-        ("BAAI/bge-m3", "T4", ""),
+        ("Snowflake/snowflake-arctic-embed-l-v2.0", "T4", ""),
         ("openai/gpt-oss-20b", "A100-80GB", ""),
         ("openai/gpt-oss-20b", "T4", "T4 has compute capability 7.5; mxfp4 weights need 8.0"),
     ],
@@ -140,6 +141,16 @@ def test_fp8_at_its_peak_while_loading() -> None:
 def test_what_the_catalog_does_not_know_does_any_task(task: str) -> None:
     facts = sizing.of_architecture("acme/house", architecture())
     assert sizing.need(ModelSpec(model="acme/house", task=Task(task)), facts).facts is facts
+
+
+def test_an_encoder_does_not_generate() -> None:
+    facts = sizing.of_architecture("acme/house", architecture(encoder=True))
+    with pytest.raises(Invalid) as caught:
+        sizing.need(ModelSpec(model="acme/house", task=Task.GENERATE), facts)
+    assert str(caught.value) == (
+        "spec.task: acme/house is an encoder (architecture.encoder), which generates nothing. Say Embed, Rerank "
+        "or Classify."
+    )
 
 
 def test_context_beyond_the_model() -> None:
