@@ -24,15 +24,29 @@ def cache_bytes(
     What is computed at once, `batch_tokens`, a windowed layer holds beside its windows, as vLLM's check
     at startup has it: `SlidingWindowSpec` of vLLM 0.27.
     """
-    tokens = context * requests
-    windowed = facts.layers - facts.full_attention_layers if facts.sliding_window else 0
+    tokens, full = context * requests, facts.full_attention_layers
+    windowed = facts.layers - full if facts.sliding_window else 0
+    stateful = facts.shape.state.layers if facts.shape and facts.shape.state else 0
     kept = min(tokens, facts.sliding_window * requests + batch_tokens)
     return (
-        facts.full_attention_layers * tokens * full_layer_bytes(facts) * _full_share(facts, gpus)
-        + windowed * kept * layer_bytes(facts) * cache_share(facts, gpus)
+        _padded(full, windowed or stateful) * tokens * full_layer_bytes(facts) * _full_share(facts, gpus)
+        + _padded(windowed, full) * kept * layer_bytes(facts) * cache_share(facts, gpus)
         + facts.indexed_layers * tokens * INDEX_BYTES
-        + requests * facts.state_bytes / gpus
+        + requests * facts.state_bytes * (_padded(stateful, full) / stateful if stateful else 1) / gpus
     )
+
+
+def _padded(layers: int, beside: int) -> int:
+    """Return the layers that memory is taken for, where a model has two kinds.
+
+    vLLM divides both into groups of one size, that of the rarer kind, or of the other where that is
+    less than half as many again: `_get_kv_cache_groups_uniform_page_size` of vLLM 0.27.
+    """
+    if not layers or not beside:
+        return layers
+    few, many = sorted((layers, beside))
+    group = many if many < 1.5 * few else few
+    return -(-layers // group) * group
 
 
 def cache_share(facts: ModelFacts, gpus: int) -> float:

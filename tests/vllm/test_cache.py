@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
+from functions.api import Architecture
 from functions.catalog import models
 from functions.vllm.cache import cache_bytes
+from functions.vllm.sizing import of_architecture
 
 
 class Case(NamedTuple):
@@ -42,6 +44,11 @@ CASES = [
         *("chunks", "meta-llama/Llama-4-Scout-17B-16E-Instruct", 100_000, 1, 8),
         (12 * 100_000 + 36 * (8192 + 8192)) * 4096 / 8,
     ),
+    # 52 windowed layers beside 10 full ones: six groups of 10
+    Case(
+        *("groups of layers", "google/gemma-3-27b-it", 131072, 1, 1),
+        (10 * 131072 + 60 * (1024 + 8192)) * 2 * 16 * 128 * 2,
+    ),
     # 5 full layers of 2 heads x 512, 25 windowed of 8 x 256: on 4 GPUs half a full head's worth each
     Case(
         *("full layers with other heads", "google/gemma-4-26B-A4B-it", 100_000, 1, 4),
@@ -53,13 +60,40 @@ CASES = [
         *("linear attention", "Qwen/Qwen3-Next-80B-A3B-Instruct", 1000, 4, 2),
         12 * 2 * 256 * 2 * 4000 + 4 * 36 * (2_097_152 + 49_152) / 2,
     ),
-    # 23 states of 64 heads x 64 x 128 x 4 bytes, and 3 x (4096 + 2 x 8 x 128) x 2
+    # 23 states, in groups of 6 as the attention layers 24, of 64 heads x 64 x 128 x 4 bytes, and 3 x (4096 + 2 x 8 x 128) x 2
     Case(
         *("Mamba", "nvidia/NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", 1000, 1, 1),
-        6 * 2 * 2 * 128 * 2 * 1000 + 23 * (2_097_152 + 36_864),
+        6 * 2 * 2 * 128 * 2 * 1000 + 24 * (2_097_152 + 36_864),
     ),
     Case("an encoder", "Snowflake/snowflake-arctic-embed-l-v2.0", 8192, 100, 1, 0),
 ]
+
+
+@pytest.mark.parametrize(
+    ("full", "windowed", "groups"),
+    [
+        (12, 12, (12, 12)),
+        (10, 52, (10, 60)),  # of 10
+        (20, 30, (20, 40)),  # of 20: 30 is half as many again
+        (12, 13, (13, 13)),  # of 13, which is less
+        (13, 12, (13, 13)),
+    ],
+)
+def test_groups_of_layers(full: int, windowed: int, groups: tuple[int, int]) -> None:
+    given = Architecture(
+        parameters_billions=1,
+        layers=full + windowed,
+        windowed_layers=windowed,
+        sliding_window=1,
+        attention_heads=1,
+        kv_heads=1,
+        head_dim=1,
+        max_context_length=100_000,
+    )
+    # 4 bytes of a token and layer; all keep 2, or full ones 100000 and windowed ones 1 and a batch of 1.
+    facts = of_architecture("acme/groups", given)
+    assert cache_bytes(facts, 2) == 4 * 2 * sum(groups)
+    assert cache_bytes(facts, 100_000, batch_tokens=1) == 4 * (100_000 * groups[0] + 2 * groups[1])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

@@ -39,7 +39,7 @@ EXAMPLES = {
     ),
     "sliding window": Example(
         *("google/gemma-3-27b-it", {"contextLength": 131072}, 81559, 1),
-        *(51.09, 51.09, 2.80, 70.47, 52.12, 13.66, 65.77),
+        *(51.09, 51.09, 2.80, 70.47, 52.12, 14.22, 66.33),
     ),
     "linear attention": Example(
         *("Qwen/Qwen3-Next-80B-A3B-Instruct", {"contextLength": 262144}, 81559, 4),
