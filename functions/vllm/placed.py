@@ -132,7 +132,7 @@ def sizing_of(what: sizing.Need, choices: Choices) -> Sizing:
         kv_cache_bytes_per_token=sizing.bytes_per_token(what.facts),
         context_length=what.context,
         concurrency=what.concurrency,
-        kv_cache_gib=round(what.cache_gib * what.concurrency, 2),
+        kv_cache_gib=round(sizing.whole_cache_gib(what, unit_memory_mib(choice.pool)), 2),
         usable_gib_per_gpu=round(fit.usable_gib, 2),
         needed_gib_per_gpu=round(fit.needed_gib, 2),
         explanation=explanation,

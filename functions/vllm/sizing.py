@@ -27,6 +27,7 @@ __all__ = [
     "need",
     "of_architecture",
     "usable_gib",
+    "whole_cache_gib",
 ]
 
 UTILIZATION = 0.92
@@ -63,11 +64,6 @@ class Need:
     """Tokens of one request."""
     concurrency: int
     """Requests of that context at once."""
-
-    @property
-    def cache_gib(self) -> float:
-        """The KV cache of one request, on one GPU if that held all heads."""
-        return cache_bytes(self.facts, self.context) / _GIB
 
 
 @dataclass(frozen=True)
@@ -198,6 +194,12 @@ def of_architecture(name: str, given: Architecture) -> ModelFacts:
 def usable_gib(facts: ModelFacts, memory_mib: int, gpus: int, nodes: int = 1) -> float:
     """Return the memory of one GPU for weights and cache."""
     return memory_mib / 1024 * UTILIZATION - overhead_gib(facts, memory_mib, gpus, nodes)
+
+
+def whole_cache_gib(what: Need, memory_mib: int) -> float:
+    """Return the cache of all requests, as one GPU of this memory would hold it."""
+    tokens = batch(memory_mib).tokens
+    return cache_bytes(what.facts, what.context, what.concurrency, batch_tokens=tokens) / _GIB
 
 
 def fit(what: Need, memory_mib: int, gpus: int) -> Fit:

@@ -9,7 +9,7 @@ import pytest
 from functions.api import Architecture
 from functions.catalog import models
 from functions.vllm.cache import cache_bytes
-from functions.vllm.sizing import of_architecture
+from functions.vllm.sizing import Need, of_architecture, whole_cache_gib
 
 
 class Case(NamedTuple):
@@ -99,3 +99,9 @@ def test_groups_of_layers(full: int, windowed: int, groups: tuple[int, int]) -> 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_kept(case: Case) -> None:
     assert cache_bytes(models()[case.model], case.context, case.requests, case.gpus) == case.kept
+
+
+def test_the_whole_cache_has_the_batch_of_windows_once() -> None:
+    """(18 x 2 x 16384 + 18 x (2 x 128 + 2048)) x 2048 bytes on a GPU below 70 GiB."""
+    what = Need(models()["openai/gpt-oss-120b"], 16384, 2)
+    assert whole_cache_gib(what, 45776) == (18 * 2 * 16384 + 18 * (256 + 2048)) * 2048 / 2**30
