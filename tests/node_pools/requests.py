@@ -28,6 +28,7 @@ def cluster(
     before: Mapping[str, Any] | None = None,
     given: Mapping[str, Any] | None = None,
     claim: Mapping[str, str] | None = None,
+    composite: str = COMPOSITE,
 ) -> Request:
     """Make a request for claim platform/eu-prod; `before` is what earlier steps put into the status."""
     ref = {"namespace": "platform", "name": "eu-prod"} if claim is None else claim
@@ -36,7 +37,7 @@ def cluster(
         composite={
             "apiVersion": "freehold.dev/v1alpha1",
             "kind": "XInferenceCluster",
-            "metadata": {"name": COMPOSITE},
+            "metadata": {"name": composite},
             "spec": {**owner, **spec},
             "status": status or {},
         },

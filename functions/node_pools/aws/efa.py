@@ -96,7 +96,8 @@ def _rule(plan: Plan, name: str, kind: str) -> Resource:
 def _placement_group(pool: Pool) -> tuple[str, ...]:
     """Return the pool's placement group, where there is one.
 
-    A reservation stands where it was made, and cannot be used from a placement group that it
-    was not made in: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cr-cpg.html
+    Machines of a reservation stand where that was made: those of one made in a placement
+    group start in no other, and no other need hold the rest.
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cr-cpg.html
     """
     return () if pool.reservation is not None else (f"placement-group-{pool.name}",)

@@ -276,15 +276,6 @@ def test_region_account_and_namespace(whole: dict[str, Any]) -> None:
     assert whole["vpc"]["spec"]["providerConfigRef"] == {"kind": "ClusterProviderConfig", "name": "default"}
 
 
-def test_names_fit() -> None:
-    # Proves: with the longest names, every object's name fits a label, so each system's limit.
-    request = cluster(aws({**L4, "name": "p" * 20}))
-    request.composite = {**request.composite, "metadata": {"name": "x" * 63}}
-    names = [r.manifest["metadata"]["name"] for r in FUNCTION.compose(request).resources if r.manifest]
-    assert max(map(len, names)) <= 63
-    assert len(set(names)) == len(names)
-
-
 def test_control_plane(whole: dict[str, Any]) -> None:
     # Proves: private by default, access by API only, audit logs, no add-on behind our back.
     found = fields(whole["cluster"])
