@@ -11,7 +11,7 @@ from functions.base import Invalid, Request, unique_name
 from functions.catalog import kubernetes
 
 from .. import access
-from ..plan import Market, Pool, picked, recorded
+from ..plan import Market, Pool, Recorded, picked, recorded
 from . import capacity, pool_zones, versions, zones
 from .secrets_key import SecretsKey, decide
 
@@ -109,20 +109,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     assert place is not None, "chosen by the spec"
     before = recorded(request)
     _refuse_another_network(request, place)
-    capacity.check(spec.node_pools)
-    vouched = bool(place.zones or place.existing_network)
-    market = Market("aws", "AWS", place.region, vouched, _UNFIT, _FABRICS)
-    live = {pool.name: _machine_of(request, pool.name) for pool in spec.node_pools}
-    pools = picked(spec.node_pools, market, before.pools, live, POOL_LABEL)
-    cluster = request.resource(CLUSTER)
-    version = versions.decide(
-        asked=spec.kubernetes_version,
-        recorded=before.kubernetes_version,
-        running=(cluster and cluster.text("status", "atProvider", "version")) or "",
-        default=given.kubernetes_version or kubernetes(),
-    )
-    for index, pool in enumerate(pools):
-        zones.check(place.region, pool.zones, f"spec.nodePools[{index}].zones[{{}}]")
+    pools = _pools(request, spec, place, before)
     chosen = zones.choose(place, before.zones or _zones_of(request), pools)
     subnets, network = _subnets(place, chosen), place.existing_network
     return Plan(
@@ -136,10 +123,10 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
         public_access_cidrs=tuple(place.public_access_cidrs),
         admin_role_arns=tuple(place.admin_role_arns),
         provider_config=place.provider_config_ref,
-        secrets_key=decide(request, place.kms_key_arn),
+        secrets_key=decide(request, place.region, place.kms_key_arn),
         system_pool=_system_pool(request, place.system_pool),
         subnets=subnets,
-        version=version,
+        version=_version(request, spec, given, before),
         pools=pools,
         pool_subnets={
             pool.name: pool_zones.subnets(
@@ -147,6 +134,28 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
             )
             for index, pool in enumerate(pools)
         },
+    )
+
+
+def _pools(request: Request, spec: ClusterSpec, place: Aws, before: Recorded) -> tuple[Pool, ...]:
+    capacity.check(spec.node_pools)
+    for index, asked in enumerate(spec.node_pools):
+        zones.check(place.region, asked.zones or (), f"spec.nodePools[{index}].zones[{{}}]")
+    vouched = bool(place.zones or place.existing_network)
+    market = Market("aws", "AWS", place.region, vouched, _UNFIT, _FABRICS)
+    live = {pool.name: _machine_of(request, pool.name) for pool in spec.node_pools}
+    return picked(spec.node_pools, market, before.pools, live, POOL_LABEL)
+
+
+def _version(
+    request: Request, spec: ClusterSpec, given: NodePoolsInput, before: Recorded
+) -> versions.Versions:
+    cluster = request.resource(CLUSTER)
+    return versions.decide(
+        asked=spec.kubernetes_version,
+        recorded=before.kubernetes_version,
+        running=(cluster and cluster.text("status", "atProvider", "version")) or "",
+        default=given.kubernetes_version or kubernetes(),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.base import Request
+from functions.base import Invalid, Request
 
 __all__ = ["KEY", "SecretsKey", "decide"]
 
@@ -38,12 +38,16 @@ class SecretsKey:
         return {"encryptionConfig": {"provider": {"keyArn": self.arn}, "resources": ["secrets"]}}
 
 
-def decide(request: Request, asked: str | None) -> SecretsKey:
+def decide(request: Request, region: str, asked: str | None) -> SecretsKey:
     """Decide what encrypts the Secrets.
 
     Args:
         request: with the cluster and its key as they live.
+        region: AWS region of the cluster.
         asked: ARN that the spec names; None for a key of the cluster's own.
+
+    Raises:
+        Invalid: for a key of another region, which EKS would refuse.
     """
     cluster, key = request.resource("node-pools/cluster"), request.resource(f"node-pools/{KEY}")
     if cluster is not None:
@@ -52,9 +56,20 @@ def decide(request: Request, asked: str | None) -> SecretsKey:
         own = key is not None or guard is not None
         return SecretsKey(living, own, note=_in_vain(asked, living))
     if asked:
+        _check_region(asked, region)
         return SecretsKey(asked, own=False)
     arn = (key and key.text("status", "atProvider", "arn")) or ""
     return SecretsKey(arn, own=True, awaited=not arn)
+
+
+def _check_region(arn: str, region: str) -> None:
+    where = arn.split(":")[3]
+    if where != region:
+        raise Invalid(
+            "spec.aws.kmsKeyArn",
+            f"the key is in {where}, and the cluster in {region}",
+            "Name a key of the cluster's region, or leave it out to have one made",
+        )
 
 
 def _in_vain(asked: str | None, living: str) -> str:

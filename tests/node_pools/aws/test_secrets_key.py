@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.base import Invalid
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import aws, cluster, live, settled
 
@@ -60,6 +61,16 @@ def test_the_users_key_is_used_and_none_made() -> None:
     assert encryption(found["cluster"]) == config(THEIRS)
     assert "kms-key" not in found
     assert "kms-key-last" not in found
+
+
+def test_a_key_of_another_region() -> None:
+    # Proves: refused before EKS does.
+    with pytest.raises(Invalid) as caught:
+        composed({}, kmsKeyArn="arn:aws:kms:us-east-1:111122223333:key/0123")
+    assert str(caught.value) == (
+        "spec.aws.kmsKeyArn: the key is in us-east-1, and the cluster in eu-central-1. Name a key of the "
+        "cluster's region, or leave it out to have one made."
+    )
 
 
 def cluster_with(arn: str | None) -> dict[str, Any]:
