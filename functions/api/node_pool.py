@@ -104,7 +104,11 @@ class Nodes(Schema):
     model_config = ConfigDict(json_schema_extra=rules(_MIN_MAX))
 
     min: int = Field(
-        1, description="Fewest nodes. Default 1: nothing adds nodes to a pool of none yet.", ge=0, le=1000
+        0,
+        description="Fewest nodes. Default 0: an autoscaler adds nodes when Models need them, and takes "
+        "them away after.",
+        ge=0,
+        le=1000,
     )
     max: int = Field(1, description="Most nodes. Default 1.", ge=1, le=1000)
 

@@ -14,8 +14,8 @@ from tools.manifests import Manifest
 NOT_IN_IT = "Not in it: the control plane, its system nodes, NAT gateways, disks, traffic, taxes."
 L4 = {"name": "l4", "gpu": {"model": "L4"}, "nodes": {"min": 0, "max": 8}}
 H100 = {"name": "h100", "gpu": {"model": "H100-80GB", "count": 8}, "nodes": {"min": 2, "max": 2}}
-P5E = {"name": "p5e", "instanceType": "p5e.48xlarge", "capacity": "Spot"}
-B200 = {"name": "b200", "instanceType": "p6-b200.48xlarge"}
+P5E = {"nodes": {"min": 1, "max": 1}, "name": "p5e", "instanceType": "p5e.48xlarge", "capacity": "Spot"}
+B200 = {"nodes": {"min": 1, "max": 1}, "name": "b200", "instanceType": "p6-b200.48xlarge"}
 BLOCK = {"capacity": "Reserved", "reservation": {"id": "cr-00000000000000001", "kind": "CapacityBlock"}}
 SHARED = {"sharing": {"mode": "TimeSlicing", "slicesPerGPU": 4}}
 

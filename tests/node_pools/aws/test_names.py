@@ -25,7 +25,7 @@ LIMITS = {
 TAG_KEY, TAG_VALUE, TAGS = 128, 256, 50
 
 RESERVATION = {"capacity": "Reserved", "reservation": {"id": "cr-0123456789abcdef0"}, "zones": ["use1-az6"]}
-POOLS = [
+POOLS: list[dict[str, Any]] = [
     {"name": "p" * 20, "instanceType": "p5.48xlarge", "fabric": "RDMA", **RESERVATION},
     {"name": "q" * 20, "instanceType": "p4d.24xlarge", "sharing": {"mode": "MIG", "profile": "1g.5gb"}},
     {"name": "r" * 20, "instanceType": "p4d.24xlarge", "fabric": "RDMA"},
