@@ -19,7 +19,8 @@ _TASK = {
     Task.CLASSIFY: ("--runner=pooling", "--convert=classify"),
 }
 _QWEN3_RERANKER = (
-    # Stored as a language model that answers yes or no: https://docs.vllm.ai/en/v0.20.0/models/pooling_models
+    # Stored as a language model that answers yes or no:
+    # https://docs.vllm.ai/en/v0.10.2/examples/offline_inference/qwen3_reranker.html
     '--hf-overrides={"architectures": ["Qwen3ForSequenceClassification"], '
     '"classifier_from_token": ["no", "yes"], "is_original_qwen3_reranker": true}'
 )
