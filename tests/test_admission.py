@@ -355,7 +355,7 @@ BAD = {
     "an argument of ours": (
         model(engine={"args": ["--port=1"]}),
         "engine.args takes none of --port, --served-model-name, --tensor-parallel-size, "
-        "--pipeline-parallel-size, --nnodes, --max-model-len",
+        "--pipeline-parallel-size, --data-parallel-size, --nnodes, --max-model-len",
     ),
     "env that is no name": (model(engine={"env": [{"name": "A B", "value": ""}]}), "should match"),
 }

@@ -63,6 +63,7 @@ _OWNED = (
     "--served-model-name",
     "--tensor-parallel-size",
     "--pipeline-parallel-size",
+    "--data-parallel-size",
     "--nnodes",
     "--max-model-len",
 )

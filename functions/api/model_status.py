@@ -38,9 +38,14 @@ class Placement(Schema):
     node_pool: str = Field(description="The node pool.")
     gpu_model: str = Field(description="GPU model of the pool.")
     gpus: int = Field(
-        description="GPUs, or slices, that one replica takes on each of its nodes; the tensor parallel size."
+        description="GPUs, or slices, that one replica takes on each of its nodes; the tensor parallel size "
+        "unless there are ranks."
     )
     nodes: int = Field(1, description="Nodes of one replica; the pipeline parallel size.")
+    ranks: int | None = Field(
+        None,
+        description="GPUs that cache requests of their own, with experts divided; the data parallel size.",
+    )
     resource: str = Field("nvidia.com/gpu", description="What a pod asks for to get one of them.")
     fabric: Fabric | None = Field(None, description="RDMA devices between the nodes of a replica, if any.")
     namespace: str = Field(description="The Model's namespace in that cluster.")

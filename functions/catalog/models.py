@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from .precision import BYTES, ONLINE_FP8, size
-from .shapes import Attention, Shape, parts, shapes, speculation, state_bytes
+from .shapes import Attention, Parts, Shape, parts, shapes, speculation, state_bytes
 from .tables import rows
 
 __all__ = ["INDEX_BYTES", "ModelFacts", "bytes_per_token", "full_layer_bytes", "layer_bytes", "models"]
@@ -66,6 +66,8 @@ class ModelFacts:
     """0 where it is not known."""
     shape: Shape | None = None
     """The dimensions beside those of attention; None where they are not known."""
+    experts_gib: float = 0.0
+    """Routed experts among the weights, in GiB; 0 where there are none or they are not known."""
     expert_block: int = 0
     """Rows of an expert's weights that share a scale, and so stay on one GPU; 0 where any number may."""
     loading_gib: float = 0.0
@@ -159,6 +161,7 @@ def _sized(facts: ModelFacts, row: Mapping[str, str]) -> ModelFacts:
         weights_gib=weights / _GIB,
         checkpoint_gib=checkpoint,
         fp8_gib=_online(facts, size(loaded, "fp8", "linear") / _GIB),
+        experts_gib=size(Parts(experts=loaded.experts), *stored) / _GIB,
     )
 
 

@@ -62,6 +62,7 @@ def placement_of(
         gpu_model=pool.gpu_model,
         gpus=fit.gpus,
         nodes=fit.nodes,
+        ranks=fit.ranks if fit.ranks > 1 else None,
         resource=resource(pool),
         fabric=_fabric(pool, fit),
         namespace=namespace_of(request.claim, tag),
@@ -75,7 +76,7 @@ def placement_of(
         gpu_memory_utilization=utilization(pool.sharing),
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=_runners_up(choices),
-        engine_flags=engine_flags(spec, what.facts, choice.fit.gpus) or None,
+        engine_flags=engine_flags(spec, what.facts, fit.gpus // fit.ranks) or None,
         weights=weights_id(spec),
         asked=asked(spec),
     )
@@ -117,13 +118,13 @@ def sizing_of(what: sizing.Need, choices: Choices) -> Sizing:
     assert choice is not None, "the caller looked"
     fit, memory_gib = choice.fit, unit_memory_mib(choice.pool) / 1024
     loaded, stored = round(what.facts.weights_gib, 2), round(what.facts.checkpoint_gib, 2)
-    split = f"{fit.gpus}" if fit.nodes == 1 else f"{fit.gpus}, the largest of {fit.nodes} stages,"
+    weights = _in_sum(what, fit)
     overhead = memory_gib * sizing.UTILIZATION - fit.usable_gib
     explanation = (
         f"{memory_gib:.1f} GiB x {sizing.UTILIZATION} - {overhead:.1f} "
         f"overhead = {fit.usable_gib:.1f} GiB usable on each of {choice.takes}; needed: weights "
-        f"{what.facts.weights_gib:.1f} x {sizing.WEIGHTS_FACTOR} / {split} = {fit.weights_gib:.1f}, cache "
-        f"of {what.concurrency} x {what.context} tokens = {fit.cache_gib:.1f}, together "
+        f"{weights} = {fit.weights_gib:.1f}, cache "
+        f"of {-(-what.concurrency // fit.ranks)} x {what.context} tokens = {fit.cache_gib:.1f}, together "
         f"{fit.needed_gib:.1f} GiB"
     )
     return Sizing(
@@ -137,6 +138,16 @@ def sizing_of(what: sizing.Need, choices: Choices) -> Sizing:
         needed_gib_per_gpu=round(fit.needed_gib, 2),
         explanation=explanation,
     )
+
+
+def _in_sum(what: sizing.Need, fit: sizing.Fit) -> str:
+    """Say how the weights on one GPU follow from all of them."""
+    whole, factor = what.facts.weights_gib, sizing.WEIGHTS_FACTOR
+    if fit.ranks > 1:
+        experts = what.facts.experts_gib
+        return f"({whole - experts:.1f} + {experts:.1f} of experts / {fit.gpus}) x {factor}"
+    stages = f", the largest of {fit.nodes} stages," if fit.nodes > 1 else ""
+    return f"{whole:.1f} x {factor} / {fit.gpus}{stages}"
 
 
 def waiting(whose: Whose, reason: str, message: str) -> Condition:

@@ -13,6 +13,7 @@ from functions.base import Claim
 from functions.catalog import gpus
 
 from .capacity import hourly_usd, in_words, unit_memory_mib, units_per_node
+from .ranks import over_ranks
 from .sizing import Fit, Need, fit, fits_precision, gpu_counts
 from .stages import over_nodes
 
@@ -219,6 +220,9 @@ def _on_nodes(spec: ModelSpec, what: Need, node: _Node) -> _Attempt:
     found = next((attempt for attempt in tried if attempt.fits), None)
     if found:
         return _Attempt(found, "")
+    ranked = over_ranks(what, node.memory_mib, counts)
+    if ranked:
+        return _Attempt(ranked, "")
     # Not before a whole node is too small.
     whole = not node.shared and counts[-1] == gpu_counts(what.facts, most)[-1]
     several = over_nodes(what, node.memory_mib, counts) if whole else None

@@ -97,12 +97,20 @@ def _args(plan: Plan) -> list[str]:
     return [
         f"--served-model-name={plan.spec.model}",
         f"--port={PORT}",
-        f"--tensor-parallel-size={plan.placement.gpus}",
+        *_parallel(plan),
         f"--max-model-len={plan.context}",
         *_memory(plan),
         "--disable-access-log-for-endpoints=/health,/metrics,/ping",
         f"--shutdown-timeout={_DRAIN_SECONDS}",
     ]
+
+
+def _parallel(plan: Plan) -> list[str]:
+    gpus, ranks = plan.placement.gpus, plan.placement.ranks
+    if ranks is None:
+        return [f"--tensor-parallel-size={gpus}"]
+    tensor, data = f"--tensor-parallel-size={gpus // ranks}", f"--data-parallel-size={ranks}"
+    return [tensor, data, "--enable-expert-parallel"]
 
 
 def _memory(plan: Plan) -> list[str]:

@@ -79,6 +79,8 @@ class Fit:
     usable_gib: float
     nodes: int = 1
     """Each with a stage of the layers."""
+    ranks: int = 1
+    """GPUs that cache requests of their own (data parallel attention); 1 where all share all requests."""
     loading_gib: float = 0.0
     """Weights on one GPU while they are quantised, before there is a cache; 0 if they are not."""
 

@@ -89,8 +89,7 @@ def stay(
         return _refuse(
             "VolumeNotShared",
             f"{spec.replicas.min} replicas need a volume that several nodes can read, and this Model's is "
-            "for one: keep spec.replicas.min at 1, or name another node pool in spec.cluster, where it gets a "
-            "new volume",
+            "for one: keep spec.replicas.min at 1, or name another node pool in spec.cluster",
         )
     most = most_replicas(pool, recorded.gpus, recorded.nodes)
     if spec.replicas.min > most:
@@ -130,8 +129,8 @@ def _missing(
     if pool is None:
         return _keep(
             "PoolMissing",
-            f"node pool {recorded.node_pool} of {claim} is gone: ask its owner to restore it, or name another "
-            "in spec.cluster, with its nodePool",
+            f"node pool {recorded.node_pool} of {claim} is gone: ask its owner to restore it, or name "
+            "another in spec.cluster, with its nodePool",
         )
     return None
 

@@ -276,10 +276,27 @@ CASES = [
         *("79.932 + 4 x 10.723, not / 8", 122.82),
     ),
     Case(
-        *("MLA, one request more", m(R1, contextLength=163840, concurrency=5), [H200]),
-        "[model] eu/h200: on 8 GPUs each needs 133.5 GiB (weights 79.9 + cache 53.6) and has 126.1 GiB usable. "
-        "Nearest fit, on eu/h200: contextLength: 140800, or concurrency: 4 at 163840 tokens",
-        "room 126.064 - 79.932 = 46.132 = 4.30 requests of 10.723, or five of 140978 tokens, by 256: 140800",
+        *("MLA, one request more", m(R1, contextLength=163840, concurrency=5, gpu={"count": 1}), [H200]),
+        "[model] eu/h200: on 1 GPU each needs 693.1 GiB (weights 639.5 + cache 53.6) and has 126.2 GiB usable. "
+        "Nearest fit, on eu/h200: 8 H200-141GB, without spec.gpu",
+        "one GPU holds no more than one",
+    ),
+    # Data parallel attention, where the latent on every GPU is too much: 609.149 of R1 are experts, so
+    # (17.770 + 609.149 / 8) x 1.02 = 95.792. Overhead: 1.75 + 8192 x 2 bytes x (4 x 7168 + 8 x (7168 +
+    # 2048) + 3 x 2048) = 3.406, so 125.763 usable.
+    Case(
+        *("requests of their own on each GPU", m(R1, contextLength=163840, concurrency=5), [H200]),
+        *("h200 x 8, 8 ranks", "79.932 + 5 x 10.723 = 133.5 > 126.064; one each: 95.792 + 10.723", 106.51),
+    ),
+    Case(
+        *("two on each", m(R1, contextLength=163840, concurrency=16), [H200]),
+        *("h200 x 8, 8 ranks", "95.792 + 21.445 <= 125.763", 117.24),
+    ),
+    Case(
+        *("three are too many", m(R1, contextLength=163840, concurrency=17), [H200]),
+        "[model] eu/h200: on 8 GPUs each needs 262.2 GiB (weights 79.9 + cache 182.3) and has 126.1 GiB usable. "
+        "Nearest fit, on eu/h200: contextLength: 41216, or concurrency: 4 at 163840 tokens",
+        "95.792 + 32.168 > 125.763; shared by all, room 46.132 / 17 = 41464 tokens, by 256: 41216",
     ),
     Case("MLA, 1 TB", m("moonshotai/Kimi-K2-Instruct"), [H200], "h200 x 8", "977.660 / 8 + 1.072", 123.28),
     # GLM-4.7-Flash: 20 heads, 47 x 1152 = 54144 bytes a token, 56.885 of weights.
@@ -637,6 +654,7 @@ def place(case: Case) -> Found:
         return Found(placed.text)
     placement, sizing = outcome.status["placement"], outcome.status["sizing"]
     nodes = f" x {placement['nodes']} nodes" if placement["nodes"] > 1 else ""
+    nodes += f", {placement['ranks']} ranks" if "ranks" in placement else ""
     return Found(f"{placement['nodePool']} x {placement['gpus']}{nodes}", sizing["neededGiBPerGPU"])
 
 

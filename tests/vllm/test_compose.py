@@ -433,6 +433,21 @@ def test_a_replica_takes_one_slice(mode: str, resource: str, utilization: str) -
     assert condition_text(outcome) == "on platform/eu, node pool l4, 1 slice of L4 a replica"
 
 
+def test_ranks_cache_requests_of_their_own() -> None:
+    """DeepSeek-R1's latent would be on every GPU; experts are divided."""
+    h200 = {**H100, "gpuModel": "H200-141GB", "gpuMemoryMiB": 143771}
+    spec = {"model": "deepseek-ai/DeepSeek-R1", "contextLength": 163840}
+    for concurrency, args in (
+        (4, {"--tensor-parallel-size=8"}),
+        (5, {"--tensor-parallel-size=1", "--data-parallel-size=8", "--enable-expert-parallel"}),
+    ):
+        outcome = compose(request({**spec, "concurrency": concurrency}, cluster("eu", h200, allowed=["*"])))
+        container = _pod(manifests(outcome)["vllm/deployment"])["containers"][0]
+        assert {arg for arg in container["args"] if "parallel" in arg} == args
+        assert container["resources"]["limits"]["nvidia.com/gpu"] == "8"
+    assert "weights (17.8 + 609.1 of experts / 8) x 1.02 = 95.8" in outcome.status["sizing"]["explanation"]
+
+
 def test_a_shared_gpu_is_not_taken_whole() -> None:
     # vLLM takes the last of two equal arguments.
     slices = {"mode": "TimeSlicing", "resource": "nvidia.com/gpu", "perGPU": 2, "memoryMiB": 11444}
