@@ -276,7 +276,7 @@ CASES = [
         *("79.932 + 4 x 10.723, not / 8", 122.82),
     ),
     Case(
-        *("MLA, one request more", m(R1, contextLength=163840, concurrency=5, gpu={"count": 1}), [H200]),
+        *("MLA, on one GPU", m(R1, contextLength=163840, concurrency=5, gpu={"count": 1}), [H200]),
         "[model] eu/h200: on 1 GPU each needs 693.1 GiB (weights 639.5 + cache 53.6) and has 126.2 GiB usable. "
         "Nearest fit, on eu/h200: 8 H200-141GB, without spec.gpu",
         "one GPU holds no more than one",
