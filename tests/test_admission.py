@@ -75,11 +75,11 @@ BAD = {
     "no pools": (cluster({"aws": AWS, "nodePools": []}), "should have at least 1 items"),
     "min above max": (
         cluster({"aws": AWS, "nodePools": [{**POOL, "nodes": {"min": 5, "max": 2}}]}),
-        "nodes.min must not be larger than nodes.max (max is 1 when left out)",
+        "nodes.min must not be larger than nodes.max, which has a default where it is left out",
     ),
     "min above the default max": (
         cluster({"aws": AWS, "nodePools": [{**POOL, "nodes": {"min": 5}}]}),
-        "nodes.min must not be larger than nodes.max (max is 1 when left out)",
+        "nodes.min must not be larger than nodes.max, which has a default where it is left out",
     ),
     "pool names twice": (
         cluster({"aws": AWS, "nodePools": [POOL, POOL]}),

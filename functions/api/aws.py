@@ -117,6 +117,13 @@ class ExistingNetwork(Schema):
         return subnets
 
 
+class SystemNodes(Nodes):
+    """How many nodes the system pool may have."""
+
+    min: int = Field(2, description="Fewest nodes, at least 1. Default 2.", ge=0, le=1000)
+    max: int = Field(3, description="Most nodes. Default 3.", ge=1, le=1000)
+
+
 class SystemPool(Schema):
     """The nodes that carry DNS, operators and add-ons; no GPUs."""
 
@@ -128,11 +135,11 @@ class SystemPool(Schema):
         pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$",
         max_length=40,
     )
-    nodes: Nodes = Field(Nodes(min=2, max=3), description="Bounds of its size, in nodes. Default 2 to 3.")
+    nodes: SystemNodes = Field(SystemNodes(), description="Bounds of its size, in nodes. Default 2 to 3.")
 
     @field_validator("nodes")
     @classmethod
-    def _some(cls, nodes: Nodes) -> Nodes:
+    def _some(cls, nodes: SystemNodes) -> SystemNodes:
         if nodes.min < 1:
             raise ValueError(_SYSTEM_NODES.message)
         return nodes

@@ -25,7 +25,8 @@ __all__ = [
 ]
 
 _MIN_MAX = Rule(
-    "self.min <= self.max", "nodes.min must not be larger than nodes.max (max is 1 when left out)"
+    "self.min <= self.max",
+    "nodes.min must not be larger than nodes.max, which has a default where it is left out",
 )
 _GPU_OR_TYPE = Rule(
     "has(self.gpu) || has(self.instanceType)",
