@@ -88,3 +88,19 @@ def settled(function: Function, spec: Mapping[str, Any], **more: Any) -> tuple[R
         waves.append(added)
         for name in added:
             observed[name] = live(desired.manifests[name], **AT_PROVIDER)
+
+
+def lives(function: Function, spec: Mapping[str, Any], **more: Any) -> dict[str, dict[str, Any]]:
+    """Return the manifests of a cluster that lives, by their names after the function's."""
+    request, _ = settled(function, spec, **more)
+    return {
+        resource.name.partition("/")[2]: dict(resource.manifest)
+        for resource in function.compose(request).resources
+        if resource.manifest
+    }
+
+
+def fields(manifest: Any) -> dict[str, Any]:
+    """Return the fields of a managed resource."""
+    found: dict[str, Any] = manifest["spec"]["forProvider"]
+    return found

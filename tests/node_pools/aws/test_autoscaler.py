@@ -8,25 +8,15 @@ from typing import Any
 import pytest
 
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import L4, aws, cluster, settled
+from tests.node_pools.requests import L4, aws, cluster, fields, lives
 
 NAME = "eu-prod-x7k2p-cluster-ba343f"
 HAS = "k8s.io/cluster-autoscaler/node-template/resources/"
 
 
-def lives(pool: dict[str, Any] = L4, **place: Any) -> dict[str, dict[str, Any]]:
-    """Fields of everything of a cluster that lives, by its name after the function's."""
-    request, _ = settled(FUNCTION, aws(pool, **place))
-    return {
-        r.name.removeprefix("node-pools/"): r.manifest["spec"].get("forProvider", {})
-        for r in FUNCTION.compose(request).resources
-        if r.manifest and "spec" in r.manifest
-    }
-
-
 def test_it_changes_nothing_but_this_clusters_groups() -> None:
     # Proves: sizes and terminations only of groups that EKS tags with the cluster's name.
-    statements = json.loads(lives()["role-autoscaler-scale"]["policy"])["Statement"]
+    statements = json.loads(fields(lives(FUNCTION, aws())["role-autoscaler-scale"])["policy"])["Statement"]
     seeing, describing, changing = statements
     assert changing["Action"] == [
         "autoscaling:SetDesiredCapacity",
@@ -43,7 +33,7 @@ def test_it_has_its_role_before_it_is_there() -> None:
     # Proves: Pod Identity gives a pod its role when it is made, so the proof of the cluster, which
     # the GPU stack waits for, comes after.
     resources = {r.name: r for r in FUNCTION.compose(cluster(aws())).resources}
-    identity = lives()["pod-identity-autoscaler"]
+    identity = fields(lives(FUNCTION, aws())["pod-identity-autoscaler"])
     assert (identity["namespace"], identity["serviceAccount"]) == ("kube-system", "cluster-autoscaler")
     assert identity["roleArnRef"]["name"].startswith("eu-prod-x7k2p-role-autoscaler-")
     assert "node-pools/role-autoscaler-scale" in resources["node-pools/pod-identity-autoscaler"].after
@@ -51,7 +41,7 @@ def test_it_has_its_role_before_it_is_there() -> None:
 
 
 def has(pool: dict[str, Any], region: str = "us-east-1") -> dict[str, str]:
-    tags = lives(pool, region=region)["pool-l4"]["tags"]
+    tags = fields(lives(FUNCTION, aws(pool, region=region))["pool-l4"])["tags"]
     return {k.removeprefix(HAS): v for k, v in tags.items() if k.startswith(HAS)}
 
 
@@ -111,5 +101,5 @@ def test_it_is_told_what_a_node_has(pool: dict[str, Any], wanted: dict[str, str]
 )
 def test_labels_by_which_gpus_are_shared_and_counted(pool: dict[str, Any], wanted: dict[str, str]) -> None:
     # Proves: what the GPU Operator and the autoscaler look for, from a node's first moment.
-    labels = lives(pool, region="us-east-1")["pool-l4"]["labels"]
+    labels = fields(lives(FUNCTION, aws(pool, region="us-east-1"))["pool-l4"])["labels"]
     assert labels == {"freehold.dev/node-pool": "l4", **wanted}

@@ -8,7 +8,7 @@ import pytest
 
 from functions.base import Invalid
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import L4, aws, cluster, settled
+from tests.node_pools.requests import L4, aws, cluster, fields, lives, settled
 
 RESERVATION = "cr-0123456789abcdef0"
 TARGET = {"capacityReservationTarget": {"capacityReservationId": RESERVATION}}
@@ -22,12 +22,8 @@ def reserved(pool: dict[str, Any], kind: str = "OnDemand") -> dict[str, Any]:
 
 def made(pool: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fields of the node group and of the launch template of a pool that lives."""
-    request, _ = settled(FUNCTION, aws(pool, region=US))
-    found = {r.name: r.manifest for r in FUNCTION.compose(request).resources}
-    group, template = found["node-pools/pool-l4"], found["node-pools/launch-template-l4"]
-    assert group is not None
-    assert template is not None
-    return group["spec"]["forProvider"], template["spec"]["forProvider"]
+    found = lives(FUNCTION, aws(pool, region=US))
+    return fields(found["pool-l4"]), fields(found["launch-template-l4"])
 
 
 @pytest.mark.parametrize(

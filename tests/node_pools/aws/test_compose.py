@@ -11,7 +11,7 @@ import pytest
 from functions.base import Invalid, Outcome
 from functions.base.assemble import IN_FLIGHT, assemble
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import L4, aws, cluster, live, settled
+from tests.node_pools.requests import L4, aws, cluster, fields, live, lives, settled
 
 TAGS = {
     "freehold.dev/cluster": "platform/eu-prod",
@@ -104,16 +104,7 @@ def composed(spec: Mapping[str, Any] | None = None, **more: Any) -> Outcome:
 @pytest.fixture(scope="module")
 def whole() -> dict[str, Any]:
     """Every manifest of a cluster that is up, by its name after the function's."""
-    request, _ = settled(FUNCTION, aws(L4, SPOT))
-    return {
-        resource.name.removeprefix("node-pools/"): resource.manifest
-        for resource in FUNCTION.compose(request).resources
-    }
-
-
-def fields(manifest: Any) -> dict[str, Any]:
-    found: dict[str, Any] = manifest["spec"]["forProvider"]
-    return found
+    return lives(FUNCTION, aws(L4, SPOT))
 
 
 def test_names() -> None:

@@ -8,26 +8,20 @@ import pytest
 
 from functions.base.assemble import assemble
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import AT_PROVIDER, aws, cluster, settled
+from tests.node_pools.requests import AT_PROVIDER, aws, cluster, fields, lives, settled
 
 H100 = {"name": "h100", "instanceType": "p5.48xlarge", "fabric": "RDMA"}
 NAMES = {"efa-security-group", "efa-in", "efa-out", "placement-group-h100"}
 GROUPS = [AT_PROVIDER["vpcConfig"]["clusterSecurityGroupId"], AT_PROVIDER["id"]]  # type: ignore[index]
 
 
-def lives(*pools: dict[str, Any], **place: Any) -> dict[str, Any]:
-    """Everything of a cluster that lives, by its name after the function's."""
-    request, _ = settled(FUNCTION, aws(*pools, **{"region": "us-east-1", **place}))
-    return {r.name.removeprefix("node-pools/"): r for r in FUNCTION.compose(request).resources}
-
-
-def fields(found: dict[str, Any], name: str) -> dict[str, Any]:
-    result: dict[str, Any] = found[name].manifest["spec"]["forProvider"]
-    return result
+def made(*pools: dict[str, Any], **place: Any) -> dict[str, dict[str, Any]]:
+    """Everything of a cluster in Virginia that lives."""
+    return lives(FUNCTION, aws(*pools, **{"region": "us-east-1", **place}))
 
 
 def cards(pool: dict[str, Any], region: str = "us-east-1") -> list[tuple[int, int, str]]:
-    interfaces = fields(lives(pool, region=region), "launch-template-h100")["networkInterfaces"]
+    interfaces = fields(made(pool, region=region)["launch-template-h100"])["networkInterfaces"]
     assert all(i["securityGroups"] == GROUPS and i["deleteOnTermination"] == "true" for i in interfaces)
     return [(i["networkCardIndex"], i["deviceIndex"], i["interfaceType"]) for i in interfaces]
 
@@ -64,42 +58,47 @@ def test_every_card_of_the_machine(machine: str, wanted: list[tuple[int, int, st
 
 def test_what_a_fabric_is_made_of() -> None:
     # Proves: traffic of the group to itself, both ways, and a placement group for each pool.
-    found = lives(H100, {**H100, "name": "other"})
+    found = made(H100, {**H100, "name": "other"})
     assert found.keys() >= {*NAMES, "placement-group-other"}
-    group = {"name": found["efa-security-group"].manifest["metadata"]["name"]}
+    group = {"name": found["efa-security-group"]["metadata"]["name"]}
     for name in ("efa-in", "efa-out"):
-        rule = fields(found, name)
+        rule = fields(found[name])
         assert (rule["securityGroupIdRef"], rule["referencedSecurityGroupIdRef"]) == (group, group)
         assert rule["ipProtocol"] == "-1"
-    placement = fields(found, "placement-group-h100")
+    placement = fields(found["placement-group-h100"])
     assert (placement["strategy"], placement["tags"]["freehold.dev/pool"]) == ("cluster", "h100")
-    template = fields(found, "launch-template-h100")
-    assert template["placement"] == {"groupName": found["placement-group-h100"].manifest["metadata"]["name"]}
+    template = fields(found["launch-template-h100"])
+    assert template["placement"] == {"groupName": found["placement-group-h100"]["metadata"]["name"]}
 
 
 def test_a_reservation_stands_where_it_was_made() -> None:
     # Proves: no placement group of ours, out of which it could not be used.
     reservation = {"id": "cr-0123456789abcdef0", "kind": "CapacityBlock"}
-    found = lives({**H100, "zones": ["use1-az6"], "capacity": "Reserved", "reservation": reservation})
+    found = made({**H100, "zones": ["use1-az6"], "capacity": "Reserved", "reservation": reservation})
     assert NAMES - found.keys() == {"placement-group-h100"}
-    template = fields(found, "launch-template-h100")
+    template = fields(found["launch-template-h100"])
     assert "placement" not in template
     assert template["networkInterfaces"]
 
 
 def test_pools_without_a_fabric_have_nothing_of_it() -> None:
     # Proves: neither when no pool asks for it, nor beside one that does.
-    assert not NAMES & lives({"name": "l4", "gpu": {"model": "L4"}}).keys()
-    template = fields(lives(H100, {"name": "l4", "gpu": {"model": "L4"}}), "launch-template-l4")
+    assert not NAMES & made({"name": "l4", "gpu": {"model": "L4"}}).keys()
+    template = fields(made(H100, {"name": "l4", "gpu": {"model": "L4"}})["launch-template-l4"])
     assert "networkInterfaces" not in template
 
 
 def test_it_lies_in_a_network_that_is_there() -> None:
     # Proves: the security group is in the user's VPC, and waits for none.
     subnets = [{"id": f"subnet-0000000{i}", "zone": f"use1-az{i}"} for i in (1, 6)]
-    found = lives(H100, existingNetwork={"vpcId": "vpc-0123456789abcdef0", "subnets": subnets})
-    assert fields(found, "efa-security-group")["vpcId"] == "vpc-0123456789abcdef0"
-    assert found["efa-security-group"].after == ()
+    network = {"vpcId": "vpc-0123456789abcdef0", "subnets": subnets}
+    spec = aws(H100, region="us-east-1", existingNetwork=network)
+    found = lives(FUNCTION, spec)
+    assert fields(found["efa-security-group"])["vpcId"] == "vpc-0123456789abcdef0"
+    [group] = [
+        r for r in FUNCTION.compose(cluster(spec)).resources if r.name == "node-pools/efa-security-group"
+    ]
+    assert group.after == ()
 
 
 def test_a_launch_template_waits_for_its_security_groups() -> None:

@@ -6,24 +6,20 @@ import json
 from typing import Any
 
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import AT_PROVIDER, L4, aws, cluster, settled
+from tests.node_pools.requests import AT_PROVIDER, aws, cluster, fields, lives
 
 FILE_SYSTEM = AT_PROVIDER["id"]
 
 
-def lives(**place: Any) -> dict[str, dict[str, Any]]:
-    """Fields of everything of a cluster that lives, by its name after the function's."""
-    request, _ = settled(FUNCTION, aws(L4, **place))
-    return {
-        r.name.removeprefix("node-pools/"): r.manifest["spec"].get("forProvider", {})
-        for r in FUNCTION.compose(request).resources
-        if r.manifest and "spec" in r.manifest
-    }
+def made(**place: Any) -> dict[str, dict[str, Any]]:
+    """Fields of every managed resource and Object of a cluster that lives, by name."""
+    found = lives(FUNCTION, aws(**place))
+    return {name: fields(m) for name, m in found.items() if "forProvider" in m.get("spec", {})}
 
 
 def test_it_is_encrypted_and_open_to_the_nodes_alone() -> None:
     # Proves: at rest, and one port for one security group.
-    found = lives()
+    found = made()
     assert found["efs"]["encrypted"] is True
     assert found["efs"]["throughputMode"] == "elastic"
     rule = found["efs-in"]
@@ -34,7 +30,7 @@ def test_it_is_encrypted_and_open_to_the_nodes_alone() -> None:
 
 def test_every_zone_has_a_way_to_it() -> None:
     # Proves: a mount target in each zone, in the private subnet, behind that security group.
-    found = lives()
+    found = made()
     targets = [found[f"efs-mount-target-{i}"] for i in range(3)]
     assert [t["subnetIdRef"]["name"].split("-subnet-")[1][:9] for t in targets] == [
         "private-0",
@@ -48,7 +44,7 @@ def test_one_mount_target_a_zone_in_a_network_that_is_there() -> None:
     # Proves: EFS refuses a second one in the same zone.
     zones = ["euc1-az1", "euc1-az2", "euc1-az2"]
     subnets = [{"id": f"subnet-0000000{i}", "zone": zone} for i, zone in enumerate(zones)]
-    found = lives(existingNetwork={"vpcId": "vpc-0123456789abcdef0", "subnets": subnets})
+    found = made(existingNetwork={"vpcId": "vpc-0123456789abcdef0", "subnets": subnets})
     targets = {n: f["subnetId"] for n, f in found.items() if n.startswith("efs-mount-target-")}
     assert targets == {"efs-mount-target-0": "subnet-00000000", "efs-mount-target-1": "subnet-00000001"}
     assert found["efs-security-group"]["vpcId"] == "vpc-0123456789abcdef0"
@@ -56,7 +52,7 @@ def test_one_mount_target_a_zone_in_a_network_that_is_there() -> None:
 
 def test_its_storage_class() -> None:
     # Proves: a directory for each volume, of the user that reads and writes weights.
-    found = lives()["storage-class-shared"]["manifest"]
+    found = made()["storage-class-shared"]["manifest"]
     assert found["metadata"] == {"name": "freehold-weights-shared"}
     assert found["provisioner"] == "efs.csi.aws.com"
     assert found["parameters"] == {
@@ -70,7 +66,7 @@ def test_its_storage_class() -> None:
 
 def test_what_is_deleted_is_no_longer_paid_for() -> None:
     # Proves: the driver removes what was in a volume.
-    configured = json.loads(lives()["addon-aws-efs-csi-driver"]["configurationValues"])
+    configured = json.loads(made()["addon-aws-efs-csi-driver"]["configurationValues"])
     assert configured == {"controller": {"deleteAccessPointRootDir": True}}
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from functions.base import Condition, Invalid
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import L4, aws, cluster, settled
+from tests.node_pools.requests import L4, aws, cluster, fields, lives, settled
 
 VPC = "vpc-0123456789abcdef0"
 SUBNETS = [
@@ -23,23 +23,16 @@ def there(*pools: dict[str, Any], **network: Any) -> dict[str, Any]:
     return aws(*(pools or (L4,)), existingNetwork={**NETWORK, **network})
 
 
-def fields(found: dict[str, Any], name: str) -> dict[str, Any]:
-    result: dict[str, Any] = found[f"node-pools/{name}"]["spec"]["forProvider"]
-    return result
-
-
 def test_nothing_of_a_vpc_that_is_there_is_composed() -> None:
     # Proves: no network, and everything that lies in one names its ids.
-    request, waves = settled(FUNCTION, there())
-    names = set().union(*waves)
+    found = lives(FUNCTION, there())
     network = ("vpc", "subnet", "route", "association", "eip", "nat", "internet-gateway")
-    assert [n for n in names if n.removeprefix("node-pools/").startswith(network)] == []
-    found = {r.name: r.manifest for r in FUNCTION.compose(request).resources}
+    assert [name for name in found if name.startswith(network)] == []
     everywhere = ["subnet-0000000a", "subnet-0000000b", "subnet-0000000c"]
-    assert fields(found, "cluster")["vpcConfig"]["subnetIds"] == everywhere
-    assert fields(found, "system-pool")["subnetIds"] == everywhere
-    assert fields(found, "pool-l4")["subnetIds"] == ["subnet-0000000b", "subnet-0000000c"]
-    assert all("subnetIdRefs" not in fields(found, name) for name in ("system-pool", "pool-l4"))
+    assert fields(found["cluster"])["vpcConfig"]["subnetIds"] == everywhere
+    assert fields(found["system-pool"])["subnetIds"] == everywhere
+    assert fields(found["pool-l4"])["subnetIds"] == ["subnet-0000000b", "subnet-0000000c"]
+    assert all("subnetIdRefs" not in fields(found[name]) for name in ("system-pool", "pool-l4"))
 
 
 def test_it_says_so() -> None:
@@ -59,15 +52,15 @@ def test_a_live_pool_keeps_its_subnets() -> None:
     # Proves: by the ids of its node group, when another subnet is listed.
     request, _ = settled(FUNCTION, there(subnets=SUBNETS[:2]))
     again = cluster(there(), observed=request.observed)
-    found = {r.name: r.manifest for r in FUNCTION.compose(again).resources}
-    assert fields(found, "pool-l4")["subnetIds"] == ["subnet-0000000b"]
+    [pool] = [r.manifest for r in FUNCTION.compose(again).resources if r.name == "node-pools/pool-l4"]
+    assert pool is not None
+    assert fields(pool)["subnetIds"] == ["subnet-0000000b"]
 
 
 def test_a_fabric_pool_has_one_of_the_subnets() -> None:
     # Proves: one, where a zone has several.
-    request, _ = settled(FUNCTION, there({"name": "l4", "instanceType": "g6.8xlarge", "fabric": "RDMA"}))
-    found = {r.name: r.manifest for r in FUNCTION.compose(request).resources}
-    assert fields(found, "pool-l4")["subnetIds"] == ["subnet-0000000b"]
+    found = lives(FUNCTION, there({"name": "l4", "instanceType": "g6.8xlarge", "fabric": "RDMA"}))
+    assert fields(found["pool-l4"])["subnetIds"] == ["subnet-0000000b"]
 
 
 def test_the_platform_namespace_of_a_live_cluster_stays() -> None:

@@ -8,16 +8,12 @@ import pytest
 
 from functions.base import Invalid
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import L4, aws, cluster, settled
+from tests.node_pools.requests import L4, aws, cluster, fields, lives, settled
 
 
-def group(pool: dict[str, Any]) -> dict[str, Any]:
+def made(pool: dict[str, Any]) -> dict[str, Any]:
     """The node group of a pool that lives."""
-    request, _ = settled(FUNCTION, aws(pool))
-    [found] = [r.manifest for r in FUNCTION.compose(request).resources if r.name == "node-pools/pool-l4"]
-    assert found is not None
-    fields: dict[str, Any] = found["spec"]["forProvider"]
-    return fields
+    return fields(lives(FUNCTION, aws(pool))["pool-l4"])
 
 
 def test_the_users_labels_and_taints_are_on_the_nodes() -> None:
@@ -27,7 +23,7 @@ def test_the_users_labels_and_taints_are_on_the_nodes() -> None:
         {"key": "example.com/slow", "effect": "PreferNoSchedule"},
         {"key": "dedicated"},
     ]
-    found = group({**L4, "labels": {"example.com/team": "a"}, "taints": taints})
+    found = made({**L4, "labels": {"example.com/team": "a"}, "taints": taints})
     assert found["labels"].items() >= {"example.com/team": "a", "freehold.dev/node-pool": "l4"}.items()
     assert found["taint"] == [
         {"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"},
@@ -42,9 +38,7 @@ SYSTEM = {"instanceType": "m7i.xlarge", "nodes": {"min": 3, "max": 6}}
 
 def test_the_system_pool_as_asked() -> None:
     # Proves: machine and bounds of the spec, seeded with the fewest.
-    request, _ = settled(FUNCTION, aws(systemPool=SYSTEM))
-    [found] = [r.manifest for r in FUNCTION.compose(request).resources if r.name == "node-pools/system-pool"]
-    assert found is not None
+    found = lives(FUNCTION, aws(systemPool=SYSTEM))["system-pool"]
     assert found["spec"]["forProvider"]["instanceTypes"] == ["m7i.xlarge"]
     assert found["spec"]["forProvider"]["scalingConfig"] == {"minSize": 3, "maxSize": 6}
     assert found["spec"]["initProvider"] == {"scalingConfig": {"desiredSize": 3}}

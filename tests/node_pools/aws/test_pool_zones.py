@@ -8,7 +8,7 @@ import pytest
 
 from functions.base import Invalid
 from functions.node_pools.compose import FUNCTION
-from tests.node_pools.requests import L4, aws, cluster, settled
+from tests.node_pools.requests import L4, aws, cluster, fields, lives, settled
 
 FRANKFURT = ["euc1-az1", "euc1-az2", "euc1-az3"]
 NAMES = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
@@ -19,10 +19,8 @@ US = "us-east-1"
 
 def positions(pool: dict[str, Any], **place: Any) -> list[int]:
     """The private subnets of the pool, by position, once it lives."""
-    request, _ = settled(FUNCTION, aws(pool, **place))
-    [found] = [r.manifest for r in FUNCTION.compose(request).resources if r.name == "node-pools/pool-l4"]
-    assert found is not None
-    names = [ref["name"] for ref in found["spec"]["forProvider"]["subnetIdRefs"]]
+    found = fields(lives(FUNCTION, aws(pool, **place))["pool-l4"])
+    names = [ref["name"] for ref in found["subnetIdRefs"]]
     return [int(name.split("-subnet-private-")[1][0]) for name in names]
 
 
