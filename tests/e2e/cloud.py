@@ -44,6 +44,13 @@ class Cloud:
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join()
+        self.end_clusters()
+
+    def end_clusters(self) -> None:
+        """Do what the end of a cluster does to what is inside: a played one lives in the control plane's."""
+        for storage_class in self._api.items("storage.k8s.io/v1", "StorageClass"):
+            if storage_class["metadata"]["name"].startswith("freehold-weights"):
+                self._api.delete(storage_class)
 
     def _run(self) -> None:
         while not self._stopped.wait(_SECONDS):

@@ -47,13 +47,19 @@ def test_the_charts_get_what_nodes_with_a_driver_need(api: Api, claim: Manifest)
     """The node image has driver and toolkit, and NFD comes once, from its own chart."""
     del claim
     operator = chart_values(api, "freehold-gpu-operator", "gpu-operator")
-    assert operator == {
-        "nfd": {"enabled": False},
-        "driver": {"enabled": False},
-        "toolkit": {"enabled": False},
-        "dcgmExporter": {"serviceMonitor": {"enabled": False}},
-        "psa": {"enabled": True},
-    }
+    assert (
+        operator.items()
+        >= {
+            "nfd": {"enabled": False},
+            "driver": {"enabled": False},
+            "toolkit": {"enabled": False},
+            "dcgmExporter": {"serviceMonitor": {"enabled": False}},
+            "psa": {"enabled": True},
+            "mig": {"strategy": "mixed"},
+        }.items()
+    )
+    settings = operator["devicePlugin"]["config"]["data"]
+    assert sorted(settings) == ["mps-2", "timeslicing-4", "whole-gpus"]
     nfd = chart_values(api, "freehold-node-feature-discovery", "node-feature-discovery")
     assert nfd["master"]["config"]["extraLabelNs"] == ["nvidia.com"]
     assert [t["key"] for t in nfd["worker"]["tolerations"]] == ["nvidia.com/gpu"]
@@ -139,8 +145,9 @@ def test_a_function_restarted_loses_nothing(control_plane: Plane, api: Api, clai
     assert names(composed(api, claim)) == before
 
 
-def test_deletion_leaves_nothing(api: Api, claim: Manifest) -> None:
+def test_deletion_leaves_nothing(api: Api, claim: Manifest, cloud: Cloud) -> None:
     leaves_nothing(api, claim)
+    cloud.end_clusters()
 
 
 def test_everything_that_may_be_asked_of_it(api: Api, cloud: Cloud) -> None:
