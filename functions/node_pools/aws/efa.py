@@ -38,7 +38,7 @@ def resources(plan: Plan) -> list[Resource]:
         *(
             managed(plan, "PlacementGroup", name, {"strategy": "cluster"}, tags={POOL_TAG: pool.name})
             for pool in pools
-            for name in _placement_group(pool)
+            if (name := _placement_group(pool))
         ),
     ]
 
@@ -47,7 +47,8 @@ def needs(pool: Pool) -> tuple[str, ...]:
     """Return what a pool's launch template has to wait for."""
     if pool.fabric is None:
         return ()
-    return ("cluster", _GROUP, *(name for name, _ in _RULES), *_placement_group(pool))
+    placement = _placement_group(pool)
+    return ("cluster", _GROUP, *(name for name, _ in _RULES), *((placement,) if placement else ()))
 
 
 def template_fields(request: Request, plan: Plan, pool: Pool) -> dict[str, Any] | None:
@@ -63,11 +64,14 @@ def template_fields(request: Request, plan: Plan, pool: Pool) -> dict[str, Any] 
     if not nodes or not fabric:
         return None
     common = {"deleteOnTermination": "true", "securityGroups": [nodes, fabric]}
-    placement = [{"placement": {"groupName": plan.object_name(name)}} for name in _placement_group(pool)]
-    interfaces = [
-        {**interface, **common} for interface in _interfaces(pool.instance_type, pool.fabric.per_node)
-    ]
-    return {"networkInterfaces": interfaces, **(placement[0] if placement else {})}
+    group_name = _placement_group(pool)
+    placement = {"placement": {"groupName": plan.object_name(group_name)}} if group_name else {}
+    return {
+        "networkInterfaces": [
+            {**interface, **common} for interface in _interfaces(pool.instance_type, pool.fabric.per_node)
+        ],
+        **placement,
+    }
 
 
 def _interfaces(machine: str, devices: int) -> list[dict[str, Any]]:
@@ -93,11 +97,11 @@ def _rule(plan: Plan, name: str, kind: str) -> Resource:
     return managed(plan, kind, name, {"ipProtocol": "-1", **itself}, after=(_GROUP,))
 
 
-def _placement_group(pool: Pool) -> tuple[str, ...]:
-    """Return the pool's placement group, where there is one.
+def _placement_group(pool: Pool) -> str:
+    """Return the pool's placement group in the composition; nothing where there is none.
 
     Machines of a reservation stand where that was made: those of one made in a placement
     group start in no other, and no other need hold the rest.
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cr-cpg.html
     """
-    return () if pool.reservation is not None else (f"placement-group-{pool.name}",)
+    return "" if pool.reservation is not None else f"placement-group-{pool.name}"
