@@ -168,7 +168,8 @@ class Aws(Schema):
     )
     existing_network: ExistingNetwork | None = Field(
         None,
-        description="A VPC that is there already, instead of one of the cluster's own. Cannot change.",
+        description="A VPC that is there already, with DNS support and DNS hostnames on, instead of one of "
+        "the cluster's own. Cannot change.",
         json_schema_extra=rules(_fixed("aws.existingNetwork")),
     )
     service_cidr: Annotated[str, AfterValidator(SERVICE.check)] = Field(
