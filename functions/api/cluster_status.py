@@ -72,7 +72,9 @@ class PoolStatus(Schema):
         None, description="Taints of its nodes beside nvidia.com/gpu, for pods to tolerate."
     )
     alternatives: list[str] | None = Field(
-        None, description="Other machines that would do, the cheapest first, with their listed price."
+        None,
+        description="Other machines that would do, the cheapest first, each with its listed on-demand price "
+        "in the catalog's own region of the cloud (us-east-1 of AWS).",
     )
     nodes_found: int | None = Field(
         None, description="Nodes that have the pool's labels, where the cluster was there already."

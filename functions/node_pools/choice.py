@@ -88,8 +88,7 @@ def _cheapest(at: str, asked: NodePool, market: Market) -> Machine:
     """Return the cheapest machine with exactly the GPUs asked for that the region has."""
     assert asked.gpu is not None, "a pool without instanceType has a gpu"
     model, count = asked.gpu.model, asked.gpu.count
-    fit = market.fit
-    of_model = [m for m in fit if m.gpu == model]
+    of_model = [m for m in market.fit if m.gpu == model]
     if not of_model:
         raise _no_such_gpu(f"{at}.gpu.model", model, count, market)
     right = [m for m in of_model if m.gpus == count]
@@ -102,7 +101,7 @@ def _cheapest(at: str, asked: NodePool, market: Market) -> Machine:
         )
     here = [m for m in right if market.sells(m)]
     if not here:
-        local = sorted({m.gpu for m in fit if market.sells(m)})
+        local = sorted({m.gpu for m in market.here})
         instead = f"; {market.region} has {', '.join(local)}" if local else ""
         raise Invalid(
             f"{at}.gpu",
