@@ -6,7 +6,7 @@ not contradict it, so that a newer catalog moves nothing that runs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from functions.api import (
@@ -263,7 +263,16 @@ def _fixed(at: str, running: str, pool: str) -> Invalid:
 def summary(pools: Sequence[Pool]) -> str:
     """Say in one line what every pool is."""
     return "; ".join(
-        f"{p.name}: {p.instance_type or 'its own machines'} ({p.gpus_per_node} x {p.gpu_model}, "
-        f"{p.gpu_memory_mib} MiB each), {p.nodes.min} to {p.nodes.max} nodes"
+        f"{p.name}: {p.instance_type or 'its own machines'} ({', '.join(_parts(p))}), "
+        f"{p.nodes.min} to {p.nodes.max} nodes"
         for p in pools
     )
+
+
+def _parts(pool: Pool) -> Iterator[str]:
+    yield f"{pool.gpus_per_node} x {pool.gpu_model}"
+    yield f"{pool.gpu_memory_mib} MiB each"
+    if pool.sharing:
+        yield f"in {pool.sharing.per_gpu} slices of {pool.sharing.memory_mib} MiB by {pool.sharing.mode}"
+    if pool.fabric:
+        yield f"{pool.fabric.per_node} x {pool.fabric.resource}"

@@ -394,10 +394,23 @@ def test_a_living_pool_takes_nothing_on(record: dict[str, Any], asked: dict[str,
     assert str(caught.value) == message + TO_REPLACE
 
 
-def test_the_plan_is_told() -> None:
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        pytest.param(L4, "l4: g6.xlarge (1 x L4, 22888 MiB each), 0 to 8 nodes", id="whole-gpus"),
+        pytest.param(
+            {**L4, "sharing": {"mode": "MPS", "slicesPerGPU": 4}},
+            "l4: g6.xlarge (1 x L4, 22888 MiB each, in 4 slices of 5722 MiB by MPS), 0 to 8 nodes",
+            id="shared",
+        ),
+        pytest.param(
+            {**L4, "fabric": "RDMA"},
+            "l4: g6.8xlarge (1 x L4, 22888 MiB each, 1 x vpc.amazonaws.com/efa), 0 to 8 nodes",
+            id="connected",
+        ),
+    ],
+)
+def test_the_plan_is_told(asked: dict[str, Any], told: str) -> None:
     # Proves: the Planned condition names machine, GPUs, memory and bounds of every pool.
-    first = FUNCTION.compose(cluster(aws(L4))).conditions[0]
-    assert (first.type, getattr(first, "message", "")) == (
-        "Planned",
-        "l4: g6.xlarge (1 x L4, 22888 MiB each), 0 to 8 nodes",
-    )
+    first = FUNCTION.compose(cluster(aws(asked))).conditions[0]
+    assert (first.type, getattr(first, "message", "")) == ("Planned", told)
