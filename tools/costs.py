@@ -18,6 +18,7 @@ _HEAD = ("POOL", "NODES", "GPUS", "MACHINE", "CAPACITY", "A NODE", "USD/H")
 _NOT_IN_IT = "Not in it: the control plane, its system nodes, NAT gateways, disks, traffic, taxes."
 _SPOT = "Spot is listed at the on-demand price, which it stays below."
 _PREPAID = "A Capacity Block is paid for beforehand."
+_RESERVED = "A reservation on demand costs as much while its machines are not used."
 _THEIRS = "Nothing is bought: the cluster and its nodes are there already."
 
 
@@ -173,6 +174,8 @@ def _notes(pools: Sequence[_Priced], place: tuple[str, str] | None) -> Iterator[
         yield _SPOT
     if any(p.prepaid for p in pools):
         yield _PREPAID
+    if any(p.pool.reservation and not p.prepaid for p in pools):
+        yield _RESERVED
     yield _NOT_IN_IT
 
 

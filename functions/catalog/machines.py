@@ -1,8 +1,10 @@
 """GPUs, the machines that hold them and the regions that have those.
 
 The tables hold more than is served here, such as AMD's GPUs: what is read of them is
-what NVIDIA's software runs on. Sources stand in each row of `gpus.tsv`,
-`instances.tsv` and `regions.tsv`.
+what NVIDIA's software runs on. Each row of `gpus.tsv`, `instances.tsv` and
+`regions.tsv` has its sources and how sure it is: verified by several that agree,
+derived from what they say of something near (of a region, that it has prices), or from
+memory.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def test_every_row_is_whole(table: str) -> None:
     for row in found:
         assert all(isinstance(cell, str) and cell == cell.strip() for cell in row.values()), row
         assert row["sources"], row
-        assert row.get("confidence", "verified") in CONFIDENCE, row
+        assert row["confidence"] in CONFIDENCE, row
 
 
 def test_everything_parses() -> None:

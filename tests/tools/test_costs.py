@@ -57,6 +57,20 @@ def planned(spec: dict[str, Any]) -> Manifest:
             id="spot-and-prepaid",
         ),
         pytest.param(
+            aws(
+                {**H100, **BLOCK, "reservation": {"id": "cr-00000000000000001"}, "zones": ["use1-az1"]},
+                region="us-east-1",
+            ),
+            [
+                "POOL  NODES  GPUS            MACHINE      CAPACITY  A NODE  USD/H",
+                "h100  2      16 x H100-80GB  p5.48xlarge  Reserved  55.04   110.08 to 110.08",
+                "Listed on demand in us-east-1 on 2026-07-20.",
+                "A reservation on demand costs as much while its machines are not used.",
+                NOT_IN_IT,
+            ],
+            id="reserved",
+        ),
+        pytest.param(
             aws(P5E, region="us-west-2"),
             [
                 "POOL  NODES  GPUS            MACHINE       CAPACITY  A NODE  USD/H",
