@@ -89,6 +89,26 @@ def test_slices_and_what_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[
     ]
 
 
+def test_several_nodes_and_a_move(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Llama 70B on four L4 a node: 33.5 + 1.25 > 17.6, and half of that on each of two nodes."""
+    large = {"model": "meta-llama/Llama-3.3-70B-Instruct"}
+    several = cluster(
+        "eu",
+        {**L4X4, "nodes": {"min": 0, "max": 2}},
+        allowed=["*"],
+        sharedStorage=True,
+        components=["leader-worker-set"],
+    )
+    assert run(tmp_path, model(large), several) == 0
+    row = "*  platform/eu  l4x4  2 nodes of 4 L4  17.4   17.6  8 of 8  9.20   the lowest price, then the fewest GPUs"
+    assert capsys.readouterr().out.splitlines()[1] == row
+    here, there = cluster("eu", L4, allowed=["*"]), cluster("us", H100, allowed=["*"])
+    status = compose(request({"model": "Qwen/Qwen3-8B"}, here)).status
+    changed = {"model": "Qwen/Qwen3-8B", "gpu": {"model": "H100-80GB"}}
+    assert run(tmp_path, model(changed, status=status), here, there) == 3
+    assert "It would move to platform/us, node pool h100" in capsys.readouterr().out
+
+
 def test_claims_are_planned_from_their_spec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Memory and price are the catalog's: no status was there to say them."""
     pools = [
