@@ -11,7 +11,7 @@ from .capacity import free_units, most_replicas
 from .placement import Candidate, Choice, Refusal, choose
 from .sizing import LEAST_CONTEXT, Need, longest_context, most_requests, need
 
-__all__ = ["explain", "nowhere"]
+__all__ = ["nowhere"]
 
 _MOST_REASONS = 8
 """Different reasons that one message gives; it stays below some 1500 characters."""
@@ -76,11 +76,6 @@ def _room(choice: Choice) -> int:
 
 def _where(choice: Choice) -> str:
     return f"{choice.candidate.claim.name}/{choice.pool.name}"
-
-
-def explain(what: Need, refusals: Sequence[Refusal]) -> str:
-    """Say what excluded every pool, and the nearest change that would fit."""
-    return f"{_listed(refusals)}. {_nearest(what, refusals)}"
 
 
 def _listed(refusals: Sequence[Refusal]) -> str:
