@@ -11,6 +11,7 @@ from typing import Any
 
 from tools import field_ownership, provider_status
 from tools.manifests import Manifest, group_of, resource_name
+from tools.nodes import COLLECTION
 from tools.provider_status import TIME
 
 EXTERNAL_NAME = "crossplane.io/external-name"
@@ -102,6 +103,8 @@ def _added(desired: Manifest, extra: Manifest) -> Manifest:
 def _status(desired: Manifest, ready: bool, failure: str | None) -> Manifest:
     if desired["kind"] in {"Usage", "ClusterUsage"}:
         return {"conditions": [_ready(ready)]}
+    if desired["kind"] == COLLECTION:
+        return {"conditions": [_ready(ready), _synced(failure)]}
     if not is_managed(desired):
         return {}
     status: Manifest = {"conditions": [_ready(ready), _synced(failure)]}

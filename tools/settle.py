@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from tools.definitions import Definitions
 from tools.errors import ToolError
 from tools.manifests import Manifest, resource_name
+from tools.nodes import found_nodes
 from tools.observe import observe
 from tools.rendering import Rendered, render
 
@@ -79,7 +80,8 @@ def settle(
     observed = list(observed)
     current = xr
     for number in range(1, max_rounds + 1):
-        rendered = render(current, targets, observed=observed, required=required, definitions=definitions)
+        seen = [*required, *found_nodes(observed, current)]
+        rendered = render(current, targets, observed=observed, required=seen, definitions=definitions)
         before = rounds[-1].rendered if rounds else Rendered(xr=xr)
         if rendered.fatal is not None:
             rounds.append(Round(number, rendered, (), ()))

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from functions.api import ClusterSpec, Existing, NodePoolsInput
 from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose
 
-from . import access, declared
+from . import access, declared, found
 from .plan import Pool, recorded, summary
 
 __all__ = ["compose"]
@@ -26,19 +26,19 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
     if place.control_plane is not None and not _may_use_control_plane(request.claim.namespace, given):
         return Outcome(conditions=[_not_yours(request.claim.namespace)], complete=False)
     way = _way(request, place, given)
-    answered = access.is_reachable(request)
+    nodes = found.find(request, way, pools)
     status = {
         "access": way.status.plain(),
-        "nodePools": [pool.status(ready=answered).plain() for pool in pools],
+        "nodePools": [pool.plain() for pool in nodes.pools],
         "sharedStorage": place.shared_storage,
     }
     if place.storage_class_name is not None:
         status["storageClassName"] = place.storage_class_name
     return Outcome(
-        resources=access.resources(way),
-        conditions=_conditions(way, pools),
+        resources=[*access.resources(way), *nodes.resources],
+        conditions=[*_conditions(way, pools), nodes.condition],
         status=status,
-        notes=_notes(spec),
+        notes=[*_notes(spec), *nodes.notes],
     )
 
 
@@ -94,12 +94,6 @@ def _conditions(way: access.Way, pools: tuple[Pool, ...]) -> tuple[Condition | P
             "the cluster's API answers",
             Whose.PLATFORM,
             _hint(way.kubeconfig),
-        ),
-        Progress(
-            "NodePoolsReady",
-            (access.REACHABLE,),
-            "the pools are taken as declared: their nodes are there already",
-            Whose.PLATFORM,
         ),
     )
 

@@ -31,6 +31,7 @@ def test_composes_the_way_in_and_nothing_else() -> None:
         (access.KUBERNETES, ()),
         (access.HELM, ()),
         (access.REACHABLE, (access.KUBERNETES, access.HELM)),
+        ("node-pools/nodes-l4", (access.REACHABLE,)),
     ]
     assert found.status == {
         "access": {
@@ -87,13 +88,16 @@ def test_the_proof_changes_nothing_in_the_cluster() -> None:
 
 
 def test_it_settles() -> None:
-    # Proves: two waves, then all conditions hold and the pools are ready.
+    # Proves: three waves, the last one to look for the nodes, which waits until they are found.
     request, waves = settled(FUNCTION, existing())
-    assert waves == [{"node-pools/offer", access.KUBERNETES, access.HELM}, {access.REACHABLE}]
-    outcome = FUNCTION.compose(request)
-    conditions = assemble(request, FUNCTION, outcome).conditions
-    assert {c.type: c.status.value for c in conditions.values()} == dict.fromkeys(FUNCTION.conditions, "True")
-    assert outcome.status["nodePools"][0]["ready"] is True
+    assert waves == [
+        {"node-pools/offer", access.KUBERNETES, access.HELM},
+        {access.REACHABLE},
+        {"node-pools/nodes-l4"},
+    ]
+    conditions = assemble(request, FUNCTION, FUNCTION.compose(request)).conditions
+    holds = {c.type: c.status.value for c in conditions.values()}
+    assert holds == {**dict.fromkeys(FUNCTION.conditions, "True"), "NodePoolsReady": "False"}
 
 
 def test_an_api_that_does_not_answer_is_explained() -> None:
@@ -169,7 +173,7 @@ def test_a_claim_with_a_cluster_of_its_own_does_not_move() -> None:
 def test_what_has_no_effect_is_said() -> None:
     # Proves: a field that changes nothing is not silently ignored.
     found = FUNCTION.compose(cluster({**existing(), "kubernetesVersion": "1.35", "owner": "ml"}))
-    assert found.notes == (
+    assert tuple(found.notes) == (
         "spec.kubernetesVersion has no effect: an existing cluster keeps its version",
         "spec.owner has no effect: nothing in any cloud is created for an existing cluster",
     )

@@ -14,6 +14,7 @@ from tools.claims import to_xr
 from tools.defaults import with_defaults
 from tools.definitions import Definitions
 from tools.manifests import RESOURCE_NAME, load, version_of
+from tools.nodes import found_nodes
 from tools.observe import observe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -64,7 +65,7 @@ def settle(claim: dict[str, Any], available: list[dict[str, Any]]) -> World:
     xr = _as_xr(claim)
     observed: list[dict[str, Any]] = []
     for _ in range(ROUNDS):
-        made = run(xr, observed, available)
+        made = run(xr, observed, [*available, *found_nodes(observed, xr)])
         assert made.fatal is None, made.fatal
         after, seen = with_answer(xr, made), observed_of(made, xr)
         if after == xr and [name_of(o) for o in seen] == [name_of(o) for o in observed]:
