@@ -13,6 +13,7 @@ from typing import Any
 from .conditions import Condition, Progress, Status, Whose
 from .outcome import Function, Outcome, by_itself
 from .own_fields import own_fields
+from .policies import DIES_WITH_CLUSTER
 from .request import Request
 from .view import View
 
@@ -50,6 +51,8 @@ def assemble(request: Request, function: Function, outcome: Outcome) -> Desired:
     if not outcome.complete:
         _carry_on(request, function, outcome, desired)
     _create(request, outcome, desired)
+    if outcome.unreachable:
+        desired.manifests = {name: _left_behind(m) for name, m in desired.manifests.items()}
     for condition in outcome.conditions:
         settled = condition if isinstance(condition, Condition) else _settle(condition, request, desired)
         desired.conditions[settled.type] = settled
@@ -96,6 +99,14 @@ def _create(request: Request, outcome: Outcome, desired: Desired) -> None:
             desired.manifests[resource.name] = resource.manifest
             desired.ready[resource.name] = False
             in_flight += 1
+
+
+def _left_behind(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a managed resource whose deletion touches nothing outside."""
+    spec = manifest.get("spec") or {}
+    if "forProvider" not in spec or "managementPolicies" in spec:
+        return manifest
+    return {**manifest, "spec": {**spec, "managementPolicies": list(DIES_WITH_CLUSTER)}}
 
 
 def _failing(observed: View) -> str:

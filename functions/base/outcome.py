@@ -71,6 +71,12 @@ class Outcome:
     """
     notes: Sequence[str] = ()
     """Warnings for the claim, beside its conditions."""
+    unreachable: bool = False
+    """Whether what the resources manage is out of reach for good.
+
+    Their deletion then asks nothing of it: functions do not run on deletion, and a
+    provider that cannot connect would hold the composite for ever.
+    """
 
 
 @dataclass(frozen=True)

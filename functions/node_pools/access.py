@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Access, NodePoolsInput
+from functions.api import Access, NodePoolsInput, offer
 from functions.base import Request, Resource, condition_true, exists, unique_name
 
 __all__ = [
@@ -63,6 +63,8 @@ class Way:
     """The platform namespace: of everything that reaches into the cluster, but Helm."""
     kubeconfig: Kubeconfig | None
     """None: the providers' own identity, in the cluster that they run in."""
+    created: bool = False
+    """Whether the claim makes the cluster, so that it goes with the claim."""
 
     @property
     def kubernetes(self) -> str:
@@ -124,7 +126,11 @@ def _provider_config(way: Way, api_version: str, name: str, namespace: str) -> d
     return {
         "apiVersion": api_version,
         "kind": "ProviderConfig",
-        "metadata": {"name": name, "namespace": namespace},
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            **({"labels": {offer.CREATED: "true"}} if way.created else {}),
+        },
         "spec": {"credentials": _credentials(way.kubeconfig)},
     }
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, offer
-from functions.base import Claim, Request, Selector, View, unique_name
+from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, Placement, offer
+from functions.base import Claim, Request, Selector, Unanswered, View, unique_name
 
 from .placement import Candidate
 
-__all__ = ["KIND", "all_clusters", "candidate", "one_cluster"]
+__all__ = ["KIND", "all_clusters", "candidate", "is_gone_for_good", "one_cluster"]
 
 KIND = "XInferenceCluster"
+_WAY = "kubernetes.m.crossplane.io/v1alpha1"
 
 
 def one_cluster(request: Request, name: str, namespace: str) -> Candidate | None:
@@ -30,6 +31,23 @@ def one_cluster(request: Request, name: str, namespace: str) -> Candidate | None
     wanted = Selector("v1", "ConfigMap", name=unique_name(name, offer.NAME), namespace=namespace)
     found = request.require("cluster", wanted)
     return _offered(name, found[0]) if found else None
+
+
+def is_gone_for_good(request: Request, recorded: Placement) -> bool:
+    """Tell whether a cluster that offers nothing cannot be reached again either.
+
+    So it is without its ProviderConfig; and where the claim made the cluster, once that is
+    going: the Model's own Objects hold it until they are gone.
+    """
+    where = recorded.provider_config_namespace
+    try:
+        found = request.require(
+            "way", Selector(_WAY, "ProviderConfig", recorded.provider_config, namespace=where)
+        )
+    except Unanswered:
+        return False
+    going = [way for way in found if way.text("metadata", "deletionTimestamp")]
+    return not found or any(way.text("metadata", "labels", offer.CREATED) for way in going)
 
 
 def _offered(name: str, view: View) -> Candidate | None:

@@ -7,12 +7,13 @@ from dataclasses import replace
 from functions.api import Endpoint, ModelSpec, Sizing, VLLMInput
 from functions.base import Condition, Function, Outcome, Request, Resource, Whose, exists
 
+from .clusters import is_gone_for_good
 from .move import Moving
 from .one_place import AFTER_PLACED, SERVING, answers, carried_on, composed
 from .place import place
 from .placed import placed_on
 from .sets import CONNECTION, frozen, leaving, only, renamed
-from .stay import recorded_placement, stay
+from .stay import CLUSTER_MISSING, recorded_placement, stay
 
 __all__ = ["FUNCTION", "compose"]
 
@@ -26,12 +27,14 @@ def compose(request: Request) -> Outcome:
         return _moving(request, spec, given, placed)
     tag = recorded.tag_in_names if recorded else ""
     here = only(request, tag)
+    said = placed if isinstance(placed, Condition) else placed.condition
+    missing = said is not None and said.reason == CLUSTER_MISSING
+    lost = missing and recorded is not None and is_gone_for_good(request, recorded)
     # Where nothing was recorded to render from, there is nothing to compute it with either.
     if isinstance(placed, Condition) or placed.sizing is None:
-        said = placed if isinstance(placed, Condition) else placed.condition
-        return renamed(carried_on(here, said), tag)
+        return replace(renamed(carried_on(here, said), tag), unreachable=lost)
     made = renamed(composed(here, spec, given, placed, recorded), tag)
-    return replace(made, resources=[*made.resources, *leaving(request, tag)])
+    return replace(made, resources=[*made.resources, *leaving(request, tag)], unreachable=lost)
 
 
 def _moving(request: Request, spec: ModelSpec, given: VLLMInput, move: Moving) -> Outcome:

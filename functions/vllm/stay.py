@@ -21,7 +21,10 @@ from .remote import LABEL
 from .sets import CONNECTION, only, tags
 from .workload import serving
 
-__all__ = ["record_is_lost", "recorded_placement", "stay"]
+__all__ = ["CLUSTER_MISSING", "record_is_lost", "recorded_placement", "stay"]
+
+CLUSTER_MISSING = "ClusterMissing"
+"""Reason of the condition of a Model whose cluster offers nothing."""
 
 
 def recorded_placement(request: Request) -> Placement | None:
@@ -116,7 +119,7 @@ def _missing(
     claim, namespace = recorded.claim, request.claim.namespace
     if cluster is None:
         return _keep(
-            "ClusterMissing",
+            CLUSTER_MISSING,
             f"InferenceCluster {claim} offers nothing: where it is gone, delete this Model and claim it "
             "again; where it is there, wait until it has been looked at by this version",
         )

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from functions.base import Outcome, Progress, Resource, exists
 from functions.base.assemble import IN_FLIGHT
 from functions.base.respond import respond
+from functions.base.wire import to_plain
 from tests.base import support as s
 from tests.base.apiserver import observe
 
@@ -282,6 +283,33 @@ def test_wave(case: Wave) -> None:
     message = s.request(observed=case.observed, desired=case.desired)
     got = set(respond(decided, message).desired.resources)
     assert got == {*case.observed, *(case.desired or {}), *(f"demo/{n}" for n in case.created)}, case.reason
+
+
+def test_what_is_out_of_reach_goes_without_being_reached() -> None:
+    """Rendered, kept or carried on; what only looks keeps looking, and what nobody manages is as it was."""
+    looks = {**s.managed("looks"), "spec": {"forProvider": {}, "managementPolicies": ["Observe"]}}
+    outcome = Outcome(
+        [
+            resource("a"),
+            Resource("demo/kept", None),
+            Resource("demo/looks", looks),
+            Resource("demo/c", s.config("c")),
+        ],
+        complete=False,
+        unreachable=True,
+    )
+    observed = {f"demo/{name}": live(name) for name in ("a", "kept", "carried", "looks", "c")}
+    response = respond(s.function(outcome), s.request(observed=observed))
+    made = {name: to_plain(r.resource) for name, r in response.desired.resources.items()}
+    policies = {name: (m.get("spec") or {}).get("managementPolicies") for name, m in made.items()}
+    left = ["Observe", "Create", "Update"]
+    assert policies == {
+        "demo/a": left,
+        "demo/kept": left,
+        "demo/carried": left,
+        "demo/looks": ["Observe"],
+        "demo/c": None,
+    }
 
 
 def test_a_resource_that_waits_takes_no_place_in_the_wave() -> None:

@@ -9,9 +9,13 @@ import pytest
 
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
-from tests.e2e.observing import composed, composite, reconcile, refreshed, told, uids, wait_ready
+from tests.e2e.observing import composed, reconcile, refreshed, told, uids, wait_ready
 from tests.e2e.people import member
+<<<<<<< HEAD
 from tests.e2e.workload import OWNER, delete, existing, model, wait_told
+=======
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, force_away, model, wait_told
+>>>>>>> b6ae062 (Let a Model go whose cluster died before it)
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -230,32 +234,14 @@ def test_a_cluster_that_disappears_takes_nothing_along(
     """By force, since it is guarded: the Model goes on from its record, and says what is missing."""
     before = uids(api, chat)
     pods = {pod["metadata"]["uid"] for pod in serving(api, chat)}
-    _force_away(api, cluster)
+    ORPHANS.extend(force_away(api, cluster))
+    # What the Model reads of its cluster; what it runs by stays, as an administrator would want.
+    api.delete(next(r for r in ORPHANS if r["kind"] == "ConfigMap"))
     wait_told(team, chat, "ClusterMissing")
     reconcile(control_plane, chat)
     assert uids(api, chat) == before
     assert {pod["metadata"]["uid"] for pod in serving(api, chat)} == pods
     assert condition(refreshed(team, chat), "Serving")["status"] == "True"
-
-
-def _force_away(api: Api, cluster: Manifest) -> None:
-    """Do what an administrator should not: take guards and finalizers off, and delete."""
-    xr = composite(api, cluster)
-    by_kind = sorted(composed(api, cluster), key=lambda r: r["kind"] == "ProviderConfig")
-    ORPHANS.extend(by_kind)
-    for manifest in (cluster, xr):
-        # Otherwise core would go on with the deletion in its own way.
-        api.patch(manifest, {"metadata": {"annotations": {"crossplane.io/paused": "true"}}})
-    for manifest in (cluster, xr):
-        for usage in (*api.items("protection.crossplane.io/v1beta1", "Usage", OWNER),):
-            api.delete(usage)
-        api.patch(manifest, {"metadata": {"labels": {"crossplane.io/in-use": None}}})
-        api.call("DELETE", api.path(*identity(manifest)), {"propagationPolicy": "Orphan"})
-        if api.find(*identity(manifest)):
-            api.patch(manifest, {"metadata": {"finalizers": None}})
-    wait_for("the composite to be gone", lambda: api.find(*identity(xr)) is None)
-    # What the Model reads of its cluster; what it runs by stays, as an administrator would want.
-    api.delete(next(r for r in ORPHANS if r["kind"] == "ConfigMap"))
 
 
 def test_deletion_leaves_nothing(api: Api, team: Api, chat: Manifest) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.e2e.conftest import Plane
-from tests.e2e.observing import FREEHOLD, refreshed, told
+from tests.e2e.observing import FREEHOLD, composed, composite, refreshed, told
 from tools.control_plane.api import Api, ApiError, condition, identity
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
@@ -102,3 +102,25 @@ def _gone(api: Api, claim: Manifest) -> bool:
 
 def _holds(api: Api, claim: Manifest, type_: str) -> bool:
     return bool(condition(refreshed(api, claim), type_).get("status") == "True")
+
+
+def force_away(api: Api, cluster: Manifest) -> list[Manifest]:
+    """Do what an administrator should not: take guards and finalizers off, and delete.
+
+    Returns:
+        What was composed and is left behind, the ways into the cluster last.
+    """
+    xr = composite(api, cluster)
+    orphans = sorted(composed(api, cluster), key=lambda r: bool(r["kind"] == "ProviderConfig"))
+    for manifest in (cluster, xr):
+        # Otherwise core would go on with the deletion in its own way.
+        api.patch(manifest, {"metadata": {"annotations": {"crossplane.io/paused": "true"}}})
+    for manifest in (cluster, xr):
+        for usage in (*api.items("protection.crossplane.io/v1beta1", "Usage", OWNER),):
+            api.delete(usage)
+        api.patch(manifest, {"metadata": {"labels": {"crossplane.io/in-use": None}}})
+        api.call("DELETE", api.path(*identity(manifest)), {"propagationPolicy": "Orphan"})
+        if api.find(*identity(manifest)):
+            api.patch(manifest, {"metadata": {"finalizers": None}})
+    wait_for("the composite to be gone", lambda: api.find(*identity(xr)) is None)
+    return orphans

@@ -534,3 +534,47 @@ def test_the_startup_budget_grows_with_the_weights(model: str, minutes: int) -> 
     outcome = compose(request({"model": model}, cluster("eu", pool, allowed=["*"])))
     probe = _pod(manifests(outcome)["vllm/deployment"])["containers"][0]["startupProbe"]
     assert -(-probe["failureThreshold"] * probe["periodSeconds"] // 60) == minutes
+
+
+WAY = {"metadata": {"name": "eu-kubernetes"}}
+GOING = {"deletionTimestamp": "2026-11-24T00:00:00Z"}
+CREATED = {"labels": {"freehold.dev/created-by-claim": "true"}}
+
+
+@pytest.mark.parametrize(
+    ("way", "left"),
+    [
+        pytest.param(None, False, id="not-answered-yet"),
+        pytest.param((WAY,), False, id="still-there"),
+        pytest.param(({"metadata": GOING},), False, id="going-and-somebody-else-s"),
+        pytest.param(({"metadata": CREATED},), False, id="its-claim-s-and-there"),
+        pytest.param(({"metadata": {**GOING, **CREATED}},), True, id="going-with-its-claim"),
+        pytest.param((), True, id="gone"),
+    ],
+)
+def test_nothing_hangs_on_a_cluster_that_died_first(
+    way: tuple[dict[str, Any], ...] | None, left: bool
+) -> None:
+    # Proves: what can never be reached again is not asked for when the Model goes; all else is cleaned up.
+    answers: dict[str, Any] = {"cluster": ()} if way is None else {"cluster": (), "way": way}
+    asked, outcome = again(answers=answers)
+    assert (reason(outcome), outcome.unreachable) == ("ClusterMissing", left)
+    assert asked.requirements["way"] == Selector(
+        "kubernetes.m.crossplane.io/v1alpha1",
+        "ProviderConfig",
+        name="eu-kubernetes",
+        namespace="crossplane-system",
+    )
+    desired = assemble(asked, FUNCTION, outcome).manifests
+    assert set(desired) == set(asked.observed)
+    policies = {
+        m["spec"].get("managementPolicies") and tuple(m["spec"]["managementPolicies"])
+        for m in desired.values()
+        if m["kind"] == "Object"
+    }
+    assert policies == ({("Observe", "Create", "Update")} if left else {None})
+
+
+def test_a_cluster_that_offers_something_is_asked_for_nothing_more() -> None:
+    asked, outcome = again()
+    assert (list(asked.requirements), outcome.unreachable) == (["cluster"], False)

@@ -23,6 +23,7 @@ def way(plan: Plan) -> access.Way:
         composite=plan.composite,
         namespace=plan.namespace,
         kubeconfig=access.Kubeconfig(plan.namespace, plan.object_name("kubeconfig")),
+        created=True,
     )
 
 

@@ -1,0 +1,66 @@
+"""A cluster that died first, and the way into it along: nothing of its Model is left hanging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.conftest import Plane
+from tests.e2e.nodes import joined
+from tests.e2e.observing import composed, refreshed
+from tests.e2e.workload import (
+    OWNER,
+    ask_to_go,
+    delete,
+    existing,
+    force_away,
+    model,
+    wait_placed,
+    wait_told,
+)
+from tools.control_plane.api import Api, identity
+from tools.control_plane.nodes import gpu_node
+from tools.control_plane.waiting import wait_for
+from tools.manifests import Manifest
+
+POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 1, "max": 1}}
+POLICIES = ["Observe", "Create", "Update"]
+
+
+@pytest.fixture
+def lost(control_plane: Plane, api: Api) -> Iterator[Manifest]:
+    """A Model on a cluster that is taken away by force, ProviderConfigs and all."""
+    with joined(api, [gpu_node("doomed-1", "L4", 1, zone="a")]):
+        cluster = existing(control_plane, "doomed", [POOL])
+        here = {"namespace": OWNER, "name": "doomed"}
+        claim = model("team-a", "last", model="Qwen/Qwen2.5-0.5B-Instruct", cluster=here)
+        api.apply(claim)
+        wait_placed(api, claim)
+        wait_for("its Objects", lambda: len(_objects(api, claim)) >= 5)
+        place = refreshed(api, claim)["status"]["placement"]["namespace"]
+        *others, _, _ = orphans = force_away(api, cluster)
+        for manifest in others:
+            ask_to_go(api, manifest)
+        for way in orphans[-2:]:
+            api.call("DELETE", api.path(*identity(way)))
+            if api.find(*identity(way)):
+                api.patch(way, {"metadata": {"finalizers": None}})
+        yield claim
+        delete(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
+
+
+def _objects(api: Api, claim: Manifest) -> list[Manifest]:
+    return [found for found in composed(api, claim) if found["kind"] == "Object"]
+
+
+def test_a_model_whose_cluster_died_first_can_go(api: Api, lost: Manifest) -> None:
+    wait_told(api, lost, "ClusterMissing")
+    wait_for(
+        "the Objects to be left behind",
+        lambda: all(o["spec"].get("managementPolicies") == POLICIES for o in _objects(api, lost)),
+        seconds=90,
+    )
+    objects = _objects(api, lost)
+    delete(api, lost)
+    assert [o["metadata"]["name"] for o in objects if api.find(*identity(o))] == []
