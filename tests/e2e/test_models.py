@@ -11,11 +11,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, reconcile, refreshed, told, uids, wait_ready
 from tests.e2e.people import member
-<<<<<<< HEAD
-from tests.e2e.workload import OWNER, delete, existing, model, wait_told
-=======
-from tests.e2e.workload import OWNER, ask_to_go, delete, existing, force_away, model, wait_told
->>>>>>> b6ae062 (Let a Model go whose cluster died before it)
+from tests.e2e.workload import OWNER, delete, existing, force_away, model, wait_told
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
