@@ -12,6 +12,7 @@ from tools.definitions import Definitions
 from tools.demo import Example, find, play
 from tools.inputs import functions_of
 from tools.manifests import resource_name
+from tools.nodes import COLLECTION
 from tools.observe import observe
 from tools.rendering import Rendered, render
 from tools.servers import running
@@ -32,6 +33,8 @@ class Played:
     examples: dict[str, tuple[Example, Settled]]
     failing: dict[str, Rendered]
     """Clusters of which one pool then fails, by the same names."""
+    without_nodes: dict[str, Rendered]
+    """Clusters that are there already, of whose pools no nodes are found."""
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +53,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
             for example, settled in done
             for pool in _node_groups(settled)[-1:]
         }
-        yield Played({_key(example): (example, settled) for example, settled in done}, failing)
+        without_nodes = {
+            _key(example): _without_nodes(settled, servers.targets, definitions)
+            for example, settled in done
+            if "existing" in example.claim["spec"]
+        }
+        yield Played({_key(example): (example, settled) for example, settled in done}, failing, without_nodes)
 
 
 def _node_groups(settled: Settled) -> list[str]:
@@ -63,6 +71,15 @@ def _with_a_failing_pool(
 ) -> Rendered:
     observed = observe(settled.composed, settled.xr, failing={pool: NO_CAPACITY})
     return render(settled.xr, targets, observed=observed, definitions=definitions)
+
+
+def _without_nodes(settled: Settled, targets: Mapping[str, str], definitions: Definitions) -> Rendered:
+    """Render what follows the search for nodes where it finds none."""
+    looking = next(
+        r.rendered for r in settled.rounds if any(m["kind"] == COLLECTION for m in r.rendered.composed)
+    )
+    observed = observe(looking.composed, looking.xr)
+    return render(looking.xr, targets, observed=observed, definitions=definitions)
 
 
 def _key(example: Example) -> str:

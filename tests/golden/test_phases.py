@@ -35,6 +35,8 @@ def phases(name: str, played: Played) -> Iterator[tuple[str, Rendered]]:
     yield "nothing observed", settled.rounds[0].rendered
     yield "network ready", _first(settled, "NetworkReady")
     yield "control plane ready", _first(settled, "ControlPlaneReady")
+    if name in played.without_nodes:
+        yield "no nodes found", played.without_nodes[name]
     yield "all ready", settled.rendered
     if name in played.failing:
         yield "one pool failing", played.failing[name]
