@@ -6,7 +6,7 @@ is looked at only until its nodes are there: after that they would wake the clus
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,8 @@ __all__ = ["Found", "find"]
 _API = "kubernetes.m.crossplane.io/v1alpha1"
 _MEMBER = "kubernetes.crossplane.io/owned-by-collection"
 """Label of the Objects that provider-kubernetes 1.2.1 makes for a collection (membershipLabelKey)."""
+_NODE = ("status", "atProvider", "manifest")
+"""Where such an Object has the node."""
 _NAME = 55
 """Characters in a collection's name: an Object's is that, a dash and seven digits."""
 _MOST = 100
@@ -124,7 +126,14 @@ def _nodes(request: Request, way: access.Way, pool: Pool) -> tuple[View, ...] | 
         )
     except Unanswered:
         return None
-    return found if all(node.has("status", "atProvider", "manifest") for node in found) else None
+    if not all(node.has(*_NODE) for node in found):
+        return None
+    # Until the provider has looked again, those of other labels are there still.
+    return tuple(node for node in found if _has_labels(node, pool.node_selector))
+
+
+def _has_labels(node: View, labels: Mapping[str, str]) -> bool:
+    return all(node.text(*_NODE, "metadata", "labels", key) == value for key, value in labels.items())
 
 
 def _collection(request: Request, way: access.Way, pool: Pool) -> dict[str, Any]:
@@ -160,7 +169,7 @@ def _problem(pool: Pool, nodes: Sequence[View]) -> str:
     resource = pool.sharing.resource if pool.sharing else "nvidia.com/gpu"
     count = pool.gpus_per_node * (pool.sharing.per_gpu if pool.sharing else 1)
     for node in sorted(nodes, key=_node_name):
-        offers = node.text("status", "atProvider", "manifest", "status", "allocatable", resource) or "0"
+        offers = node.text(*_NODE, "status", "allocatable", resource) or "0"
         if offers != str(count):
             which = f"node pool {pool.name}: node {_node_name(node)}"
             return f"{which} has {offers} {resource}, declared are {count}"
@@ -168,7 +177,7 @@ def _problem(pool: Pool, nodes: Sequence[View]) -> str:
 
 
 def _node_name(node: View) -> str:
-    return node.text("status", "atProvider", "manifest", "metadata", "name") or ""
+    return node.text(*_NODE, "metadata", "name") or ""
 
 
 def _condition(

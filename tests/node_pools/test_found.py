@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,10 +22,20 @@ HINT = (
 )
 
 
-def node(name: str, gpus: str | None = "8", resource: str = "nvidia.com/gpu") -> dict[str, Any]:
+DISCOVERED = {"nvidia.com/gpu.count": "8", "nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB"}
+MIG = {"nvidia.com/mig.config": "all-1g.10gb"}
+
+
+def node(
+    name: str,
+    gpus: str | None = "8",
+    resource: str = "nvidia.com/gpu",
+    labels: Mapping[str, str] = DISCOVERED,
+) -> dict[str, Any]:
     """What provider-kubernetes keeps of a node."""
     allocatable = {} if gpus is None else {resource: gpus}
-    manifest = {"kind": "Node", "metadata": {"name": name}, "status": {"allocatable": allocatable}}
+    metadata = {"name": name, "labels": labels}
+    manifest = {"kind": "Node", "metadata": metadata, "status": {"allocatable": allocatable}}
     return {"metadata": {"name": f"of-{name}"}, "status": {"atProvider": {"manifest": manifest}}}
 
 
@@ -158,11 +168,17 @@ def test_what_is_not_known_yet_decides_nothing(nodes: list[dict[str, Any]] | Non
 
 def test_slices_are_counted() -> None:
     shared = {**A100, "sharing": {"mode": "MIG", "profile": "1g.10gb"}}
-    whole = looking([node("n1"), node("n2")], shared)
-    assert "node n1 has 0 nvidia.com/mig-1g.10gb, declared are 56" in _said(whole)
-    resource = "nvidia.com/mig-1g.10gb"
-    cut = looking([node("n1", "56", resource), node("n2", "56", resource)], shared)
+    resource, labels = "nvidia.com/mig-1g.10gb", {**DISCOVERED, **MIG}
+    whole = looking([node(name, labels=labels) for name in ("n1", "n2")], shared)
+    assert f"node n1 has 0 {resource}, declared are 56" in _said(whole)
+    cut = looking([node(name, "56", resource, labels) for name in ("n1", "n2")], shared)
     assert _said(cut) == "every pool has its nodes: a100 2"
+
+
+def test_nodes_of_the_labels_before_do_not_count() -> None:
+    # Proves: what the provider found before the labels changed is not taken for the pool.
+    request = looking([node("n1"), node("n2")], {**A100, "labels": {"example.com/pool": "b"}})
+    assert _said(request).startswith("node pool a100: no node has labels example.com/pool=b. ")
 
 
 def _said(request: Request) -> str:
