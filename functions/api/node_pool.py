@@ -107,11 +107,16 @@ class Nodes(Schema):
     min: int = Field(
         0,
         description="Fewest nodes. Default 0: an autoscaler adds nodes when Models need them, and takes "
-        "them away after.",
+        "them away after. In an existing cluster: how many must be found.",
         ge=0,
         le=1000,
     )
-    max: int = Field(1, description="Most nodes. Default 1.", ge=1, le=1000)
+    max: int = Field(
+        1,
+        description="Most nodes. Default 1. In an existing cluster: how many Models may count on.",
+        ge=1,
+        le=1000,
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -237,7 +242,9 @@ class NodePool(Schema):
     )
     labels: Annotated[dict[str, _LabelValue], AfterValidator(check_keys)] = Field(
         default_factory=dict,
-        description="Labels of the pool's nodes, beside the package's own. At most 20.",
+        description="Labels of the pool's nodes, beside the package's own. At most 20. In an existing "
+        "cluster: those by which its nodes are known, instead of the GPU model and count that GPU Feature "
+        "Discovery finds.",
         max_length=20,
         json_schema_extra=rules(*KEYS),
     )

@@ -92,7 +92,8 @@ def _look(request: Request, way: access.Way, pool: Pool, record: PoolStatus | No
         return _Look(_status(pool, record.nodes_found if record else None, ready=False), collection)
     problem = _problem(pool, nodes)
     status = _status(pool, len(nodes), ready=not problem)
-    return _Look(status, collection, problem) if problem else _Look(status)
+    # A pool of no nodes costs nothing to look for until its autoscaler brings some.
+    return _Look(status) if nodes and not problem else _Look(status, collection, problem)
 
 
 def _status(pool: Pool, found: int | None, *, ready: bool) -> PoolStatus:
@@ -103,7 +104,7 @@ def _had(pool: Pool, record: PoolStatus) -> bool:
     """Tell whether the pool has had its nodes, by the labels and with the GPUs that it has now."""
     known = (record.node_selector, record.gpus_per_node, record.sharing)
     same = known == (dict(pool.node_selector), pool.gpus_per_node, pool.sharing)
-    return record.ready and same and (record.nodes_found or 0) >= pool.nodes.min
+    return record.ready and same and (record.nodes_found or 0) >= max(pool.nodes.min, 1)
 
 
 def _resource(pool: Pool) -> str:
@@ -189,10 +190,16 @@ def _condition(
             "nodes have to give come from the GPU Operator. Then correct spec.nodePools, or label the nodes"
         )
         return Condition("NodePoolsReady", Status.FALSE, "NodesDiffer", message, Whose.PLATFORM)
-    counts = ", ".join(f"{p.name} {'as declared' if p.nodes_found is None else p.nodes_found}" for p in pools)
+    counts = ", ".join(f"{pool.name} {_counted(pool)}" for pool in pools)
     return Progress(
         "NodePoolsReady",
         (access.REACHABLE, *(resource.name for resource in looked_for)),
         f"every pool has its nodes: {counts}",
         Whose.PLATFORM,
     )
+
+
+def _counted(pool: PoolStatus) -> str:
+    if pool.nodes_found is None:
+        return "as declared"
+    return str(pool.nodes_found or "none yet")

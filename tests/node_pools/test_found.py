@@ -186,9 +186,13 @@ def _said(request: Request) -> str:
 
 
 def test_a_pool_of_no_nodes_is_ready_without_any() -> None:
-    # Proves: what an autoscaler brings need not be there.
-    request = looking([], {**A100, "nodes": {"min": 0, "max": 4}})
-    assert _said(request) == "every pool has its nodes: a100 0"
+    # Proves: what an autoscaler brings need not be there, and is counted when it comes.
+    scaled = {**A100, "nodes": {"min": 0, "max": 4}}
+    request = looking([], scaled)
+    assert _said(request) == "every pool has its nodes: a100 none yet"
+    assert pool_status(request)["ready"] is True
+    assert NODES in decided(after(request)).manifests
+    assert _said(looking([node("n1")], scaled)) == "every pool has its nodes: a100 1"
 
 
 def test_more_nodes_than_declared() -> None:
