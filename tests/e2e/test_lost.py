@@ -39,15 +39,19 @@ def lost(control_plane: Plane, api: Api) -> Iterator[Manifest]:
         wait_placed(api, claim)
         wait_for("its Objects", lambda: len(_objects(api, claim)) >= 5)
         place = refreshed(api, claim)["status"]["placement"]["namespace"]
-        *others, _, _ = orphans = force_away(api, cluster)
-        for manifest in others:
-            ask_to_go(api, manifest)
-        for way in orphans[-2:]:
-            api.call("DELETE", api.path(*identity(way)))
-            if api.find(*identity(way)):
-                api.patch(way, {"metadata": {"finalizers": None}})
+        orphans = force_away(api, cluster)
+        way = next(m for m in orphans if _is_way(m))
+        delete(api, *(m for m in orphans if m is not way))
+        ask_to_go(api, way)
+        api.patch(way, {"metadata": {"finalizers": None}})
         yield claim
         delete(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
+
+
+def _is_way(manifest: Manifest) -> bool:
+    """Say whether it is the ProviderConfig by which the Model's Objects reach the cluster."""
+    kind, version = manifest["kind"], manifest["apiVersion"]
+    return bool(kind == "ProviderConfig" and version.startswith("kubernetes."))
 
 
 def _objects(api: Api, claim: Manifest) -> list[Manifest]:
