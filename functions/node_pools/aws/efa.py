@@ -85,7 +85,7 @@ def _interfaces(machine: str, devices: int) -> list[dict[str, Any]]:
         {"networkCardIndex": card, "deviceIndex": 1 if card == 0 else 0, "interfaceType": "efa-only"}
         for card in range(first, first + devices)
     ]
-    return [{"networkCardIndex": 0, "deviceIndex": 0, "interfaceType": "interface"}, *fabric]
+    return [{"networkCardIndex": 0, "deviceIndex": 0}, *fabric]
 
 
 def _rule(plan: Plan, name: str, kind: str) -> Resource:
