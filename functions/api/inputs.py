@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ class NodePoolsInput(Schema):
 
 
 class Chart(Schema):
-    """A Helm chart, from a mirror or at another version."""
+    """A Helm chart: from a mirror, at another version, or with values of the platform's own."""
 
     repository: str | None = Field(
         None,
@@ -46,6 +46,12 @@ class Chart(Schema):
         pattern="^(https|oci)://",
     )
     version: str | None = Field(None, description="Chart version. Default: the package's.", max_length=64)
+    values: dict[str, Any] = Field(
+        default_factory=dict,
+        description="Values of the chart, laid over the package's: where a mirror has its images, pull "
+        "secrets, resources. Lists replace the package's.",
+        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
 
 
 class GPUStackInput(Schema):
@@ -53,6 +59,15 @@ class GPUStackInput(Schema):
 
     gpu_operator: Chart = Field(default_factory=Chart, description="NVIDIA GPU Operator.")
     node_feature_discovery: Chart = Field(default_factory=Chart, description="Node Feature Discovery.")
+    cluster_autoscaler: Chart = Field(
+        default_factory=Chart, description="cluster-autoscaler, in clusters that this package creates."
+    )
+    efa_device_plugin: Chart = Field(
+        default_factory=Chart, description="Device plugin of AWS' RDMA network, where a pool has it."
+    )
+    leader_worker_set: Chart = Field(
+        default_factory=Chart, description="LeaderWorkerSet, where Models of several nodes fit."
+    )
 
 
 class Weights(Schema):

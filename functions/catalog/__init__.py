@@ -7,7 +7,7 @@ from .precision import BYTES, ONLINE_FP8
 from .providers import Provider, providers
 from .shapes import Shape
 from .tables import nearest
-from .versions import ChartVersion, chart, image, kubernetes
+from .versions import ChartVersion, chart, cluster_autoscaler, image, kubernetes
 
 __all__ = [
     "BYTES",
@@ -23,6 +23,7 @@ __all__ = [
     "Shape",
     "bytes_per_token",
     "chart",
+    "cluster_autoscaler",
     "full_layer_bytes",
     "gpus",
     "image",

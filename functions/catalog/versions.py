@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-__all__ = ["ChartVersion", "chart", "image", "kubernetes"]
+__all__ = ["ChartVersion", "chart", "cluster_autoscaler", "image", "kubernetes"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,17 @@ def image(name: str) -> str:
     return str(_versions()["images"][name])
 
 
-def chart(name: str) -> ChartVersion:
-    """Return a chart's repository and version."""
-    found = _versions()["charts"][name]
-    return ChartVersion(name, found["repository"], found["version"])
+def chart(component: str) -> ChartVersion:
+    """Return the chart that installs a component, with its repository and version."""
+    found = _versions()["charts"][component]
+    return ChartVersion(found.get("chart", component), found["repository"], found["version"])
+
+
+def cluster_autoscaler(kubernetes: str) -> str:
+    """Return the tag of cluster-autoscaler's image for a Kubernetes minor version, or for the nearest."""
+    tags = _versions()["cluster-autoscaler"]
+    return str(tags[min(tags, key=lambda known: (abs(_minor(known) - _minor(kubernetes)), known))])
+
+
+def _minor(version: str) -> int:
+    return int(version.partition(".")[2])

@@ -1,5 +1,6 @@
 """function-gpu-stack: what a cluster needs to offer its GPUs to pods.
 
-Reading order: `plan`, `release` (what every Helm Release has), one module a
-component (`node_feature_discovery`, `gpu_operator`), `compose`.
+Reading order: `plan`, `release` (what every Helm Release has), `component`, one module a
+component (`node_feature_discovery`, `gpu_operator` with `sharing`, `autoscaler`, `efa`,
+`leader_worker_set`), `compose`.
 """

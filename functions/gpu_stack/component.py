@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from functions.base import Request, Resource, View
 
 from .plan import Plan
+from .release import release
 
-__all__ = ["Component", "observed", "usable", "works"]
+__all__ = ["Component", "observed", "running", "usable", "works"]
+
+_CURRENT = (
+    "has(object.status) && has(object.status.observedGeneration) "
+    "&& object.status.observedGeneration >= object.metadata.generation "
+)
+_RUNS = {
+    "Deployment": _CURRENT + "&& has(object.status.updatedReplicas) && has(object.status.availableReplicas) "
+    "&& object.status.updatedReplicas >= object.spec.replicas "
+    "&& object.status.availableReplicas >= object.spec.replicas",
+    # On each of its nodes; it may have none.
+    "DaemonSet": _CURRENT + "&& object.status.numberReady >= object.status.desiredNumberScheduled",
+}
+"""CEL over `object`, by kind: all of its pods are the newest and ready."""
 
 
 @dataclass(frozen=True)
@@ -71,3 +85,28 @@ def observed(plan: Plan, what: str, target: dict[str, Any], works: str, after: R
         },
     }
     return Resource(f"gpu-stack/{what}", manifest, (after.name,))
+
+
+def running(
+    plan: Plan,
+    component: str,
+    label: str,
+    workload: tuple[str, str, str],
+    values: Mapping[str, Any],
+    after: tuple[str, ...],
+) -> Component:
+    """Compose a chart whose pods belong to one Deployment or DaemonSet.
+
+    Args:
+        plan: the stack.
+        component: its name.
+        label: its name in messages.
+        workload: kind, namespace and name of what its pods belong to.
+        values: of the chart, as the package sets them.
+        after: what must be ready before.
+    """
+    kind, namespace, name = workload
+    target = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}}
+    installed = release(plan, component, namespace, values, after)
+    seen = observed(plan, f"{component}-{kind.lower()}", target, _RUNS[kind], installed)
+    return Component(component, label, namespace, (installed, seen))

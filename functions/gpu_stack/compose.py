@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functions.api import ClusterStatus
 from functions.base import Function, Outcome, Progress, Request, Whose
 
-from . import gpu_operator, node_feature_discovery
+from . import autoscaler, efa, gpu_operator, leader_worker_set, node_feature_discovery
 from .component import Component, usable, works
 from .plan import Plan, make
 from .release import uninstalled_first
@@ -25,7 +25,7 @@ def compose(request: Request) -> Outcome:
     plan = None if status is None else make(request, status)
     if plan is None:
         return Outcome(complete=False)
-    components = [node_feature_discovery.component(plan), gpu_operator.component(plan)]
+    components = _components(plan)
     resources = [resource for component in components for resource in component.resources]
     return Outcome(
         resources=[*resources, *uninstalled_first(plan, resources)],
@@ -39,6 +39,16 @@ def compose(request: Request) -> Outcome:
         ),
         status={"components": usable(request, components)},
     )
+
+
+def _components(plan: Plan) -> list[Component]:
+    """Compose what every cluster needs, then what this one does."""
+    needed = (module.component(plan) for module in (autoscaler, efa, leader_worker_set))
+    return [
+        node_feature_discovery.component(plan),
+        gpu_operator.component(plan),
+        *(component for component in needed if component is not None),
+    ]
 
 
 def _hint(plan: Plan, broken: Sequence[Component]) -> str:

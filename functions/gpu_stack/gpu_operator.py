@@ -27,7 +27,7 @@ _WORKS = (
 
 def component(plan: Plan) -> Component:
     """Compose its Release, and the operator's own verdict on what it installs."""
-    operator = release(plan, "gpu-operator", plan.gpu_operator, _NAMESPACE, _values(plan), (NFD,))
+    operator = release(plan, "gpu-operator", _NAMESPACE, _values(plan), (NFD,))
     policy = {"apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": {"name": "cluster-policy"}}
     verdict = observed(plan, "cluster-policy", policy, _WORKS, operator)
     return Component("gpu-operator", "the GPU Operator", _NAMESPACE, (operator, verdict))

@@ -30,5 +30,5 @@ def component(plan: Plan) -> Component:
         # A GPU node that its worker does not tolerate is never labelled.
         "worker": {"tolerations": plan.tolerations, "config": {"sources": _SOURCES}},
     }
-    installed = release(plan, "node-feature-discovery", plan.node_feature_discovery, _NAMESPACE, values)
+    installed = release(plan, "node-feature-discovery", _NAMESPACE, values)
     return Component("node-feature-discovery", "Node Feature Discovery", _NAMESPACE, (installed,))

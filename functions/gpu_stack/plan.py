@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Access, Chart, ClusterSpec, ClusterStatus, GPUStackInput, PoolStatus
+from functions.api import Access, Autoscaler, Chart, ClusterSpec, ClusterStatus, GPUStackInput, PoolStatus
 from functions.base import Request, unique_name
-from functions.catalog import ChartVersion, chart
+from functions.catalog import ChartVersion, chart, kubernetes
 
 __all__ = ["Plan", "make"]
 
@@ -23,12 +24,28 @@ class Plan:
     """Whether the claim created the cluster, which then comes with NVIDIA's driver and
     toolkit in its node image, and takes everything inside along when it goes."""
     pools: tuple[PoolStatus, ...]
-    gpu_operator: ChartVersion
-    node_feature_discovery: ChartVersion
+    autoscaler: Autoscaler | None
+    """What is to size the pools; None: nothing does."""
+    kubernetes: str
+    """Minor version of a cluster that is created."""
+    given: GPUStackInput
 
     def object_name(self, what: str) -> str:
         """Name a composed object."""
         return unique_name(self.composite, what)
+
+    def chart(self, component: str) -> ChartVersion:
+        """Return the chart of a component: the platform's choice first, then the package's."""
+        known, given = chart(component), self._given(component)
+        return ChartVersion(known.name, given.repository or known.repository, given.version or known.version)
+
+    def values(self, component: str, own: Mapping[str, Any]) -> dict[str, Any]:
+        """Lay the platform's values of a component's chart over the package's own."""
+        return _over(own, self._given(component).values)
+
+    def _given(self, component: str) -> Chart:
+        found: Chart = getattr(self.given, component.replace("-", "_"))
+        return found
 
     @property
     def taints(self) -> list[tuple[str, str, str]]:
@@ -59,11 +76,17 @@ def make(request: Request, status: ClusterStatus) -> Plan | None:
         access=status.access,
         owned=spec.existing is None,
         pools=tuple(status.node_pools),
-        gpu_operator=_version("gpu-operator", given.gpu_operator),
-        node_feature_discovery=_version("node-feature-discovery", given.node_feature_discovery),
+        autoscaler=status.autoscaler,
+        kubernetes=status.kubernetes_version or kubernetes(),
+        given=given,
     )
 
 
-def _version(name: str, given: Chart) -> ChartVersion:
-    known = chart(name)
-    return ChartVersion(name, given.repository or known.repository, given.version or known.version)
+def _over(under: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay values over others as Helm does: maps are merged, everything else is replaced."""
+    both = {
+        key: _over(under[key], value)
+        for key, value in above.items()
+        if isinstance(value, Mapping) and isinstance(under.get(key), Mapping)
+    }
+    return {**under, **above, **both}

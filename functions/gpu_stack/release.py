@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.base import DIES_WITH_CLUSTER, HELM_RELEASE, Resource, goes_after
-from functions.catalog import ChartVersion
 
 from .plan import Plan
 
@@ -22,32 +21,27 @@ _RETRIES = 1000
 
 
 def release(
-    plan: Plan,
-    what: str,
-    chart: ChartVersion,
-    namespace: str,
-    values: Mapping[str, Any],
-    after: tuple[str, ...] = (),
+    plan: Plan, component: str, namespace: str, values: Mapping[str, Any], after: tuple[str, ...] = ()
 ) -> Resource:
     """Compose a Helm Release.
 
     Args:
         plan: the stack.
-        what: its name in the composition after the function's.
-        chart: the chart and its version.
+        component: what is installed; its name in the composition after the function's.
         namespace: its namespace in the cluster, which Helm creates.
-        values: of the chart.
+        values: of the chart, as the package sets them.
         after: what must be ready before, beside the cluster.
     """
     # A name of our own: a Release adopts, and changes, an installation of the same name.
-    helm_name = f"freehold-{what}"
+    helm_name = f"freehold-{component}"
     assert len(helm_name) <= HELM_RELEASE, helm_name
+    chart = plan.chart(component)
     spec: dict[str, Any] = {
         "forProvider": {
             "chart": {"name": chart.name, "repository": chart.repository, "version": chart.version},
             "namespace": namespace,
             # No `wait`: pods that come up slowly would make the Release a failed one.
-            "values": values,
+            "values": plan.values(component, values),
         },
         "rollbackLimit": _RETRIES,
         "providerConfigRef": {"kind": "ProviderConfig", "name": plan.access.helm_provider_config},
@@ -58,13 +52,13 @@ def release(
         "apiVersion": "helm.m.crossplane.io/v1beta1",
         "kind": "Release",
         "metadata": {
-            "name": plan.object_name(what),
+            "name": plan.object_name(component),
             "namespace": _namespace(plan),
             "annotations": {"crossplane.io/external-name": helm_name},
         },
         "spec": spec,
     }
-    return Resource(f"gpu-stack/{what}", manifest, (REACHABLE, *after))
+    return Resource(f"gpu-stack/{component}", manifest, (REACHABLE, *after))
 
 
 def uninstalled_first(plan: Plan, resources: Sequence[Resource]) -> list[Resource]:

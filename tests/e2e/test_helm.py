@@ -66,16 +66,16 @@ def provider_config(name: str, secret_namespace: str, secret: str) -> Manifest:
     }
 
 
-def release(plane: Plane, chart_name: str, config: str = "beside") -> Manifest:
-    known = chart(chart_name)
+def release(plane: Plane, component: str, config: str = "beside") -> Manifest:
+    known = chart(component)
     return {
         "apiVersion": HELM,
         "kind": "Release",
-        "metadata": {"name": f"{chart_name}-{config}", "namespace": NAMESPACE},
+        "metadata": {"name": f"{component}-{config}", "namespace": NAMESPACE},
         "spec": {
             "forProvider": {
                 "chart": {
-                    "name": chart_name,
+                    "name": known.name,
                     "version": known.version,
                     "repository": mirror(plane.layout),
                 },
@@ -93,7 +93,7 @@ def releases(control_plane: Plane, ways: None) -> list[Manifest]:
     del ways
     api = control_plane.api
     asked = [api.create(release(control_plane, name)) for name in CHARTS.values()]
-    return [wait_ready(api, each, seconds=60) for each in asked]
+    return [wait_ready(api, each, seconds=90) for each in asked]
 
 
 def test_every_chart_is_installed_with_its_values(api: Api, releases: list[Manifest]) -> None:
@@ -122,7 +122,9 @@ def test_a_release_that_is_deleted_takes_everything_along(api: Api, releases: li
         api.delete(each)
     # Not before half a minute after its creation: crossplane-runtime's creation grace period.
     wait_for("the Releases to be gone", lambda: not api.items(HELM, "Release", NAMESPACE))
-    assert [api.find("v1", "ConfigMap", f"{name(r)}-values", NAMESPACE) for r in releases] == [None, None]
+    for kind in (("v1", "ConfigMap"), ("apps/v1", "Deployment"), ("apps/v1", "DaemonSet")):
+        installed = api.items(*kind, NAMESPACE, "app.kubernetes.io/managed-by=Helm")
+        assert [name(each) for each in installed] == [], kind
     assert api.find(*POLICY) is None
 
 

@@ -18,8 +18,14 @@ from tools.manifests import Manifest
 CONFIG = "application/vnd.cncf.helm.config.v1+json"
 CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
-CHARTS = {"gpuOperator": "gpu-operator", "nodeFeatureDiscovery": "node-feature-discovery"}
-"""The charts' names, by the field of GPUStackInput that names a chart's mirror."""
+CHARTS = {
+    "gpuOperator": "gpu-operator",
+    "nodeFeatureDiscovery": "node-feature-discovery",
+    "clusterAutoscaler": "cluster-autoscaler",
+    "efaDevicePlugin": "efa-device-plugin",
+    "leaderWorkerSet": "leader-worker-set",
+}
+"""What the charts install, by the field of GPUStackInput that names a chart's mirror."""
 
 _FOLDER = paths.ROOT / "tools" / "control-plane" / "charts"
 
@@ -31,10 +37,10 @@ def repository(host: str) -> str:
 
 def push(registry: Registry) -> None:
     """Push every chart."""
-    for name in CHARTS.values():
-        known = chart(name)
-        content = Blob(CONTENT, package(known, files(name)))
-        registry.push(f"{_FOLDER.name}/{name}", known.version, Blob(CONFIG, metadata(known)), content)
+    for component in CHARTS.values():
+        known = chart(component)
+        content = Blob(CONTENT, package(known, files(component)))
+        registry.push(f"{_FOLDER.name}/{known.name}", known.version, Blob(CONFIG, metadata(known)), content)
 
 
 def mirrored(composition: Manifest, repository: str) -> Manifest:
@@ -46,9 +52,9 @@ def mirrored(composition: Manifest, repository: str) -> Manifest:
     return composition
 
 
-def files(name: str) -> list[Path]:
-    """Return the templates of a chart: what all have, and its own."""
-    return sorted([*_FOLDER.glob("*.yaml"), *(_FOLDER / name).glob("*.yaml")])
+def files(component: str) -> list[Path]:
+    """Return the templates of what stands in for a component: what all have, and its own."""
+    return sorted([*_FOLDER.glob("*.yaml"), *(_FOLDER / component).glob("*.yaml")])
 
 
 def package(known: ChartVersion, templates: list[Path]) -> bytes:

@@ -1,0 +1,62 @@
+"""cluster-autoscaler: adds nodes to a pool when pods wait for them, and takes unused ones away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.api import Autoscaler
+from functions.catalog import cluster_autoscaler
+
+from .component import Component, running
+from .gpu_operator import GPU_OPERATOR
+from .plan import Plan
+
+__all__ = ["component"]
+
+# The cloud's module gives its role to this service account of this namespace.
+_NAMESPACE, _NAME = "kube-system", "cluster-autoscaler"
+
+# https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md. Pools that look
+# alike are not balanced: a Model asks for one of them by its label.
+_ARGUMENTS: dict[str, Any] = {
+    "expander": "least-waste",
+    # An emptyDir, which every vLLM has, would keep a node for ever.
+    "skip-nodes-with-local-storage": False,
+    # A node is empty or it stays: moving a Model to fill nodes better costs minutes of it.
+    "scale-down-gpu-utilization-threshold": "0.01",
+    # A GPU node counts as there when its GPUs do: driver checks and a reboot for MIG included.
+    "max-node-provision-time": "30m",
+}
+
+
+def component(plan: Plan) -> Component | None:
+    """Compose it; None where nothing is to be sized."""
+    if plan.autoscaler is None:
+        return None
+    values = _values(plan.autoscaler, cluster_autoscaler(plan.kubernetes))
+    workload = ("Deployment", _NAMESPACE, _NAME)
+    return running(plan, "cluster-autoscaler", "cluster-autoscaler", workload, values, (GPU_OPERATOR,))
+
+
+def _values(target: Autoscaler, tag: str) -> dict[str, Any]:
+    return {
+        "fullnameOverride": _NAME,
+        "cloudProvider": target.cloud,
+        "autoDiscovery": {"clusterName": target.cluster_name},
+        "awsRegion": target.region,
+        "image": {"tag": tag},
+        "rbac": {"serviceAccount": {"name": _NAME}},
+        "extraArgs": _ARGUMENTS,
+        "resources": {"requests": {"cpu": "100m", "memory": "600Mi"}, "limits": {"memory": "1Gi"}},
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65534,
+            "runAsGroup": 65534,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containerSecurityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }

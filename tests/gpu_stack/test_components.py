@@ -1,0 +1,244 @@
+"""What only some clusters need: composed whole where a pool or the cloud asks for it, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from functions.base import unique_name
+from functions.gpu_stack.compose import FUNCTION
+from tests.gpu_stack.stack import AWS, EXISTING, NFD, OPERATOR, POLICY, REACHABLE, composed, pool, request
+
+ALWAYS = [NFD, OPERATOR, POLICY]
+AUTOSCALER = "gpu-stack/cluster-autoscaler"
+EFA = "gpu-stack/efa-device-plugin"
+LWS = "gpu-stack/leader-worker-set"
+SIZED = {
+    "autoscaler": {"cloud": "aws", "clusterName": "eu-prod-x7k2p", "region": "eu-central-1"},
+    "kubernetesVersion": "1.34",
+}
+RDMA = {"resource": "vpc.amazonaws.com/efa", "perNode": 32}
+H100 = pool("h100", gpusPerNode=8, fabric=RDMA, instanceType="p5.48xlarge")
+TAINTED = pool("b200", fabric=RDMA, instanceType="p6-b200.48xlarge", taints=[{"key": "team", "value": "a"}])
+
+
+def release(component: str, namespace: str, chart: Mapping[str, str], values: Mapping[str, Any]) -> Any:
+    """Return the Release of a cluster that the claim created."""
+    return {
+        "apiVersion": "helm.m.crossplane.io/v1beta1",
+        "kind": "Release",
+        "metadata": {
+            "name": unique_name("eu-prod-x7k2p", component),
+            "namespace": "crossplane-system",
+            "annotations": {"crossplane.io/external-name": f"freehold-{component}"},
+        },
+        "spec": {
+            "managementPolicies": ["Observe", "Create", "Update"],
+            "forProvider": {"chart": chart, "namespace": namespace, "values": values},
+            "rollbackLimit": 1000,
+            "providerConfigRef": {"kind": "ProviderConfig", "name": "eu-prod-helm"},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("status", "pools", "expected"),
+    [
+        pytest.param({}, [pool()], [], id="one-GPU-a-node"),
+        pytest.param(SIZED, [pool()], [AUTOSCALER, f"{AUTOSCALER}-deployment"], id="sized"),
+        pytest.param({}, [H100], [EFA, f"{EFA}-daemonset", LWS, f"{LWS}-deployment"], id="fabric"),
+        pytest.param(
+            {},
+            [pool(fabric={"resource": "rdma/shared", "perNode": 8})],
+            [LWS, f"{LWS}-deployment"],
+            id="another-fabric",
+        ),
+        pytest.param({}, [pool(gpusPerNode=8)], [LWS, f"{LWS}-deployment"], id="several-GPUs-a-node"),
+        pytest.param({}, [pool(gpusPerNode=8, nodes={"min": 1, "max": 1})], [], id="a-single-node"),
+        pytest.param(
+            {},
+            [
+                pool(
+                    gpusPerNode=8,
+                    sharing={
+                        "mode": "MIG",
+                        "resource": "nvidia.com/mig-1g.10gb",
+                        "perGPU": 7,
+                        "memoryMiB": 9856,
+                    },
+                )
+            ],
+            [],
+            id="slices-span-no-nodes",
+        ),
+    ],
+)
+def test_what_is_needed(status: Mapping[str, Any], pools: list[Any], expected: list[str]) -> None:
+    assert list(composed(status=status, pools=pools)) == [*ALWAYS, *expected]
+
+
+def test_the_rest_comes_at_once_after_the_operator() -> None:
+    # Proves: order and waves: each waits for the operator, and its observation for it alone.
+    found = FUNCTION.compose(request(status=SIZED, pools=[H100])).resources
+    assert {r.name: r.after for r in found[3:]} == {
+        AUTOSCALER: (REACHABLE, OPERATOR),
+        f"{AUTOSCALER}-deployment": (AUTOSCALER,),
+        EFA: (REACHABLE, OPERATOR),
+        f"{EFA}-daemonset": (EFA,),
+        LWS: (REACHABLE, OPERATOR),
+        f"{LWS}-deployment": (LWS,),
+    }
+
+
+def test_in_a_cluster_that_stays_each_is_uninstalled_first() -> None:
+    # Proves: every Release keeps the way in until it is uninstalled, and is deleted with its claim.
+    found = composed(EXISTING, pools=[H100])
+    releases = [name for name, manifest in found.items() if manifest["kind"] == "Release"]
+    assert releases == [NFD, OPERATOR, EFA, LWS]
+    assert [n for n, m in found.items() if m["kind"] == "Usage"] == [f"{name}-first" for name in releases]
+    assert not any("managementPolicies" in found[name]["spec"] for name in releases)
+
+
+def test_autoscaler() -> None:
+    # Proves: whole; the image is that of the cluster's Kubernetes, not the chart's own.
+    assert composed(status=SIZED)[AUTOSCALER] == release(
+        "cluster-autoscaler",
+        "kube-system",
+        {
+            "name": "cluster-autoscaler",
+            "repository": "https://kubernetes.github.io/autoscaler",
+            "version": "9.59.0",
+        },
+        {
+            "fullnameOverride": "cluster-autoscaler",
+            "cloudProvider": "aws",
+            "autoDiscovery": {"clusterName": "eu-prod-x7k2p"},
+            "awsRegion": "eu-central-1",
+            "image": {"tag": "v1.34.5"},
+            "rbac": {"serviceAccount": {"name": "cluster-autoscaler"}},
+            "extraArgs": {
+                "expander": "least-waste",
+                "skip-nodes-with-local-storage": False,
+                "scale-down-gpu-utilization-threshold": "0.01",
+                "max-node-provision-time": "30m",
+            },
+            "resources": {"requests": {"cpu": "100m", "memory": "600Mi"}, "limits": {"memory": "1Gi"}},
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65534,
+                "runAsGroup": 65534,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containerSecurityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        },
+    )
+
+
+def test_efa() -> None:
+    # Proves: whole; on the machines of pools with such a fabric, whatever their taints.
+    found = composed(pools=[TAINTED, pool(instanceType="g6.xlarge"), H100])
+    assert found[EFA] == release(
+        "efa-device-plugin",
+        "kube-system",
+        {
+            "name": "aws-efa-k8s-device-plugin",
+            "repository": "https://aws.github.io/eks-charts",
+            "version": "v0.5.30",
+        },
+        {
+            "fullnameOverride": "aws-efa-k8s-device-plugin",
+            "tolerations": [
+                {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+                {"key": "team", "operator": "Equal", "value": "a", "effect": "NoSchedule"},
+            ],
+            "supportedInstanceLabels": {"values": ["p5.48xlarge", "p6-b200.48xlarge"]},
+        },
+    )
+
+
+def test_efa_of_machines_that_are_there_already() -> None:
+    # Proves: where their type is not known, the chart's own list stands: an empty one would be refused.
+    found = composed(EXISTING, pools=[pool(fabric=RDMA)])[EFA]["spec"]["forProvider"]["values"]
+    assert "supportedInstanceLabels" not in found
+
+
+def test_leader_worker_set() -> None:
+    # Proves: whole.
+    assert composed(pools=[H100])[LWS] == release(
+        "leader-worker-set",
+        "lws-system",
+        {"name": "lws", "repository": "oci://registry.k8s.io/lws/charts", "version": "0.10.0"},
+        {
+            "fullnameOverride": "lws",
+            "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},
+            "podSecurityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "target", "works"),
+    [
+        pytest.param(
+            f"{AUTOSCALER}-deployment",
+            "Deployment",
+            {"name": "cluster-autoscaler", "namespace": "kube-system"},
+            "availableReplicas >= object.spec.replicas",
+            id="autoscaler",
+        ),
+        pytest.param(
+            f"{EFA}-daemonset",
+            "DaemonSet",
+            {"name": "aws-efa-k8s-device-plugin", "namespace": "kube-system"},
+            "numberReady >= object.status.desiredNumberScheduled",
+            id="efa",
+        ),
+        pytest.param(
+            f"{LWS}-deployment",
+            "Deployment",
+            {"name": "lws-controller-manager", "namespace": "lws-system"},
+            "availableReplicas >= object.spec.replicas",
+            id="leader-worker-set",
+        ),
+    ],
+)
+def test_it_works_when_its_pods_do(name: str, kind: str, target: Mapping[str, str], works: str) -> None:
+    # Proves: what Helm has installed is observed, never written, and judged by its pods.
+    spec = composed(status=SIZED, pools=[H100])[name]["spec"]
+    assert spec["managementPolicies"] == ["Observe"]
+    assert spec["forProvider"]["manifest"] == {"apiVersion": "apps/v1", "kind": kind, "metadata": target}
+    assert works in spec["readiness"]["celQuery"]
+    assert "observedGeneration >= object.metadata.generation" in spec["readiness"]["celQuery"]
+
+
+def test_a_platforms_own_values() -> None:
+    # Proves: laid over the package's as Helm does: maps merged, lists and single values replaced.
+    given = {
+        "efaDevicePlugin": {
+            "repository": "oci://mirror/charts",
+            "values": {
+                "image": {"repository": "mirror/efa"},
+                "tolerations": [],
+                "supportedInstanceLabels": {"keys": ["machine"]},
+            },
+        }
+    }
+    found = composed(AWS, pools=[H100], given=given)
+    assert found[EFA]["spec"]["forProvider"]["chart"] == {
+        "name": "aws-efa-k8s-device-plugin",
+        "repository": "oci://mirror/charts",
+        "version": "v0.5.30",
+    }
+    assert found[EFA]["spec"]["forProvider"]["values"] == {
+        "fullnameOverride": "aws-efa-k8s-device-plugin",
+        "image": {"repository": "mirror/efa"},
+        "tolerations": [],
+        "supportedInstanceLabels": {"values": ["p5.48xlarge"], "keys": ["machine"]},
+    }
+    assert found[LWS] == composed(AWS, pools=[H100])[LWS]
