@@ -73,7 +73,7 @@ def cloud(control_plane: Plane) -> Iterator[Cloud]:
         GPUOperator(api) as operator,
     ):
         yield running
-    bury(api)
+        bury(api)  # while there is a kubelet to stop its pods
     assert [*running.errors, *operator.errors] == []
 
 

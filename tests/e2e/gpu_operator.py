@@ -1,4 +1,4 @@
-"""A GPU Operator that is not there: it says that all is well, of what its chart has made."""
+"""A GPU Operator that is not there, and a node for the pods of the other components' charts."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ import threading
 from contextlib import suppress
 
 from tools.control_plane.api import Api, ApiError
+from tools.control_plane.nodes import cpu_node
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 from tools.provider_status import TIME
 
 _POLICIES = ("nvidia.com/v1", "ClusterPolicy")
+_SYSTEM_NODE = cpu_node("components-1", zone="eu-central-1a", instance_type="m6i.large")
+_NAMESPACES = ("gpu-operator", "node-feature-discovery", "lws-system")
+_SHARED_NAMESPACE = "kube-system"
+_INSTALLED = (
+    ("v1", "ConfigMap"),
+    ("v1", "ServiceAccount"),
+    ("apps/v1", "Deployment"),
+    ("apps/v1", "DaemonSet"),
+)
 _SECONDS = 0.2
 
 
 class GPUOperator:
-    """While entered, every ClusterPolicy becomes ready."""
+    """While entered, every ClusterPolicy becomes ready, and pods have a node without GPUs."""
 
     def __init__(self, api: Api) -> None:
         """Watch over a cluster."""
@@ -26,12 +36,14 @@ class GPUOperator:
         self.errors: list[ApiError] = []
 
     def __enter__(self) -> GPUOperator:
+        self._api.apply(_SYSTEM_NODE)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stopped.set()
         self._thread.join()
+        self._api.delete(_SYSTEM_NODE)
 
     def _run(self) -> None:
         while not self._stopped.wait(_SECONDS):
@@ -55,7 +67,15 @@ def bury(api: Api) -> None:
     """Do what the end of a cluster does to what its charts installed: nobody uninstalls them."""
     for policy in api.items(*_POLICIES):
         api.delete(policy)
-    for name in ("gpu-operator", "node-feature-discovery"):
+    # What Helm installs has this label, but for its own records of what that is.
+    installed = [
+        each
+        for kind in _INSTALLED
+        for each in api.items(*kind, _SHARED_NAMESPACE, "app.kubernetes.io/managed-by=Helm")
+    ]
+    for each in (*installed, *api.items("v1", "Secret", _SHARED_NAMESPACE, "owner=helm")):
+        api.delete(each)
+    for name in _NAMESPACES:
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         if api.find("v1", "Namespace", name):
             api.delete(namespace)
