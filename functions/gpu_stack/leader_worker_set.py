@@ -24,8 +24,12 @@ _VALUES: dict[str, Any] = {
 
 
 def component(plan: Plan) -> Component | None:
-    """Compose it; None where no Model needs it."""
-    if not any(_carries_large_models(pool) for pool in plan.pools):
+    """Compose it; None where no Model needs it.
+
+    Once there it stays: Models may still run on nodes of a pool that takes no more such.
+    """
+    needed = any(_carries_large_models(pool) for pool in plan.pools)
+    if not needed and "gpu-stack/leader-worker-set" not in plan.live:
         return None
     workload = ("Deployment", _NAMESPACE, f"{_NAME}-controller-manager")
     return running(plan, "leader-worker-set", "LeaderWorkerSet", workload, _VALUES, (GPU_OPERATOR,))

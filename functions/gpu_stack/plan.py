@@ -29,6 +29,8 @@ class Plan:
     kubernetes: str
     """Minor version of a cluster that is created."""
     given: GPUStackInput
+    live: frozenset[str]
+    """Names of the function's composed resources that exist."""
 
     def object_name(self, what: str) -> str:
         """Name a composed object."""
@@ -79,6 +81,7 @@ def make(request: Request, status: ClusterStatus) -> Plan | None:
         autoscaler=status.autoscaler,
         kubernetes=status.kubernetes_version or kubernetes(),
         given=given,
+        live=frozenset(name for name in request.observed if name.startswith("gpu-stack/")),
     )
 
 

@@ -79,6 +79,12 @@ def test_what_is_needed(status: Mapping[str, Any], pools: list[Any], expected: l
     assert list(composed(status=status, pools=pools)) == [*ALWAYS, *expected]
 
 
+def test_leader_worker_set_stays() -> None:
+    # Proves: a pool that takes no more Models of several nodes does not stop those that run.
+    assert LWS in composed(pools=[pool()], ready=[LWS])
+    assert EFA not in composed(pools=[pool()], ready=[EFA])
+
+
 def test_the_rest_comes_at_once_after_the_operator() -> None:
     # Proves: order and waves: each waits for the operator, and its observation for it alone.
     found = FUNCTION.compose(request(status=SIZED, pools=[H100])).resources
