@@ -34,7 +34,7 @@ def compose(request: Request) -> Outcome:
                 "GPUStackReady",
                 tuple(resource.name for resource in resources),
                 f"{_listed([c.label for c in components])} run",
-                hint=_hint(plan, [c for c in components if not works(request, c)]),
+                hint=_hint(request, plan, components),
             ),
         ),
         status={"components": usable(request, components)},
@@ -51,8 +51,11 @@ def _components(plan: Plan) -> list[Component]:
     ]
 
 
-def _hint(plan: Plan, broken: Sequence[Component]) -> str:
-    """Say where to look while these do not work."""
+def _hint(request: Request, plan: Plan, components: Sequence[Component]) -> str:
+    """Say where to look for what is installed and does not work."""
+    broken = [c for c in components if c.resources[0].name in plan.live and not works(request, c)]
+    if not broken:
+        return ""
     namespaces = sorted({c.namespace for c in broken})
     where = "namespace" if len(namespaces) == 1 else "namespaces"
     look = f"Look at the pods in {where} {_listed(namespaces)} of the cluster"

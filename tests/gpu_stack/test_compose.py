@@ -132,31 +132,43 @@ def test_components(ready: list[str], unready: list[str], recorded: list[str], e
 
 
 @pytest.mark.parametrize(
-    ("spec", "ready", "hint"),
+    ("spec", "ready", "unready", "hint"),
     [
         pytest.param(
             AWS,
             [],
+            [NFD, OPERATOR],
             "Look at the pods in namespaces gpu-operator and node-feature-discovery of the cluster",
             id="both",
         ),
         pytest.param(
-            AWS, [NFD, OPERATOR], "Look at the pods in namespace gpu-operator of the cluster", id="one"
+            AWS,
+            [NFD, OPERATOR],
+            [POLICY],
+            "Look at the pods in namespace gpu-operator of the cluster",
+            id="one",
         ),
         pytest.param(
             EXISTING,
             [NFD],
+            [OPERATOR],
             "Look at the pods in namespace gpu-operator of the cluster; where the GPU Operator was installed "
             "before, remove that first",
             id="existing",
         ),
+        pytest.param(
+            AWS, [], [], "gpu-stack/node-feature-discovery is not ready yet (2 more to come)", id="none"
+        ),
     ],
 )
-def test_the_condition_says_where_to_look(spec: Mapping[str, Any], ready: list[str], hint: str) -> None:
-    # Proves: the hint names the namespaces of what does not work yet, and no other.
-    asked = request(spec, ready=[REACHABLE, *ready])
+def test_the_condition_says_where_to_look(
+    spec: Mapping[str, Any], ready: list[str], unready: list[str], hint: str
+) -> None:
+    # Proves: the hint names the namespaces of what is installed and does not work, and no other.
+    asked = request(spec, ready=[REACHABLE, *ready], unready=unready)
     condition = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["GPUStackReady"]
-    assert condition.message.endswith(f". {hint}")
+    assert condition.message.endswith(hint)
+    assert ("Look at" in condition.message) == bool(unready)
 
 
 def test_the_condition_names_what_runs() -> None:
