@@ -45,6 +45,8 @@ INVALID_WITHOUT = {
     "existingNetwork": ["cannot move"],
     # The default maximum, one node, is below the minimum of a pool of more.
     "max": ["nodes.min must not be larger than nodes.max"],
+    # A GPU pool may have none, which is the default; the system pool may not.
+    "min": ["aws.systemPool.nodes.min is at least 1"],
     # Of a taint, a reservation, a network and its subnets.
     **{field: ["Field required"] for field in ("key", "id", "vpcId", "subnets", "zone")},
 }
