@@ -101,6 +101,19 @@ KWOK = Tool(
     minutes=3,
     variables=("sigs.k8s.io/kwok/pkg/consts.Version={version}",),
 )
+LEADER_WORKER_SET = Tool(
+    name="lws",
+    title="LeaderWorkerSet",
+    folder="control-plane/lws",
+    variable="LEADER_WORKER_SET",
+    module="sigs.k8s.io/lws",
+    package="sigs.k8s.io/lws/cmd",
+    ask=("--version",),
+    answer=r"Version: v\d+\.\d+\.\d+",
+    oldest=(0, 8, 0),
+    minutes=3,
+    variables=("sigs.k8s.io/lws/pkg/version.GitVersion={version}",),
+)
 
 TOOLS = (
     ETCD,
@@ -112,4 +125,5 @@ TOOLS = (
     PROVIDER_HELM,
     REGISTRY,
     KWOK,
+    LEADER_WORKER_SET,
 )

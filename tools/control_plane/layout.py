@@ -27,6 +27,7 @@ USERS = {
         "system:serviceaccounts",
     ),
     "provider-helm": (f"system:serviceaccount:{NAMESPACE}:provider-helm", "system:serviceaccounts"),
+    "leader-worker-set": ("leader-worker-set", ""),
     "rbac-manager": (f"system:serviceaccount:{NAMESPACE}:rbac-manager", "system:serviceaccounts"),
 }
 """The name that a kubeconfig's file has, the user, and its group."""

@@ -1,0 +1,100 @@
+"""LeaderWorkerSet as a process: what its chart's pod does, where a test has pods on several nodes as one."""
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tools.control_plane.binaries import LEADER_WORKER_SET
+from tools.control_plane.certificates import Authority
+from tools.control_plane.kubernetes import listens
+from tools.control_plane.layout import USERS, Layout, free_ports
+from tools.control_plane.modules import module_folder
+from tools.control_plane.processes import Processes
+from tools.manifests import Manifest, load
+
+NAME = "leader-worker-set"
+_ITS_PODS = {"matchExpressions": [{"key": "leaderworkerset.sigs.k8s.io/name", "operator": "Exists"}]}
+"""Without it the webhooks would be asked about every pod: the manifests of the module are patched later."""
+
+
+@contextmanager
+def running(layout: Layout) -> Iterator[None]:
+    """Have it run on a control plane that does, and be gone afterwards."""
+    processes, api = Processes(layout.folder), layout.api()
+    folder, port = layout.folder / NAME, free_ports(1)[0]
+    shutil.rmtree(folder, ignore_errors=True)
+    authority = Authority(folder)
+    # Its own kind's CRD is there, of the version that is composed.
+    access = [
+        *_of(module_folder(LEADER_WORKER_SET) / "config" / "crd" / "bases", "disaggregatedsets"),
+        *_access(),
+    ]
+    webhooks = _webhooks(port, authority)
+    try:
+        for manifest in access:
+            api.apply(manifest)
+        processes.start(NAME, command(folder, port, authority), {"KUBECONFIG": str(layout.kubeconfig(NAME))})
+        processes.wait(NAME, lambda: listens(port))
+        for manifest in webhooks:
+            api.apply(manifest)
+        yield
+    finally:
+        for manifest in webhooks:
+            if api.find(manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"]):
+                api.delete(manifest)
+        processes.stop(NAME)
+
+
+def command(folder: Path, port: int, authority: Authority) -> list[str]:
+    """Return its command; its configuration is written beside its certificates."""
+    certificates = authority.serve("webhooks")
+    configuration = folder / "configuration.json"
+    configuration.write_text(
+        json.dumps(
+            {
+                "apiVersion": "config.lws.x-k8s.io/v1alpha1",
+                "kind": "Configuration",
+                "webhook": {"host": "127.0.0.1", "port": port, "certDir": str(certificates)},
+                "metrics": {"bindAddress": "0"},
+                "health": {"healthProbeBindAddress": "0"},
+                "leaderElection": {"leaderElect": False},
+                "internalCertManagement": {"enable": False},
+            }
+        )
+    )
+    return [str(LEADER_WORKER_SET.path()), f"--config={configuration}", "--leader-elect=false"]
+
+
+def _of(folder: Path, plural: str) -> list[Manifest]:
+    return [crd for crd in load(folder) if crd["spec"]["names"]["plural"] == plural]
+
+
+def _access() -> list[Manifest]:
+    """Return its role, and who has it."""
+    [role] = load(module_folder(LEADER_WORKER_SET) / "config" / "rbac" / "role.yaml")
+    role["metadata"]["name"] = NAME
+    binding: Manifest = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": NAME},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": NAME},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": USERS[NAME][0]}],
+    }
+    return [role, binding]
+
+
+def _webhooks(port: int, authority: Authority) -> list[Manifest]:
+    """Return its webhooks at a port of this machine."""
+    bundle = base64.b64encode(authority.certificate.read_bytes()).decode()
+    found = load(module_folder(LEADER_WORKER_SET) / "config" / "webhook" / "manifests.yaml")
+    for configuration in found:
+        configuration["metadata"]["name"] = f"lws-{configuration['metadata']['name']}"
+        for webhook in configuration["webhooks"]:
+            path = webhook["clientConfig"].pop("service")["path"]
+            webhook["clientConfig"] |= {"url": f"https://127.0.0.1:{port}{path}", "caBundle": bundle}
+            if any("pods" in rule["resources"] for rule in webhook["rules"]):
+                webhook["objectSelector"] = _ITS_PODS
+    return found
