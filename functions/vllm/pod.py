@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from functions.api import SharingMode
+
 from .namespace import PORT
 from .plan import Plan
 from .weights import MOUNT, STAYS, pod_security, tolerations, user, volume_name
@@ -52,7 +54,7 @@ def _pod(plan: Plan, container: dict[str, Any]) -> dict[str, Any]:
                 "name": "models",
                 "persistentVolumeClaim": {"claimName": volume_name(plan.placement.weights)},
             },
-            {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{_shm_gib(plan)}Gi"}},
+            *_shared_memory(plan, {"emptyDir": {"medium": "Memory", "sizeLimit": f"{_shm_gib(plan)}Gi"}}),
             {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}},
             {"name": "tmp", "emptyDir": {"sizeLimit": "10Gi"}},
         ],
@@ -78,7 +80,7 @@ def _container(plan: Plan, more_args: Sequence[str]) -> dict[str, Any]:
         "securityContext": user(),
         "volumeMounts": [
             {"name": "models", "mountPath": MOUNT, "readOnly": True},
-            {"name": "shm", "mountPath": "/dev/shm"},
+            *_shared_memory(plan, {"mountPath": "/dev/shm"}),
             {"name": "cache", "mountPath": _CACHE},
             {"name": "tmp", "mountPath": "/tmp"},
         ],
@@ -148,6 +150,15 @@ def _probe() -> dict[str, Any]:
         "periodSeconds": _PROBE_SECONDS,
         "timeoutSeconds": 5,
     }
+
+
+def _shared_memory(plan: Plan, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    """Name the shared memory; none with MPS, whose device plugin mounts its daemon's at /dev/shm.
+
+    Ours would hide it, and CUDA would not reach the daemon: updateResponseForMPS in
+    internal/plugin/server.go of https://github.com/NVIDIA/k8s-device-plugin.
+    """
+    return [] if plan.placement.sharing == SharingMode.MPS else [{"name": "shm", **entry}]
 
 
 def _shm_gib(plan: Plan) -> int:

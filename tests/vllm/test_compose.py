@@ -428,6 +428,11 @@ def test_a_replica_takes_one_slice(mode: str, resource: str, utilization: str) -
     container = _pod(manifests(outcome)["vllm/deployment"])["containers"][0]
     assert f"--gpu-memory-utilization={utilization}" in container["args"]
     assert container["resources"]["requests"][resource] == container["resources"]["limits"][resource] == "1"
+    pod = _pod(manifests(outcome)["vllm/deployment"])
+    # With MPS the device plugin mounts its daemon's shared memory there.
+    shared_memory = set() if mode == "MPS" else {"shm"}
+    assert {v["name"] for v in pod["volumes"]} == {"models", "cache", "tmp"} | shared_memory
+    assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
     download = next(m for n, m in manifests(outcome).items() if n.startswith("vllm/download-"))
     assert _pod(download)["containers"][0]["resources"]["limits"][resource] == "1"
     assert condition_text(outcome) == "on platform/eu, node pool l4, 1 slice of L4 a replica"
