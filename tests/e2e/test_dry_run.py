@@ -10,7 +10,7 @@ import yaml
 from tools import paths
 from tools.control_plane.api import Api, ApiError
 from tools.manifests import RESOURCE_NAME, Manifest
-from tools.objects import inner, is_object
+from tools.objects import unwrap
 
 GOLDEN = sorted((paths.ROOT / "tests" / "golden").glob("*.yaml"))
 
@@ -19,8 +19,7 @@ GOLDEN = sorted((paths.ROOT / "tests" / "golden").glob("*.yaml"))
 def test_everything_composed_is_accepted(api: Api, path: Path) -> None:
     composed = [m for m in yaml.safe_load_all(path.read_text()) if _is_composed(m)]
     assert composed
-    remote = [inner(m) for m in composed if is_object(m) and not _is_looked_at(m)]
-    everything = [*composed, *(m for m in remote if m)]
+    everything = [found.manifest for m in composed for found in unwrap(m) if found.applied]
     _make_namespaces(api, everything)
     refused = [str(error) for error in (_try(api, manifest) for manifest in everything) if error]
     assert refused == []
@@ -28,11 +27,6 @@ def test_everything_composed_is_accepted(api: Api, path: Path) -> None:
 
 def _is_composed(document: Manifest) -> bool:
     return RESOURCE_NAME in document.get("metadata", {}).get("annotations", {})
-
-
-def _is_looked_at(manifest: Manifest) -> bool:
-    """Tell whether an Object only observes: it says which object, and is never applied."""
-    return bool(manifest["spec"].get("managementPolicies") == ["Observe"])
 
 
 def _make_namespaces(api: Api, manifests: list[Manifest]) -> None:
