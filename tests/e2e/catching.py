@@ -9,12 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.e2e.cloud import Cloud
-from tests.e2e.conftest import CLOUDS, Plane
-from tests.e2e.gpu_operator import GPUOperator, bury
+from tests.e2e.conftest import Plane
 from tests.e2e.mutants import MUTANTS, SUITE
-from tests.e2e.observing import FREEHOLD
-from tests.e2e.workload import delete
 from tools import paths
 from tools.control_plane.kubernetes import listens
 from tools.control_plane.processes import Started
@@ -32,20 +28,10 @@ def assert_caught(control_plane: Plane, name: str) -> None:
     mutant = MUTANTS[name]
     with served_wrongly(control_plane, f"function-{mutant.function}", name):
         done = suite(control_plane, mutant.caught_by)
-    clear(control_plane)
     assert done.returncode == 1, done.stdout
     # Where nothing becomes ready any more, it is the test's claim that fails.
     assert re.search(f"(FAILED|ERROR) {SUITE}{mutant.caught_by}", done.stdout), done.stdout
     assert mutant.words in done.stdout, done.stdout
-
-
-def clear(plane: Plane) -> None:
-    """Take away what a test left whose own clean-up met the fault, or was never reached."""
-    api = plane.api
-    left = [claim for kind in ("Model", "InferenceCluster") for claim in api.items(FREEHOLD, kind)]
-    with Cloud(api, CLOUDS, plane.layout.portable_kubeconfig()), GPUOperator(api):
-        delete(api, *left)
-    bury(api)
 
 
 @contextmanager

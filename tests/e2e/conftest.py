@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,17 +46,32 @@ class Plane:
         return Processes(self.layout.folder)
 
 
+@contextmanager
+def started(name: str) -> Iterator[Plane]:
+    """Have a control plane of a name, from nothing to nothing."""
+    where = Layout(paths.MADE / f"e2e-{name}")
+    try:
+        yield _furnished(Plane(where, plane.up(where)))
+    finally:
+        plane.down(where)
+
+
+def _furnished(running: Plane) -> Plane:
+    for name in NAMESPACES:
+        running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return running
+
+
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Plane]:
     """Start a control plane for each worker, or use the running one whose folder E2E_PLANE names."""
-    running, worker = os.environ.get("E2E_PLANE"), os.environ.get("PYTEST_XDIST_WORKER", "main")
-    where = Layout(Path(running).absolute()) if running else Layout(paths.MADE / f"e2e-{worker}")
-    api = where.api() if running else plane.up(where)
-    for name in NAMESPACES:
-        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    yield Plane(where, api)
-    if not running:
-        plane.down(where)
+    running = os.environ.get("E2E_PLANE")
+    if running:
+        where = Layout(Path(running).absolute())
+        yield _furnished(Plane(where, where.api()))
+        return
+    with started(os.environ.get("PYTEST_XDIST_WORKER", "main")) as own:
+        yield own
 
 
 @pytest.fixture(scope="session")
