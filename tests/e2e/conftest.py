@@ -22,7 +22,16 @@ from tools.manifests import Manifest, load
 CLOUDS = (".aws.m.upbound.io",)
 """What is played; provider-kubernetes and provider-helm are the real ones."""
 NAMESPACES = ("platform", "research", "team-a", "team-b")
-SLOWEST = ("test_mutants_of_models.py", "test_mutants_of_clusters.py", "test_existing.py", "test_restarts.py")
+SLOWEST = (
+    "test_mutants_of_models.py",
+    "test_mutants_of_clusters.py",
+    "test_models.py",
+    "test_aws.py",
+    "test_existing.py",
+    "test_tenants.py",
+    "test_restarts.py",
+    "test_lost.py",
+)
 """Modules that begin first: one that begins last keeps a single control plane busy after all others."""
 
 
