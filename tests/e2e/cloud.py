@@ -14,7 +14,8 @@ from tools.manifests import Manifest
 
 _EXTERNAL_NAME = "crossplane.io/external-name"
 _CRDS = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
-_SECONDS = 0.2
+_SECONDS = 0.5
+"""Between two rounds; each lists every kind, which the API server pays for."""
 
 
 class Cloud:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from tools.errors import ToolError
 
 _WAIT_SECONDS = 60
+_OFTEN, _RARELY = 0.1, 0.5
+"""Seconds between two looks: they take as much of the machine as what is waited for."""
 
 
 def patience() -> float:
@@ -17,8 +19,9 @@ def patience() -> float:
 def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_SECONDS) -> None:
     """Return when it is true; raise ToolError when it takes too long."""
     seconds *= patience()
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not true():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise ToolError(f"waited {seconds:.0f} s for {what}")
-        time.sleep(0.1)
+        time.sleep(min(max(_OFTEN, waited / 10), _RARELY))
