@@ -26,6 +26,7 @@ SLOWEST = (
     "test_mutants_of_models.py",
     "test_mutants_of_clusters.py",
     "test_models.py",
+    "test_places.py",
     "test_aws.py",
     "test_existing.py",
     "test_tenants.py",

@@ -75,6 +75,21 @@ def wait_told(api: Api, claim: Manifest, words: str, seconds: float = 60) -> Non
         raise AssertionError(f"not told {words!r}:\n" + "\n".join(told(refreshed(api, claim)))) from error
 
 
+def place(api: Api, claim: Manifest) -> str:
+    """Return the namespace where a Model lives."""
+    return str(refreshed(api, claim)["status"]["placement"]["namespace"])
+
+
+def serving(api: Api, claim: Manifest) -> list[Manifest]:
+    """Return a Model's serving pods."""
+    return api.items("v1", "Pod", place(api, claim), "freehold.dev/component=serving")
+
+
+def nodes_of(api: Api, claim: Manifest) -> list[str]:
+    """Return the nodes of a Model's serving pods; an empty name where there is none yet."""
+    return sorted(pod["spec"].get("nodeName", "") for pod in serving(api, claim))
+
+
 def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
     """Delete claims, and return once they are gone; a cluster goes when its Models are gone."""
     for claim in claims:
@@ -111,10 +126,12 @@ def force_away(api: Api, cluster: Manifest) -> list[Manifest]:
         What was composed and is left behind, the ways into the cluster last.
     """
     xr = composite(api, cluster)
-    orphans = sorted(composed(api, cluster), key=lambda r: bool(r["kind"] == "ProviderConfig"))
     for manifest in (cluster, xr):
         # Otherwise core would go on with the deletion in its own way.
         api.patch(manifest, {"metadata": {"annotations": {"crossplane.io/paused": "true"}}})
+    # Until then it may still compose something.
+    wait_for("the composite to be paused", lambda: _is_paused(refreshed(api, xr)))
+    orphans = sorted(composed(api, cluster), key=lambda r: bool(r["kind"] == "ProviderConfig"))
     for manifest in (cluster, xr):
         for usage in (*api.items("protection.crossplane.io/v1beta1", "Usage", OWNER),):
             api.delete(usage)
@@ -124,3 +141,7 @@ def force_away(api: Api, cluster: Manifest) -> list[Manifest]:
             api.patch(manifest, {"metadata": {"finalizers": None}})
     wait_for("the composite to be gone", lambda: api.find(*identity(xr)) is None)
     return orphans
+
+
+def _is_paused(xr: Manifest) -> bool:
+    return bool(condition(xr, "Synced").get("reason") == "ReconcilePaused")
