@@ -63,8 +63,9 @@ def _serve(plane: Plane, known: Started, command: list[str]) -> None:
 
 def suite(plane: Plane, test: str) -> subprocess.CompletedProcess[str]:
     """Run one test of the suite on the running control plane, in a process of its own."""
+    options = ["-q", "-s", "-p", "no:cacheprovider", "-p", "tests.e2e.first_failure"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", SUITE + test],
+        [sys.executable, "-m", "pytest", *options, SUITE + test],
         cwd=paths.ROOT,
         env=os.environ | {"E2E_PLANE": str(plane.layout.folder), "PATIENCE": "1"},
         capture_output=True,

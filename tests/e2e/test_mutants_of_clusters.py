@@ -12,7 +12,7 @@ from tests.e2e.conftest import Plane, started
 
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[Plane]:
-    """A control plane for these alone: what a fault leaves behind is in the way of other modules."""
+    """A control plane for these alone: what a fault leaves behind stays, and would be in the way of others."""
     with started("faulty-clusters") as own:
         yield own
 

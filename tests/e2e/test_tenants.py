@@ -49,7 +49,7 @@ def shared(control_plane: Plane) -> Iterator[Manifest]:
 def same_named(api: Api, teams: Teams, shared: Manifest) -> Iterator[tuple[Manifest, Manifest]]:
     """A Model of each team, of one name, claimed by the team itself."""
     chosen = {"cluster": {"namespace": OWNER, "name": shared["metadata"]["name"]}}
-    claims = (model("team-a", "chat", **chosen), model("team-b", "chat", **chosen))
+    claims = (model("team-a", "twin", **chosen), model("team-b", "twin", **chosen))
     for claim, team in zip(claims, (teams.a, teams.b), strict=True):
         team.apply(claim)
         wait_placed(team, claim)
@@ -102,7 +102,7 @@ def test_each_team_gets_its_own_secret(api: Api, teams: Teams, same_named: tuple
         assert secret is not None
         assert secret["metadata"]["namespace"] == namespace
         values = team.get("v1", "Secret", secret["metadata"]["name"], namespace)["data"]
-        assert f".{namespace}-chat-" in base64.b64decode(values["OPENAI_BASE_URL"]).decode()
+        assert f".{namespace}-twin-" in base64.b64decode(values["OPENAI_BASE_URL"]).decode()
 
 
 def test_a_team_claims_in_its_namespace_alone(teams: Teams) -> None:
