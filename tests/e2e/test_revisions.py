@@ -92,6 +92,9 @@ def test_a_composition_is_rolled_out_and_back(
         assert uids(api, chat) == before
     wait_for("the image of before", lambda: image_of(deployment(api, chat)) == image("vllm"))
     assert used(api, chat)["spec"] == revision["spec"] | {"revision": used(api, chat)["spec"]["revision"]}
+    # Ready may still be that of before: the next test begins when all has come to rest.
+    wait_for("its pods", lambda: runs(deployment(api, chat), image("vllm")))
+    reconcile(control_plane, chat)
     wait_ready(team, chat, seconds=60)
     assert uids(api, chat) == before
 
@@ -221,6 +224,16 @@ def pods(api: Api, claim: Manifest) -> set[str]:
     return {pod["metadata"]["uid"] for pod in found}
 
 
+def runs(workload: Manifest, image: str) -> bool:
+    """Say whether both pods run an image, and no other pod does."""
+    status = workload["status"]
+    return bool(
+        image_of(workload) == image
+        and status["observedGeneration"] == workload["metadata"]["generation"]
+        and status["replicas"] == status.get("updatedReplicas") == status.get("availableReplicas") == 2
+    )
+
+
 def rolled_out(api: Api, claim: Manifest, image: str) -> None:
     """Return once all pods run an image; one pod was there for users at any time."""
     fewest = 2
@@ -228,13 +241,8 @@ def rolled_out(api: Api, claim: Manifest, image: str) -> None:
     def done() -> bool:
         nonlocal fewest
         found = deployment(api, claim)
-        status = found["status"]
-        fewest = min(fewest, status.get("availableReplicas", 0))
-        return (
-            image_of(found) == image
-            and status["observedGeneration"] == found["metadata"]["generation"]
-            and status.get("updatedReplicas") == status.get("availableReplicas") == 2
-        )
+        fewest = min(fewest, found["status"].get("availableReplicas", 0))
+        return runs(found, image)
 
     wait_for(f"pods of {image}", done)
     assert fewest == 1
