@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.conftest import Plane
+from tests.e2e.gpu_operator import GPUOperator, bury
 from tests.e2e.nodes import joined
-from tests.e2e.observing import refreshed
+from tests.e2e.observing import refreshed, wait_ready
+from tests.e2e.workload import OWNER, delete, existing, model, nodes_of, place, serving
 from tools.control_plane import leader_worker_set
 from tools.control_plane.api import Api
 from tools.control_plane.nodes import gpu_node
@@ -35,6 +37,58 @@ def test_two_groups_of_two_nodes(api: Api) -> None:
     assert sorted(pod["spec"]["nodeName"] for pod in pods) == [node["metadata"]["name"] for node in NODES]
     api.delete(asked)
     wait_for("its pods to be gone", lambda: not api.items("v1", "Pod", NAMESPACE), 90)
+
+
+@pytest.fixture(scope="module")
+def large(control_plane: Plane, api: Api) -> Iterator[Manifest]:
+    """Llama-3.1-405B: 756 GiB of weights, of 2 x 8 H100."""
+    pool = {"name": "h100", "gpu": {"model": "H100-80GB", "count": 8}, "nodes": {"min": 2, "max": 4}}
+    with GPUOperator(api):
+        cluster = wait_ready(api, existing(control_plane, "several-nodes", [pool]), seconds=120)
+        here = {"namespace": OWNER, "name": cluster["metadata"]["name"]}
+        claim = api.create(
+            model(NAMESPACE, "large", model="meta-llama/Llama-3.1-405B-Instruct", cluster=here)
+        )
+        yield wait_ready(api, claim, seconds=120)
+        delete(api, claim, cluster)
+        bury(api)
+
+
+def test_a_model_of_two_nodes_is_served_by_its_leader(api: Api, large: Manifest) -> None:
+    assert large["status"]["placement"]["nodes"] == 2
+    pods = {pod["metadata"]["name"]: pod for pod in serving(api, large)}
+    assert sorted(pods) == ["group-0", "group-0-1"]
+    assert len(set(nodes_of(api, large)) & {node["metadata"]["name"] for node in NODES}) == 2
+    assert all(
+        pod["spec"]["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == "8" for pod in pods.values()
+    )
+    [service] = api.items("v1", "Service", place(api, large), "freehold.dev/model")
+    answering = api.items("v1", "Pod", place(api, large), selector(service))
+    assert [pod["metadata"]["name"] for pod in answering] == ["group-0"]
+
+
+def test_a_lost_worker_takes_its_group_along(api: Api, large: Manifest) -> None:
+    """A stage alone cannot join engines that wait for the one that was lost."""
+    before = {pod["metadata"]["uid"] for pod in serving(api, large)}
+    api.delete(next(pod for pod in serving(api, large) if pod["metadata"]["name"] == "group-0-1"))
+
+    def anew() -> bool:
+        pods = serving(api, large)
+        found = {pod["metadata"]["uid"] for pod in pods}
+        return len(found) == 2 and before.isdisjoint(found)
+
+    wait_for("a new group", anew, seconds=90)
+    wait_ready(api, large, seconds=60)
+
+
+def test_its_group_goes_with_it(api: Api, large: Manifest) -> None:
+    namespace = place(api, large)
+    delete(api, large)
+    assert api.find("v1", "Namespace", namespace) is None
+
+
+def selector(service: Manifest) -> str:
+    return ",".join(f"{key}={value}" for key, value in sorted(service["spec"]["selector"].items()))
 
 
 def two_by_two() -> Manifest:
