@@ -23,15 +23,19 @@ CLOUDS = (".aws.m.upbound.io",)
 """What is played; provider-kubernetes and provider-helm are the real ones."""
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 SLOWEST = (
-    "test_mutants_of_models.py",
-    "test_mutants_of_clusters.py",
-    "test_models.py",
     "test_places.py",
     "test_aws.py",
+    "test_mutants_of_models.py",
     "test_existing.py",
+    "test_models.py",
+    "test_mutants_of_clusters.py",
+    "test_load.py",
     "test_tenants.py",
-    "test_restarts.py",
     "test_lost.py",
+    "test_leader_worker_set.py",
+    "test_revisions.py",
+    "test_restarts.py",
+    "test_slow.py",
 )
 """Modules that begin first: one that begins last keeps a single control plane busy after all others."""
 

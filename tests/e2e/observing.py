@@ -47,7 +47,10 @@ def composite(api: Api, claim: Manifest) -> Manifest:
 
 
 def composed(api: Api, claim: Manifest) -> list[Manifest]:
-    """Return everything that a claim's XR composes, as far as it lives: references come first."""
+    """Return everything that a claim's XR composes, as far as it lives: references come first.
+
+    The claim's own reference to the XR, too: nothing is composed until there is one.
+    """
     found = [
         api.find(r["apiVersion"], r["kind"], r["name"], r.get("namespace", ""))
         for r in _references(api, claim)
@@ -61,7 +64,9 @@ def uids(api: Api, claim: Manifest) -> dict[str, str]:
 
 
 def _references(api: Api, claim: Manifest) -> list[Manifest]:
-    found: list[Manifest] = composite(api, claim)["spec"].get("resourceRefs", [])
+    reference = refreshed(api, claim)["spec"].get("resourceRef")
+    xr = api.find(reference["apiVersion"], reference["kind"], reference["name"]) if reference else None
+    found: list[Manifest] = xr["spec"].get("resourceRefs", []) if xr else []
     return found
 
 

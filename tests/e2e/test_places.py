@@ -10,7 +10,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, refreshed, told, wait_ready
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, delete, existing, model, nodes_of, place, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, nodes_of, place, wait_told
 from tools.control_plane.api import Api, condition
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -70,7 +70,7 @@ def test_a_model_moves_when_told_to(api: Api, team: Api, cluster: Manifest) -> N
     assert team.get("v1", "Secret", secret, "team-a")["data"] != before
     records = [r for r in composed(api, claim) if r["kind"] == "ConfigMap"]
     assert [r["metadata"]["labels"]["freehold.dev/node-pool"] for r in records] == ["a100"]
-    delete(api, claim)
+    ask_to_go(api, claim)
 
 
 def test_what_fits_nowhere_says_so_and_makes_nothing(api: Api, team: Api, cluster: Manifest) -> None:
@@ -81,7 +81,7 @@ def test_what_fits_nowhere_says_so_and_makes_nothing(api: Api, team: Api, cluste
     assert "Nearest fit" in placed or "do not fit any node" in placed
     assert condition(refreshed(team, claim), "Ready")["status"] == "False"
     assert composed(api, claim) == []
-    delete(api, claim)
+    ask_to_go(api, claim)
 
 
 def test_a_model_too_large_for_one_gpu_goes_to_the_other(api: Api, team: Api, cluster: Manifest) -> None:
@@ -91,7 +91,7 @@ def test_a_model_too_large_for_one_gpu_goes_to_the_other(api: Api, team: Api, cl
     wait_ready(team, claim, seconds=90)
     assert nodes_of(api, claim) == ["places-a100"]
     assert [p["nodePool"] for p in refreshed(team, claim)["status"]["placement"].get("runnersUp", [])] == []
-    delete(api, claim)
+    ask_to_go(api, claim)
 
 
 def in_use(api: Api, cluster: Manifest) -> dict[str, int]:

@@ -28,7 +28,6 @@ def test_a_cluster_waits_for_its_pools(control_plane: Plane, api: Api, claim: Ma
     def pools() -> list[Manifest]:
         return [r for r in composed(api, claim) if r["kind"] == "NodeGroup"]
 
-    wait_for("the claim to be bound", lambda: "resourceRef" in refreshed(api, claim)["spec"])
     wait_for("the pools to be asked for", lambda: len(pools()) == 2, seconds=90)
     count = 0
     while (made := len(composed(api, claim))) != count:
