@@ -12,6 +12,7 @@ from .plan import Plan, make_plan
 from .record import record
 from .sets import CONNECTION
 from .stay import record_is_lost, storage
+from .stuck import stuck
 from .weights import download, is_download, is_volume, keep, token, volume, volume_name
 from .workload import WORKLOADS, serving, workload
 
@@ -30,10 +31,10 @@ SERVING = (
 _ANSWERS = "the Model answers at its endpoint"
 
 
-def answers(request: Request) -> Progress:
+def answers(request: Request) -> Condition | Progress:
     """The condition Serving of what lives in a place, whatever its spec."""
     workload = serving(request.observed) or WORKLOADS[0]
-    return Progress("Serving", (workload, "vllm/service"), _ANSWERS)
+    return stuck(request) or Progress("Serving", (workload, "vllm/service"), _ANSWERS)
 
 
 def carried_on(request: Request, said: Condition | None) -> Outcome:
@@ -74,7 +75,7 @@ def composed(
     }
     said = [placed.condition] if placed.condition else []
     complete = placed.complete and not record_is_lost(request)
-    return Outcome(resources, [*said, *_progress(plan, resources)], status, complete)
+    return Outcome(resources, [*said, *_progress(request, plan, resources)], status, complete)
 
 
 def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list[Resource]:
@@ -144,7 +145,7 @@ def _served(plan: Plan, replaced: Placement | None) -> Placement:
     return plan.placement.model_copy(update={"weights": replaced.weights, **storage(replaced)})
 
 
-def _progress(plan: Plan, resources: list[Resource]) -> list[Condition | Progress]:
+def _progress(request: Request, plan: Plan, resources: list[Resource]) -> list[Condition | Progress]:
     weights = plan.placement.weights
     names = [r.name for r in resources]
     fetching = ("vllm/namespace", f"vllm/{volume_name(weights)}", "vllm/hub-token")
@@ -167,4 +168,4 @@ def _progress(plan: Plan, resources: list[Resource]) -> list[Condition | Progres
         f"{takes(plan.placement)} are free in node pool {plan.placement.node_pool} and that the image can be "
         "pulled there",
     )
-    return [ready, served]
+    return [ready, stuck(request) or served]

@@ -131,6 +131,22 @@ def test_an_unready_pod_is_told(api: Api, team: Api, chat: Manifest) -> None:
     wait_ready(team, chat, seconds=60)
 
 
+def test_refused_pods_are_told(api: Api, team: Api, chat: Manifest) -> None:
+    quota: Manifest = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "few", "namespace": place(api, chat)},
+        "spec": {"hard": {"pods": "0"}},
+    }
+    api.apply(quota)
+    wait_for("the quota to hold", lambda: "hard" in refreshed(api, quota).get("status", {}))
+    api.delete(serving(api, chat)[0])
+    wait_told(team, chat, "PodsRefused: [platform] the cluster refuses the Model's pods")
+    assert "exceeded quota: few" in condition(refreshed(team, chat), "Serving")["message"]
+    api.delete(quota)
+    wait_ready(team, chat, seconds=120)
+
+
 def test_a_cluster_that_disappears_takes_nothing_along(
     control_plane: Plane, api: Api, team: Api, chat: Manifest, cluster: Manifest
 ) -> None:
