@@ -19,7 +19,7 @@ PY := .venv/bin/python
 ARGS ?=
 # Two workers suit two cores; the suite is dominated by short child processes.
 JOBS ?= 2
-# Control planes for make e2e: they wait more than they work. Two GiB of memory each.
+# Control planes for make e2e: they wait more than they work. Two and a half GiB of memory each.
 PLANES ?= 5
 # Models for make load.
 N ?= 100

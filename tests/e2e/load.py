@@ -125,6 +125,7 @@ def rows(count: int, models: Cost, nothing: Cost) -> Iterator[Row]:
     yield "watched updates per claim", models.events(_MODELS) / count, nothing.events(idle.CONTROLLER) / count
     yield "reconcile mean, ms", reconciles.mean * 1000, idle_reconciles.mean * 1000
     yield "reconciles of the cluster", models.reconciles(_CLUSTERS).count, nothing.reconciles(_CLUSTERS).count
+    yield "watched updates of the cluster", models.events(_CLUSTERS), nothing.events(_CLUSTERS)
     calls, idle_calls = (cost.calls(*_CLUSTERS_FUNCTIONS) for cost in (models, nothing))
     yield "RunFunction calls of the cluster", calls.count, idle_calls.count
     yield "openings of circuit breakers", models.opens, nothing.opens
