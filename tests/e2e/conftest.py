@@ -25,16 +25,16 @@ NAMESPACES = ("platform", "research", "team-a", "team-b")
 SLOWEST = (
     "test_places.py",
     "test_aws.py",
-    "test_mutants_of_models.py",
     "test_existing.py",
+    "test_mutants_of_models.py",
     "test_models.py",
     "test_mutants_of_clusters.py",
-    "test_load.py",
-    "test_tenants.py",
-    "test_lost.py",
-    "test_leader_worker_set.py",
     "test_revisions.py",
+    "test_tenants.py",
+    "test_leader_worker_set.py",
     "test_restarts.py",
+    "test_load.py",
+    "test_lost.py",
     "test_slow.py",
 )
 """Modules that begin first: one that begins last keeps a single control plane busy after all others."""
