@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.cloud import Cloud
 from tests.e2e.gpu_operator import GPUOperator, bury
+from tests.e2e.people import member
 from tools import paths
 from tools.control_plane import plane
 from tools.control_plane.api import Api
@@ -95,6 +96,12 @@ def control_plane() -> Iterator[Plane]:
 def api(control_plane: Plane) -> Api:
     """The API as the administrator sees it."""
     return control_plane.api
+
+
+@pytest.fixture(scope="module")
+def team(api: Api) -> Api:
+    """The API as an app team's user sees it."""
+    return member(api, "team-a")
 
 
 @pytest.fixture(scope="module")

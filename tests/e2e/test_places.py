@@ -9,7 +9,6 @@ import pytest
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, refreshed, told, wait_ready
-from tests.e2e.people import member
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, nodes_of, place, wait_told
 from tools.control_plane.api import Api, condition
 from tools.control_plane.nodes import gpu_node
@@ -35,12 +34,6 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
         claim = existing(control_plane, NAME, POOLS, allowed=["team-*"])
         yield claim
         delete(control_plane.api, claim)
-
-
-@pytest.fixture(scope="module")
-def team(api: Api) -> Api:
-    """The API as an app team's user sees it."""
-    return member(api, "team-a")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ from functions.catalog import image
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, uids, wait_ready
-from tests.e2e.people import member
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
 from tools import paths
 from tools.control_plane import charts, functions
@@ -47,12 +46,6 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
         claim = existing(control_plane, NAME, [POOL], allowed=["team-*"])
         yield claim
         delete(control_plane.api, claim)
-
-
-@pytest.fixture(scope="module")
-def team(api: Api) -> Api:
-    """The API as an app team's user sees it."""
-    return member(api, "team-a")
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ def force_away(api: Api, cluster: Manifest) -> list[Manifest]:
     orphans = sorted(composed(api, cluster), key=lambda r: bool(r["kind"] == "ProviderConfig"))
     for manifest in (cluster, xr):
         for usage in (*api.items("protection.crossplane.io/v1beta1", "Usage", OWNER),):
-            api.delete(usage)
+            ask_to_go(api, usage)
         api.patch(manifest, {"metadata": {"labels": {"crossplane.io/in-use": None}}})
         api.call("DELETE", api.path(*identity(manifest)), {"propagationPolicy": "Orphan"})
         if api.find(*identity(manifest)):
