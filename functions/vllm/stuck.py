@@ -23,7 +23,10 @@ def stuck(request: Request) -> Condition | None:
     refused, progress = said.get("ReplicaFailure"), said.get("Progressing")
     if refused is not None and refused.text("status") == "True":
         why = (refused.text("message") or "").rstrip(". \n")
-        text = f"the cluster refuses the Model's pods: {why}. Have its owner admit them; they are tried again"
+        text = (
+            f"the cluster refuses the Model's pods: {why}. Ask the cluster's owner to admit them; they are "
+            "tried again"
+        )
         return Condition("Serving", Status.FALSE, "PodsRefused", text, Whose.PLATFORM)
     if progress is not None and progress.text("reason") == "ProgressDeadlineExceeded":
         namespace = workload.text("spec", "forProvider", "manifest", "metadata", "namespace")

@@ -38,7 +38,7 @@ def test_refused_pods() -> None:
         "Serving",
         Status.FALSE,
         "PodsRefused",
-        f"the cluster refuses the Model's pods: {QUOTA}. Have its owner admit them; they are tried again",
+        f"the cluster refuses the Model's pods: {QUOTA}. Ask the cluster's owner to admit them; they are tried again",
         Whose.PLATFORM,
     )
 
