@@ -1,5 +1,5 @@
 #!/bin/sh
-# Resolve what pyproject.toml declares into requirements/*.txt: exact versions
+# Resolve what requirements/*.in and pyproject.toml declare into requirements/*.txt: exact versions
 # with hashes, for every platform and every Python from 3.11, no address of a
 # registry. Versions already locked stay unless UPGRADE=1. Run by `make lock`.
 set -eu
@@ -23,7 +23,8 @@ compile() { # OUTPUT ARGUMENTS...
 }
 
 # dev holds functions' versions too, so that tests run what is shipped.
-compile functions.txt pyproject.toml
-compile dev.txt --constraint requirements/functions.txt --group pyproject.toml:dev pyproject.toml
+compile functions.txt requirements/functions.in
+compile dev.txt --constraint requirements/functions.txt --group pyproject.toml:dev \
+  requirements/functions.in requirements/tools.in
 compile lock.txt --group pyproject.toml:lock
 compile go.txt --group pyproject.toml:go
