@@ -1,10 +1,13 @@
 """Renders of every example by the real reconciler, against committed files, and valid.
 
-`make golden` rewrites the files; read their diff line by line.
+`make golden` rewrites the files. One file for each folder of examples shows every manifest: read its
+diff line by line. The other files hold a digest of each manifest, which says where something changed.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,13 @@ from tests.golden.conftest import Played
 from tools import paths
 from tools.demo import Example
 from tools.errors import SchemaMissingError
-from tools.manifests import dump, resource_name
+from tools.manifests import Manifest, dump, resource_name
 from tools.settle import Settled
 from tools.validate import validate
 
 HERE = Path(__file__).parent
+SHOWN_WHOLE = ("aws/large", "existing/small", "models/large")
+"""The examples whose golden file shows every manifest: one for each folder of examples."""
 EXAMPLES = sorted(str(p.relative_to(paths.EXAMPLES).with_suffix("")) for p in paths.EXAMPLES.rglob("*.yaml"))
 
 
@@ -27,19 +32,36 @@ EXAMPLES = sorted(str(p.relative_to(paths.EXAMPLES).with_suffix("")) for p in pa
 def test_render(name: str, played: Played, golden_update: bool) -> None:
     example, settled = played.examples[name]
     file = HERE / f"{name.replace('/', '-')}.yaml"
-    text = _golden(example, settled)
+    text = dump(golden(name, example, settled))
     if golden_update:
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8"), f"{file} differs: make golden, and read the diff"
 
 
-def _golden(example: Example, settled: Settled) -> str:
-    """The waves, the XR's status in the end, and everything composed then."""
+def golden(name: str, example: Example, settled: Settled) -> list[dict[str, Any]]:
+    """Return the documents of a golden file: the waves, the XR's status and what is composed in the end."""
     waves: list[dict[str, Any]] = [
         {"wave": r.number, "creates": list(r.new)} for r in settled.rounds if r.new or r.removed
     ]
     head: dict[str, Any] = {"example": str(example.path.relative_to(paths.ROOT)), "waves": waves}
-    return dump([head, {"status": settled.xr["status"]}, *settled.composed])
+    composed = settled.composed if name in SHOWN_WHOLE else [{"composed": digests(settled.composed)}]
+    return [head, {"status": settled.xr["status"]}, *composed]
+
+
+def digests(composed: list[Manifest]) -> dict[str, str]:
+    """Return 'KIND DIGEST' of every composed resource by its name in the composition."""
+    return {resource_name(manifest): f"{manifest['kind']} {_digest(manifest)}" for manifest in composed}
+
+
+def _digest(manifest: Manifest) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def test_a_digest_changes_with_any_field() -> None:
+    manifest = {"kind": "VPC", "spec": {"forProvider": {"region": "us-east-1", "tags": {"a": "1"}}}}
+    other = {"kind": "VPC", "spec": {"forProvider": {"region": "us-east-1", "tags": {"a": "2"}}}}
+    assert _digest(manifest) != _digest(other)
+    assert _digest(manifest) == _digest(dict(reversed(manifest.items()))), "the order of fields means nothing"
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -82,3 +104,7 @@ def _gone(settled: Settled) -> list[dict[str, Any]]:
 def test_every_example_has_one_golden_file() -> None:
     files = {p.stem for p in HERE.glob("*.yaml")}
     assert files == {name.replace("/", "-") for name in EXAMPLES}
+
+
+def test_each_folder_of_examples_is_shown_whole_once() -> None:
+    assert sorted(name.split("/")[0] for name in SHOWN_WHOLE) == sorted({n.split("/")[0] for n in EXAMPLES})
