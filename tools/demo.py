@@ -79,14 +79,10 @@ def _demo() -> tuple[list[tuple[Example, Settled]], list[Problem] | None]:
     definitions = Definitions()
     examples = find(paths.EXAMPLES, definitions)
     require_admitted([example.claim for example in examples], definitions)
-    clusters = [e for e in examples if e.claim["kind"] == CLUSTER_KIND]
-    others = [e for e in examples if e.claim["kind"] != CLUSTER_KIND]
     functions = inputs.functions_of([e.claim for e in examples], definitions)
     with running(functions, log_dir=paths.MADE / "log") as servers:
         say(f"rendering {len(examples)} claims until nothing changes")
-        played = play(clusters, servers.targets, definitions, required=())
-        required = [settled.xr for _, settled in played if settled.rendered.fatal is None]
-        played += play(others, servers.targets, definitions, required)
+        played = play_all(examples, servers.targets, definitions)
     for example, settled in played:
         write(example, settled)
     say(f"validating; the YAML is in {paths.OUT.relative_to(paths.ROOT)}/")
@@ -101,6 +97,17 @@ def find(folder: Path, definitions: Definitions) -> list[Example]:
         for manifest in load(path)
         if definitions.is_claim(manifest)
     ]
+
+
+def play_all(
+    examples: Sequence[Example], targets: Mapping[str, str], definitions: Definitions
+) -> list[tuple[Example, Settled]]:
+    """Settle the clusters, then the Models, which may be placed on any of those clusters."""
+    clusters = [e for e in examples if e.claim["kind"] == CLUSTER_KIND]
+    others = [e for e in examples if e.claim["kind"] != CLUSTER_KIND]
+    played = play(clusters, targets, definitions, required=())
+    required = [settled.xr for _, settled in played if settled.rendered.fatal is None]
+    return played + play(others, targets, definitions, required)
 
 
 def play(

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
-import yaml
 
-from tools import paths
+from tools import demo, paths
 from tools.control_plane.api import Api, ApiError
-from tools.manifests import RESOURCE_NAME, Manifest
+from tools.definitions import Definitions
+from tools.inputs import functions_of
+from tools.manifests import Manifest
 from tools.objects import unwrap
+from tools.servers import running
+from tools.settle import Settled
 
-GOLDEN = sorted((paths.ROOT / "tests" / "golden").glob("*.yaml"))
+EXAMPLES = sorted(str(path.relative_to(paths.EXAMPLES)) for path in paths.EXAMPLES.rglob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_everything_composed_is_accepted(api: Api, path: Path) -> None:
-    composed = [m for m in yaml.safe_load_all(path.read_text()) if _is_composed(m)]
+@pytest.fixture(scope="module")
+def settled() -> dict[str, Settled]:
+    """Every example, played to its end, by its file."""
+    definitions = Definitions()
+    examples = demo.find(paths.EXAMPLES, definitions)
+    with running(functions_of([e.claim for e in examples], definitions)) as servers:
+        played = demo.play_all(examples, servers.targets, definitions)
+    return {str(example.path.relative_to(paths.EXAMPLES)): how for example, how in played}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_everything_composed_is_accepted(api: Api, settled: dict[str, Settled], name: str) -> None:
+    composed = settled[name].composed
     assert composed
     everything = [found.manifest for m in composed for found in unwrap(m) if found.applied]
     _make_namespaces(api, everything)
     refused = [str(error) for error in (_try(api, manifest) for manifest in everything) if error]
     assert refused == []
-
-
-def _is_composed(document: Manifest) -> bool:
-    return RESOURCE_NAME in document.get("metadata", {}).get("annotations", {})
 
 
 def _make_namespaces(api: Api, manifests: list[Manifest]) -> None:

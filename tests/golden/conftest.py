@@ -9,7 +9,7 @@ import pytest
 
 from tools import paths
 from tools.definitions import Definitions
-from tools.demo import Example, find, play
+from tools.demo import Example, find, play_all
 from tools.inputs import functions_of
 from tools.manifests import resource_name
 from tools.nodes import COLLECTION
@@ -39,15 +39,12 @@ class Played:
 
 @pytest.fixture(scope="session")
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
-    """Play clusters first: settled, they are what Models are placed on."""
+    """Play every example to its end."""
     definitions = Definitions()
     examples = find(paths.EXAMPLES, definitions)
-    clusters = [e for e in examples if e.claim["kind"] == "InferenceCluster"]
-    models = [e for e in examples if e.claim["kind"] == "Model"]
     functions = functions_of([e.claim for e in examples], definitions)
     with running(functions, log_dir=tmp_path_factory.mktemp("log")) as servers:
-        done = play(clusters, servers.targets, definitions, required=())
-        done += play(models, servers.targets, definitions, [settled.xr for _, settled in done])
+        done = play_all(examples, servers.targets, definitions)
         failing = {
             _key(example): _with_a_failing_pool(settled, pool, servers.targets, definitions)
             for example, settled in done
