@@ -97,14 +97,9 @@ def test_base_is_used_through_its_front() -> None:
         for package in PACKAGES
         if package != "base"
         for i in imports_in(package)
-        if i.what.startswith("functions.base.") and i.what.count(".") > 2 and not _public(i.what)
+        if i.what.startswith("functions.base.") and i.what.count(".") > 2
     ]
     assert not inside, "import it from functions.base"
-
-
-def _public(name: str) -> bool:
-    """Modules of base that are not re-exported because they are data."""
-    return name.startswith("functions.base.policies.")
 
 
 # What is really in a server's memory.

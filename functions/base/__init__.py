@@ -1,16 +1,19 @@
 """The contract with Crossplane: the only package that knows protobuf.
 
 Reading order: `outcome` (what a function decides), `request` (what it is asked),
-`assemble` (what becomes of every resource), `respond` (both ends on the wire).
+`assemble` (what becomes of every resource), `respond` (both ends on the wire). `remote` builds
+what reaches into other clusters.
 """
 
+from . import remote
 from .conditions import Condition, Progress, Status, Whose
 from .errors import Invalid, Unanswered
 from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
 from .outcome import Function, Outcome, Readiness, Resource, by_itself, condition_true, exists
-from .policies import DIES_WITH_CLUSTER
+from .remote import NEVER_DELETE as DIES_WITH_CLUSTER
+from .remote import PROTECTION_API as USAGES
+from .remote import goes_after
 from .request import Claim, Request, Selector, parse
-from .usages import USAGES, goes_after
 from .view import View
 
 __all__ = [
@@ -39,5 +42,6 @@ __all__ = [
     "goes_after",
     "label_value",
     "parse",
+    "remote",
     "unique_name",
 ]

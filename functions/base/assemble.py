@@ -13,7 +13,7 @@ from typing import Any
 from .conditions import Condition, Progress, Status, Whose
 from .outcome import Function, Outcome, by_itself
 from .own_fields import own_fields
-from .policies import DIES_WITH_CLUSTER
+from .remote import NEVER_DELETE
 from .request import Request
 from .view import View
 
@@ -106,7 +106,7 @@ def _left_behind(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     spec = manifest.get("spec") or {}
     if "forProvider" not in spec or "managementPolicies" in spec:
         return manifest
-    return {**manifest, "spec": {**spec, "managementPolicies": list(DIES_WITH_CLUSTER)}}
+    return {**manifest, "spec": {**spec, "managementPolicies": list(NEVER_DELETE)}}
 
 
 def _failing(observed: View) -> str:
