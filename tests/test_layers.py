@@ -114,6 +114,7 @@ TOO_HEAVY = ("yaml", "kubernetes", "jinja2", "requests", "boto3", "pytest", "hyp
 
 LOAD = """
 import json, sys
+sys.modules["rich"] = None  # structlog loads it where it is installed: here for the tools, not in the images
 import functions.base.server
 from functions.main import load
 function = load(sys.argv[1])
