@@ -179,7 +179,7 @@ def test_leader_worker_set() -> None:
     assert composed(pools=[H100])[LWS] == release(
         "leader-worker-set",
         "lws-system",
-        {"name": "lws", "repository": "oci://registry.k8s.io/lws/charts", "version": "0.10.0"},
+        {"name": "lws", "repository": "oci://registry.k8s.io/lws/charts", "version": "v0.10.0"},
         {
             "fullnameOverride": "lws",
             "resources": {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}},

@@ -14,6 +14,7 @@ from functions.catalog import ChartVersion, chart
 from tools import paths
 from tools.control_plane.registry import Blob, Registry
 from tools.manifests import Manifest
+from tools.versions.facts import chart_facts
 
 CONFIG = "application/vnd.cncf.helm.config.v1+json"
 CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -74,5 +75,7 @@ def package(known: ChartVersion, templates: list[Path]) -> bytes:
 
 
 def metadata(known: ChartVersion) -> bytes:
-    """Return a chart's Chart.yaml; JSON is YAML."""
-    return json.dumps({"apiVersion": "v2", "name": known.name, "version": known.version}).encode()
+    """Return a chart's Chart.yaml, of the version that the real chart has inside; JSON is YAML."""
+    return json.dumps(
+        {"apiVersion": "v2", "name": known.name, "version": chart_facts(known.name).version}
+    ).encode()
