@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from functions.base import View
 from functions.node_pools.offer import manifest
-from functions.vllm.clusters import KIND, candidate
+from functions.vllm.place.clusters import KIND, candidate
 from tools.manifests import Manifest
 
 __all__ = ["offers", "with_offers"]

@@ -8,14 +8,14 @@ from typing import Any
 from functions.api import ModelSpec, Placement, PoolStatus, VLLMInput
 from functions.base import Condition, Function, Invalid, Outcome, Request, Selector, Status, Unanswered, View
 from functions.node_pools.compose import FUNCTION as NODE_POOLS
-from functions.vllm import sizing
-from functions.vllm.capacity import free_units, in_words, most_units
-from functions.vllm.clusters import KIND, all_clusters, candidate
 from functions.vllm.compose import FUNCTION as VLLM
-from functions.vllm.place import facts_of, trusted
-from functions.vllm.placement import Candidate, Choice, judge
-from functions.vllm.sizing import Fit, Need
-from functions.vllm.stay import recorded_placement
+from functions.vllm.live.stay import recorded_placement
+from functions.vllm.place.choose import Candidate, Choice, judge
+from functions.vllm.place.clusters import KIND, all_clusters, candidate
+from functions.vllm.place.search import facts_of, trusted
+from functions.vllm.place.units import free_units, in_words, most_units
+from functions.vllm.size import memory
+from functions.vllm.size.memory import Fit, Need
 from tools import inputs
 from tools.claims import CLAIM_NAME, CLAIM_NAMESPACE
 from tools.definitions import Definitions
@@ -174,7 +174,7 @@ def _rows(request: Request, spec: ModelSpec, given: VLLMInput, known: Iterable[C
     recorded = recorded_placement(request)
     if facts is None:
         return []
-    what = sizing.need(spec, facts)
+    what = memory.need(spec, facts)
     named = {c.name for c in all_clusters(request, spec)} if recorded is None else set()
     judged: list[Choice | Row] = []
     for cluster in sorted(known, key=lambda c: (c.claim.namespace, c.claim.name, c.name)):

@@ -1,7 +1,6 @@
-"""function-node-pools: a Kubernetes cluster with GPU node pools, and the way into it.
+"""function-node-pools: a Kubernetes cluster with GPU node pools, and the ProviderConfigs that reach it.
 
-Reading order: `plan` (machines for the pools; `likely` guesses what a typo meant),
-`access` (ProviderConfigs), one module or package for each place (`existing`, with its pools in
-`declared` and their nodes in `found`; `aws`), what is between a cluster and its Models (`offer`,
-`in_use`), what to install first (`providers`), `compose`.
+Reading order: `pools` (which machine each node pool gets), `reach` (ProviderConfigs), one package
+for each place (`existing`, `aws`), what a cluster tells its Models and what guards it for them
+(`offer`, `in_use`), what to install first (`providers`), `compose`.
 """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functions.api import API_VERSION, PoolStatus, placed
 from functions.base import USAGES, Request, Resource, Selector, Unanswered, View, label_value, unique_name
 
-from .plan import recorded
+from .pools.plan import recorded
 
 __all__ = ["PlacedModel", "counted", "guards", "models"]
 

@@ -1,6 +1,5 @@
 """function-vllm: a Model becomes a sized, secured vLLM workload.
 
-Reading order: `sizing`, `placement` (`stages` and `ranks` for what one GPU or node does not hold),
-`place`, `stay` and `move`, `plan`, the manifests (`namespace`, `weights`, `workload`, `endpoint`),
-`one_place`, `compose`.
+Reading order: `size` (memory on each GPU), `place` (cluster and node pool), `live` (what becomes of a
+Model that is placed), `plan`, what is composed (`source`, `serve`, `engine`), `status`, `compose`.
 """

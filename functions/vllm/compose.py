@@ -7,13 +7,13 @@ from dataclasses import replace
 from functions.api import Endpoint, ModelSpec, Sizing, VLLMInput
 from functions.base import Condition, Function, Outcome, Request, Resource, Whose, exists
 
-from .clusters import is_gone_for_good
-from .move import Moving
-from .one_place import AFTER_PLACED, SERVING, answers, carried_on, composed
-from .place import place
-from .placed import placed_on
-from .sets import CONNECTION, frozen, leaving, only, renamed
-from .stay import CLUSTER_MISSING, recorded_placement, stay
+from .live.move import Moving
+from .live.names import CONNECTION, frozen, leaving, only, renamed
+from .live.recorded import placed_on
+from .live.stay import CLUSTER_MISSING, recorded_placement, stay
+from .place.clusters import is_gone_for_good
+from .place.search import place
+from .serve.resources import AFTER_PLACED, SERVING, answers, carried_on, composed
 
 __all__ = ["FUNCTION", "compose"]
 

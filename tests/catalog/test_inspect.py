@@ -17,8 +17,8 @@ from functions.catalog.__main__ import main
 from functions.catalog.checkpoint import Refused
 from functions.catalog.inspect import as_architecture, as_row, inspect
 from functions.catalog.tables import rows
-from functions.vllm import sizing
-from functions.vllm.cache import cache_bytes
+from functions.vllm.size import memory
+from functions.vllm.size.kv_cache import cache_bytes
 from tests.catalog.families import FAMILIES, LLAMA_8B, QWEN_32B
 from tests.catalog.folders import FP8_BLOCKS, Files, compressed, make, nested, text, write_header
 
@@ -64,14 +64,14 @@ def test_the_architecture_is_sized_as_the_files(kind: str, tmp_path: Path) -> No
     config, files = FAMILIES[name]
     entry = inspect(make(tmp_path, config, files), "acme/house", files.billions)
     block = yaml.safe_load(as_architecture(entry))["architecture"]
-    sized = sizing.of_architecture("acme/house", Architecture.model_validate(block))
+    sized = memory.of_architecture("acme/house", Architecture.model_validate(block))
     assert sized.weights_gib == pytest.approx(entry.facts.weights_gib, rel=0.01)
     for facts in (sized, entry.facts):
         # MiB with two digits in spec.architecture.
         assert cache_bytes(facts, 1000, 1, 1) == pytest.approx(one, rel=0.001)
         assert cache_bytes(facts, 1000, 1, 8) == pytest.approx(eight, rel=0.001)
     assert cache_bytes(sized, 100_000) == pytest.approx(cache_bytes(entry.facts, 100_000), rel=0.001)
-    assert sizing.gpu_counts(sized, 16) == sizing.gpu_counts(entry.facts, 16)
+    assert memory.gpu_counts(sized, 16) == memory.gpu_counts(entry.facts, 16)
 
 
 QWEN_FP8 = {**QWEN_32B, "quantization_config": FP8_BLOCKS}

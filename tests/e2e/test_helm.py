@@ -109,7 +109,7 @@ def test_a_change_of_values_arrives(api: Api, releases: list[Manifest]) -> None:
 
 
 def test_a_secret_elsewhere_is_not_found(control_plane: Plane, api: Api, ways: None) -> None:
-    """What functions/node_pools/access.py counts on: the Secret is looked for beside the Release."""
+    """What functions/node_pools/reach.py counts on: the Secret is looked for beside the Release."""
     del ways
     asked = api.create(release(control_plane, "node-feature-discovery", "elsewhere"))
     wait_for("a failure", lambda: condition(refreshed(api, asked), "Synced").get("status") == "False")

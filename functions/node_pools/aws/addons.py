@@ -11,7 +11,7 @@ from typing import Any
 
 from functions.base import DIES_WITH_CLUSTER, Resource
 
-from .. import access
+from .. import reach
 from . import control_plane, iam
 from .managed import managed, ref
 from .plan import SYSTEM, Plan
@@ -128,4 +128,4 @@ def storage_class(
             "providerConfigRef": {"kind": "ProviderConfig", "name": control_plane.way(plan).kubernetes},
         },
     }
-    return Resource(f"node-pools/{what}", body, (access.REACHABLE,))
+    return Resource(f"node-pools/{what}", body, (reach.REACHABLE,))

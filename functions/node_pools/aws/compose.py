@@ -17,8 +17,8 @@ from functions.base import (
     goes_after,
 )
 
-from .. import access
-from ..plan import summary
+from .. import reach
+from ..pools.plan import summary
 from . import addons, admins, autoscaler, capacity, control_plane, efa, efs, iam, network, pools
 from .managed import identity
 from .plan import CLUSTER, SYSTEM, Plan, make, pool_resource
@@ -55,7 +55,7 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
         ],
     }
     # It answers for the cluster as a whole: nothing could run before there are nodes and names.
-    parts["ControlPlaneReady"] += access.resources(
+    parts["ControlPlaneReady"] += reach.resources(
         control_plane.way(plan),
         after=(control_plane.AUTH,),
         # A pod gets its role when it is made, and the stack makes the autoscaler's after this.
@@ -95,7 +95,7 @@ def _notes(request: Request, plan: Plan) -> Iterator[str]:
         yield plan.version.note
     if plan.secrets_key.note:
         yield plan.secrets_key.note
-    if not plan.public_access_cidrs and not access.is_reachable(request):
+    if not plan.public_access_cidrs and not reach.is_reachable(request):
         yield f"the cluster's Kubernetes API is only reachable from inside its VPC: {_LET_IN}"
     for pool in plan.pools:
         if note := capacity.note(pool):
@@ -205,8 +205,8 @@ def _network(plan: Plan, resources: tuple[str, ...]) -> Condition | Progress:
 
 def _control_plane_hint(request: Request, plan: Plan) -> str:
     """Say what holds back an API that was made and does not answer, or those who are to use it."""
-    if access.is_reachable(request) and any(_unready(request, r.name) for r in admins.resources(plan)):
+    if reach.is_reachable(request) and any(_unready(request, r.name) for r in admins.resources(plan)):
         return "Check that the roles in spec.aws.adminRoleArns exist"
-    if request.resource(access.REACHABLE) is None or plan.public_access_cidrs:
+    if request.resource(reach.REACHABLE) is None or plan.public_access_cidrs:
         return "EKS takes 10 to 15 minutes for a control plane"
     return f"The API is private: {_LET_IN}"

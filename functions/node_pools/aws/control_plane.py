@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from functions.base import Resource
 
-from .. import access
+from .. import reach
 from . import iam, network
 from .managed import managed, ref
 from .plan import Plan
@@ -17,12 +17,12 @@ __all__ = ["AUTH", "resources", "way"]
 AUTH = "node-pools/cluster-auth"
 
 
-def way(plan: Plan) -> access.Way:
+def way(plan: Plan) -> reach.Way:
     """Reach the cluster by the kubeconfig that the AWS provider keeps fresh."""
-    return access.Way(
+    return reach.Way(
         composite=plan.composite,
         namespace=plan.namespace,
-        kubeconfig=access.Kubeconfig(plan.namespace, plan.object_name("kubeconfig")),
+        kubeconfig=reach.Kubeconfig(plan.namespace, plan.object_name("kubeconfig")),
         created=True,
     )
 

@@ -10,8 +10,8 @@ from functions.api import DEFAULT_VPC, Aws, ClusterSpec, NodePoolsInput, Provide
 from functions.base import Invalid, Request, unique_name
 from functions.catalog import kubernetes
 
-from .. import access
-from ..plan import Market, Pool, Recorded, picked, recorded
+from .. import reach
+from ..pools.plan import Market, Pool, Recorded, picked, recorded
 from . import capacity, pool_zones, versions, zones
 from .secrets_key import SecretsKey, decide
 
@@ -115,7 +115,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     return Plan(
         composite=request.name,
         tags=_tags(request, spec, place),
-        namespace=access.platform_namespace(request, given),
+        namespace=reach.platform_namespace(request, given),
         region=place.region,
         vpc_id=network.vpc_id if network else "",
         vpc_cidr="" if network else place.vpc_cidr or DEFAULT_VPC,

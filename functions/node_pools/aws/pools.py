@@ -9,7 +9,7 @@ from typing import Any
 from functions.api import Nodes
 from functions.base import Request, Resource
 
-from ..plan import Pool
+from ..pools.plan import Pool
 from . import addons, capacity, efa, iam, network, nodes
 from .managed import managed, ref
 from .plan import POOL_TAG, SYSTEM, Plan

@@ -9,8 +9,8 @@ from functions.api import Aws
 from functions.base import Invalid
 from functions.catalog import machines, regions
 
-from ..likely import did_you_mean
-from ..plan import Pool
+from ..pools.likely import did_you_mean
+from ..pools.plan import Pool
 
 __all__ = ["COUNT", "check", "choose", "having"]
 

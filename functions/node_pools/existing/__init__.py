@@ -1,0 +1,8 @@
+"""A cluster that is there already: reached by a kubeconfig, its node pools as the spec declares them.
+
+Reading order: `pools` (as declared), `nodes` (found by the labels of the pools), `compose`.
+"""
+
+from .compose import compose
+
+__all__ = ["compose"]

@@ -1,0 +1,122 @@
+"""A cluster that is there already: a way in and declared pools, nothing in any cloud."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+from functions.api import ClusterSpec, Existing, NodePoolsInput
+from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose
+
+from .. import reach
+from ..pools.plan import Pool, recorded, summary
+from . import nodes, pools
+
+__all__ = ["compose"]
+
+
+def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
+    """Take the cluster over.
+
+    Raises:
+        Invalid: for pools that cannot be.
+    """
+    place = spec.existing
+    assert place is not None, "chosen by the spec"
+    _refuse_a_move(request)
+    declared = pools.pools(spec.node_pools, recorded(request).pools)
+    if place.control_plane is not None and not _may_use_control_plane(request.claim.namespace, given):
+        return Outcome(conditions=[_not_yours(request.claim.namespace)], complete=False)
+    way = _way(request, place, given)
+    found = nodes.find(request, way, declared)
+    status = {
+        "access": way.status.plain(),
+        "nodePools": [pool.plain() for pool in found.pools],
+        "sharedStorage": place.shared_storage,
+    }
+    if place.storage_class_name is not None:
+        status["storageClassName"] = place.storage_class_name
+    return Outcome(
+        resources=[*reach.resources(way), *found.resources],
+        conditions=[*_conditions(way, declared), found.condition],
+        status=status,
+        notes=[*_notes(spec), *found.notes],
+    )
+
+
+def _refuse_a_move(request: Request) -> None:
+    """Pointing a claim elsewhere would delete the cluster that it made, with everything on it."""
+    if request.resource("node-pools/cluster") is not None:
+        raise Invalid(
+            "spec.existing",
+            "this claim created a cluster in a cloud, which would be deleted",
+            "Restore the claim as it was, and claim the existing cluster under another name",
+        )
+
+
+def _may_use_control_plane(namespace: str, given: NodePoolsInput) -> bool:
+    """Tell whether a claim may have what the providers may do; only admins make a composite without one."""
+    return not namespace or any(fnmatchcase(namespace, p) for p in given.control_plane_namespaces)
+
+
+def _not_yours(namespace: str) -> Condition:
+    return Condition(
+        "Planned",
+        Status.FALSE,
+        "ControlPlaneNotAllowed",
+        f"claims in namespace {namespace} may not use the control plane's own cluster: list the namespace in "
+        "controlPlaneNamespaces of function-node-pools' input, or name a cluster by "
+        "spec.existing.kubeconfigSecretRef in another claim. What exists goes on as it was",
+        Whose.PLATFORM,
+    )
+
+
+def _way(request: Request, place: Existing, given: NodePoolsInput) -> reach.Way:
+    """Reach it by a Secret next to the claim: any other would not be the claim's to use."""
+    secret, namespace = place.kubeconfig_secret_ref, reach.platform_namespace(request, given)
+    if secret is None:
+        return reach.Way(request.name, namespace, kubeconfig=None)
+    beside = request.claim.namespace or namespace
+    return reach.Way(request.name, namespace, reach.Kubeconfig(beside, secret.name, secret.key))
+
+
+def _conditions(way: reach.Way, pools: tuple[Pool, ...]) -> tuple[Condition | Progress, ...]:
+    return (
+        Condition("Planned", Status.TRUE, "Planned", summary(pools), Whose.PLATFORM),
+        Condition(
+            "NetworkReady",
+            Status.TRUE,
+            "NothingToCreate",
+            "the cluster is there already, and so is its network",
+            Whose.PLATFORM,
+        ),
+        Progress(
+            "ControlPlaneReady",
+            (reach.KUBERNETES, reach.HELM, reach.REACHABLE),
+            "the cluster's API answers",
+            Whose.PLATFORM,
+            _hint(way.kubeconfig),
+        ),
+    )
+
+
+def _hint(kubeconfig: reach.Kubeconfig | None) -> str:
+    """Say what to look at where the API does not answer."""
+    if kubeconfig is None:
+        return (
+            "Check that the service accounts of provider-kubernetes and provider-helm may do everything in "
+            "the control plane's cluster"
+        )
+    return (
+        f"Check that Secret {kubeconfig.namespace}/{kubeconfig.secret} holds a kubeconfig under key "
+        f"{kubeconfig.key}, that its server can be reached from the control plane, and that its user may do "
+        "everything"
+    )
+
+
+def _notes(spec: ClusterSpec) -> tuple[str, ...]:
+    notes = []
+    if spec.kubernetes_version is not None:
+        notes.append("spec.kubernetesVersion has no effect: an existing cluster keeps its version")
+    if spec.owner is not None:
+        notes.append("spec.owner has no effect: nothing in any cloud is created for an existing cluster")
+    return tuple(notes)

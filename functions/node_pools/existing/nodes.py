@@ -1,0 +1,205 @@
+"""Nodes of a cluster that is there already, counted by their pools' labels.
+
+provider-kubernetes copies every node that it finds into an Object, heartbeats included, so a pool
+is looked at only until its nodes are there: after that they would wake the cluster for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from functions.api import PoolStatus
+from functions.base import (
+    Condition,
+    Progress,
+    Request,
+    Resource,
+    Selector,
+    Status,
+    Unanswered,
+    View,
+    Whose,
+    condition_true,
+    unique_name,
+)
+
+from .. import reach
+from ..pools.plan import Pool, recorded
+
+__all__ = ["Found", "find"]
+
+_API = "kubernetes.m.crossplane.io/v1alpha1"
+_MEMBER = "kubernetes.crossplane.io/owned-by-collection"
+"""Label of the Objects that provider-kubernetes 1.2.1 makes for a collection (membershipLabelKey)."""
+_NODE = ("status", "atProvider", "manifest")
+"""Where such an Object has the node."""
+_NAME = 55
+"""Characters in a collection's name: an Object's is that, a dash and seven digits."""
+_MOST = 100
+"""Nodes of a pool that are looked at one by one; a larger pool is taken as declared."""
+_AGAIN = "freehold.dev/ready-before"
+"""Annotation that has the provider look again at once, not ten minutes later: what else is ready by now."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known of the nodes."""
+
+    resources: tuple[Resource, ...]
+    pools: tuple[PoolStatus, ...]
+    condition: Condition | Progress
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Look:
+    status: PoolStatus
+    collection: Resource | None = None
+    problem: str = ""
+
+
+def find(request: Request, way: reach.Way, pools: Sequence[Pool]) -> Found:
+    """Look for the nodes of every pool that has not had them before."""
+    before = recorded(request).pools
+    looks = [_look(request, way, pool, before.get(pool.name)) for pool in pools]
+    resources = tuple(look.collection for look in looks if look.collection is not None)
+    statuses = tuple(look.status for look in looks)
+    return Found(
+        resources=resources,
+        pools=statuses,
+        condition=_condition([look.problem for look in looks if look.problem], resources, statuses),
+        notes=tuple(
+            f"node pool {s.name} has {s.nodes_found} nodes, and Models use no more than its nodes.max of "
+            f"{s.nodes.max}"
+            for s in statuses
+            if s.nodes_found is not None and s.nodes_found > s.nodes.max
+        ),
+    )
+
+
+def _look(request: Request, way: reach.Way, pool: Pool, record: PoolStatus | None) -> _Look:
+    if pool.nodes.max > _MOST:
+        return _Look(pool.status(ready=reach.is_reachable(request)))
+    if record is not None and _had(pool, record):
+        return _Look(_status(pool, record.nodes_found, ready=True))
+    nodes = _nodes(request, way, pool)
+    collection = Resource(
+        _resource(pool), _collection(request, way, pool), (reach.REACHABLE,), lambda _: nodes is not None
+    )
+    if nodes is None:
+        return _Look(_status(pool, record.nodes_found if record else None, ready=False), collection)
+    problem = _problem(pool, nodes)
+    status = _status(pool, len(nodes), ready=not problem)
+    # A pool of no nodes costs nothing to look for until its autoscaler brings some.
+    return _Look(status) if nodes and not problem else _Look(status, collection, problem)
+
+
+def _status(pool: Pool, found: int | None, *, ready: bool) -> PoolStatus:
+    return pool.status(ready=ready).model_copy(update={"nodes_found": found})
+
+
+def _had(pool: Pool, record: PoolStatus) -> bool:
+    """Tell whether the pool has had its nodes, by the labels and with the GPUs that it has now."""
+    known = (record.node_selector, record.gpus_per_node, record.sharing)
+    same = known == (dict(pool.node_selector), pool.gpus_per_node, pool.sharing)
+    return record.ready and same and (record.nodes_found or 0) >= max(pool.nodes.min, 1)
+
+
+def _resource(pool: Pool) -> str:
+    return f"node-pools/nodes-{pool.name}"
+
+
+def _name(request: Request, pool: Pool) -> str:
+    return unique_name(request.name, "nodes", pool.name, limit=_NAME)
+
+
+def _nodes(request: Request, way: reach.Way, pool: Pool) -> tuple[View, ...] | None:
+    """Return the pool's nodes once the provider has looked at all of them."""
+    collection = request.resource(_resource(pool))
+    if collection is None or not condition_true()(collection):
+        return None
+    labels = ((_MEMBER, _name(request, pool)),)
+    try:
+        found = request.require(
+            f"nodes-{pool.name}", Selector(_API, "Object", labels=labels, namespace=way.namespace)
+        )
+    except Unanswered:
+        return None
+    if not all(node.has(*_NODE) for node in found):
+        return None
+    # Until the provider has looked again, those of other labels are there still.
+    return tuple(node for node in found if _has_labels(node, pool.node_selector))
+
+
+def _has_labels(node: View, labels: Mapping[str, str]) -> bool:
+    return all(node.text(*_NODE, "metadata", "labels", key) == value for key, value in labels.items())
+
+
+def _collection(request: Request, way: reach.Way, pool: Pool) -> dict[str, Any]:
+    owned = "node-pools/"
+    ready = sum(
+        condition_true()(View(live)) for name, live in request.observed.items() if not name.startswith(owned)
+    )
+    return {
+        "apiVersion": _API,
+        "kind": "ObservedObjectCollection",
+        "metadata": {
+            "name": _name(request, pool),
+            "namespace": way.namespace,
+            "annotations": {_AGAIN: str(ready)},
+        },
+        "spec": {
+            "observeObjects": {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "selector": {"matchLabels": dict(pool.node_selector)},
+            },
+            "providerConfigRef": {"kind": "ProviderConfig", "name": way.kubernetes},
+        },
+    }
+
+
+def _problem(pool: Pool, nodes: Sequence[View]) -> str:
+    """Say what keeps these nodes from being the pool; nothing when they are."""
+    if len(nodes) < pool.nodes.min:
+        many = f"{len(nodes)} of {pool.nodes.min} nodes (nodes.min) have" if nodes else "no node has"
+        labels = ", ".join(f"{k}={v}" for k, v in sorted(pool.node_selector.items()))
+        return f"node pool {pool.name}: {many} labels {labels}"
+    resource = pool.sharing.resource if pool.sharing else "nvidia.com/gpu"
+    count = pool.gpus_per_node * (pool.sharing.per_gpu if pool.sharing else 1)
+    for node in sorted(nodes, key=_node_name):
+        offers = node.text(*_NODE, "status", "allocatable", resource) or "0"
+        if offers != str(count):
+            which = f"node pool {pool.name}: node {_node_name(node)}"
+            return f"{which} has {offers} {resource}, declared are {count}"
+    return ""
+
+
+def _node_name(node: View) -> str:
+    return node.text(*_NODE, "metadata", "name") or ""
+
+
+def _condition(
+    problems: Sequence[str], looked_for: Sequence[Resource], pools: Sequence[PoolStatus]
+) -> Condition | Progress:
+    if problems:
+        message = (
+            f"{'; '.join(problems)}. While GPUStackReady is False, wait: labels nvidia.com/gpu.* and what "
+            "nodes have to give come from the GPU Operator. Then correct spec.nodePools, or label the nodes"
+        )
+        return Condition("NodePoolsReady", Status.FALSE, "NodesDiffer", message, Whose.PLATFORM)
+    counts = ", ".join(f"{pool.name} {_counted(pool)}" for pool in pools)
+    return Progress(
+        "NodePoolsReady",
+        (reach.REACHABLE, *(resource.name for resource in looked_for)),
+        f"every pool has its nodes: {counts}",
+        Whose.PLATFORM,
+    )
+
+
+def _counted(pool: PoolStatus) -> str:
+    if pool.nodes_found is None:
+        return "as declared"
+    return str(pool.nodes_found or "none yet")

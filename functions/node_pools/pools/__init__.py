@@ -1,0 +1,1 @@
+"""Which machine each node pool gets, by rules that no cloud changes."""

@@ -1,0 +1,1 @@
+"""The arguments, environment and probes of the serving engine."""

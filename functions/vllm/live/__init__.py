@@ -1,0 +1,1 @@
+"""A Model that is placed: what is recorded of it, and whether it stays or moves."""

@@ -1,0 +1,1 @@
+"""What a live Model's workload says of itself."""
