@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import threading
 from collections.abc import Collection
 from contextlib import suppress
 
 from tools import provider_status
 from tools.control_plane.api import Api, ApiError, condition
+from tools.errors import ToolError
 from tools.manifests import Manifest
 
 _EXTERNAL_NAME = "crossplane.io/external-name"
@@ -56,7 +56,7 @@ class Cloud:
     def _run(self) -> None:
         while not self._stopped.wait(_SECONDS):
             # The API server may be down for a while, and refuse things when it comes up.
-            with suppress(OSError, http.client.HTTPException, ApiError):
+            with suppress(ToolError):
                 for api_version, kind in self._kinds:
                     for resource in self._api.items(api_version, kind):
                         self._reconcile(resource)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import threading
 from contextlib import suppress
 
 from tools.control_plane.api import Api, ApiError
 from tools.control_plane.nodes import cpu_node
 from tools.control_plane.waiting import wait_for
+from tools.errors import ToolError
 from tools.manifests import Manifest
 from tools.provider_status import TIME
 
@@ -48,7 +48,7 @@ class GPUOperator:
     def _run(self) -> None:
         while not self._stopped.wait(_SECONDS):
             # The API server may be down for a while, and refuse things when it comes up.
-            with suppress(OSError, http.client.HTTPException, ApiError):
+            with suppress(ToolError):
                 for policy in self._api.items(*_POLICIES):
                     if "status" not in policy:
                         self._reconcile(policy)

@@ -1,14 +1,21 @@
-"""A small client of the Kubernetes API: JSON over HTTPS, no more than the harness asks."""
+"""A Kubernetes API server as one user sees it, by the `kubernetes` client; manifests are dictionaries."""
+
+from __future__ import annotations
 
 import http.client
 import json
-import ssl
-import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import quote, urlencode
+from typing import Any
+
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.config import load_kube_config
+from kubernetes.dynamic import DynamicClient, Resource
+from kubernetes.dynamic.exceptions import DynamicApiError
+from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
 
 from tools.errors import ToolError
 from tools.manifests import Manifest
@@ -17,19 +24,21 @@ SERVER_SIDE_APPLY = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 FIELD_MANAGER = "freehold-harness"
 _TIMEOUT_SECONDS = 60
-_TRIES = 10
-"""How often to ask what the API server puts off, as it does for a CRD's objects at first."""
-
-
-class _Connection(http.client.HTTPSConnection):
-    """Closes with the thread that it is of."""
-
-    def __del__(self) -> None:
-        self.close()
+_RETRIES = Retry(
+    total=None,
+    # A restarted server has closed all idle connections.
+    connect=1,
+    read=1,
+    # The API server answers 429 about the objects of a CRD that is a moment old.
+    status=10,
+    status_forcelist=[http.client.TOO_MANY_REQUESTS],
+    allowed_methods=None,
+    raise_on_status=False,
+)
 
 
 class ApiError(ToolError):
-    """What the API server answers when it does not do it."""
+    """The API server's refusal of a request."""
 
     def __init__(self, code: int, message: str) -> None:
         """Keep the HTTP status, and the words that kubectl would show."""
@@ -37,38 +46,66 @@ class ApiError(ToolError):
         self.code = code
 
 
-@dataclass(frozen=True)
-class Resource:
-    """Where a kind stands in the API."""
+class UnreachableError(ToolError):
+    """No answer from the API server."""
 
-    plural: str
-    namespaced: bool
+
+class _Discovery:
+    """The resources that the API server has for kinds; one request for each group and version.
+
+    The discoverers of `kubernetes` ask for all groups at the start, when the API server may not run
+    yet, and keep the answers in a file, which outlives the control plane.
+    """
+
+    def __init__(self, client: DynamicClient, _: object) -> None:
+        self._client = client
+        self._known: dict[tuple[str, str], Resource] = {}
+
+    def get(self, api_version: str, kind: str) -> Resource:
+        """Return the resource of a kind."""
+        if (api_version, kind) not in self._known:
+            group, _, version = api_version.rpartition("/")
+            prefix = "apis" if group else "api"
+            answer = self._client.request("GET", f"/{prefix}/{api_version}", serialize=False)
+            for entry in json.loads(answer.data)["resources"]:
+                # Others are subresources, such as pods/status.
+                if "/" not in entry["name"]:
+                    found = {**entry, "group": group}
+                    self._known[api_version, entry["kind"]] = Resource(
+                        prefix=prefix, api_version=version, **found
+                    )
+        try:
+            return self._known[api_version, kind]
+        except KeyError:
+            raise ToolError(f"the API server knows no {kind} in {api_version}") from None
 
 
 @dataclass(frozen=True)
 class Api:
-    """One API server, as one user."""
+    """One API server, as one user. Threads may share it."""
 
-    host: str
-    """HOST:PORT."""
-    authority: Path
-    token: str
+    client: DynamicClient = field(repr=False)
     user: str = ""
-    """Whom the token's user acts as; empty for itself."""
-    groups: tuple[str, ...] = ()
-    _known: dict[tuple[str, str], Resource] = field(default_factory=dict, compare=False, repr=False)
-    _local: threading.local = field(default_factory=threading.local, compare=False, repr=False)
+    """The user that requests act as; empty for the kubeconfig's own."""
 
-    def acting_as(self, user: str, *groups: str) -> "Api":
-        """Return the same API as somebody else sees it."""
-        return replace(self, user=user, groups=groups)
+    @classmethod
+    def of(cls, kubeconfig: Path) -> Api:
+        """Return the API that a kubeconfig's current context reaches; no request is made yet."""
+        configuration = Configuration()
+        load_kube_config(str(kubeconfig), client_configuration=configuration)
+        configuration.retries = _RETRIES
+        return cls(DynamicClient(ApiClient(configuration), discoverer=_Discovery))
+
+    def acting_as(self, user: str) -> Api:
+        """Return the same API as another user sees it; the API server adds the group of all users."""
+        return replace(self, user=user)
 
     def get(self, api_version: str, kind: str, name: str, namespace: str = "") -> Manifest:
         """Return one object."""
         return self.call("GET", self.path(api_version, kind, name, namespace))
 
     def find(self, api_version: str, kind: str, name: str, namespace: str = "") -> Manifest | None:
-        """Return one object, or None where there is none."""
+        """Return one object, or None when it does not exist."""
         try:
             return self.get(api_version, kind, name, namespace)
         except ApiError as error:
@@ -77,26 +114,24 @@ class Api:
             raise
 
     def items(self, api_version: str, kind: str, namespace: str = "", selector: str = "") -> list[Manifest]:
-        """Return all objects of a kind, in one namespace or all; each says what it is."""
+        """Return all objects of a kind, of one namespace or all, each with its version and kind."""
         query = {"labelSelector": selector} if selector else {}
         answer = self.call("GET", self.path(api_version, kind, namespace=namespace), query=query)
         return [{"apiVersion": api_version, "kind": kind, **item} for item in answer["items"]]
 
-    def create(self, manifest: Manifest) -> Manifest:
-        """Create an object; fields that its schema does not have are refused, as by kubectl."""
+    def create(self, manifest: Manifest, *, dry_run: bool = False) -> Manifest:
+        """Create an object; a field that its schema does not have is refused, as kubectl does."""
         api_version, kind, _, namespace = identity(manifest)
         path = self.path(api_version, kind, namespace=namespace)
-        return self.call("POST", path, manifest, query={"fieldValidation": "Strict"})
+        return self.call("POST", path, manifest, query={"fieldValidation": "Strict", **_dry(dry_run)})
 
     def apply(self, manifest: Manifest, *, dry_run: bool = False, manager: str = FIELD_MANAGER) -> Manifest:
-        """Apply an object on the server's side, taking fields over where it must."""
-        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
-        if dry_run:
-            query["dryRun"] = "All"
+        """Apply an object on the server's side; fields of other managers are taken over."""
+        query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict", **_dry(dry_run)}
         return self.call("PATCH", self.path(*identity(manifest)), manifest, SERVER_SIDE_APPLY, query)
 
     def patch(self, manifest: Manifest, change: Manifest, subresource: str = "") -> Manifest:
-        """Merge a change into an object, or into its status alone."""
+        """Merge a change into an object, or into one of its subresources."""
         path = self.path(*identity(manifest)) + (f"/{subresource}" if subresource else "")
         return self.call("PATCH", path, change, MERGE_PATCH)
 
@@ -105,12 +140,10 @@ class Api:
         self.call("DELETE", self.path(*identity(manifest)))
 
     def path(self, api_version: str, kind: str, name: str = "", namespace: str = "") -> str:
-        """Return where a kind, or one object of it, is."""
-        resource = self._resource(api_version, kind)
-        parts = [f"/api/{api_version}" if "/" not in api_version else f"/apis/{api_version}"]
-        if resource.namespaced and namespace:
-            parts += ["namespaces", quote(namespace)]
-        return "/".join([*parts, resource.plural, *([quote(name)] if name else [])])
+        """Return the path of a kind, or of one object of it."""
+        with _refusals("discovery"):
+            found: str = self.client.resources.get(api_version, kind).path(name, namespace)
+        return found
 
     def call(
         self,
@@ -120,59 +153,37 @@ class Api:
         content_type: str = "application/json",
         query: Mapping[str, str] | None = None,
     ) -> Manifest:
-        """Return what the API server answers; raise ApiError when it refuses."""
-        for _ in range(_TRIES):
-            code, answer = self.send(method, path, body, content_type, query)
-            if code != http.client.TOO_MANY_REQUESTS:
-                break
-            time.sleep(1)
-        value: Manifest = json.loads(answer) if answer[:1] == b"{" else {"message": answer.decode()}
-        if code >= http.client.BAD_REQUEST:
-            raise ApiError(code, f"{method} {path}: {value['message']}")
-        return value
+        """Return the API server's answer.
 
-    def send(
-        self,
-        method: str,
-        path: str,
-        body: Manifest | None = None,
-        content_type: str = "application/json",
-        query: Mapping[str, str] | None = None,
-    ) -> tuple[int, bytes]:
-        """Return the HTTP status and body of an answer."""
-        headers = [("Authorization", f"Bearer {self.token}"), ("Content-Type", content_type)]
-        if self.user:
-            headers.append(("Impersonate-User", self.user))
-            headers += [("Impersonate-Group", group) for group in (*self.groups, "system:authenticated")]
-        text = json.dumps(body).encode() if body is not None else b""
-        url = path + ("?" + urlencode(query) if query else "")
-        connection = self._connect()
-        try:
-            return _exchange(connection, method, url, headers, text)
-        except (http.client.HTTPException, OSError):
-            # An idle connection may be closed by now; a restarted server closes all.
-            connection.close()
-            return _exchange(connection, method, url, headers, text)
+        Raises:
+            ApiError: when the API server refuses.
+            UnreachableError: when it does not answer.
+        """
+        with _refusals(f"{method} {path}"):
+            answer = self.client.request(
+                method,
+                path,
+                body=body,
+                content_type=content_type,
+                query_params=list((query or {}).items()),
+                header_params={"Impersonate-User": self.user} if self.user else {},
+                serialize=False,
+                _request_timeout=_TIMEOUT_SECONDS,
+            )
+            text: bytes = answer.data
+        found: Manifest = json.loads(text) if text[:1] == b"{" else {"message": text.decode()}
+        return found
 
-    def _connect(self) -> http.client.HTTPSConnection:
-        """Return this thread's connection."""
-        connection: http.client.HTTPSConnection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            context = ssl.create_default_context(cafile=str(self.authority))
-            connection = _Connection(self.host, context=context, timeout=_TIMEOUT_SECONDS)
-            self._local.connection = connection
-        return connection
 
-    def _resource(self, api_version: str, kind: str) -> Resource:
-        if (api_version, kind) not in self._known:
-            prefix = "/api/" if "/" not in api_version else "/apis/"
-            for entry in self.call("GET", prefix + api_version)["resources"]:
-                if "/" not in entry["name"]:
-                    self._known[api_version, entry["kind"]] = Resource(entry["name"], entry["namespaced"])
-        try:
-            return self._known[api_version, kind]
-        except KeyError:
-            raise ToolError(f"the API server knows no {kind} in {api_version}") from None
+@contextmanager
+def _refusals(request: str) -> Iterator[None]:
+    """Raise the errors of this module in place of the client's."""
+    try:
+        yield
+    except DynamicApiError as error:
+        raise ApiError(error.status, f"{request}: {error.summary()}") from error
+    except HTTPError as error:
+        raise UnreachableError(f"{request}: {error}") from error
 
 
 def identity(manifest: Manifest) -> tuple[str, str, str, str]:
@@ -182,22 +193,10 @@ def identity(manifest: Manifest) -> tuple[str, str, str, str]:
 
 
 def condition(manifest: Manifest, type_: str) -> Manifest:
-    """Return an object's condition of a type; an empty one where it has none."""
+    """Return an object's condition of a type; an empty one when it has none."""
     conditions: Sequence[Manifest] = manifest.get("status", {}).get("conditions") or ()
     return next((c for c in conditions if c["type"] == type_), {})
 
 
-def _exchange(
-    connection: http.client.HTTPSConnection,
-    method: str,
-    url: str,
-    headers: list[tuple[str, str]],
-    body: bytes,
-) -> tuple[int, bytes]:
-    connection.putrequest(method, url)
-    for name, value in headers:
-        connection.putheader(name, value)
-    connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders(body)
-    answer = connection.getresponse()
-    return answer.status, answer.read()
+def _dry(run: bool) -> dict[str, Any]:
+    return {"dryRun": "All"} if run else {}

@@ -1,6 +1,5 @@
 """etcd and Kubernetes' own processes: the API server, its controllers and the scheduler."""
 
-import http.client
 import socket
 from pathlib import Path
 
@@ -8,6 +7,7 @@ from tools.control_plane.api import Api
 from tools.control_plane.binaries import API_SERVER, CONTROLLER_MANAGER, ETCD, SCHEDULER
 from tools.control_plane.layout import Layout, Ports
 from tools.control_plane.processes import Processes
+from tools.errors import ToolError
 
 _HOST = "127.0.0.1"
 _SPARES_CPU = {"GOGC": "300"}
@@ -107,6 +107,7 @@ def listens(port: int) -> bool:
 def ready(api: Api) -> bool:
     """Say whether the API server takes requests."""
     try:
-        return api.send("GET", "/readyz")[0] == http.client.OK
-    except (OSError, http.client.HTTPException):
+        api.call("GET", "/readyz")
+    except ToolError:
         return False
+    return True

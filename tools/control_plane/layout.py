@@ -91,9 +91,7 @@ class Layout:
 
     def api(self, user: str = ADMIN) -> Api:
         """Return the API as a user sees it."""
-        config = json.loads(self.kubeconfig(user).read_text())
-        host = config["clusters"][0]["cluster"]["server"].removeprefix("https://")
-        return Api(host, self.certificates / "ca.crt", config["users"][0]["user"]["token"])
+        return Api.of(self.kubeconfig(user))
 
     def portable_kubeconfig(self) -> str:
         """Return the administrator's kubeconfig with everything in it, as a Secret holds one."""

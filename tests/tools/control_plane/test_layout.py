@@ -43,8 +43,10 @@ def test_only_the_administrator_may_do_all(layout: Layout) -> None:
 
 def test_the_api_of_a_user_is_reached_with_its_token(layout: Layout) -> None:
     api = layout.api("scheduler")
-    assert api.host == "127.0.0.1:6443"
-    assert f"{api.token},system:kube-scheduler," in layout.tokens.read_text()
+    configuration = api.client.configuration
+    assert configuration.host == "https://127.0.0.1:6443"
+    token = configuration.get_api_key_with_prefix("BearerToken").removeprefix("Bearer ")
+    assert f"{token},system:kube-scheduler," in layout.tokens.read_text()
 
 
 def test_a_portable_kubeconfig_needs_no_file(layout: Layout) -> None:
