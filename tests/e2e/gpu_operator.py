@@ -13,7 +13,7 @@ from tools.manifests import Manifest
 from tools.provider_status import TIME
 
 _POLICIES = ("nvidia.com/v1", "ClusterPolicy")
-_SYSTEM_NODE = cpu_node("components-1", zone="eu-central-1a", instance_type="m6i.large")
+_SYSTEM_NODE = cpu_node("components-1", zone="eu-central-1a")
 _NAMESPACES = ("gpu-operator", "node-feature-discovery", "lws-system")
 _SHARED_NAMESPACE = "kube-system"
 _INSTALLED = (

@@ -87,7 +87,7 @@ def measure(
         nothing = _cost(running, claims, seconds)
         # Core would look at them again each minute.
         delete(running.api, *claims)
-    nodes = [gpu_node(f"load-{n}", "L4", GPUS, zone="a") for n in range(math.ceil(count / GPUS))]
+    nodes = [gpu_node(f"load-{n}", "g6.48xlarge", zone="a") for n in range(math.ceil(count / GPUS))]
     pool = {
         "name": "l4",
         "gpu": {"model": "L4", "count": GPUS},

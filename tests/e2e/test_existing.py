@@ -19,7 +19,7 @@ from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
 USAGES = "protection.crossplane.io/v1beta1"
-NODE = gpu_node("stable-1", "L4", 1, zone="a")
+NODE = gpu_node("stable-1", "g6.xlarge", zone="a")
 POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 1, "max": 2}}
 KINDS = (
     ("apps/v1", "Deployment"),

@@ -17,7 +17,7 @@ from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
-NODES = [gpu_node(f"h100-{i}", "H100-80GB", 8, zone="a") for i in range(1, 5)]
+NODES = [gpu_node(f"h100-{i}", "p5.48xlarge", zone="a") for i in range(1, 5)]
 NAMESPACE = "team-a"
 GROUP = "leaderworkerset.sigs.k8s.io/group-index"
 

@@ -31,7 +31,7 @@ POLICIES = ["Observe", "Create", "Update"]
 @pytest.fixture
 def lost(control_plane: Plane, api: Api) -> Iterator[Manifest]:
     """A Model on a cluster that is taken away by force, ProviderConfigs and all."""
-    with joined(api, [gpu_node("doomed-1", "L4", 1, zone="a")]):
+    with joined(api, [gpu_node("doomed-1", "g6.xlarge", zone="a")]):
         cluster = existing(control_plane, "doomed", [POOL])
         here = {"namespace": OWNER, "name": "doomed"}
         claim = model("team-a", "last", model="Qwen/Qwen2.5-0.5B-Instruct", cluster=here)

@@ -22,9 +22,9 @@ POOLS = [
     {"name": "a100", "gpu": {"model": "A100-80GB", "count": 8}, "nodes": {"min": 1, "max": 1}},
 ]
 NODES = [
-    gpu_node("l4-1", "L4", 1, zone="a"),
-    gpu_node("l4-2", "L4", 1, zone="b"),
-    gpu_node("a100-1", "A100-80GB", 8, zone="a"),
+    gpu_node("l4-1", "g6.xlarge", zone="a"),
+    gpu_node("l4-2", "g6.xlarge", zone="b"),
+    gpu_node("a100-1", "p4de.24xlarge", zone="a"),
 ]
 ORPHANS: list[Manifest] = []
 """What a cluster leaves behind that is taken away by force."""

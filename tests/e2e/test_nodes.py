@@ -18,9 +18,9 @@ from tools.manifests import Manifest
 NAMESPACE = "nodes"
 POOL = {"freehold.dev/node-pool": "l4"}
 NODES = [
-    cpu_node("system-1", zone="eu-central-1a", instance_type="m6i.large"),
-    gpu_node("l4-1", "L4", 1, zone="eu-central-1a", instance_type="g6.xlarge", labels=POOL),
-    gpu_node("h100-1", "H100-80GB", 8, zone="eu-central-1b", instance_type="p5.48xlarge"),
+    cpu_node("system-1", zone="eu-central-1a"),
+    gpu_node("l4-1", "g6.xlarge", zone="eu-central-1a", labels=POOL),
+    gpu_node("h100-1", "p5.48xlarge", zone="eu-central-1b"),
 ]
 TOLERATIONS = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
 

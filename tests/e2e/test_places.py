@@ -21,9 +21,9 @@ POOLS = [
     {"name": "a100", "gpu": {"model": "A100-80GB", "count": 8}, "nodes": {"min": 1, "max": 1}},
 ]
 NODES = [
-    gpu_node("places-l4-1", "L4", 1, zone="a"),
-    gpu_node("places-l4-2", "L4", 1, zone="b"),
-    gpu_node("places-a100", "A100-80GB", 8, zone="a"),
+    gpu_node("places-l4-1", "g6.xlarge", zone="a"),
+    gpu_node("places-l4-2", "g6.xlarge", zone="b"),
+    gpu_node("places-a100", "p4de.24xlarge", zone="a"),
 ]
 HERE = {"cluster": {"namespace": OWNER, "name": NAME}}
 

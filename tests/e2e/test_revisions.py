@@ -27,7 +27,7 @@ from tools.manifests import Manifest, load
 
 NAME = "revised"
 POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 2}}
-NODES = [gpu_node("revised-1", "L4", 1, zone="a"), gpu_node("revised-2", "L4", 1, zone="b")]
+NODES = [gpu_node("revised-1", "g6.xlarge", zone="a"), gpu_node("revised-2", "g6.xlarge", zone="b")]
 FUNCTION = "function-vllm"
 PACKAGES = "pkg.crossplane.io/v1"
 NEXT = "docker.io/vllm/vllm-openai:v0.99.0"

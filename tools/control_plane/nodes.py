@@ -1,8 +1,8 @@
-"""Nodes that are not there: kwok plays their kubelets, and Kubernetes schedules onto them."""
+"""Played nodes: kwok answers as their kubelets, and Kubernetes' own scheduler places pods on them."""
 
 from collections.abc import Mapping
 
-from functions.catalog import gpus
+from functions.catalog import gpus, machines
 from tools.control_plane.api import Api
 from tools.control_plane.binaries import KWOK
 from tools.control_plane.crossplane import MANIFESTS
@@ -13,10 +13,20 @@ from tools.manifests import Manifest, load
 
 _FAKE = {"kwok.x-k8s.io/node": "fake"}
 _MOST_PODS = 110
+_KERNELS_SHARE = 0.075
+"""Of a machine's memory, what the hypervisor and the kernel keep: Karpenter's VM_MEMORY_OVERHEAD_PERCENT.
+
+https://karpenter.sh/docs/reference/settings
+"""
+_RESERVED_MIB = 255 + 11 * _MOST_PODS + 100
+"""What EKS' nodes keep for the kubelet and the system, and the kubelet's threshold for eviction.
+
+https://github.com/awslabs/amazon-eks-ami, nodeadm/internal/kubelet/config.go
+"""
 
 
 def start(processes: Processes, layout: Layout, ports: Ports, api: Api) -> None:
-    """Start kwok, which then plays every node made here."""
+    """Start kwok, which then plays every node that this module makes."""
     for manifest in load(MANIFESTS / "kwok.yaml"):
         api.apply(manifest)
     processes.start("kwok", command(layout, ports))
@@ -41,32 +51,45 @@ def command(layout: Layout, ports: Ports) -> list[str]:
 
 def gpu_node(
     name: str,
-    gpu: str,
-    count: int,
+    machine: str,
     *,
     zone: str,
-    instance_type: str = "",
-    vcpus: int = 64,
-    memory_gib: int = 512,
+    cloud: str = "aws",
+    time_slices: int = 1,
     labels: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """Return a node with GPUs of a model of the catalog, as the GPU Operator leaves one.
+    """Return a node of one of the catalog's machine types, as the GPU Operator leaves the node.
 
-    The labels are its pool's, beside those that every such node has.
+    Args:
+        name: the node's name.
+        machine: the machine type, such as g6.xlarge: its vCPUs, memory and GPUs are the node's.
+        zone: the node's zone.
+        cloud: whose machine type that is.
+        time_slices: how many pods take turns on each GPU.
+        labels: more labels, such as those of the node's pool.
     """
-    model = gpus()[gpu]
+    made = machines(cloud)[machine]
+    assert made.memory_gib is not None, f"{machine}: memory not known"
+    model = gpus()[made.gpu]
     node = cpu_node(
-        name, zone=zone, instance_type=instance_type, vcpus=vcpus, memory_gib=memory_gib, labels=labels
+        name,
+        zone=zone,
+        instance_type=machine,
+        vcpus=made.vcpus,
+        memory_gib=made.memory_gib,
+        labels=labels,
     )
+    shared = "-SHARED" if time_slices > 1 else ""
     node["metadata"]["labels"] |= {
         "nvidia.com/gpu.present": "true",
-        "nvidia.com/gpu.count": str(count),
-        **({"nvidia.com/gpu.product": model.product} if model.product else {}),
+        "nvidia.com/gpu.count": str(made.gpus),
+        "nvidia.com/gpu.replicas": str(time_slices),
+        **({"nvidia.com/gpu.product": model.product + shared} if model.product else {}),
         **({"nvidia.com/gpu.memory": str(model.memory_mib)} if model.memory_mib else {}),
     }
     node["spec"]["taints"] = [{"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"}]
     for resources in ("capacity", "allocatable"):
-        node["status"][resources]["nvidia.com/gpu"] = str(count)
+        node["status"][resources]["nvidia.com/gpu"] = str(made.gpus * time_slices)
     return node
 
 
@@ -74,12 +97,13 @@ def cpu_node(
     name: str,
     *,
     zone: str,
-    instance_type: str = "",
+    instance_type: str = "m6i.large",
     vcpus: int = 2,
-    memory_gib: int = 8,
+    memory_gib: float = 8,
     labels: Mapping[str, str] | None = None,
 ) -> Manifest:
-    """Return a node without GPUs; the kubelet and the system keep a little of it for themselves."""
+    """Return a node without GPUs; what the kernel and the kubelet keep is not allocatable."""
+    memory_mib = int(memory_gib * 1024 * (1 - _KERNELS_SHARE))
     shared = {"ephemeral-storage": "200Gi", "pods": str(_MOST_PODS)}
     return {
         "apiVersion": "v1",
@@ -92,14 +116,31 @@ def cpu_node(
                 "kubernetes.io/os": "linux",
                 "kubernetes.io/hostname": name,
                 "topology.kubernetes.io/zone": zone,
-                **({"node.kubernetes.io/instance-type": instance_type} if instance_type else {}),
+                "node.kubernetes.io/instance-type": instance_type,
                 **(labels or {}),
             },
         },
         "spec": {},
         "status": {
-            "capacity": {"cpu": str(vcpus), "memory": f"{memory_gib}Gi", **shared},
-            "allocatable": {"cpu": f"{vcpus * 1000 - 100}m", "memory": f"{memory_gib - 1}Gi", **shared},
+            "capacity": {"cpu": str(vcpus), "memory": f"{memory_mib}Mi", **shared},
+            "allocatable": {
+                "cpu": f"{vcpus * 1000 - _reserved_millicpu(vcpus)}m",
+                "memory": f"{memory_mib - _RESERVED_MIB}Mi",
+                **shared,
+            },
             "addresses": [{"type": "Hostname", "address": name}],
         },
     }
+
+
+def _reserved_millicpu(vcpus: int) -> int:
+    """Return the CPU that EKS' nodes keep: 6 % of the first, 1 % of the second, and less of further ones.
+
+    https://github.com/awslabs/amazon-eks-ami, nodeadm/internal/kubelet/config.go
+    """
+    steps = ((1, 60.0), (2, 10.0), (4, 5.0), (vcpus, 2.5))
+    reserved, below = 0.0, 0
+    for upto, millicpu in steps:
+        more = max(0, min(upto, vcpus) - below)
+        reserved, below = reserved + more * millicpu, max(below, upto)
+    return int(reserved)
