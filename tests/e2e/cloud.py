@@ -1,4 +1,4 @@
-"""A cloud that is not there: it writes what providers write, and nothing else."""
+"""A played cloud: it writes what the cloud's providers write, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import base64
 import threading
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tools import provider_status
 from tools.control_plane.api import Api, ApiError, condition
@@ -19,10 +20,10 @@ _SECONDS = 0.5
 
 
 class Cloud:
-    """While entered, every managed resource becomes ready, or fails if its name says so.
+    """While entered, every managed resource becomes ready, unless a test says otherwise.
 
-    Of the resources it writes the status and the external name alone, and
-    their connection Secrets, as providers do.
+    Of the resources it writes the status and the external name alone, and their connection
+    Secrets, as providers do.
     """
 
     def __init__(self, api: Api, suffixes: Collection[str], kubeconfig: str) -> None:
@@ -33,9 +34,13 @@ class Cloud:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failing: dict[str, str] = {}
-        """What to say instead, by the resource's name."""
+        """Why a resource is neither made nor works, by its name."""
         self.slow: set[str] = set()
-        """Kinds that take their time: nothing is said of them."""
+        """Kinds that are never answered: the provider says nothing of them."""
+        self.refusing: dict[str, str] = {}
+        """Why the cloud refuses any change of a resource that works, by its name."""
+        self.updating: set[str] = set()
+        """Kinds whose changes go on and do not end: what is observed stays as it was."""
         self.errors: list[ApiError] = []
 
     def __enter__(self) -> Cloud:
@@ -71,19 +76,34 @@ class Cloud:
                 self.errors.append(error)
 
     def _provide(self, resource: Manifest) -> None:
-        failure = self.failing.get(resource["metadata"]["name"])
-        wanted = _conditions(failure)
-        if all(condition(resource, type_).get("status") == status for type_, status in wanted.items()):
+        said = self._said(resource)
+        known = resource.get("status", {})
+        same = all(_without_time(condition(resource, c["type"])) == _without_time(c) for c in said.conditions)
+        if same and not said.differs_from(known.get("atProvider", {})):
             return
         if secret := resource["spec"].get("writeConnectionSecretToRef"):
             self._api.apply(self._secret(resource, secret["name"]), manager="provider")
         if _EXTERNAL_NAME not in resource["metadata"].get("annotations", {}):
             name = provider_status.external_name(resource)
             self._api.patch(resource, {"metadata": {"annotations": {_EXTERNAL_NAME: name}}})
-        status: Manifest = {"conditions": [_condition(*item, failure) for item in wanted.items()]}
-        if failure is None:
-            status["atProvider"] = provider_status.at_provider(resource)
+        status: Manifest = {"conditions": said.conditions, "atProvider": said.at_provider}
         self._api.patch(resource, {"status": status}, "status")
+
+    def _said(self, resource: Manifest) -> _Said:
+        """Return what the provider says of a resource."""
+        name, generation = resource["metadata"]["name"], resource["metadata"].get("generation")
+        if words := self.failing.get(name):
+            return _Said.of(generation, ready=False, error=words)
+        wanted = _Said.of(generation, at_provider=provider_status.at_provider(resource))
+        before = resource.get("status", {}).get("atProvider", {})
+        if not before or not wanted.differs_from(before):
+            return wanted
+        if words := self.refusing.get(name):
+            return _Said.of(generation, error=f"async update failed: {words}", operation="AsyncUpdateFailure")
+        if resource["kind"] in self.updating:
+            status = {"status": "UPDATING"} if "status" in before else {}
+            return _Said.of(generation, at_provider=status, operation="Ongoing")
+        return wanted
 
     def _secret(self, resource: Manifest, name: str) -> Manifest:
         metadata = resource["metadata"]
@@ -104,17 +124,58 @@ def _kinds(api: Api) -> list[tuple[str, str]]:
     return found
 
 
-def _conditions(failure: str | None) -> dict[str, str]:
-    works = "True" if failure is None else "False"
-    return {"Ready": works, "Synced": works}
+@dataclass(frozen=True)
+class _Said:
+    """What a provider says of a resource."""
+
+    conditions: list[Manifest]
+    at_provider: Manifest
+    """Fields of status.atProvider; others stay as they are."""
+
+    @classmethod
+    def of(
+        cls,
+        generation: int,
+        *,
+        ready: bool = True,
+        error: str = "",
+        operation: str = "",
+        at_provider: Manifest | None = None,
+    ) -> _Said:
+        """Say it in the conditions of crossplane-runtime, and of upjet for what takes long.
+
+        Args:
+            generation: of the resource when the provider looked at it.
+            ready: whether the thing works.
+            error: why the last reconcile failed; empty when it did not.
+            operation: reason of upjet's conditions about an operation that goes on or has failed.
+            at_provider: what the cloud says of the thing.
+        """
+        conditions = [
+            _condition("Ready", ready, "Available" if ready else "Creating", error if not ready else ""),
+            _condition("Synced", not error, "ReconcileError" if error else "ReconcileSuccess", error),
+        ]
+        if operation == "Ongoing":
+            conditions.append(_condition("AsyncOperation", False, operation))
+        elif operation:
+            conditions.append(_condition("LastAsyncOperation", False, operation, error))
+        return cls([{**each, "observedGeneration": generation} for each in conditions], at_provider or {})
+
+    def differs_from(self, observed: Manifest) -> bool:
+        """Tell whether the cloud says something else than is observed."""
+        return any(observed.get(key) != value for key, value in self.at_provider.items())
 
 
-def _condition(type_: str, status: str, failure: str | None) -> Manifest:
-    reason = {"Ready": ("Available", "Creating"), "Synced": ("ReconcileSuccess", "ReconcileError")}
+def _condition(type_: str, holds: bool, reason: str, message: str = "") -> Manifest:
     return {
         "type": type_,
-        "status": status,
-        "reason": reason[type_][failure is not None],
-        "message": failure or "",
+        "status": str(holds),
+        "reason": reason,
+        "message": message,
         "lastTransitionTime": provider_status.TIME,
     }
+
+
+def _without_time(found: Manifest) -> Manifest:
+    # The API server leaves an empty message out.
+    return {key: value for key, value in found.items() if key != "lastTransitionTime" and value != ""}
