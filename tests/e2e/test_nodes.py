@@ -1,4 +1,4 @@
-"""Nodes that are not there: what the real scheduler and controllers make of them."""
+"""Played nodes: what the real scheduler and controllers do with them."""
 
 from __future__ import annotations
 
@@ -69,15 +69,32 @@ def test_what_does_not_fit_waits_for_what_holds_the_gpu(api: Api) -> None:
     first = api.create(deployment("first", gpus=1, selector=POOL))
     wait_for("the first to be available", lambda: available(api, first) == 1)
     second = api.create(deployment("second", gpus=1, selector=POOL))
-    wait_for("the scheduler to refuse the second", lambda: "Insufficient nvidia.com/gpu" in unscheduled(api))
+    wait_for(
+        "the scheduler to refuse the second",
+        lambda: "Insufficient nvidia.com/gpu" in unscheduled(api, "second"),
+    )
     assert available(api, second) == 0
     api.delete(first)
     wait_for("the second to be available", lambda: available(api, second) == 1)
     api.delete(second)
 
 
-def unscheduled(api: Api) -> str:
-    return "".join(condition(p, "PodScheduled").get("message", "") for p in pods(api, "second"))
+@pytest.mark.parametrize(("resource", "fits", "too_much"), [("cpu", "3", "4"), ("memory", "13Gi", "14Gi")])
+def test_what_its_machine_does_not_have_is_not_given(
+    api: Api, resource: str, fits: str, too_much: str
+) -> None:
+    """A g6.xlarge has 4 vCPUs and 16 GiB, of which kernel and kubelet keep some."""
+    small = api.create(deployment(f"small-{resource}", gpus=1, selector=POOL, requests={resource: fits}))
+    wait_for("the small one to be available", lambda: available(api, small) == 1)
+    api.delete(small)
+    large = api.create(deployment("large", gpus=1, selector=POOL, requests={resource: too_much}))
+    wait_for("the scheduler to refuse it", lambda: f"Insufficient {resource}" in unscheduled(api, "large"))
+    api.delete(large)
+    wait_for("its pods to be gone", lambda: pods(api, "large") == [])
+
+
+def unscheduled(api: Api, name: str) -> str:
+    return "".join(condition(p, "PodScheduled").get("message", "") for p in pods(api, name))
 
 
 def test_pods_without_the_toleration_stay_off_gpus(api: Api) -> None:
@@ -158,7 +175,12 @@ def volume(name: str, class_: str, mode: str) -> Manifest:
     }
 
 
-def deployment(name: str, gpus: int, selector: dict[str, str] | None = None) -> Manifest:
+def deployment(
+    name: str,
+    gpus: int,
+    selector: dict[str, str] | None = None,
+    requests: dict[str, str] | None = None,
+) -> Manifest:
     labels = {"app": name}
     return {
         "apiVersion": "apps/v1",
@@ -168,17 +190,23 @@ def deployment(name: str, gpus: int, selector: dict[str, str] | None = None) -> 
             "selector": {"matchLabels": labels},
             "template": {
                 "metadata": {"labels": labels},
-                "spec": {**pod_spec(gpus), "nodeSelector": selector or {}},
+                "spec": {**pod_spec(gpus, requests=requests), "nodeSelector": selector or {}},
             },
         },
     }
 
 
-def pod_spec(gpus: int, volume: str = "") -> dict[str, Any]:
+def pod_spec(gpus: int, volume: str = "", requests: dict[str, str] | None = None) -> dict[str, Any]:
     limits = {"nvidia.com/gpu": str(gpus)} if gpus else {}
     volumes = [{"name": "models", "persistentVolumeClaim": {"claimName": volume}}] if volume else []
     return {
         "tolerations": TOLERATIONS,
-        "containers": [{"name": "main", "image": "example.invalid/main", "resources": {"limits": limits}}],
+        "containers": [
+            {
+                "name": "main",
+                "image": "example.invalid/main",
+                "resources": {"limits": limits, "requests": {**limits, **(requests or {})}},
+            }
+        ],
         "volumes": volumes,
     }

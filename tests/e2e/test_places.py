@@ -19,11 +19,24 @@ NAME = "places"
 POOLS = [
     {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 2}},
     {"name": "a100", "gpu": {"model": "A100-80GB", "count": 8}, "nodes": {"min": 1, "max": 1}},
+    {
+        "name": "shared",
+        "gpu": {"model": "L4", "count": 1},
+        "sharing": {"mode": "TimeSlicing", "slicesPerGPU": 4},
+        "nodes": {"min": 1, "max": 1},
+    },
 ]
 NODES = [
     gpu_node("places-l4-1", "g6.xlarge", zone="a"),
     gpu_node("places-l4-2", "g6.xlarge", zone="b"),
     gpu_node("places-a100", "p4de.24xlarge", zone="a"),
+    gpu_node(
+        "places-shared",
+        "g6.xlarge",
+        zone="a",
+        time_slices=4,
+        labels={"nvidia.com/device-plugin.config": "timeslicing-4"},
+    ),
 ]
 HERE = {"cluster": {"namespace": OWNER, "name": NAME}}
 
@@ -121,3 +134,15 @@ def test_a_full_pool_lets_the_next_model_wait(api: Api, team: Api, cluster: Mani
     team.patch(both, {"spec": {"replicas": {"min": 2}}})
     wait_for("two nodes again", lambda: nodes_of(api, both) == ["places-l4-1", "places-l4-2"], seconds=90)
     wait_ready(team, both, seconds=60)
+
+
+@pytest.mark.xfail(reason="review V3: a Model asks for 11 GiB, whatever share of its machine a slice is")
+def test_every_slice_of_a_pool_can_be_had(api: Api, team: Api, cluster: Manifest) -> None:
+    del cluster
+    here = {"cluster": {**HERE["cluster"], "nodePool": "shared"}, "model": "Qwen/Qwen2.5-0.5B-Instruct"}
+    claims = [team.create(model("team-a", f"slice-{number}", **here)) for number in range(4)]
+    try:
+        for claim in claims:
+            wait_ready(team, claim, seconds=30)
+    finally:
+        delete(api, *claims)
