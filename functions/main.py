@@ -14,7 +14,7 @@ from functions.base.server import MAX_MESSAGE_MB, serve
 
 FUNCTIONS = {
     "node-pools": "functions.node_pools.compose",
-    "gpu-stack": "functions.gpu_stack.compose",
+    "cluster-stack": "functions.cluster_stack.compose",
     "vllm": "functions.vllm.compose",
 }
 """Each function's name and the module that holds its FUNCTION, imported only to serve it."""

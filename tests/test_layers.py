@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "catalog": set[str](),
     "base": set[str](),
     "node_pools": {"api", "base", "catalog"},
-    "gpu_stack": {"api", "base", "catalog"},
+    "cluster_stack": {"api", "base", "catalog"},
     "vllm": {"api", "base", "catalog"},
 }
 """For each package of `functions` the others that it stands on; it may always import itself."""
@@ -153,5 +153,5 @@ def test_a_server_holds_one_function(loaded: Loaded) -> None:
 @pytest.mark.parametrize("what", ["conditions", "status"])
 def test_steps_of_one_pipeline_do_not_share(what: str) -> None:
     """Two steps that set one condition or status key would overwrite each other's."""
-    first, second = (set(getattr(load(name), what)) for name in ("node-pools", "gpu-stack"))
+    first, second = (set(getattr(load(name), what)) for name in ("node-pools", "cluster-stack"))
     assert not first & second

@@ -116,7 +116,7 @@ def test_every_observed_object_may_be_in_one_message(server: Server) -> None:
 
 def test_the_limit_can_be_set() -> None:
     with (
-        running("-m", "functions", "gpu-stack", "--insecure", "--max-recv-message-size", "1") as small,
+        running("-m", "functions", "cluster-stack", "--insecure", "--max-recv-message-size", "1") as small,
         calling(small) as channel,
         pytest.raises(grpc.RpcError) as refused,
     ):
@@ -161,7 +161,7 @@ def client(name: str) -> grpc.ChannelCredentials:
 @pytest.fixture(scope="module")
 def secure() -> Iterator[Server]:
     """One function with certificates, as Crossplane runs it."""
-    with running("-m", "functions", "gpu-stack", "--tls-certs-dir", str(CERTIFICATES)) as started:
+    with running("-m", "functions", "cluster-stack", "--tls-certs-dir", str(CERTIFICATES)) as started:
         yield started
 
 
@@ -209,17 +209,17 @@ def bad_certificates(at: Path, **contents: str) -> str:
 
 def failure_of(*options: str, address: str) -> str:
     """Start a server that cannot start; return its one line."""
-    with running("-m", "functions", "gpu-stack", *options, address=address) as server:
+    with running("-m", "functions", "cluster-stack", *options, address=address) as server:
         out, err = server.process.communicate(timeout=SECONDS)
     assert (server.process.returncode, out) == (1, "")
     assert err.count("\n") == 1, f"one line, not: {err}"
-    start = f"function-gpu-stack cannot start on {address}: "
+    start = f"function-cluster-stack cannot start on {address}: "
     assert err.startswith(start)
     return err.removeprefix(start).rstrip()
 
 
 def test_insecure_goes_before_certificates() -> None:
-    command = ("-m", "functions", "gpu-stack", "--insecure", "--tls-certs-dir", "/none")
+    command = ("-m", "functions", "cluster-stack", "--insecure", "--tls-certs-dir", "/none")
     with running(*command) as server, calling(server) as channel:
         assert ask(channel, request()).meta.tag == "over-the-wire"
 

@@ -14,8 +14,8 @@ import yaml
 from functions.api import (
     API_VERSION,
     ClusterSpec,
+    ClusterStackInput,
     ClusterStatus,
-    GPUStackInput,
     ModelSpec,
     ModelStatus,
     NodePoolsInput,
@@ -83,7 +83,7 @@ COMPOSITES = (
 )
 INPUTS: dict[str, tuple[str, str, type[Schema]]] = {
     "node-pools": ("NodePoolsInput", "nodepoolsinputs", NodePoolsInput),
-    "gpu-stack": ("GPUStackInput", "gpustackinputs", GPUStackInput),
+    "cluster-stack": ("ClusterStackInput", "clusterstackinputs", ClusterStackInput),
     "vllm": ("VLLMInput", "vllminputs", VLLMInput),
 }
 

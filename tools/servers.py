@@ -15,7 +15,7 @@ from types import FrameType, TracebackType
 from tools.errors import ToolError, last_lines
 from tools.paths import ROOT
 
-FUNCTIONS = ("function-node-pools", "function-gpu-stack", "function-vllm")
+FUNCTIONS = ("function-node-pools", "function-cluster-stack", "function-vllm")
 """The names that pipelines use; `python -m functions` leaves the prefix away."""
 
 START_SECONDS = 30.0

@@ -9,7 +9,7 @@ from pydantic import Field
 from .model import Architecture
 from .schema import Schema
 
-__all__ = ["Chart", "GPUStackInput", "NodePoolsInput", "VLLMInput"]
+__all__ = ["Chart", "ClusterStackInput", "NodePoolsInput", "VLLMInput"]
 
 _NAMESPACE = "crossplane-system"
 
@@ -54,8 +54,8 @@ class Chart(Schema):
     )
 
 
-class GPUStackInput(Schema):
-    """Input of function-gpu-stack."""
+class ClusterStackInput(Schema):
+    """Input of function-cluster-stack."""
 
     gpu_operator: Chart = Field(default_factory=Chart, description="NVIDIA GPU Operator.")
     node_feature_discovery: Chart = Field(default_factory=Chart, description="Node Feature Discovery.")

@@ -36,7 +36,7 @@ _POLL_SECONDS = 0.5
 _TELL_SECONDS = 5
 _NAMED = 5
 _FUNCTION = "function-vllm"
-_CLUSTERS_FUNCTIONS = ("function-node-pools", "function-gpu-stack")
+_CLUSTERS_FUNCTIONS = ("function-node-pools", "function-cluster-stack")
 _MODELS, _CLUSTERS = "composite/xmodels.freehold.dev", "composite/xinferenceclusters.freehold.dev"
 
 Row = tuple[str, float, float]

@@ -40,7 +40,7 @@ def kept(before: dict[str, str], after: dict[str, str]) -> bool:
 def test_processes_killed_half_way_lose_nothing(control_plane: Plane, api: Api, claim: Manifest) -> None:
     before: dict[str, str] = {}
     for number, name in enumerate(
-        ("function-node-pools", "kube-apiserver", "crossplane", "function-gpu-stack")
+        ("function-node-pools", "kube-apiserver", "crossplane", "function-cluster-stack")
     ):
         wait_for("some resources", lambda: len(uids(api, claim)) >= SOME + 4 * number)  # noqa: B023
         before |= uids(api, claim)

@@ -118,7 +118,7 @@ def test_a_chart_that_is_not_there_takes_nothing_along(
     """The charts that stand stay installed, and so does the Model."""
     before, serving = uids(api, cluster), pods(api, chat)
     missing = {"nodeFeatureDiscovery": {"version": "9.9.9"}}
-    with changed(control_plane, "inferencecluster", "gpu-stack", missing):
+    with changed(control_plane, "inferencecluster", "cluster-stack", missing):
         wait_told(api, cluster, "9.9.9")
         assert uids(api, cluster) == before
         assert pods(api, chat) == serving

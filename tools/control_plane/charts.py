@@ -26,13 +26,13 @@ CHARTS = {
     "efaDevicePlugin": "efa-device-plugin",
     "leaderWorkerSet": "leader-worker-set",
 }
-"""What the charts install, by the field of GPUStackInput that names a chart's mirror."""
+"""What the charts install, by the field of ClusterStackInput that names a chart's mirror."""
 
 _FOLDER = paths.ROOT / "tools" / "control-plane" / "charts"
 
 
 def repository(host: str) -> str:
-    """Return the repository in a registry that a GPUStackInput names."""
+    """Return the repository in a registry that a ClusterStackInput names."""
     return f"oci://{host}/{_FOLDER.name}"
 
 
@@ -47,7 +47,7 @@ def push(registry: Registry) -> None:
 def mirrored(composition: Manifest, repository: str) -> Manifest:
     """Return a composition whose charts come from a repository, as a platform team sets it."""
     for step in composition["spec"]["pipeline"]:
-        if step.get("input", {}).get("kind") == "GPUStackInput":
+        if step.get("input", {}).get("kind") == "ClusterStackInput":
             for field in CHARTS:
                 step["input"].setdefault(field, {})["repository"] = repository
     return composition

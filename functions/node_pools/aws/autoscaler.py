@@ -1,4 +1,4 @@
-"""What the cluster's autoscaler, which the GPU stack installs, may do in AWS: size its node groups."""
+"""What cluster-autoscaler, which function-cluster-stack installs, may do in AWS: size its node groups."""
 
 from __future__ import annotations
 

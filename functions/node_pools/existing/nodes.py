@@ -186,7 +186,7 @@ def _condition(
 ) -> Condition | Progress:
     if problems:
         message = (
-            f"{'; '.join(problems)}. While GPUStackReady is False, wait: labels nvidia.com/gpu.* and what "
+            f"{'; '.join(problems)}. While ComponentsReady is False, wait: labels nvidia.com/gpu.* and what "
             "nodes have to give come from the GPU Operator. Then correct spec.nodePools, or label the nodes"
         )
         return Condition("NodePoolsReady", Status.FALSE, "NodesDiffer", message, Whose.PLATFORM)

@@ -31,7 +31,7 @@ def test_it_changes_nothing_but_this_clusters_groups() -> None:
 
 def test_it_has_its_role_before_it_is_there() -> None:
     # Proves: Pod Identity gives a pod its role when it is made, so the proof of the cluster, which
-    # the GPU stack waits for, comes after.
+    # the components wait for, comes after.
     resources = {r.name: r for r in FUNCTION.compose(cluster(aws())).resources}
     identity = fields(lives(FUNCTION, aws())["pod-identity-autoscaler"])
     assert (identity["namespace"], identity["serviceAccount"]) == ("kube-system", "cluster-autoscaler")

@@ -17,7 +17,7 @@ NODES = "node-pools/nodes-a100"
 A100 = {"name": "a100", "gpu": {"model": "A100-80GB", "count": 8}, "nodes": {"min": 2, "max": 3}}
 LABELS = "nvidia.com/gpu.count=8, nvidia.com/gpu.product=NVIDIA-A100-SXM4-80GB"
 HINT = (
-    ". While GPUStackReady is False, wait: labels nvidia.com/gpu.* and what nodes have to give come from the "
+    ". While ComponentsReady is False, wait: labels nvidia.com/gpu.* and what nodes have to give come from the "
     "GPU Operator. Then correct spec.nodePools, or label the nodes"
 )
 
@@ -212,7 +212,7 @@ def test_a_very_large_pool_is_taken_as_declared() -> None:
 def test_the_provider_looks_again_when_something_else_gets_ready() -> None:
     # Proves: labels that come with the GPU Operator are seen at once.
     request = looking([])
-    operator = {"gpu-stack/cluster-policy": live({"kind": "Object"})}
+    operator = {"cluster-stack/cluster-policy": live({"kind": "Object"})}
     before, later = request, replace(request, observed={**request.observed, **operator})
     key = "freehold.dev/ready-before"
     found = [decided(r).manifests[NODES]["metadata"]["annotations"][key] for r in (before, later)]

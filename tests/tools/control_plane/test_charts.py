@@ -13,7 +13,7 @@ import pytest
 import trustme
 import yaml
 
-from functions.api import GPUStackInput
+from functions.api import ClusterStackInput
 from functions.api.inputs import Chart
 from functions.catalog import chart
 from tools import paths
@@ -31,7 +31,7 @@ def unpacked(archive: bytes) -> dict[str, bytes]:
 
 
 def test_every_component_has_a_chart_that_stands_in() -> None:
-    by_alias = {field.alias or name: field for name, field in GPUStackInput.model_fields.items()}
+    by_alias = {field.alias or name: field for name, field in ClusterStackInput.model_fields.items()}
     mirrored = {name for name, field in by_alias.items() if field.annotation is Chart}
     assert mirrored == set(charts.CHARTS)
     assert all(chart(component).version for component in charts.CHARTS.values())
@@ -61,7 +61,7 @@ def test_charts_are_mirrored_by_the_input_alone() -> None:
     mirror = {"repository": "oci://mirror.invalid/charts"}
     shipped, composition = (load(paths.COMPOSITIONS / "inferencecluster.yaml")[0] for _ in range(2))
     charts.mirrored(composition, mirror["repository"])
-    given = next(s["input"] for s in composition["spec"]["pipeline"] if s["step"] == "gpu-stack")
+    given = next(s["input"] for s in composition["spec"]["pipeline"] if s["step"] == "cluster-stack")
     assert [given.pop(name) for name in charts.CHARTS] == [mirror] * len(charts.CHARTS)
     assert composition == shipped
 

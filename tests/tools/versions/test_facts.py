@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from functions.api import GPUStackInput
+from functions.api import ClusterStackInput
 from functions.catalog import chart
 from tools.versions.facts import chart_facts
 
-COMPONENTS = [name.replace("_", "-") for name in GPUStackInput.model_fields]
+COMPONENTS = [name.replace("_", "-") for name in ClusterStackInput.model_fields]
 
 
 @pytest.mark.parametrize("component", COMPONENTS)

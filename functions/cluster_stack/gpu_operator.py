@@ -12,7 +12,7 @@ from .release import release
 
 __all__ = ["GPU_OPERATOR", "component"]
 
-GPU_OPERATOR = "gpu-stack/gpu-operator"
+GPU_OPERATOR = "cluster-stack/gpu-operator"
 
 _NAMESPACE = "gpu-operator"
 

@@ -8,7 +8,7 @@ from .release import release
 
 __all__ = ["NFD", "component"]
 
-NFD = "gpu-stack/node-feature-discovery"
+NFD = "cluster-stack/node-feature-discovery"
 
 _NAMESPACE = "node-feature-discovery"
 

@@ -58,7 +58,7 @@ def release(
         },
         "spec": spec,
     }
-    return Resource(f"gpu-stack/{component}", manifest, (REACHABLE, *after))
+    return Resource(f"cluster-stack/{component}", manifest, (REACHABLE, *after))
 
 
 def uninstalled_first(plan: Plan, resources: Sequence[Resource]) -> list[Resource]:

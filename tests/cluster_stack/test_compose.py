@@ -1,4 +1,4 @@
-"""The GPU stack: what is installed where, and when."""
+"""The components of a cluster: what is installed where, and when."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 from functions.base import HELM_RELEASE, Request
 from functions.base.assemble import assemble
-from functions.gpu_stack.compose import FUNCTION
-from tests.gpu_stack.stack import (
+from functions.cluster_stack.compose import FUNCTION
+from tests.cluster_stack.stack import (
     ACCESS,
     AWS,
     EXISTING,
@@ -42,7 +42,7 @@ def test_nothing_is_installed_before_the_cluster_answers() -> None:
     waiting = request(unready=[REACHABLE])
     desired = assemble(waiting, FUNCTION, FUNCTION.compose(waiting))
     assert desired.manifests == {}
-    assert desired.conditions["GPUStackReady"].message.startswith(f"{NAMES[0]} waits for {REACHABLE}")
+    assert desired.conditions["ComponentsReady"].message.startswith(f"{NAMES[0]} waits for {REACHABLE}")
     ready = request(ready=[REACHABLE])
     assert list(assemble(ready, FUNCTION, FUNCTION.compose(ready)).manifests) == NAMES[:1]
 
@@ -157,7 +157,7 @@ def test_components(ready: list[str], unready: list[str], recorded: list[str], e
             id="existing",
         ),
         pytest.param(
-            AWS, [], [], "gpu-stack/node-feature-discovery is not ready yet (2 more to come)", id="none"
+            AWS, [], [], "cluster-stack/node-feature-discovery is not ready yet (2 more to come)", id="none"
         ),
     ],
 )
@@ -166,7 +166,7 @@ def test_the_condition_says_where_to_look(
 ) -> None:
     # Proves: the hint names the namespaces of what is installed and does not work, and no other.
     asked = request(spec, ready=[REACHABLE, *ready], unready=unready)
-    condition = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["GPUStackReady"]
+    condition = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["ComponentsReady"]
     assert condition.message.endswith(hint)
     assert ("Look at" in condition.message) == bool(unready)
 
@@ -174,7 +174,7 @@ def test_the_condition_says_where_to_look(
 def test_the_condition_names_what_runs() -> None:
     # Proves: True once everything works, with what that is.
     asked = request(ready=[REACHABLE, *NAMES])
-    condition = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["GPUStackReady"]
+    condition = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["ComponentsReady"]
     assert condition.message == "Node Feature Discovery and the GPU Operator run"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.gpu_stack.stack import AWS, EXISTING, OPERATOR, composed, pool, shared, values
+from tests.cluster_stack.stack import AWS, EXISTING, OPERATOR, composed, pool, shared, values
 
 FOUR = pool("four", sharing=shared("TimeSlicing", 4))
 ALSO_FOUR = pool("also-four", sharing=shared("TimeSlicing", 4))

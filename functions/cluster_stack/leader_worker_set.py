@@ -29,7 +29,7 @@ def component(plan: Plan) -> Component | None:
     Once there it stays: Models may still run on nodes of a pool that takes no more such.
     """
     needed = any(_carries_large_models(pool) for pool in plan.pools)
-    if not needed and "gpu-stack/leader-worker-set" not in plan.live:
+    if not needed and "cluster-stack/leader-worker-set" not in plan.live:
         return None
     workload = ("Deployment", _NAMESPACE, f"{_NAME}-controller-manager")
     return running(plan, "leader-worker-set", "LeaderWorkerSet", workload, _VALUES, (GPU_OPERATOR,))

@@ -1,4 +1,4 @@
-"""Clusters as function-gpu-stack is asked about them."""
+"""Clusters as function-cluster-stack is asked about them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.base import Request
-from functions.gpu_stack.compose import FUNCTION
+from functions.cluster_stack.compose import FUNCTION
 
 NFD, OPERATOR, POLICY = (
-    "gpu-stack/node-feature-discovery",
-    "gpu-stack/gpu-operator",
-    "gpu-stack/cluster-policy",
+    "cluster-stack/node-feature-discovery",
+    "cluster-stack/gpu-operator",
+    "cluster-stack/cluster-policy",
 )
 REACHABLE = "node-pools/reachable"
 AWS = {"aws": {"region": "eu-central-1"}, "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}]}

@@ -84,7 +84,7 @@ def observed(plan: Plan, what: str, target: dict[str, Any], works: str, after: R
             "providerConfigRef": {"kind": "ProviderConfig", "name": plan.access.kubernetes_provider_config},
         },
     }
-    return Resource(f"gpu-stack/{what}", manifest, (after.name,))
+    return Resource(f"cluster-stack/{what}", manifest, (after.name,))
 
 
 def running(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Access, Autoscaler, Chart, ClusterSpec, ClusterStatus, GPUStackInput, PoolStatus
+from functions.api import Access, Autoscaler, Chart, ClusterSpec, ClusterStackInput, ClusterStatus, PoolStatus
 from functions.base import Request, unique_name
 from functions.catalog import ChartVersion, chart, kubernetes
 
@@ -15,7 +15,7 @@ __all__ = ["Plan", "make"]
 
 @dataclass(frozen=True)
 class Plan:
-    """The GPU stack of one cluster."""
+    """The components of one cluster."""
 
     composite: str
     """The composite's name: part of every name."""
@@ -28,7 +28,7 @@ class Plan:
     """What is to size the pools; None: nothing does."""
     kubernetes: str
     """Minor version of a cluster that is created."""
-    given: GPUStackInput
+    given: ClusterStackInput
     live: frozenset[str]
     """Names of the function's composed resources that exist."""
 
@@ -70,7 +70,7 @@ def make(request: Request, status: ClusterStatus) -> Plan | None:
         Invalid: for a spec or an input of another shape.
     """
     spec = request.spec(ClusterSpec)
-    given = request.parameters(GPUStackInput)
+    given = request.parameters(ClusterStackInput)
     if status.access is None or status.node_pools is None:
         return None
     return Plan(
@@ -81,7 +81,7 @@ def make(request: Request, status: ClusterStatus) -> Plan | None:
         autoscaler=status.autoscaler,
         kubernetes=status.kubernetes_version or kubernetes(),
         given=given,
-        live=frozenset(name for name in request.observed if name.startswith("gpu-stack/")),
+        live=frozenset(name for name in request.observed if name.startswith("cluster-stack/")),
     )
 
 

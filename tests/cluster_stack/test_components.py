@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from functions.base import unique_name
-from functions.gpu_stack.compose import FUNCTION
-from tests.gpu_stack.stack import AWS, EXISTING, NFD, OPERATOR, POLICY, REACHABLE, composed, pool, request
+from functions.cluster_stack.compose import FUNCTION
+from tests.cluster_stack.stack import AWS, EXISTING, NFD, OPERATOR, POLICY, REACHABLE, composed, pool, request
 
 ALWAYS = [NFD, OPERATOR, POLICY]
-AUTOSCALER = "gpu-stack/cluster-autoscaler"
-EFA = "gpu-stack/efa-device-plugin"
-LWS = "gpu-stack/leader-worker-set"
+AUTOSCALER = "cluster-stack/cluster-autoscaler"
+EFA = "cluster-stack/efa-device-plugin"
+LWS = "cluster-stack/leader-worker-set"
 SIZED = {
     "autoscaler": {"cloud": "aws", "clusterName": "eu-prod-x7k2p", "region": "eu-central-1"},
     "kubernetesVersion": "1.34",

@@ -1,4 +1,4 @@
-"""function-gpu-stack: from a cluster that can be reached to GPUs that pods can ask for."""
+"""function-cluster-stack: from a cluster that can be reached to GPUs that pods can ask for."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def compose(request: Request) -> Outcome:
         resources=[*resources, *uninstalled_first(plan, resources)],
         conditions=(
             Progress(
-                "GPUStackReady",
+                "ComponentsReady",
                 tuple(resource.name for resource in resources),
                 f"{_listed([c.label for c in components])} run",
                 hint=_hint(request, plan, components),
@@ -69,8 +69,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 FUNCTION = Function(
-    name="gpu-stack",
-    conditions=("GPUStackReady",),
+    name="cluster-stack",
+    conditions=("ComponentsReady",),
     status=("components",),
     author=Whose.PLATFORM,
     compose=compose,
