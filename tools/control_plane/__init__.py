@@ -1,1 +1,1 @@
-"""A real control plane as processes of this machine: API server, Crossplane core, the functions."""
+"""A real control plane as processes of this machine: API server, Crossplane core, providers, functions."""

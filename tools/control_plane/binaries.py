@@ -1,4 +1,4 @@
-"""What a control plane consists of, beside the Crossplane core of tools/toolchain.py."""
+"""The programs of a control plane, beside Crossplane core, which tools/toolchain.py has."""
 
 from tools.toolchain import Tool
 
@@ -69,8 +69,8 @@ PROVIDER_HELM = Tool(
     minutes=4,
     variables=(
         "github.com/crossplane-contrib/provider-helm/pkg/version.Version={version}",
-        # Two fixed places that no flag changes. The cache knows a chart by its name and version
-        # alone: beside the control plane's own files it goes with them.
+        # No flag changes either. The cache keeps charts by name and version alone, so one control
+        # plane's must not outlive it: a relative path is in the control plane's own folder.
         "github.com/crossplane-contrib/provider-helm/pkg/clients/helm.chartCache=charts",
         "sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=0",
     ),

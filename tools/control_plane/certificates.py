@@ -1,4 +1,4 @@
-"""An authority of this control plane's own, and what it signs."""
+"""A certificate authority of one control plane, and the certificates that it signs."""
 
 from pathlib import Path
 
@@ -6,10 +6,10 @@ import trustme
 
 
 class Authority:
-    """`ca.crt` and `ca.key` in a folder, and certificates beside them."""
+    """A certificate authority: `ca.crt` and `ca.key` in a folder, and a folder for each certificate."""
 
     def __init__(self, folder: Path) -> None:
-        """Make the authority."""
+        """Make the authority's key and certificate in a folder."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         # Crossplane reads the key of its authority as PKCS #1 alone, so it must be an RSA key.
@@ -19,16 +19,16 @@ class Authority:
 
     @property
     def certificate(self) -> Path:
-        """The certificate that everyone here trusts."""
+        """The path of the authority's certificate."""
         return self.folder / "ca.crt"
 
     @property
     def key(self) -> Path:
-        """Its key."""
+        """The path of the authority's key."""
         return self.folder / "ca.key"
 
     def serve(self, name: str, *hosts: str) -> Path:
-        """Return a new folder of tls.crt, tls.key and ca.crt for a server at 127.0.0.1 and the hosts."""
+        """Return a new folder of tls.crt, tls.key and ca.crt, for a server at 127.0.0.1 and these hosts."""
         folder = self.folder / name
         folder.mkdir()
         signed = self._authority.issue_cert("127.0.0.1", "localhost", *hosts, common_name=name)
@@ -39,8 +39,8 @@ class Authority:
 
 
 def signing_key(path: Path) -> None:
-    """Write a key that service account tokens are signed with."""
-    # The key of an authority that signs no certificate: no more is needed than a new key.
+    """Write a new key for the API server to sign service account tokens with."""
+    # trustme makes keys with authorities alone; this authority signs nothing.
     _write_key(path, trustme.CA().private_key_pem)
 
 

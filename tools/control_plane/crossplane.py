@@ -1,4 +1,4 @@
-"""Crossplane's own processes: core with its webhooks, and the RBAC manager, under the chart's roles."""
+"""Crossplane's processes, core and the RBAC manager, with the roles of Crossplane's chart."""
 
 import base64
 import os
@@ -27,19 +27,19 @@ VALUES = paths.ROOT / "package" / "crossplane-values.yaml"
 _ROOT_CA, _SERVER, _CLIENT = "crossplane-root-ca", "crossplane-tls-server", "crossplane-tls-client"
 _INIT_SECONDS = 120
 _INIT_TRIES = 5
-"""It does not wait for the CRDs that it installs; a pod's init container is restarted, too."""
+"""`core init` does not wait for the CRDs that it installs; Kubernetes would restart the init container."""
 
 
 def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority) -> None:
     """Start core and the RBAC manager, and return when core is ready.
 
-    That the RBAC manager is, shows when there are XRDs.
+    The RBAC manager has no health check: `may_compose` tells once there are XRDs.
     """
     for manifest in load(MANIFESTS / "crossplane.yaml"):
         api.apply(manifest)
-    # Core signs with this authority instead of making one; so the functions can have theirs from it too.
+    # Core takes an authority that exists instead of making one, so the functions' certificates can be of it.
     api.apply(_tls_secret(_ROOT_CA, authority))
-    # The roles' rules are gathered by the controller manager, in its own time.
+    # The controller manager gathers the rules of aggregated roles, which takes a moment.
     wait_for("Crossplane's role to be aggregated", lambda: _may_read_secrets(layout))
     _initialize(layout, ports)
     for secret in (_SERVER, _CLIENT):
@@ -52,7 +52,7 @@ def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authorit
 
 
 def core(layout: Layout, ports: Ports) -> list[str]:
-    """Return core's command: what its chart sets with our values, and packages that run outside of it."""
+    """Return core's command, as its chart sets it with our values; packages run outside of core."""
     return [
         *(_binary(), "core", "start", f"--namespace={NAMESPACE}"),
         "--package-runtime=External",
@@ -70,12 +70,12 @@ def core(layout: Layout, ports: Ports) -> list[str]:
 
 
 def shipped_arguments() -> list[str]:
-    """Return what our values for Crossplane's chart have core started with."""
+    """Return the arguments that our values for Crossplane's chart give core."""
     return list(yaml.safe_load(VALUES.read_text())["args"])
 
 
 def ready(ports: Ports) -> bool:
-    """Say whether core takes work: its webhooks too."""
+    """Say whether core and its webhooks answer."""
     try:
         with urlopen(f"http://127.0.0.1:{ports.health}/readyz", timeout=2) as answer:
             return answer.status == 200 and listens(ports.webhooks)
@@ -91,7 +91,7 @@ def may_compose(api: Api) -> bool:
 
 
 def _initialize(layout: Layout, ports: Ports) -> None:
-    """Do what the chart's init container does."""
+    """Run `core init`, as the init container of Crossplane's chart does."""
     cluster = module_folder(CORE) / "cluster"
     command = [
         *(_binary(), "core", "init", f"--namespace={NAMESPACE}"),
@@ -142,7 +142,7 @@ def _tls_secret(name: str, authority: Authority) -> dict[str, object]:
 
 
 def _write_secret(api: Api, name: str, folder: Path) -> None:
-    """Write what the pod would mount."""
+    """Write a Secret's entries as files, as a pod would mount them."""
     folder.mkdir()
     for key, value in api.get("v1", "Secret", name, NAMESPACE)["data"].items():
         (folder / key).write_bytes(base64.b64decode(value))

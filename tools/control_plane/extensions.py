@@ -1,4 +1,4 @@
-"""The CRDs of providers and components, and core's access to those that providers serve."""
+"""The CRDs of providers and of cluster components, and core's role for the providers' kinds."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,15 +19,15 @@ _FOLDERS = (
     "provider-kubernetes",
     "provider-upjet-aws",
 )
-"""Folders of what is composed, here or in a cluster: the API server pays for each CRD that it serves."""
+"""Folders of the kinds that are composed, here or inside a cluster; each CRD costs the API server memory."""
 
 
 def install(api: Api) -> int:
-    """Install the CRDs of everything composed; return how many."""
+    """Install the CRDs of all kinds that are composed; return how many there are."""
     folder = _folder()
     files = [path for name in _FOLDERS for path in sorted((folder / name).glob("*.yaml"))]
     crds = [crd for path in files for crd in load(path) if crd.get("kind") == "CustomResourceDefinition"]
-    # A kind may stand in two folders; the first is taken.
+    # A kind may be in two folders; the first wins.
     named = {crd["metadata"]["name"]: crd for crd in reversed(crds)}
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(lambda crd: _create(api, crd), named.values()))
@@ -57,7 +57,7 @@ def _create(api: Api, crd: Manifest) -> None:
 
 
 def _access(crds: list[Manifest]) -> Manifest:
-    """Return the role that the RBAC manager makes of a provider's package: core may do all with its kinds."""
+    """Return core's role for the providers' kinds, as the RBAC manager makes it for installed ones."""
     groups: dict[str, list[str]] = {}
     for crd in crds:
         group, plural = crd["spec"]["group"], crd["spec"]["names"]["plural"]

@@ -1,4 +1,4 @@
-"""The three functions as processes, over mutual TLS, and what tells core where they are."""
+"""The functions as processes that serve over mutual TLS, and their revisions, by which core finds them."""
 
 import sys
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _PACKAGES = "pkg.crossplane.io/v1"
 
 
 def start(processes: Processes, api: Api, authority: Authority) -> None:
-    """Start all functions and make them known."""
+    """Start all functions and register them with core."""
     certificates = authority.serve("functions")
     for name, port in zip(FUNCTIONS, free_ports(len(FUNCTIONS)), strict=True):
         processes.start(name, command(name, port, certificates), {"PYTHONPATH": str(paths.ROOT)})
@@ -28,16 +28,16 @@ def start(processes: Processes, api: Api, authority: Authority) -> None:
 
 
 def command(name: str, port: int, certificates: Path, python: Sequence[str] = PYTHON) -> list[str]:
-    """Return how a function is served, as its image serves it."""
+    """Return the command that serves a function, as in its image."""
     address = f"127.0.0.1:{port}"
     short = name.removeprefix("function-")
     return [*python, short, "--address", address, "--tls-certs-dir", str(certificates)]
 
 
 def register(api: Api, name: str, port: int, number: int = 1) -> None:
-    """Tell core that a revision of a function is at a port, and have it use that one.
+    """Make a revision of a function that is served at a port, and activate it.
 
-    No package is installed, so nothing may look for one: both objects are paused.
+    Both objects are paused: no package is installed, and the package manager would look for one.
     """
     package = f"freehold.invalid/{name}:v0.0.0"
     function: Manifest = {
@@ -58,14 +58,14 @@ def register(api: Api, name: str, port: int, number: int = 1) -> None:
     }
     api.apply(function)
     api.apply(revision)
-    # An address, not localhost: that is ::1 first on some machines.
+    # Not localhost, which some machines resolve to ::1 first.
     status = {"endpoint": f"127.0.0.1:{port}", "capabilities": ["composition"]}
     api.patch(revision, {"status": status}, "status")
     activate(api, name, number)
 
 
 def activate(api: Api, name: str, number: int) -> None:
-    """Have core use one revision of a function, as the package manager does: the others go first."""
+    """Activate one revision of a function, after the others are inactive, as the package manager does."""
     revisions = api.items(_PACKAGES, "FunctionRevision", selector=f"pkg.crossplane.io/package={name}")
     for revision in sorted(revisions, key=lambda each: each["spec"]["revision"] == number):
         state = "Active" if revision["spec"]["revision"] == number else "Inactive"

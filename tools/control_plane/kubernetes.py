@@ -11,7 +11,7 @@ from tools.errors import ToolError
 
 _HOST = "127.0.0.1"
 _SPARES_CPU = {"GOGC": "300"}
-"""Go's garbage collector was a third of the API server's CPU; this costs memory instead."""
+"""Go's garbage collector took a third of the API server's CPU; running it less often takes memory."""
 
 
 def start(processes: Processes, layout: Layout, ports: Ports, certificates: Path) -> Api:
@@ -29,7 +29,7 @@ def start(processes: Processes, layout: Layout, ports: Ports, certificates: Path
 
 
 def etcd(layout: Layout, ports: Ports) -> list[str]:
-    """Return etcd's command: one member, which may lose its data when the machine crashes."""
+    """Return etcd's command: one member, without fsync, so a crash of the machine may lose its data."""
     client, peer = f"http://{_HOST}:{ports.etcd}", f"http://{_HOST}:{ports.etcd_peer}"
     return [
         str(ETCD.path()),
@@ -57,7 +57,7 @@ def api_server(layout: Layout, ports: Ports, certificates: Path) -> list[str]:
         f"--tls-private-key-file={certificates / 'tls.key'}",
         f"--token-auth-file={layout.tokens}",
         "--authorization-mode=RBAC",
-        # Without kubelets nothing mounts a service account's token.
+        # No kubelet mounts a service account's token, so pods need no service account.
         "--disable-admission-plugins=ServiceAccount",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--service-account-issuer=https://kubernetes.default.svc",
@@ -69,7 +69,7 @@ def api_server(layout: Layout, ports: Ports, certificates: Path) -> list[str]:
 
 
 def controller_manager(layout: Layout, ports: Ports) -> list[str]:
-    """Return the controller manager's command: it collects garbage, and runs workloads as far as Pods."""
+    """Return the controller manager's command: garbage collection, and the controllers of workloads."""
     return [
         str(CONTROLLER_MANAGER.path()),
         f"--kubeconfig={layout.kubeconfig('controller-manager')}",
@@ -96,7 +96,7 @@ def scheduler(layout: Layout, ports: Ports) -> list[str]:
 
 
 def listens(port: int) -> bool:
-    """Say whether something answers at a port of this machine."""
+    """Say whether a server listens at a port of this machine."""
     try:
         socket.create_connection((_HOST, port), timeout=1).close()
     except OSError:
@@ -105,7 +105,7 @@ def listens(port: int) -> bool:
 
 
 def ready(api: Api) -> bool:
-    """Say whether the API server takes requests."""
+    """Say whether the API server is ready."""
     try:
         api.call("GET", "/readyz")
     except ToolError:

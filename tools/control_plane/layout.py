@@ -1,4 +1,4 @@
-"""Where a control plane keeps what it has, and who its users are."""
+"""The folder of one control plane: its files, ports and users."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ USERS = {
     "controller-manager": ("system:kube-controller-manager", ""),
     "scheduler": ("system:kube-scheduler", ""),
     "kwok": ("kwok", ""),
-    # As the service accounts that Crossplane's chart makes: its roles are bound to these.
+    # The service accounts that Crossplane's chart makes, to which its roles are bound.
     "crossplane": (f"system:serviceaccount:{NAMESPACE}:crossplane", "system:serviceaccounts"),
     "provider-kubernetes": (
         f"system:serviceaccount:{NAMESPACE}:provider-kubernetes",
@@ -30,7 +30,7 @@ USERS = {
     "leader-worker-set": ("leader-worker-set", ""),
     "rbac-manager": (f"system:serviceaccount:{NAMESPACE}:rbac-manager", "system:serviceaccounts"),
 }
-"""The name that a kubeconfig's file has, the user, and its group."""
+"""By the name of a kubeconfig's file: the user and the user's group."""
 
 
 @dataclass(frozen=True)
@@ -60,25 +60,25 @@ class Layout:
 
     @property
     def certificates(self) -> Path:
-        """The authority and what it signed."""
+        """The folder of the certificate authority and its certificates."""
         return self.folder / "certificates"
 
     @property
     def tokens(self) -> Path:
-        """Who may log in, for the API server."""
+        """The API server's file of tokens and users."""
         return self.folder / "tokens.csv"
 
     @property
     def signing_key(self) -> Path:
-        """What service account tokens are signed with."""
+        """The key that signs service account tokens."""
         return self.folder / "service-accounts.key"
 
     def kubeconfig(self, user: str = ADMIN) -> Path:
-        """Return the kubeconfig of a user."""
+        """Return the path of a user's kubeconfig."""
         return self.folder / (f"{user}.kubeconfig" if user != ADMIN else "kubeconfig")
 
     def write_users(self, port: int) -> None:
-        """Make a token and a kubeconfig for every user."""
+        """Write a token and a kubeconfig for every user."""
         lines = []
         for name, (user, group) in USERS.items():
             token = secrets.token_hex(16)
@@ -94,7 +94,7 @@ class Layout:
         return Api.of(self.kubeconfig(user))
 
     def portable_kubeconfig(self) -> str:
-        """Return the administrator's kubeconfig with everything in it, as a Secret holds one."""
+        """Return the administrator's kubeconfig with the certificate in it, so that a Secret can hold it."""
         config = json.loads(self.kubeconfig().read_text())
         authority = Path(config["clusters"][0]["cluster"].pop("certificate-authority")).read_bytes()
         config["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(authority).decode()
@@ -119,10 +119,10 @@ def default() -> Layout:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nothing listens on; all are held until all are found, so that they differ.
+    """Return different ports that nothing listens on.
 
-    Outgoing connections take theirs from a range of the kernel's: a port of that range may
-    be gone when a server that was killed wants it back.
+    None is of the range from which the kernel takes ports for outgoing connections: such a port
+    may be taken when a server that was killed wants it back.
     """
     first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     candidates = list(range(_LOWEST_PORT, max(first_outgoing, _LOWEST_PORT + 1000)))

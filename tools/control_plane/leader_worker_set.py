@@ -1,4 +1,4 @@
-"""LeaderWorkerSet as a process: what its chart's pod does, where a test has pods on several nodes as one."""
+"""LeaderWorkerSet's controller as a process, for tests of Models on several nodes."""
 
 import base64
 import json
@@ -17,17 +17,17 @@ from tools.manifests import Manifest, load
 
 NAME = "leader-worker-set"
 _ITS_PODS = {"matchExpressions": [{"key": "leaderworkerset.sigs.k8s.io/name", "operator": "Exists"}]}
-"""Without it the webhooks would be asked about every pod: the manifests of the module are patched later."""
+"""The module's manifests select every pod; its own kustomization patches this selector in."""
 
 
 @contextmanager
 def running(layout: Layout) -> Iterator[None]:
-    """Have it run on a control plane that does, and be gone afterwards."""
+    """Run the controller on a running control plane, and remove it afterwards."""
     processes, api = Processes(layout.folder), layout.api()
     folder, port = layout.folder / NAME, free_ports(1)[0]
     shutil.rmtree(folder, ignore_errors=True)
     authority = Authority(folder)
-    # Its own kind's CRD is there, of the version that is composed.
+    # The CRD of LeaderWorkerSet itself is installed already, in the version that is composed.
     access = [
         *_of(module_folder(LEADER_WORKER_SET) / "config" / "crd" / "bases", "disaggregatedsets"),
         *_access(),
@@ -49,7 +49,7 @@ def running(layout: Layout) -> Iterator[None]:
 
 
 def command(folder: Path, port: int, authority: Authority) -> list[str]:
-    """Return its command; its configuration is written beside its certificates."""
+    """Write the controller's configuration and certificates; return its command."""
     certificates = authority.serve("webhooks")
     configuration = folder / "configuration.json"
     configuration.write_text(
@@ -73,7 +73,7 @@ def _of(folder: Path, plural: str) -> list[Manifest]:
 
 
 def _access() -> list[Manifest]:
-    """Return its role, and who has it."""
+    """Return the controller's role and the role's binding."""
     [role] = load(module_folder(LEADER_WORKER_SET) / "config" / "rbac" / "role.yaml")
     role["metadata"]["name"] = NAME
     binding: Manifest = {
@@ -87,7 +87,7 @@ def _access() -> list[Manifest]:
 
 
 def _webhooks(port: int, authority: Authority) -> list[Manifest]:
-    """Return its webhooks at a port of this machine."""
+    """Return the controller's webhooks, served at a port of this machine."""
     bundle = base64.b64encode(authority.certificate.read_bytes()).decode()
     found = load(module_folder(LEADER_WORKER_SET) / "config" / "webhook" / "manifests.yaml")
     for configuration in found:

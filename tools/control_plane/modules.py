@@ -1,4 +1,4 @@
-"""Where the Go modules that the binaries come from are: their CRDs are of the same version."""
+"""The source folders of the Go modules that programs are built from, for CRDs of the same version."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from tools.toolchain import Tool, find_go
 
 
 def module_folder(tool: Tool) -> Path:
-    """Return the folder of a tool's module, downloading it where the cache has it no more."""
+    """Return the source folder of a tool's module, downloading it when Go's cache has lost it."""
     go = str(find_go(tool))
     done = _run(tool, go, "mod", "download", tool.module)
     if done.returncode == 0:

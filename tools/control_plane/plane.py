@@ -1,4 +1,4 @@
-"""A whole control plane: up in one call, down in another, and nothing left when it fails half-way."""
+"""A whole control plane: started by one call, stopped by another; a start that fails leaves no process."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ _XRD = "apiextensions.crossplane.io/v1"
 
 
 def up(layout: Layout) -> Api:
-    """Start a control plane from nothing; return its API once our XRDs are established."""
+    """Start a new control plane in a folder; return its API once claims can be made."""
     processes = Processes(layout.folder)
     down(layout)
     shutil.rmtree(layout.folder, ignore_errors=True)
@@ -42,12 +42,12 @@ def up(layout: Layout) -> Api:
 
 
 def down(layout: Layout) -> list[str]:
-    """Stop exactly what was started; return the names of what ran."""
+    """Stop the processes of a control plane; return the names of those that ran."""
     return Processes(layout.folder).stop_all()
 
 
 def running(layout: Layout) -> bool:
-    """Say whether all of it runs."""
+    """Say whether all processes of a control plane run."""
     processes = Processes(layout.folder)
     listed = processes.all()
     return bool(listed) and all(processes.alive(name) for name in listed)
@@ -59,7 +59,7 @@ def ports_of(layout: Layout) -> Ports:
 
 
 def mirror(layout: Layout) -> str:
-    """Return the repository of the charts of a control plane that was started."""
+    """Return the charts' repository of a control plane that was started."""
     return charts.repository(f"127.0.0.1:{ports_of(layout).registry}")
 
 
@@ -101,7 +101,7 @@ def define(processes: Processes, api: Api, repository: str) -> None:
     for path in sorted(paths.COMPOSITIONS.glob("*.yaml")):
         for manifest in load(path):
             api.apply(charts.mirrored(manifest, repository))
-    # An installed core's RBAC manager ends where port 8080 is taken; ours takes a free one.
+    # A Crossplane core that CROSSPLANE_CORE names has an RBAC manager that ends when port 8080 is taken.
     processes.wait(crossplane.RBAC_MANAGER, lambda: crossplane.may_compose(api))
     for type_ in ("Established", "Offered"):
         wait_for(f"the XRDs to be {type_}", lambda type_=type_: _all(api, type_))  # type: ignore[misc]
@@ -113,7 +113,7 @@ def _all(api: Api, type_: str) -> bool:
 
 
 class _step:  # noqa: N801  (reads as a statement)
-    """Says how long a step took."""
+    """Prints how long a step took."""
 
     def __init__(self, title: str) -> None:
         self._title = title

@@ -24,23 +24,23 @@ _POLL_SECONDS = 0.05
 Check = Callable[[], bool]
 
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
-"""Those of this very command: it has to reap them."""
+"""Processes that this very command started, which it has to reap."""
 
 
 @dataclass(frozen=True)
 class Started:
-    """A process that was started, as written down."""
+    """A process that was started, as `processes.json` lists it."""
 
     name: str
     pid: int
     started: str
-    """When, in the kernel's words: ticks since a boot, and the boot's id."""
+    """The kernel's time of the start, in ticks since the boot, and the boot's id."""
     command: list[str]
     environment: dict[str, str]
-    """What was set on top of the environment of whoever started it."""
+    """Variables that were set on top of the environment of the command that started it."""
 
     def alive(self) -> bool:
-        """Say whether this very process still runs."""
+        """Say whether this process still runs; another process of the same id does not count."""
         return _identity(self.pid) == self.started
 
 
@@ -48,20 +48,20 @@ class Processes:
     """The processes of one folder: `logs/NAME.log`, and `processes.json` that lists them."""
 
     def __init__(self, folder: Path) -> None:
-        """Take up what a folder lists; it need not exist."""
+        """Use a folder, which need not exist."""
         self.folder = folder
 
     @property
     def file(self) -> Path:
-        """The list."""
+        """The path of the list of processes."""
         return self.folder / "processes.json"
 
     def log(self, name: str) -> Path:
-        """Where a process logs."""
+        """Return the path of a process' log."""
         return self.folder / "logs" / f"{name}.log"
 
     def all(self) -> dict[str, Started]:
-        """Return all that were started and not stopped, by name, oldest first."""
+        """Return the processes that were started and not stopped, by name, oldest first."""
         if not self.file.is_file():
             return {}
         return {entry["name"]: Started(**entry) for entry in json.loads(self.file.read_text())}
@@ -69,7 +69,7 @@ class Processes:
     def start(
         self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
     ) -> Started:
-        """Start a process and write it down."""
+        """Start a process and list it."""
         log = self.log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         extra = dict(environment or {})
@@ -81,7 +81,7 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # A Ctrl-C of the command that starts it is not for it.
+                # A Ctrl-C is for the command that starts the process, not for the process.
                 start_new_session=True,
             )
         _CHILDREN[process.pid] = process
@@ -90,7 +90,7 @@ class Processes:
         return started
 
     def wait(self, name: str, ready: Check, seconds: float = START_SECONDS) -> None:
-        """Return when a process is ready; raise ToolError with its words when it ends or takes too long."""
+        """Return when a process is ready; raise ToolError with its log's end when it ends or takes too long."""
         seconds *= patience()
         process, deadline = self.all()[name], time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -107,7 +107,7 @@ class Processes:
         return process is not None and self._alive(process)
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> None:
-        """Stop one process that was started here, if it still runs, and strike it off."""
+        """Stop one listed process, if it still runs, and take it off the list."""
         processes = self.all()
         process = processes.pop(name, None)
         if process is not None:
@@ -115,13 +115,13 @@ class Processes:
             self._write(processes)
 
     def restart(self, name: str, number: int = signal.SIGTERM) -> None:
-        """Stop a process and start it again as it was."""
+        """Stop a process and start it again with the same command."""
         process = self.all()[name]
         self.stop(name, number)
         self.start(name, process.command, process.environment)
 
     def stop_all(self) -> list[str]:
-        """Stop everything, the youngest first; return the names of what ran."""
+        """Stop all processes, the youngest first; return the names of those that ran."""
         running = [process for process in self.all().values() if self._alive(process)]
         for process in reversed(running):
             self.stop(process.name)
@@ -149,7 +149,7 @@ class Processes:
         return last_lines(self.log(name).read_text(errors="replace"))
 
     def _write(self, processes: Mapping[str, Started]) -> None:
-        # Into place only when whole: half a list would leave processes behind.
+        # Renamed when it is whole: half a list would leave processes running.
         self.folder.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".partial")
         partial.write_text(json.dumps([asdict(process) for process in processes.values()], indent=1))
@@ -157,7 +157,7 @@ class Processes:
 
 
 def _identity(pid: int) -> str:
-    """Return when a process started, in which boot; nothing if there is none, or it has ended."""
+    """Return when a process started and in which boot; an empty text when it has ended."""
     try:
         # The name, in brackets, may hold anything; the state and the rest follow it.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

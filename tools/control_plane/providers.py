@@ -1,4 +1,4 @@
-"""provider-kubernetes and provider-helm as processes, with the options that the functions count on."""
+"""provider-kubernetes and provider-helm as processes, with the arguments that the package ships."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _SERVED = tuple(
     f'gvk is ready\t{{"gvk": "helm.m.crossplane.io/v1beta1, Kind={kind}"}}'
     for kind in ("ClusterProviderConfig", "ProviderConfig", "ProviderConfigUsage", "Release")
 )
-"""What provider-helm logs of its kinds before it starts their controllers."""
+"""Lines of provider-helm's log, one for each kind, before it starts the kind's controller."""
 
 
 def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority) -> None:
@@ -32,18 +32,18 @@ def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authorit
 
 
 def start_helm(processes: Processes, layout: Layout, api: Api, authority: Authority) -> None:
-    """Start provider-helm, which trusts the authority's registries."""
+    """Start provider-helm, which trusts registries with a certificate of the authority."""
     _install(api, PROVIDER_HELM)
-    # Its cache: two Releases at once would both try to make it.
+    # The cache of charts: two Releases at once would both try to make the folder.
     (layout.folder / "charts").mkdir()
     environment = {
         "KUBECONFIG": str(layout.kubeconfig(HELM)),
         "SSL_CERT_FILE": str(authority.certificate),
-        # Not those of whoever starts it: a registry's credentials are looked for there.
+        # Not the user's own folders, in which Helm would look for a registry's credentials.
         "HELM_CONFIG_HOME": str(layout.folder / "helm"),
         "DOCKER_CONFIG": str(layout.folder / "helm"),
     }
-    # It serves no health; that it has found its kinds stands in its log, with --debug.
+    # It has no health check. With --debug it logs the kinds that it has found.
     processes.start(HELM, [str(PROVIDER_HELM.path()), "--debug"], environment)
     processes.wait(HELM, lambda: _serves(processes.log(HELM)))
 
@@ -68,9 +68,9 @@ def shipped_arguments() -> list[str]:
 
 
 def _install(api: Api, provider: Tool) -> None:
-    """Apply a provider's CRDs, and the role that the RBAC manager would give it."""
-    # The folder of schemas holds only what is composed. The cluster-scoped kinds are not
-    # used, and the package manager would have to give their CRDs a conversion webhook.
+    """Apply a provider's CRDs, and the role that the RBAC manager would make for the provider."""
+    # The folder of schemas has only kinds that are composed. Cluster-scoped kinds are not composed,
+    # and their CRDs need a conversion webhook that the package manager would set up.
     for crd in load(module_folder(provider) / "package" / "crds"):
         if crd["spec"]["group"].endswith(".m.crossplane.io"):
             api.apply(crd)

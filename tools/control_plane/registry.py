@@ -1,4 +1,4 @@
-"""An OCI registry as a process: a mirror inside the network, as a platform team may have one."""
+"""An OCI registry as a process, in place of a platform team's mirror of charts."""
 
 import hashlib
 import http.client
@@ -22,32 +22,32 @@ _TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Blob:
-    """Content, and what it is."""
+    """Content and its media type."""
 
     media_type: str
     content: bytes
 
     @property
     def digest(self) -> str:
-        """The name of the content."""
+        """The content's digest, by which the registry names it."""
         return f"sha256:{hashlib.sha256(self.content).hexdigest()}"
 
     @property
     def descriptor(self) -> dict[str, object]:
-        """How a manifest refers to it."""
+        """The content's descriptor in a manifest."""
         return {"mediaType": self.media_type, "digest": self.digest, "size": len(self.content)}
 
 
 @dataclass(frozen=True)
 class Registry:
-    """A registry that runs."""
+    """A running registry."""
 
     host: str
     """HOST:PORT."""
     authority: Path
 
     def push(self, repository: str, tag: str, config: Blob, *layers: Blob) -> None:
-        """Push an artifact: its parts, and the manifest that names them."""
+        """Push an artifact: its config and layers, and the manifest that lists them."""
         for blob in (config, *layers):
             self._upload(repository, blob)
         manifest = {
@@ -64,7 +64,7 @@ class Registry:
         self._send("PUT", path, blob.content, "application/octet-stream")
 
     def _send(self, method: str, path: str, content: bytes = b"", content_type: str = "") -> str:
-        """Return where the answer says that the thing is."""
+        """Send a request; return the Location of the answer."""
         context = ssl.create_default_context(cafile=self.authority)
         connection = http.client.HTTPSConnection(self.host, timeout=_TIMEOUT_SECONDS, context=context)
         try:
@@ -79,17 +79,17 @@ class Registry:
 
 
 def start(processes: Processes, layout: Layout, ports: Ports, authority: Authority) -> Registry:
-    """Start the registry, and return it when it takes requests."""
+    """Start the registry; return when it takes requests."""
     file = layout.folder / "registry.json"
     file.write_text(json.dumps(configuration(layout, ports, authority.serve(_NAME)), indent=1))
-    # It would look for a collector of traces.
+    # By default it looks for a collector of traces.
     processes.start(_NAME, [str(REGISTRY.path()), "serve", str(file)], {"OTEL_TRACES_EXPORTER": "none"})
     processes.wait(_NAME, lambda: listens(ports.registry))
     return Registry(f"127.0.0.1:{ports.registry}", authority.certificate)
 
 
 def configuration(layout: Layout, ports: Ports, certificates: Path) -> dict[str, object]:
-    """Return its configuration; JSON is YAML."""
+    """Return the registry's configuration, which is YAML or, as here, JSON."""
     return {
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": str(layout.folder / _NAME)}},

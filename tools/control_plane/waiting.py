@@ -1,4 +1,4 @@
-"""Waiting for what another process does."""
+"""Waiting, within bounds, for what another process does."""
 
 import os
 import time
@@ -8,16 +8,16 @@ from tools.errors import ToolError
 
 _WAIT_SECONDS = 60
 _OFTEN, _RARELY = 0.1, 0.5
-"""Seconds between two looks: they take as much of the machine as what is waited for."""
+"""Seconds between two looks at first and later on; each look takes CPU from what is waited for."""
 
 
 def patience() -> float:
-    """Return how many times as long as usual to wait: PATIENCE, for machines that are slow or busy."""
+    """Return PATIENCE: by how much every wait is longer, on a machine that is slow or busy."""
     return float(os.environ.get("PATIENCE", "1"))
 
 
 def wait_for(what: str, true: Callable[[], bool], seconds: float = _WAIT_SECONDS) -> None:
-    """Return when it is true; raise ToolError when it takes too long."""
+    """Return when a condition is true; raise ToolError with `what` when that takes too long."""
     seconds *= patience()
     began = time.monotonic()
     while not true():
