@@ -1,4 +1,4 @@
-"""Run one test of the suite while a function has a fault, and look at how it fails."""
+"""Run one test of the suite while a function has a deliberate fault, and check how the test fails."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _SECONDS = 400
 
 
 def names(function: str) -> list[str]:
-    """Return the faults that a function can have."""
+    """Return the names of a function's deliberate faults."""
     return [name for name, mutant in MUTANTS.items() if mutant.function == function]
 
 
 def assert_caught(control_plane: Plane, name: str) -> None:
-    """Serve a function with a fault, and see the test that is there for it turn red, in its words."""
+    """Serve a function with a fault, and check that the fault's test fails with the fault's words."""
     mutant = MUTANTS[name]
     with served_wrongly(control_plane, f"function-{mutant.function}", name):
         done = suite(control_plane, mutant.caught_by)
     assert done.returncode == 1, done.stdout
-    # Where nothing becomes ready any more, it is the test's claim that fails.
+    # An ERROR is of a fixture: with some faults the claim never becomes ready.
     assert re.search(f"(FAILED|ERROR) {SUITE}{mutant.caught_by}", done.stdout), done.stdout
     assert mutant.words in done.stdout, done.stdout
 
 
 @contextmanager
 def served_wrongly(plane: Plane, function: str, fault: str) -> Iterator[None]:
-    """Serve a function with a fault, at the address where it was right."""
+    """Serve a function with a fault, at the address of the right one, for a while."""
     processes = plane.processes
     right = processes.all()[function]
     wrong = [

@@ -20,8 +20,9 @@ from tools.control_plane.layout import Layout
 from tools.control_plane.processes import Processes
 from tools.manifests import Manifest, load
 
+_PREFIX = "e2e-"
 CLOUDS = (".aws.m.upbound.io",)
-"""What is played; provider-kubernetes and provider-helm are the real ones."""
+"""API groups whose provider is played; provider-kubernetes and provider-helm are real."""
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 SLOWEST = (
     "test_places.py",
@@ -38,9 +39,9 @@ SLOWEST = (
     "test_slow.py",
     "test_leader_worker_set.py",
 )
-"""Modules that begin first: one that begins last keeps a single control plane busy after all others.
+"""Modules that begin first, the longest at the top: a long one that begins last runs alone at the end.
 
-Those of one or two tests are ahead of their time: xdist gives their worker the next module with them.
+Modules of one or two tests stand higher than their time says, since xdist hands out the next module with them.
 """
 
 
@@ -48,6 +49,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slowest modules first; the order within a module stays."""
     order = {name: place for place, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Stop the control planes of workers that ended without doing so."""
+    if hasattr(session.config, "workerinput") or os.environ.get("E2E_PLANE"):
+        return
+    for folder in paths.MADE.glob(f"{_PREFIX}*"):
+        plane.down(Layout(folder))
 
 
 @dataclass(frozen=True)
@@ -66,8 +75,8 @@ class Plane:
 
 @contextmanager
 def started(name: str) -> Iterator[Plane]:
-    """Have a control plane of a name, from nothing to nothing."""
-    where = Layout(paths.MADE / f"e2e-{name}")
+    """Start a control plane of a name, and stop it at the end."""
+    where = Layout(paths.MADE / f"{_PREFIX}{name}")
     try:
         yield _furnished(Plane(where, plane.up(where)))
     finally:
@@ -94,26 +103,26 @@ def control_plane() -> Iterator[Plane]:
 
 @pytest.fixture(scope="session")
 def api(control_plane: Plane) -> Api:
-    """The API as the administrator sees it."""
+    """Return the API as the administrator sees it."""
     return control_plane.api
 
 
 @pytest.fixture(scope="module")
 def team(api: Api) -> Api:
-    """The API as an app team's user sees it."""
+    """Return the API as a user of an app team sees it."""
     return member(api, "team-a")
 
 
 @pytest.fixture(scope="module")
 def cloud(control_plane: Plane) -> Iterator[Cloud]:
-    """A cloud for the tests of a module, and what a GPU Operator says inside its clusters."""
+    """Play a cloud for the tests of a module, and the GPU Operator inside the cloud's clusters."""
     api = control_plane.api
     with (
         Cloud(api, CLOUDS, control_plane.layout.portable_kubeconfig()) as running,
         GPUOperator(api) as operator,
     ):
         yield running
-        bury(api)  # while there is a kubelet to stop its pods
+        bury(api)  # while the played node's kubelet can still stop pods
     assert [*running.errors, *operator.errors] == []
 
 

@@ -1,4 +1,4 @@
-"""What something costs a control plane: core's own metrics, and CPU and memory of each process."""
+"""The cost of work to a control plane: core's own metrics, and CPU and memory of each process."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Look:
     cpu: Mapping[str, float]
     """Seconds, by process."""
     peak: Mapping[str, float]
-    """Most memory resident since `forget_peaks`, in MiB, by process."""
+    """Peak resident memory since `forget_peaks`, in MiB, by process."""
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,14 @@ class Times:
 
 @dataclass(frozen=True)
 class Cost:
-    """What came to pass between two looks."""
+    """The difference between two looks."""
 
     before: Look
     after: Look
 
     @property
     def seconds(self) -> float:
-        """How long it was."""
+        """Seconds between the two."""
         return self.after.at - self.before.at
 
     @property
@@ -132,7 +132,7 @@ def look(plane: Plane) -> Look:
 
 
 def forget_peaks(plane: Plane) -> None:
-    """Have the kernel count each process' most memory anew."""
+    """Reset the kernel's count of each process' peak memory."""
     for process in plane.processes.all().values():
         Path(f"/proc/{process.pid}/clear_refs").write_text("5")
 

@@ -1,4 +1,4 @@
-"""A GPU Operator that is not there, and a node for the pods of the other components' charts."""
+"""A played GPU Operator, and a played node for the pods of the components' charts."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _SECONDS = 0.2
 
 
 class GPUOperator:
-    """While entered, every ClusterPolicy becomes ready, and pods have a node without GPUs."""
+    """While entered, every ClusterPolicy becomes ready, and a node without GPUs takes pods."""
 
     def __init__(self, api: Api) -> None:
-        """Watch over a cluster."""
+        """Play the operator of the cluster with this API."""
         self._api = api
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -64,10 +64,10 @@ class GPUOperator:
 
 
 def bury(api: Api) -> None:
-    """Do what the end of a cluster does to what its charts installed: nobody uninstalls them."""
+    """Remove what charts installed, which goes with a real cluster: nobody uninstalls the charts."""
     for policy in api.items(*_POLICIES):
         api.delete(policy)
-    # What Helm installs has this label, but for its own records of what that is.
+    # Helm labels what it installs; its own records are Secrets with another label.
     installed = [
         each
         for kind in _INSTALLED

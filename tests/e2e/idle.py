@@ -1,4 +1,4 @@
-"""A function that does nothing, and a claim of it: what any claim costs, beside which a Model's cost is a ratio.
+"""A function that does nothing, and claims of it: the cost of any claim, with which a Model's is compared.
 
 `python -m tests.e2e.idle` serves it, over the same mutual TLS and with the same SDK as ours.
 """
@@ -65,7 +65,7 @@ _COMPOSITION: Manifest = {
 
 
 class Idle(grpcv1.FunctionRunnerServiceServicer):
-    """Answers with what it was asked."""
+    """Answers a request with the desired state that came with it."""
 
     async def RunFunction(  # noqa: N802  (gRPC's name)
         self, request: fnv1.RunFunctionRequest, _: grpc.aio.ServicerContext[Any, Any]
@@ -74,14 +74,14 @@ class Idle(grpcv1.FunctionRunnerServiceServicer):
 
 
 def idle(namespace: str, name: str) -> Manifest:
-    """Return a claim that is Ready when its function was called."""
+    """Return a claim that is Ready as soon as its function was called."""
     metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": API_VERSION, "kind": "Idle", "metadata": metadata, "spec": {}}
 
 
 @contextmanager
 def offered(plane: Plane) -> Iterator[None]:
-    """Have the function served, and its claims offered."""
+    """Serve the function and offer its claims, for a while."""
     [port] = free_ports(1)
     address = f"127.0.0.1:{port}"
     certificates = str(plane.layout.certificates / "functions")

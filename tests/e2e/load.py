@@ -27,11 +27,11 @@ from tools.servers import SigtermAsExit
 
 HERE = {"namespace": OWNER, "name": "load"}
 GPUS = 8
-"""Of each node; a Model takes one."""
+"""GPUs of each node; a Model takes one."""
 SECONDS = 900.0
 _NAMESPACES = 10
 _AT_ONCE = 8
-"""Requests of whoever applies the claims."""
+"""Claims that are created at the same time."""
 _POLL_SECONDS = 0.5
 _TELL_SECONDS = 5
 _NAMED = 5
@@ -40,7 +40,7 @@ _CLUSTERS_FUNCTIONS = ("function-node-pools", "function-cluster-stack")
 _MODELS, _CLUSTERS = "composite/xmodels.freehold.dev", "composite/xinferenceclusters.freehold.dev"
 
 Row = tuple[str, float, float]
-"""What, for the Models, for the claims that do nothing."""
+"""What is measured, for the Models, and for the claims that do nothing."""
 
 
 def main() -> int:

@@ -1,6 +1,6 @@
-"""Deliberate faults in a function: `python -m tests.e2e.mutants FAULT FUNCTION ...` serves it with one.
+"""Deliberate faults: `python -m tests.e2e.mutants FAULT FUNCTION ...` serves a function with one.
 
-Each is a mistake that other systems have made; test_mutants_of_*.py show that the suite sees it.
+Each is a mistake that other systems have made; test_mutants_of_*.py show that a test of the suite fails for it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ SUITE = "tests/e2e/"
 
 @dataclass(frozen=True)
 class Mutant:
-    """A fault, and the test that must fail for it."""
+    """A deliberate fault, and the test that must fail for it."""
 
     function: str
     fault: Callable[[], None]
     caught_by: str
     words: str
-    """What it says then: another failure would prove nothing."""
+    """Words of that failure: a test that fails for another reason proves nothing."""
 
 
 def _decides(name: str, wrong: Callable[[Request, Outcome], Outcome]) -> None:
-    """Have a function decide something else."""
+    """Replace a function's decision."""
     module: Any = importlib.import_module(FUNCTIONS[name])
     right: Function = module.FUNCTION
     module.FUNCTION = replace(right, compose=lambda request: wrong(request, right.compose(request)))

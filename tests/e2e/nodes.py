@@ -1,4 +1,4 @@
-"""Nodes for the time of a test, with the volumes that pods ask for."""
+"""Played nodes for the time of a test, with a storage class for the volumes that pods ask for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tools.manifests import Manifest
 
 @contextmanager
 def joined(api: Api, nodes: Sequence[Manifest]) -> Iterator[None]:
-    """Have nodes in the cluster, ready, and a class of shared volumes."""
+    """Add nodes and a class of shared volumes to the cluster, and remove them at the end."""
     shared = storage_class("shared", SHARED)
     api.apply(shared)
     for node in nodes:
@@ -27,7 +27,7 @@ def joined(api: Api, nodes: Sequence[Manifest]) -> Iterator[None]:
 
 
 def ready(api: Api, node: Manifest) -> bool:
-    """Say whether pods may go to a node: Kubernetes taints one that is not ready."""
+    """Say whether a node is ready, and free of the taints that Kubernetes gives a node that is not."""
     found = refreshed(api, node)
     taints = {taint["key"] for taint in found["spec"].get("taints", ())}
     is_ready = condition(found, "Ready").get("status") == "True"

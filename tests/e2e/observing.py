@@ -1,4 +1,4 @@
-"""What the tests ask of a control plane: waiting, forced reconciles, what lives, core's metrics."""
+"""Questions of the tests to a control plane: claims and composed resources, reconciles, core's metrics."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def refreshed(api: Api, manifest: Manifest) -> Manifest:
 
 
 def wait_ready(api: Api, claim: Manifest, seconds: float) -> Manifest:
-    """Return a claim once it is Ready; say its conditions when it does not become so."""
+    """Return a claim once it is Ready; raise AssertionError with its conditions when it does not become so."""
     try:
         wait_for("Ready", lambda: condition(refreshed(api, claim), "Ready").get("status") == "True", seconds)
     except Exception as error:
@@ -35,7 +35,7 @@ def wait_ready(api: Api, claim: Manifest, seconds: float) -> Manifest:
 
 
 def told(claim: Manifest) -> list[str]:
-    """Return what a user reads of a claim."""
+    """Return a claim's conditions as lines: type, status, reason and message."""
     conditions = claim.get("status", {}).get("conditions", ())
     return [f"{c['type']}={c['status']} {c['reason']}: {c.get('message', '')}" for c in conditions]
 
@@ -47,9 +47,9 @@ def composite(api: Api, claim: Manifest) -> Manifest:
 
 
 def composed(api: Api, claim: Manifest) -> list[Manifest]:
-    """Return everything that a claim's XR composes, as far as it lives: references come first.
+    """Return the composed resources of a claim that exist.
 
-    The claim's own reference to the XR, too: nothing is composed until there is one.
+    The XR refers to resources before they are made, and the claim to its XR: without, there are none.
     """
     found = [
         api.find(r["apiVersion"], r["kind"], r["name"], r.get("namespace", ""))
@@ -59,7 +59,7 @@ def composed(api: Api, claim: Manifest) -> list[Manifest]:
 
 
 def uids(api: Api, claim: Manifest) -> dict[str, str]:
-    """Return the uid of everything composed, by its name in the composition."""
+    """Return the uids of a claim's composed resources, by their names in the composition."""
     return {r["metadata"]["annotations"][RESOURCE_NAME]: r["metadata"]["uid"] for r in composed(api, claim)}
 
 
@@ -71,7 +71,7 @@ def _references(api: Api, claim: Manifest) -> list[Manifest]:
 
 
 def chart_values(api: Api, release: str, namespace: str) -> Manifest:
-    """Return what a chart was given, as the ConfigMap says that every stand-in installs."""
+    """Return the values of a release, from the ConfigMap that every stand-in chart installs."""
     values: Manifest = json.loads(
         api.get("v1", "ConfigMap", f"{release}-values", namespace)["data"]["values"]
     )
@@ -79,16 +79,16 @@ def chart_values(api: Api, release: str, namespace: str) -> Manifest:
 
 
 def reconcile(plane: Plane, claim: Manifest, seconds: float = 30) -> None:
-    """Have a claim's XR reconciled now, and return once its functions have been called and none is any more."""
+    """Have a claim's XR reconciled, and return once functions have been called and no more calls come."""
     xr, before = composite(plane.api, claim), calls(plane)
     plane.api.patch(xr, {"metadata": {"annotations": {_REQUESTED: str(time.time_ns())}}})
     # An XR of scope LegacyCluster has no status.lastHandledReconcileAt.
     wait_for(f"{xr['metadata']['name']} to be reconciled", lambda: calls(plane) > before, seconds)
-    wait_for("the functions to be left alone", lambda: _quiet(plane), seconds)
+    wait_for("the calls of functions to end", lambda: _quiet(plane), seconds)
 
 
 def versions(api: Api, claim: Manifest) -> dict[str, tuple[str, object, str]]:
-    """Return uid, generation and resourceVersion of a claim, its XR and all that is composed."""
+    """Return uid, generation and resourceVersion of a claim, its XR and its composed resources."""
     found = [refreshed(api, claim), composite(api, claim), *composed(api, claim)]
     return {
         f"{m['kind']} {m['metadata']['name']}": (
@@ -101,10 +101,10 @@ def versions(api: Api, claim: Manifest) -> dict[str, tuple[str, object, str]]:
 
 
 def outlive_ttl(plane: Plane) -> None:
-    """Return once functions were asked again because their answers had grown old, and have answered."""
+    """Return once functions were called again because the TTL of their answers ended."""
     before = calls(plane)
-    wait_for("answers to grow old", lambda: calls(plane) > before, seconds=_TTL_SECONDS)
-    wait_for("the functions to be left alone", lambda: _quiet(plane))
+    wait_for("the TTL of the functions' answers to end", lambda: calls(plane) > before, seconds=_TTL_SECONDS)
+    wait_for("the calls of functions to end", lambda: _quiet(plane))
 
 
 def calls(plane: Plane) -> float:

@@ -1,4 +1,4 @@
-"""Classes of volumes; kwok is the provisioner of all (tools/control-plane/manifests/stages.yaml)."""
+"""Storage classes; kwok provisions all of their volumes (tools/control-plane/manifests/stages.yaml)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ZONAL, SHARED = "ebs.csi.aws.com", "nfs.csi.k8s.io"
 
 
 def storage_class(name: str, provisioner: str = ZONAL) -> Manifest:
-    """Return a class as platform teams have it: zonal disks wait for their first pod, NFS does not."""
+    """Return a storage class as platform teams have it: zonal disks wait for their first pod, NFS does not."""
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",

@@ -1,4 +1,4 @@
-"""A cluster to place Models on: this very one, reached by a kubeconfig like any other."""
+"""A cluster to place Models on: the control plane's own, reached by a kubeconfig like any other."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
 OWNER = "platform"
-"""The namespace of those who claim clusters."""
+"""The platform team's namespace, in which clusters are claimed."""
 L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 4}}
 
 
 def existing(
     plane: Plane, name: str, pools: Sequence[Mapping[str, Any]] = (L4,), allowed: Sequence[str] = ("*",)
 ) -> Manifest:
-    """Claim a cluster that is there already; return the claim once its API has answered."""
+    """Claim an existing cluster; return the claim once the cluster's API has answered."""
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -59,16 +59,16 @@ def model(namespace: str, name: str, **spec: Any) -> Manifest:
 
 
 def wait_placed(api: Api, claim: Manifest) -> Manifest:
-    """Return a Model once it has a place."""
+    """Return a Model once it is placed."""
     try:
-        wait_for("a place", lambda: _holds(api, claim, "Placed"))
+        wait_for("the Model to be placed", lambda: _holds(api, claim, "Placed"))
     except Exception as error:
         raise AssertionError("\n".join(told(refreshed(api, claim)))) from error
     return refreshed(api, claim)
 
 
 def wait_told(api: Api, claim: Manifest, words: str, seconds: float = 60) -> None:
-    """Return once a claim's conditions say these words."""
+    """Return once a claim's conditions have these words; raise AssertionError with the conditions otherwise."""
     try:
         wait_for(words, lambda: words in "\n".join(told(refreshed(api, claim))), seconds)
     except Exception as error:
@@ -76,7 +76,7 @@ def wait_told(api: Api, claim: Manifest, words: str, seconds: float = 60) -> Non
 
 
 def place(api: Api, claim: Manifest) -> str:
-    """Return the namespace where a Model lives."""
+    """Return the namespace in which a Model's workload runs."""
     return str(refreshed(api, claim)["status"]["placement"]["namespace"])
 
 
@@ -86,12 +86,12 @@ def serving(api: Api, claim: Manifest) -> list[Manifest]:
 
 
 def nodes_of(api: Api, claim: Manifest) -> list[str]:
-    """Return the nodes of a Model's serving pods; an empty name where there is none yet."""
+    """Return the nodes of a Model's serving pods; an empty name for a pod that has none yet."""
     return sorted(pod["spec"].get("nodeName", "") for pod in serving(api, claim))
 
 
 def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
-    """Delete claims, and return once they are gone; a cluster goes when its Models are gone."""
+    """Delete claims, and return once they are gone; a cluster's deletion is refused while it has Models."""
     for claim in claims:
         ask_to_go(api, claim)
     for claim in claims:
@@ -100,7 +100,7 @@ def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
 
 
 def ask_to_go(api: Api, claim: Manifest) -> None:
-    """Delete a claim if it is there and nothing keeps it, and do not wait."""
+    """Ask for a claim's deletion; a claim that is gone, or that a Usage guards, is left alone."""
     try:
         api.delete(claim)
     except ApiError as error:
@@ -120,16 +120,16 @@ def _holds(api: Api, claim: Manifest, type_: str) -> bool:
 
 
 def force_away(api: Api, cluster: Manifest) -> list[Manifest]:
-    """Do what an administrator should not: take guards and finalizers off, and delete.
+    """Remove guards and finalizers of a cluster and delete it, as no administrator should.
 
     Returns:
-        What was composed and is left behind, the ways into the cluster last.
+        The composed resources that are left behind, ProviderConfigs last.
     """
     xr = composite(api, cluster)
     for manifest in (cluster, xr):
-        # Otherwise core would go on with the deletion in its own way.
+        # Otherwise core would delete the composed resources, too.
         api.patch(manifest, {"metadata": {"annotations": {"crossplane.io/paused": "true"}}})
-    # Until then it may still compose something.
+    # A reconcile that is under way may still compose something.
     wait_for("the composite to be paused", lambda: _is_paused(refreshed(api, xr)))
     orphans = sorted(composed(api, cluster), key=lambda r: bool(r["kind"] == "ProviderConfig"))
     for manifest in (cluster, xr):

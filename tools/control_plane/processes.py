@@ -90,7 +90,7 @@ class Processes:
         return started
 
     def wait(self, name: str, ready: Check, seconds: float = START_SECONDS) -> None:
-        """Return when a process is ready; raise ToolError with its log's end when it ends or takes too long."""
+        """Return when a process is ready; raise ToolError with the end of its log otherwise."""
         seconds *= patience()
         process, deadline = self.all()[name], time.monotonic() + seconds
         while time.monotonic() < deadline:
