@@ -15,6 +15,7 @@ SCHEMAS ?=
 export CROSSPLANE CROSSPLANE_CORE SCHEMAS
 
 PY := .venv/bin/python
+FREEHOLD := $(PY) -m tools
 # Extra arguments for pytest: make test ARGS='-k sizing'
 ARGS ?=
 # Two workers suit two cores; the suite is dominated by short child processes.
@@ -42,15 +43,15 @@ venv: ## Make .venv from the locked requirements
 
 .PHONY: tools
 tools: venv ## Build the crossplane CLI and core into .tools/bin (minutes, once)
-	@$(PY) -m tools.toolchain
+	@$(FREEHOLD) build
 
 .PHONY: control-plane
 control-plane: venv ## Start API server, Crossplane and functions as processes; prints a kubeconfig
-	@$(PY) -m tools.control_plane up
+	@$(FREEHOLD) up
 
 .PHONY: control-plane-down
 control-plane-down: venv ## Stop what `make control-plane` started
-	@$(PY) -m tools.control_plane down
+	@$(FREEHOLD) down
 
 .PHONY: generate
 generate: venv ## Write the XRDs and input CRDs from the Python models
@@ -58,15 +59,15 @@ generate: venv ## Write the XRDs and input CRDs from the Python models
 
 .PHONY: demo
 demo: tools ## Render and validate every claim in examples/; YAML under out/
-	@$(PY) -m tools.demo
+	@$(FREEHOLD) demo
 
 # XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1] [STRICT=1]. All the progress goes to
 # standard error: with `make -s`, standard output is YAML alone.
 .PHONY: render
 render: venv ## Render one claim or XR: make -s render XR=FILE [OBSERVED= REQUIRED= SETTLE= STRICT=]
 	@[ -n '$(XR)' ] || { echo 'make -s render XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1]' >&2; exit 2; }
-	@$(PY) -m tools.toolchain
-	@$(PY) -m tools.render '$(XR)' $(if $(OBSERVED),--observed '$(OBSERVED)') \
+	@$(FREEHOLD) build
+	@$(FREEHOLD) render '$(XR)' $(if $(OBSERVED),--observed '$(OBSERVED)') \
 	  $(if $(REQUIRED),--required '$(REQUIRED)') $(if $(SETTLE),--settle) $(if $(STRICT),--strict)
 
 .PHONY: lint
@@ -86,12 +87,12 @@ test: tools lint ## Lint, then all the tests
 
 .PHONY: e2e
 e2e: venv ## Run the tests on a real control plane of their own (E2E_PLANE=FOLDER: on a running one)
-	@$(PY) -m tools.control_plane build
+	@$(FREEHOLD) build --control-plane
 	@$(PY) -m pytest -n $(PLANES) --dist loadfile --no-loadscope-reorder $(ARGS) tests/e2e
 
 .PHONY: load
 load: venv ## Apply N=100 Models at once to a real control plane; prints what they cost as a table
-	@$(PY) -m tools.control_plane build
+	@$(FREEHOLD) build --control-plane
 	@$(PY) -m tests.e2e.load --models $(N)
 
 .PHONY: golden

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,12 +37,24 @@ class Import(NamedTuple):
     what: str
 
 
+OURS = ("functions", "tools", "tests")
+MODULE = re.compile(rf"(?:{'|'.join(OURS)})(?:\.\w+)+")
+
+
 def imports_of(path: Path) -> Iterator[Import]:
     """Yield every import in a file, wherever it stands, as absolute module names."""
-    package = path.relative_to(ROOT).parent.parts
-    for node in ast.walk(ast.parse(path.read_text(), path.name)):
-        where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
-        if isinstance(node, ast.Import):
+    return imports_in_text(path.read_text(), path.relative_to(ROOT))
+
+
+def imports_in_text(text: str, path: Path) -> Iterator[Import]:
+    """Yield the imports of Python source, those of modules named in a string too (importlib, runpy)."""
+    package = path.parent.parts
+    for node in ast.walk(ast.parse(text, path.name)):
+        where = f"{path}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if node.value in OURS or MODULE.fullmatch(node.value):
+                yield Import(where, node.value)
+        elif isinstance(node, ast.Import):
             yield from (Import(where, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             above = package[: len(package) - node.level + 1] if node.level else ()
@@ -74,16 +87,30 @@ def test_protobuf_is_known_to_base_alone(package: str) -> None:
     assert not found
 
 
-COMMANDS = {"functions/vllm/__main__.py"}
-"""Entries for people, which no server imports: `plan` asks two functions, so it stands in tools, above both."""
+def of_tools(found: Iterable[Import]) -> list[str]:
+    return [f"{i.where} imports {i.what}" for i in found if i.what.split(".")[0] in ("tools", "tests")]
 
 
 def test_functions_stand_below_the_tools() -> None:
-    paths = [p for p in (ROOT / "functions").rglob("*.py") if str(p.relative_to(ROOT)) not in COMMANDS]
-    found = [
-        f"{i.where} imports {i.what}" for p in paths for i in imports_of(p) if i.what.startswith("tools.")
-    ]
-    assert not found
+    paths = sorted((ROOT / "functions").rglob("*.py"))
+    assert of_tools(found for path in paths for found in imports_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import tools",
+        "import tools.plan as plan",
+        "from tools import plan",
+        "from tools.plan import run",
+        "def late():\n    from tools.plan import run",
+        "import importlib; importlib.import_module('tools.plan')",
+        "__import__('tools')",
+        "import runpy; runpy.run_module('tools')",
+    ],
+)
+def test_an_import_of_the_tools_is_seen_however_it_is_written(text: str) -> None:
+    assert of_tools(imports_in_text(text, Path("functions/vllm/size/fit.py")))
 
 
 def test_the_door_knows_only_the_options() -> None:

@@ -21,7 +21,7 @@ class RefusedError(ToolError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         """Say every problem, a line each."""
-        super().__init__("\n".join(map(str, problems)))
+        super().__init__("\n".join(["an API server would refuse this:", *map(str, problems)]))
         self.problems = problems
 
 

@@ -1,20 +1,175 @@
-"""The Crossplane CLI as a child process."""
+"""The command `freehold`: its sub-commands, their options and help. The work is in the modules they call.
 
-import os
-import subprocess
+Those modules are imported when their sub-command runs, so that `freehold --help` answers at once.
+"""
+
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from tools import paths
+import typer
+
+from tools.console import failed
+from tools.errors import ToolError
+
+__all__ = ["app", "main"]
+
+_EXIT_CODES = (
+    "Exit codes: 0 done; 1 an API server would refuse the claim, or the command failed; 2 wrong usage; "
+    "3 a composition function refuses the claim; 4 the app team or the platform team has to act."
+)
+
+app = typer.Typer(
+    name="freehold",
+    help="Self-hosted LLM inference as two Crossplane claims, InferenceCluster and Model: "
+    "see what a claim becomes, costs and needs before it is applied.",
+    epilog=_EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+BEFORE, HERE = "Before a claim is applied", "On this machine (from a clone)"
 
 
-def crossplane(arguments: Sequence[str | Path]) -> subprocess.CompletedProcess[str]:
-    """Run the CLI to its end, whatever its exit code, and return what it printed.
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    try:
+        app(arguments, prog_name="freehold")
+    except SystemExit as done:
+        return int(done.code or 0)
+    except ToolError as error:
+        failed(str(error))
+        return error.exit
+    raise AssertionError("typer ends in SystemExit")
 
-    Raises ToolError when there is no CLI.
+
+def _end(code: int) -> None:
+    """End a sub-command with an exit code."""
+    raise typer.Exit(code)
+
+
+@app.command(rich_help_panel=BEFORE)
+def render(
+    claim: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file with one claim or XR.")],
+    observed: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="Composed resources as they are now: a YAML file or folder."),
+    ] = None,
+    required: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="PATH",
+            help="What the functions may ask for, such as the clusters that a Model may use: a file or "
+            "folder of claims or XRs. Repeatable. A claim without a status is settled first.",
+        ),
+    ] = None,
+    settle: Annotated[
+        bool,
+        typer.Option(
+            "--settle", help="Report everything composed as ready and render again, until nothing changes."
+        ),
+    ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit with 4 when a condition is False that the app team or the platform team has to mend.",
+        ),
+    ] = False,
+) -> None:
+    """Print the resources that a claim becomes, as YAML.
+
+    Crossplane's own reconciler and the composition functions run on this machine; no cluster is needed.
+    Results, conditions, GPUs and cost go to standard error.
     """
-    # It lives for a fraction of a second, and so does the core that it starts:
-    # collecting garbage less often saves a quarter of that.
-    environment = {"GOGC": "400", **os.environ}
-    command = [paths.crossplane(), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    from tools import render as command
+
+    _end(command.run(claim, observed, required or [], settle=settle, strict=strict))
+
+
+@app.command(rich_help_panel=BEFORE)
+def plan(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="YAML file with one Model.")],
+    clusters: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[CLUSTERS]...", help="Files or folders of InferenceClusters."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Say on which node pool a Model would be placed, and why not on the others.
+
+    A cluster with a status is taken as it is; one without is planned from its spec and taken as ready.
+    """
+    from tools import plan as command
+
+    _end(command.run(model, clusters or [], json_output=json))
+
+
+@app.command(rich_help_panel=BEFORE)
+def inspect(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder with the model's config.json.")],
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="ORGANISATION/NAME", help="Name on the Hub.", show_default="the folder's"),
+    ] = None,
+    parameters_billions: Annotated[
+        float | None,
+        typer.Option(
+            metavar="N",
+            min=0.001,
+            max=10_000,
+            help="Parameters from the model's card, where quantised files do not say.",
+        ),
+    ] = None,
+    tsv: Annotated[
+        bool, typer.Option("--tsv", help="Print the row of functions/catalog/models.tsv instead.")
+    ] = False,
+) -> None:
+    """Print spec.architecture of a model that the catalog does not know, from the model's own files.
+
+    config.json and the index or the headers of the safetensors files are enough; nothing is downloaded.
+    """
+    from tools.inspect import command
+
+    _end(command.run(folder, model, parameters_billions, tsv=tsv))
+
+
+@app.command(rich_help_panel=HERE)
+def demo() -> None:
+    """Render and validate every claim in examples/; the YAML is written to out/."""
+    from tools import demo as command
+
+    _end(command.run())
+
+
+@app.command(rich_help_panel=HERE)
+def build(
+    control_plane: Annotated[
+        bool,
+        typer.Option(
+            "--control-plane", help="Build what `freehold up` runs as well (10 to 20 minutes, once)."
+        ),
+    ] = False,
+) -> None:
+    """Build the Go programs that `render` and `demo` run, where they are not installed (minutes, once)."""
+    from tools import toolchain
+
+    toolchain.provide_for(control_plane=control_plane)
+
+
+@app.command(rich_help_panel=HERE)
+def up() -> None:
+    """Start a Kubernetes API server, Crossplane, providers and functions; print the kubeconfig to use."""
+    from tools.control_plane import command
+
+    command.up()
+
+
+@app.command(rich_help_panel=HERE)
+def down() -> None:
+    """Stop what `freehold up` started."""
+    from tools.control_plane import command
+
+    command.down()

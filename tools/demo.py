@@ -1,13 +1,12 @@
 """Render every claim in examples/ to the end, validate all of it, show it as trees.
 
-`make demo` runs it. Everything composed is reported ready, round after round,
+Everything composed is reported ready, round after round,
 until nothing changes. The InferenceClusters come first: settled, they are what
 the Models may be placed on. The YAML is written to out/.
 """
 
 import os
 import shutil
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,9 @@ from pathlib import Path
 
 from tools import inputs, paths, report
 from tools.admission import require_admitted
+from tools.console import say
 from tools.definitions import Definitions
-from tools.errors import SchemaMissingError, ToolError
+from tools.errors import Exit, SchemaMissingError
 from tools.manifests import Manifest, dump, label, load, resource_name
 from tools.problem import Problem
 from tools.servers import running
@@ -47,14 +47,10 @@ class Example:
         return paths.OUT / name.lower()
 
 
-def main() -> int:
+def run() -> Exit:
     """Run the demo; return the exit code."""
     started = time.monotonic()
-    try:
-        played, problems = _demo()
-    except ToolError as error:
-        print(f"demo: {error}", file=sys.stderr)
-        return 1
+    played, problems = _demo()
     for example, settled in played:
         _show(example, settled)
     fatal = [e for e, settled in played if settled.rendered.fatal is not None]
@@ -67,12 +63,7 @@ def main() -> int:
         f"{len(played)} claims, {ready} ready, {len(fatal)} refused; "
         f"{composed} composed resources, {checked}; {time.monotonic() - started:.1f} s"
     )
-    return 1 if fatal or problems or not played else 0
-
-
-def say(text: str) -> None:
-    """Report progress."""
-    print(f"demo: {text}", file=sys.stderr, flush=True)
+    return Exit.FAILED if fatal or problems or not played else Exit.DONE
 
 
 def _demo() -> tuple[list[tuple[Example, Settled]], list[Problem] | None]:
@@ -173,10 +164,3 @@ def _show(example: Example, settled: Settled) -> None:
 
 def _is_ready(settled: Settled) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in settled.rendered.conditions)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit("stopped")

@@ -1,8 +1,25 @@
-"""The errors that the tools raise for a user to read."""
+"""The errors that the tools raise for a user to read, and the exit codes of `freehold`."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What the exit code of `freehold` says."""
+
+    DONE = 0
+    FAILED = 1
+    """An API server would refuse the claim, or the command cannot do its work."""
+    USAGE = 2
+    REFUSED = 3
+    """A composition function refuses the claim: it returned a FATAL result."""
+    TO_DO = 4
+    """The app team or the platform team has to act: a Model fits nowhere, or a condition says so."""
 
 
 class ToolError(Exception):
     """Something the user can act on; its text is the whole message."""
+
+    exit = Exit.FAILED
 
 
 class SchemaMissingError(ToolError):

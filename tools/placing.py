@@ -19,7 +19,7 @@ from functions.vllm.size.memory import Fit, Need
 from tools import inputs
 from tools.claims import CLAIM_NAME, CLAIM_NAMESPACE
 from tools.definitions import Definitions
-from tools.errors import ToolError
+from tools.errors import Exit, ToolError
 from tools.manifests import Manifest, label
 from tools.offers import with_offers
 
@@ -28,6 +28,8 @@ MODEL = "XModel"
 
 class ClaimInvalidError(ToolError):
     """A claim that a function would refuse; its text is the function's."""
+
+    exit = Exit.REFUSED
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,18 @@
-"""Where a Model would go and why, without a cluster: a table of every pool of some clusters.
+"""What `freehold plan` does: a table of every pool of some clusters, and where a Model would be placed.
 
-    python -m functions.vllm plan MODEL.yaml CLUSTERS.yaml...
-
-Files hold claims or XRs, in YAML or JSON; what kubectl prints of live ones will do. Exit codes:
-0 placed; 1 a function refuses a claim, with its message; 2 wrong usage; 3 nothing fits.
+Files hold claims or XRs, in YAML or JSON; what kubectl prints of live ones will do.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tools.definitions import Definitions
-from tools.errors import ToolError
+from tools.errors import Exit, ToolError
 from tools.manifests import Manifest, label, load
-from tools.placing import ClaimInvalidError, Decision, Row, decide, is_placed
+from tools.placing import Decision, Row, decide, is_placed
 
-INVALID_EXIT, USAGE_EXIT, NOWHERE_EXIT = 1, 2, 3
 _HEAD = ("", "CLUSTER", "POOL", "REPLICA", "NEEDS", "HAS", "FREE", "USD/H", "WHY")
 _UNITS = (
     "NEEDS and HAS: GiB on each GPU or slice, for weights and cache. FREE: GPUs or slices of the pool at its "
@@ -26,44 +20,12 @@ _UNITS = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        clusters = [manifest for path in options.clusters for manifest in load(path)]
-        decision = decide(_one(options.model), clusters, Definitions())
-    except ClaimInvalidError as error:
-        print(error, file=sys.stderr)
-        return INVALID_EXIT
-    except ToolError as error:
-        print(error, file=sys.stderr)
-        return USAGE_EXIT
-    if options.json:
-        print(json.dumps(as_json(decision), indent=2))
-    else:
-        print("\n".join(as_text(decision)))
-    return 0 if is_placed(decision) else NOWHERE_EXIT
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m functions.vllm")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = commands.add_parser(
-        "plan",
-        help="say where a Model would go, and why",
-        description="Place a Model on the pools of some clusters, and say what it would need on each and why "
-        "it is or is not the choice. A cluster without a status is planned from its spec and taken as ready.",
-    )
-    command.add_argument("model", type=Path, metavar="MODEL.yaml", help="file with one Model")
-    command.add_argument(
-        "clusters",
-        type=Path,
-        nargs="*",
-        metavar="CLUSTERS.yaml",
-        help="files or folders of InferenceClusters",
-    )
-    command.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    return parser
+def run(model: Path, clusters: Sequence[Path], *, json_output: bool) -> Exit:
+    """Place a Model; return the exit code. Raises ClaimInvalidError, ToolError."""
+    known = [manifest for path in clusters for manifest in load(path)]
+    decision = decide(_one(model), known, Definitions())
+    print(json.dumps(as_json(decision), indent=2) if json_output else "\n".join(as_text(decision)))
+    return Exit.DONE if is_placed(decision) else Exit.TO_DO
 
 
 def _one(path: Path) -> Manifest:

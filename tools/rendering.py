@@ -14,7 +14,7 @@ from typing import Any
 
 from functions.catalog import providers
 from tools import paths
-from tools.cli import crossplane
+from tools.crossplane_cli import crossplane
 from tools.defaults import with_defaults
 from tools.definitions import Composition, Definitions
 from tools.errors import ToolError, last_lines

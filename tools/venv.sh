@@ -1,6 +1,6 @@
 #!/bin/sh
-# Make .venv from requirements/dev.txt. Nothing happens when the lock and the
-# Python are those it was made from. Run by `make venv`.
+# Make .venv from requirements/dev.txt, and in it the command `freehold` of this clone. Nothing
+# happens when the lock and the Python are those it was made from. Run by `make venv`.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -37,7 +37,21 @@ fi
 
 stamp=.venv/.made-from
 want=$({ cat requirements/dev.txt; "$python" -c 'import sys; print(sys.version, sys.base_prefix)'; } | cksum)
-if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then exit 0; fi
+
+# The clone's own code: an installed copy would be out of date after the next change.
+write_command() {
+  [ -x .venv/bin/freehold ] && return 0
+  cat >.venv/bin/freehold <<'END'
+#!/bin/sh
+clone=$(cd "$(dirname "$0")/../.." && pwd) && PYTHONPATH=$clone exec "$clone/.venv/bin/python" -P -m tools "$@"
+END
+  chmod +x .venv/bin/freehold
+}
+
+if [ -x .venv/bin/python ] && [ "$(cat "$stamp" 2>/dev/null)" = "$want" ]; then
+  write_command
+  exit 0
+fi
 
 ensure_venv_module
 say "making .venv (under a minute)"
@@ -45,5 +59,6 @@ rm -rf .venv
 "$python" -m venv .venv
 .venv/bin/python -m pip --disable-pip-version-check install --quiet \
   --require-hashes --only-binary :all: -r requirements/dev.txt
+write_command
 echo "$want" >"$stamp"
 say "done"

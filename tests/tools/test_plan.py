@@ -1,4 +1,4 @@
-"""The table of `python -m functions.vllm plan`, and that it says what the function says."""
+"""The table of `freehold plan`, and that it says what the function says."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from functions.base import Condition
 from functions.vllm.compose import compose
 from tests.vllm.world import H100, L4, T4, cluster, request
 from tools import paths
-from tools.plan import main
+from tools.cli import main
+from tools.errors import Exit
 
 EXAMPLES = paths.EXAMPLES
 L4X4 = {**L4, "name": "l4x4", "gpusPerNode": 4, "priceUsdPerHour": 4.6016}
@@ -105,7 +106,7 @@ def test_several_nodes_and_a_move(tmp_path: Path, capsys: pytest.CaptureFixture[
     here, there = cluster("eu", L4, allowed=["*"]), cluster("us", H100, allowed=["*"])
     status = compose(request({"model": "Qwen/Qwen3-8B"}, here)).status
     changed = {"model": "Qwen/Qwen3-8B", "gpu": {"model": "H100-80GB"}}
-    assert run(tmp_path, model(changed, status=status), here, there) == 3
+    assert run(tmp_path, model(changed, status=status), here, there) == Exit.TO_DO
     assert "It would move to platform/us, node pool h100" in capsys.readouterr().out
 
 
@@ -153,7 +154,7 @@ def test_the_words_are_the_functions(
     assert (
         capsys.readouterr().out.splitlines()[-1] == f"Placed={said.status.value} {said.reason}: {said.text}"
     )
-    assert code == (0 if said.status.value == "True" else 3)
+    assert code == (Exit.DONE if said.status.value == "True" else Exit.TO_DO)
 
 
 def test_a_cluster_by_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -181,7 +182,10 @@ def test_a_placed_model_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_an_invalid_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(tmp_path, model({"model": "Qwen/Qwen3-8B", "contextLength": 50000}), cluster("eu")) == 1
+    assert (
+        run(tmp_path, model({"model": "Qwen/Qwen3-8B", "contextLength": 50000}), cluster("eu"))
+        == Exit.REFUSED
+    )
     assert capsys.readouterr().err == (
         "spec.contextLength: 50000 tokens is beyond the 40960 that Qwen/Qwen3-8B was made for. "
         "Ask for at most 40960.\n"
@@ -190,7 +194,7 @@ def test_an_invalid_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 def test_an_invalid_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = claim("eu", nodePools=[{"name": "a", "gpu": {"model": "H1000"}}])
-    assert run(tmp_path, model({"model": "Qwen/Qwen3-8B"}), bad) == 1
+    assert run(tmp_path, model({"model": "Qwen/Qwen3-8B"}), bad) == Exit.REFUSED
     said = capsys.readouterr().err
     assert said.startswith(
         "InferenceCluster platform/eu: spec.nodePools[0].gpu.model: H1000 is not an NVIDIA GPU"
@@ -210,26 +214,18 @@ def test_an_invalid_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_wrong_files(
     manifests: list[dict[str, Any]], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path, *manifests) == 2
+    assert run(tmp_path, *manifests) == Exit.FAILED
     assert capsys.readouterr().err.startswith(message)
 
 
 def test_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", str(tmp_path / "none.yaml")]) == 2
+    assert main(["plan", str(tmp_path / "none.yaml")]) == Exit.FAILED
     assert "there is no such file or folder" in capsys.readouterr().err
 
 
 def test_as_a_module() -> None:
     files = [str(EXAMPLES / "models" / "minimal.yaml"), str(EXAMPLES / "aws")]
-    command = [sys.executable, "-m", "functions.vllm", "plan", *files]
+    command = [sys.executable, "-m", "tools", "plan", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=paths.ROOT)
     assert done.returncode == 0, done.stderr
     assert done.stdout.endswith("Placed=True Placed: on platform/eu-prod, node pool l4, 1 L4 a replica\n")
-
-
-def test_without_pyyaml() -> None:
-    """As in the function's image: a sentence, not a traceback."""
-    hidden = "import sys, runpy; sys.modules['yaml'] = None; sys.argv[1:] = ['plan', 'x']; "
-    command = [sys.executable, "-c", hidden + "runpy.run_module('functions.vllm', run_name='__main__')"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=paths.ROOT)
-    assert (done.returncode, done.stderr.split(":")[0]) == (2, "yaml is missing")

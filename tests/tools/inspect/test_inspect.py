@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,16 @@ import yaml
 
 from functions.api import Architecture
 from functions.catalog import bytes_per_token, models
-from functions.catalog.__main__ import main
-from functions.catalog.checkpoint import Refused
-from functions.catalog.inspect import as_architecture, as_row, inspect
 from functions.catalog.tables import rows
 from functions.vllm.size import memory
 from functions.vllm.size.kv_cache import cache_bytes
-from tests.catalog.families import FAMILIES, LLAMA_8B, QWEN_32B
-from tests.catalog.folders import FP8_BLOCKS, Files, compressed, make, nested, text, write_header
+from tests.tools.inspect.families import FAMILIES, LLAMA_8B, QWEN_32B
+from tests.tools.inspect.folders import FP8_BLOCKS, Files, compressed, make, nested, text, write_header
+from tools.cli import main
+from tools.errors import Exit
+from tools.inspect.checkpoint import Refused
+from tools.inspect.entry import inspect
+from tools.inspect.output import as_architecture, as_row
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -315,15 +315,6 @@ def test_refusals_of_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "it is not valid JSON" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["inspect"], ["inspect", ".", "--parameters-billions", "-1"]])
+@pytest.mark.parametrize("arguments", [["inspect"], ["inspect", ".", "--parameters-billions", "-1"]])
 def test_usage(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-
-
-def test_as_a_module() -> None:
-    command = [sys.executable, "-m", "functions.catalog", "inspect", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
-    assert done.returncode == 0
-    assert "--parameters-billions" in done.stdout
+    assert main(arguments) == Exit.USAGE

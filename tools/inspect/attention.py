@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from .checkpoint import Refused
-from .config import Config
+from tools.inspect.checkpoint import Refused
+from tools.inspect.config import Config
 
 __all__ = ["Layers", "layers_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .checkpoint import Refused
+from tools.inspect.checkpoint import Refused
 
 __all__ = ["Config"]
 

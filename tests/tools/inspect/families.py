@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.catalog.folders import AWQ, FP8_BLOCKS, Files, compressed, nested, text
+from tests.tools.inspect.folders import AWQ, FP8_BLOCKS, Files, compressed, nested, text
 
 # Qwen3-32B: 64 x (q and o 5120 x 8192, k and v 5120 x 1024, three 5120 x 25600) are quantised.
 LINEAR = 64 * (2 * 5120 * 8192 + 2 * 5120 * 1024 + 3 * 5120 * 25600)

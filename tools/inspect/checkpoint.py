@@ -15,6 +15,8 @@ from operator import index
 from pathlib import Path
 from typing import Any
 
+from tools.errors import ToolError
+
 __all__ = ["Checkpoint", "Refused", "Tensor", "read_checkpoint", "read_json"]
 
 INDEX = "model.safetensors.index.json"
@@ -31,7 +33,7 @@ _LAYER = re.compile(r"(?:model\.|language_model\.|backbone\.)*layers\.(\d+)\.")
 
 
 @dataclass
-class Refused(Exception):  # noqa: N818  (it reads as what the folder is)
+class Refused(ToolError):  # noqa: N818  (it reads as what the folder is)
     """A folder that no entry of the catalog can be made of."""
 
     field: str

@@ -11,15 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from .attention import Layers, layers_of
-from .checkpoint import INDEX, Checkpoint, Refused, read_checkpoint, read_json
-from .config import Config
-from .models import ModelFacts, bytes_per_token
-from .precision import BYTES
-from .shapes import State, state_bytes
-from .tables import rows
+from functions.catalog.models import ModelFacts
+from functions.catalog.precision import BYTES
+from functions.catalog.shapes import State, state_bytes
+from tools.inspect.attention import Layers, layers_of
+from tools.inspect.checkpoint import INDEX, Checkpoint, Refused, read_checkpoint, read_json
+from tools.inspect.config import Config
 
-__all__ = ["Entry", "as_architecture", "as_row", "figures", "inspect"]
+__all__ = ["Entry", "inspect"]
 
 _GIB = 2**30
 _TOLERANCE = 0.01
@@ -287,73 +286,3 @@ def _without_tied_head(config: Config, precision: str, found: Checkpoint) -> Che
         )
     copied = config.number("vocab_size") * config.number("hidden_size") * BYTES[precision]
     return replace(found, size=found.size - int(copied), stated_parameters=None)
-
-
-def as_architecture(entry: Entry) -> str:
-    """Return the spec.architecture of a Model, as YAML."""
-    facts = entry.facts
-    windowed = 0 if entry.attention == "hybrid" else facts.layers - facts.full_attention_layers
-    sized = facts.parameters_billions * 1e9 * BYTES[facts.precision] / _GIB
-    off = abs(sized / facts.weights_gib - 1) > _TOLERANCE
-    said: dict[str, object] = {
-        "parametersBillions": _short(facts.parameters_billions, 3),
-        "weightsGiB": f"{facts.weights_gib:.2f}" if off else None,
-        "layers": facts.layers if windowed else facts.full_attention_layers,
-        "windowedLayers": windowed or None,
-        "slidingWindow": facts.sliding_window if windowed else None,
-        "attentionHeads": facts.attention_heads,
-        "kvHeads": facts.kv_heads,
-        "headDim": facts.head_dim or None,
-        "latentDim": facts.latent_dim or None,
-        "stateMiBPerRequest": _state_mib(facts) or None,
-        "maxContextLength": facts.max_context,
-        "precision": facts.precision,
-    }
-    lines = [f"  {field}: {value}" for field, value in said.items() if value is not None]
-    return "\n".join(["architecture:", *lines])
-
-
-def as_row(entry: Entry) -> str:
-    """Return the entry as a row of models.tsv."""
-    facts = entry.facts
-    rank, rope = entry.latent or ("", "")
-    all_full = facts.full_attention_layers == facts.layers
-    cells: dict[str, object] = {
-        "model": facts.name,
-        "task": facts.task,
-        "parameters_billions": _short(facts.parameters_billions, 3),
-        "layers": facts.layers,
-        "hidden_size": entry.hidden_size,
-        "attention_heads": facts.attention_heads,
-        "kv_heads": facts.kv_heads,
-        "head_dim": facts.head_dim or "",
-        "attention": entry.attention,
-        "kv_lora_rank": rank,
-        "qk_rope_head_dim": rope,
-        "sliding_window_tokens": facts.sliding_window or "",
-        "full_attention_layers": "" if all_full else facts.full_attention_layers,
-        "state_mib_per_request": _state_mib(facts),
-        "max_context_tokens": facts.max_context,
-        "precision": facts.precision,
-        "published_gib": f"{facts.weights_gib:.2f}",
-        "sources": entry.source,
-        "confidence": "derived",
-    }
-    return "\t".join(str(cells.get(column, "")) for column in rows("models.tsv")[0])
-
-
-def figures(entry: Entry) -> str:
-    """Say what sizing makes of the entry."""
-    facts = entry.facts
-    return (
-        f"{facts.name}: KV cache {bytes_per_token(facts)} bytes a token, weights {facts.weights_gib:.2f} GiB "
-        f"({entry.source.replace(';', ', ')})"
-    )
-
-
-def _state_mib(facts: ModelFacts) -> str:
-    return _short(facts.state_bytes / 2**20, 2) if facts.state_bytes else ""
-
-
-def _short(number: float, digits: int) -> str:
-    return f"{number:.{digits}f}".rstrip("0").rstrip(".")

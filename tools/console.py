@@ -1,0 +1,60 @@
+"""What `freehold` prints, and where: results on standard output, everything else on standard error."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+from rich.console import Console, RenderableType
+
+__all__ = ["console", "failed", "say", "show", "text", "working"]
+
+_UNBOUNDED = 10_000
+"""Characters of a line that is not for a terminal: a file or a pipe gets whole lines."""
+
+
+def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
+    """Return a console. Colours and line breaks are for terminals alone."""
+    made = Console(file=file, stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not made.is_terminal:
+        made.width = _UNBOUNDED
+    return made
+
+
+def text(renderable: RenderableType) -> list[str]:
+    """Return the lines of a table or a tree without colours, and without blanks at their ends."""
+    file = io.StringIO()
+    console(file).print(renderable)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def show(renderable: RenderableType, *, stderr: bool = False) -> None:
+    """Print a table, a tree or a line; whole lines where nobody looks at a terminal."""
+    target = console(stderr=stderr)
+    if target.is_terminal:
+        target.print(renderable, soft_wrap=isinstance(renderable, str))
+        return
+    for line in text(renderable):
+        target.print(line, soft_wrap=True)
+
+
+def say(message: str) -> None:
+    """Print a line of progress, or what goes with a result, to standard error."""
+    console(stderr=True).print(message, soft_wrap=True)
+
+
+def failed(message: str) -> None:
+    """Print why a command failed to standard error, in red on a terminal."""
+    console(stderr=True).print(message, style="red", soft_wrap=True)
+
+
+@contextmanager
+def working(message: str) -> Iterator[None]:
+    """Show that something goes on: a spinner on a terminal, else one line at the start."""
+    target = console(stderr=True)
+    if not target.is_terminal:
+        say(message)
+        yield
+        return
+    with target.status(message):
+        yield

@@ -1,0 +1,21 @@
+"""What `freehold inspect` does."""
+
+from pathlib import Path
+
+from tools.console import say
+from tools.errors import Exit
+from tools.inspect.entry import inspect
+from tools.inspect.output import as_architecture, as_row, figures
+
+
+def run(folder: Path, model: str | None, parameters_billions: float | None, *, tsv: bool) -> Exit:
+    """Print the entry of the model in a folder. Raises Refused for what no entry can be made of."""
+    entry = inspect(folder, model or folder.resolve().name, parameters_billions)
+    if tsv:
+        # A row has no place for a comment.
+        say(figures(entry))
+        print(as_row(entry))
+    else:
+        print(f"# {figures(entry)}")
+        print(as_architecture(entry))
+    return Exit.DONE
