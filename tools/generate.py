@@ -14,7 +14,6 @@ import yaml
 from functions.api import (
     API_VERSION,
     ClusterSpec,
-    ClusterStackInput,
     ClusterStatus,
     ModelSpec,
     ModelStatus,
@@ -22,6 +21,7 @@ from functions.api import (
     Schema,
     VLLMInput,
 )
+from functions.cluster_stack.input import ClusterStackInput
 from tools.openapi import structural, without_rules
 
 __all__ = ["generated", "main"]

@@ -3,7 +3,7 @@
 from .aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
 from .cluster import ClusterSpec, ControlPlane, Existing
 from .cluster_status import Access, Autoscaler, ClusterStatus, Fabric, Network, PoolStatus, Slices
-from .inputs import Chart, ClusterStackInput, NodePoolsInput, VLLMInput
+from .inputs import Chart, NodePoolsInput, VLLMInput
 from .model import (
     Architecture,
     ClusterChoice,
@@ -46,7 +46,6 @@ __all__ = [
     "Chart",
     "ClusterChoice",
     "ClusterSpec",
-    "ClusterStackInput",
     "ClusterStatus",
     "ControlPlane",
     "Endpoint",

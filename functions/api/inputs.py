@@ -1,4 +1,7 @@
-"""Inputs of the three functions: a platform team's defaults, set in the compositions."""
+"""Inputs of the functions: a platform team's defaults, set in the compositions.
+
+That of function-cluster-stack is made from its registry: `functions.cluster_stack.input`.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pydantic import Field
 from .model import Architecture
 from .schema import Schema
 
-__all__ = ["Chart", "ClusterStackInput", "NodePoolsInput", "VLLMInput"]
+__all__ = ["Chart", "NodePoolsInput", "VLLMInput"]
 
 _NAMESPACE = "crossplane-system"
 
@@ -51,22 +54,6 @@ class Chart(Schema):
         description="Values of the chart, laid over the package's: where a mirror has its images, pull "
         "secrets, resources. Lists replace the package's.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
-    )
-
-
-class ClusterStackInput(Schema):
-    """Input of function-cluster-stack."""
-
-    gpu_operator: Chart = Field(default_factory=Chart, description="NVIDIA GPU Operator.")
-    node_feature_discovery: Chart = Field(default_factory=Chart, description="Node Feature Discovery.")
-    cluster_autoscaler: Chart = Field(
-        default_factory=Chart, description="cluster-autoscaler, in clusters that this package creates."
-    )
-    efa_device_plugin: Chart = Field(
-        default_factory=Chart, description="Device plugin of AWS' RDMA network, where a pool has it."
-    )
-    leader_worker_set: Chart = Field(
-        default_factory=Chart, description="LeaderWorkerSet, where Models of several nodes fit."
     )
 
 

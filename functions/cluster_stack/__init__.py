@@ -1,6 +1,6 @@
-"""function-cluster-stack: what a cluster needs to offer its GPUs to pods.
+"""function-cluster-stack: what is installed inside a cluster so that Models run there.
 
-Reading order: `plan`, `release` (what every Helm Release has), `component`, one module a
-component (`node_feature_discovery`, `gpu_operator` with `sharing`, `autoscaler`, `efa`,
-`leader_worker_set`), `compose`.
+Reading order: `component` (what a component is), one module a component, `registry` (the list
+of them), `facts` (what of a cluster a component may depend on), `input` (a platform team's
+charts), `render` (a component as composed resources), `compose`.
 """

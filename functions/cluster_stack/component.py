@@ -1,112 +1,70 @@
-"""A component of the stack: what is installed together, and whether it works."""
+"""A component: something that one Helm chart installs in a cluster."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from functions.base import Request, Resource, View
+from functions.base import remote
 
-from .plan import Plan
-from .release import release
+from .facts import Facts
 
-__all__ = ["Component", "observed", "running", "usable", "works"]
+__all__ = ["Component", "Observed", "workload"]
 
-_CURRENT = (
-    "has(object.status) && has(object.status.observedGeneration) "
-    "&& object.status.observedGeneration >= object.metadata.generation "
-)
-_RUNS = {
-    "Deployment": _CURRENT + "&& has(object.status.updatedReplicas) && has(object.status.availableReplicas) "
-    "&& object.status.updatedReplicas >= object.spec.replicas "
-    "&& object.status.availableReplicas >= object.spec.replicas",
-    # On each of its nodes; it may have none.
-    "DaemonSet": _CURRENT + "&& object.status.numberReady >= object.status.desiredNumberScheduled",
-}
-"""CEL over `object`, by kind: all of its pods are the newest and ready."""
+
+@dataclass(frozen=True)
+class Observed:
+    """An object in the cluster that says whether a component does its work.
+
+    Helm is done as soon as the API server has taken a chart's manifests.
+    """
+
+    name: str
+    """In the composition, after the function's name."""
+    target: Mapping[str, Any]
+    """apiVersion, kind and metadata of the object."""
+    works: str
+    """CEL over `object` that holds while the component works."""
+
+
+def workload(component: str, kind: str, namespace: str, name: str) -> Observed:
+    """Observe a Deployment or DaemonSet of a component's chart.
+
+    Args:
+        component: the component's name.
+        kind: Deployment or DaemonSet.
+        namespace: of the workload.
+        name: of the workload.
+    """
+    target = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}}
+    return Observed(f"{component}-{kind.lower()}", target, remote.RUNS[kind])
 
 
 @dataclass(frozen=True)
 class Component:
-    """What is installed together."""
+    """What one chart installs, and when."""
 
     name: str
-    """As `status.components` lists it."""
+    """As `status.components`, the catalog of charts and composed resources name it."""
     label: str
-    """Its name in messages."""
+    """As messages name it."""
+    about: str
+    """The description of its field in the function's input."""
     namespace: str
-    """Where its pods are."""
-    resources: tuple[Resource, ...]
-    """Its Release, and after it what tells that it does its work."""
+    """Where its pods run."""
+    wanted: Callable[[Facts], bool]
+    """Tells whether a cluster needs it."""
+    values: Callable[[Facts], dict[str, Any]]
+    """The chart's values, as the package sets them."""
+    observed: tuple[Observed, ...] = ()
+    """What says that it works, beside Helm."""
+    after: tuple[str, ...] = ()
+    """Names of components that must be installed before."""
+    stays: bool = False
+    """Whether it stays in a cluster that no longer needs it, until the cluster goes."""
 
-
-def works(request: Request, component: Component) -> bool:
-    """Tell whether everything of a component is ready."""
-    return all(
-        (seen := request.resource(resource.name)) is not None and resource.ready(seen)
-        for resource in component.resources
-    )
-
-
-def usable(request: Request, components: Sequence[Component]) -> list[str]:
-    """Name the components that Models can count on: each from when it first worked.
-
-    A pod of theirs that restarts is no news to Models that look for a place, which this would wake.
-    """
-    before = View(request.composite).texts("status", "components")
-    return [
-        c.name
-        for c in components
-        if works(request, c) or (c.name in before and request.resource(c.resources[0].name) is not None)
-    ]
-
-
-def observed(plan: Plan, what: str, target: dict[str, Any], works: str, after: Resource) -> Resource:
-    """Compose the observation of what a Release installs: that is ready as soon as Helm is done.
-
-    Args:
-        plan: the stack.
-        what: its name in the composition after the function's.
-        target: apiVersion, kind and metadata of what is looked at, and never changed.
-        works: CEL over `object` that holds once it does its work.
-        after: the Release.
-    """
-    manifest = {
-        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
-        "kind": "Object",
-        "metadata": {"name": plan.object_name(what), "namespace": plan.access.namespace},
-        "spec": {
-            "managementPolicies": ["Observe"],
-            "watch": True,
-            "forProvider": {"manifest": target},
-            "readiness": {"policy": "DeriveFromCelQuery", "celQuery": works},
-            "providerConfigRef": {"kind": "ProviderConfig", "name": plan.access.kubernetes_provider_config},
-        },
-    }
-    return Resource(f"cluster-stack/{what}", manifest, (after.name,))
-
-
-def running(
-    plan: Plan,
-    component: str,
-    label: str,
-    workload: tuple[str, str, str],
-    values: Mapping[str, Any],
-    after: tuple[str, ...],
-) -> Component:
-    """Compose a chart whose pods belong to one Deployment or DaemonSet.
-
-    Args:
-        plan: the stack.
-        component: its name.
-        label: its name in messages.
-        workload: kind, namespace and name of what its pods belong to.
-        values: of the chart, as the package sets them.
-        after: what must be ready before.
-    """
-    kind, namespace, name = workload
-    target = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}}
-    installed = release(plan, component, namespace, values, after)
-    seen = observed(plan, f"{component}-{kind.lower()}", target, _RUNS[kind], installed)
-    return Component(component, label, namespace, (installed, seen))
+    @property
+    def field(self) -> str:
+        """The name of its field in the function's input, as Python spells it."""
+        return self.name.replace("-", "_")

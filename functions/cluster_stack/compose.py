@@ -1,65 +1,103 @@
-"""function-cluster-stack: from a cluster that can be reached to GPUs that pods can ask for."""
+"""function-cluster-stack: from a cluster whose API answers to one that Models run on."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from functions.api import ClusterStatus
-from functions.base import Function, Outcome, Progress, Request, Whose
+from functions.api import ClusterSpec, ClusterStatus
+from functions.base import Function, Outcome, Progress, Request, Resource, View, Whose
+from functions.catalog import kubernetes
 
-from . import autoscaler, efa, gpu_operator, leader_worker_set, node_feature_discovery
-from .component import Component, usable, works
-from .plan import Plan, make
-from .release import uninstalled_first
+from .component import Component
+from .facts import Facts
+from .input import ClusterStackInput, given
+from .registry import COMPONENTS
+from .render import Cluster, keep_the_way_in, render
 
 __all__ = ["FUNCTION"]
 
 
+@dataclass(frozen=True)
+class Installed:
+    """A component of this cluster, and its composed resources, the Release first."""
+
+    component: Component
+    resources: tuple[Resource, ...]
+
+    def exists(self, request: Request) -> bool:
+        """Tell whether its Release exists."""
+        return request.resource(self.resources[0].name) is not None
+
+    def works(self, request: Request) -> bool:
+        """Tell whether everything of it is ready."""
+        return all(
+            (seen := request.resource(resource.name)) is not None and resource.ready(seen)
+            for resource in self.resources
+        )
+
+
 def compose(request: Request) -> Outcome:
-    """Compose the stack; until the cluster and its pools are known, leave everything as it is.
+    """Compose the components; until the cluster and its node pools are known, leave all as they are.
 
     Raises:
         Invalid: for a spec or an input of another shape.
     """
+    spec = request.spec(ClusterSpec)
+    parameters = request.parameters(ClusterStackInput)
     status = request.status(ClusterStatus)
-    plan = None if status is None else make(request, status)
-    if plan is None:
+    if status is None or status.access is None or status.node_pools is None:
         return Outcome(complete=False)
-    components = _components(plan)
-    resources = [resource for component in components for resource in component.resources]
+    made = spec.existing is None
+    cluster = Cluster(request.name, status.access, dies_with_claim=made)
+    facts = Facts(
+        driver_in_image=made,
+        kubernetes=status.kubernetes_version or kubernetes(),
+        pools=tuple(status.node_pools),
+        autoscaler=status.autoscaler,
+    )
+    installed = [
+        Installed(c, tuple(render(cluster, c, facts, given(parameters, c))))
+        for c in COMPONENTS
+        if c.wanted(facts) or (c.stays and request.resource(f"cluster-stack/{c.name}") is not None)
+    ]
+    resources = [resource for each in installed for resource in each.resources]
     return Outcome(
-        resources=[*resources, *uninstalled_first(plan, resources)],
+        resources=[*resources, *keep_the_way_in(cluster, resources)],
         conditions=(
             Progress(
                 "ComponentsReady",
                 tuple(resource.name for resource in resources),
-                f"{_listed([c.label for c in components])} run",
-                hint=_hint(request, plan, components),
+                f"{_listed([each.component.label for each in installed])} run",
+                hint=_hint(request, cluster, installed),
             ),
         ),
-        status={"components": usable(request, components)},
+        status={"components": usable(request, installed)},
     )
 
 
-def _components(plan: Plan) -> list[Component]:
-    """Compose what every cluster needs, then what this one does."""
-    needed = (module.component(plan) for module in (autoscaler, efa, leader_worker_set))
+def usable(request: Request, installed: Sequence[Installed]) -> list[str]:
+    """Name the components that Models can count on: each from when it first worked.
+
+    A pod of theirs that restarts is no news to Models that look for a place, which this would wake.
+    """
+    before = View(request.composite).texts("status", "components")
     return [
-        node_feature_discovery.component(plan),
-        gpu_operator.component(plan),
-        *(component for component in needed if component is not None),
+        each.component.name
+        for each in installed
+        if each.works(request) or (each.component.name in before and each.exists(request))
     ]
 
 
-def _hint(request: Request, plan: Plan, components: Sequence[Component]) -> str:
+def _hint(request: Request, cluster: Cluster, installed: Sequence[Installed]) -> str:
     """Say where to look for what is installed and does not work."""
-    broken = [c for c in components if c.resources[0].name in plan.live and not works(request, c)]
+    broken = [each.component for each in installed if each.exists(request) and not each.works(request)]
     if not broken:
         return ""
-    namespaces = sorted({c.namespace for c in broken})
+    namespaces = sorted({component.namespace for component in broken})
     where = "namespace" if len(namespaces) == 1 else "namespaces"
     look = f"Look at the pods in {where} {_listed(namespaces)} of the cluster"
-    if plan.owned:
+    if cluster.dies_with_claim:
         return look
     return f"{look}; where {_listed([c.label for c in broken])} was installed before, remove that first"
 

@@ -1,54 +1,54 @@
-"""NVIDIA GPU Operator: device plugin, GPU labels, metrics and, where needed, the driver."""
+"""NVIDIA GPU Operator: device plugin, GPU labels, metrics and, where nodes have none, the driver."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import sharing
-from .component import Component, observed
-from .node_feature_discovery import NFD
-from .plan import Plan
-from .release import release
+from . import gpu_sharing
+from .component import Component, Observed
+from .facts import Facts
 
-__all__ = ["GPU_OPERATOR", "component"]
+__all__ = ["COMPONENT"]
 
-GPU_OPERATOR = "cluster-stack/gpu-operator"
-
-_NAMESPACE = "gpu-operator"
-
-# It is `ready` on a cluster without GPU nodes as well, and even without NFD, which
-# then is the reason of its condition.
-_WORKS = (
+_POLICY = Observed(
+    "cluster-policy",
+    {"apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": {"name": "cluster-policy"}},
+    # The operator says `ready` on a cluster without GPU nodes as well, and even without NFD,
+    # which then is the reason of its condition.
     "has(object.status) && has(object.status.state) && object.status.state == 'ready' "
     "&& has(object.status.conditions) "
-    "&& !object.status.conditions.exists(c, c.reason == 'NFDLabelsMissing')"
+    "&& !object.status.conditions.exists(c, c.reason == 'NFDLabelsMissing')",
 )
 
 
-def component(plan: Plan) -> Component:
-    """Compose its Release, and the operator's own verdict on what it installs."""
-    operator = release(plan, "gpu-operator", _NAMESPACE, _values(plan), (NFD,))
-    policy = {"apiVersion": "nvidia.com/v1", "kind": "ClusterPolicy", "metadata": {"name": "cluster-policy"}}
-    verdict = observed(plan, "cluster-policy", policy, _WORKS, operator)
-    return Component("gpu-operator", "the GPU Operator", _NAMESPACE, (operator, verdict))
-
-
-def _values(plan: Plan) -> dict[str, Any]:
+def _values(facts: Facts) -> dict[str, Any]:
     """Return the chart's values.
 
-    The node image of a cluster that is created here has driver and toolkit, and the
-    operator must not install them again. Elsewhere it does, but leaves a node alone
-    whose driver is there already.
+    Where the node image has driver and toolkit, the operator must not install them again.
+    Elsewhere it does, but leaves a node alone whose driver is there already.
     https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
     """
+    installs = not facts.driver_in_image
     values: dict[str, Any] = {
         "nfd": {"enabled": False},
-        "driver": {"enabled": not plan.owned},
-        "toolkit": {"enabled": not plan.owned},
+        "driver": {"enabled": installs},
+        "toolkit": {"enabled": installs},
         "dcgmExporter": {"serviceMonitor": {"enabled": False}},  # its CRD comes with Prometheus
         "psa": {"enabled": True},  # lets its own pods run where pod security is enforced
-        **sharing.values(plan),
+        **gpu_sharing.values([p.sharing for p in facts.pools if p.sharing], facts.driver_in_image),
     }
-    if plan.taints:
-        values["daemonsets"] = {"tolerations": plan.tolerations}
+    if facts.taints:
+        values["daemonsets"] = {"tolerations": facts.tolerations}
     return values
+
+
+COMPONENT = Component(
+    name="gpu-operator",
+    label="the GPU Operator",
+    about="NVIDIA GPU Operator.",
+    namespace="gpu-operator",
+    wanted=lambda _: True,
+    values=_values,
+    observed=(_POLICY,),
+    after=("node-feature-discovery",),
+)

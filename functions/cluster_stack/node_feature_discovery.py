@@ -1,19 +1,15 @@
-"""Node Feature Discovery: says which nodes have an NVIDIA card, for the GPU Operator to find."""
+"""Node Feature Discovery: labels nodes that have an NVIDIA GPU, for the GPU Operator."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from .component import Component
-from .plan import Plan
-from .release import release
 
-__all__ = ["NFD", "component"]
+__all__ = ["COMPONENT"]
 
-NFD = "cluster-stack/node-feature-discovery"
-
-_NAMESPACE = "node-feature-discovery"
-
-# Those of the GPU Operator's chart, which brings NFD along where it is not there
-# already: https://github.com/NVIDIA/gpu-operator deployments/gpu-operator/values.yaml.
+# Those of the GPU Operator's chart, which brings NFD along where the cluster has none:
+# https://github.com/NVIDIA/gpu-operator deployments/gpu-operator/values.yaml.
 _MASTER = {"config": {"extraLabelNs": ["nvidia.com"]}}
 _SOURCES = {
     "pci": {
@@ -23,12 +19,19 @@ _SOURCES = {
 }
 
 
-def component(plan: Plan) -> Component:
-    """Compose its Release."""
-    values = {
+def _values(tolerations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
         "master": _MASTER,
-        # A GPU node that its worker does not tolerate is never labelled.
-        "worker": {"tolerations": plan.tolerations, "config": {"sources": _SOURCES}},
+        # A GPU node whose taints the worker does not tolerate is never labelled.
+        "worker": {"tolerations": tolerations, "config": {"sources": _SOURCES}},
     }
-    installed = release(plan, "node-feature-discovery", _NAMESPACE, values)
-    return Component("node-feature-discovery", "Node Feature Discovery", _NAMESPACE, (installed,))
+
+
+COMPONENT = Component(
+    name="node-feature-discovery",
+    label="Node Feature Discovery",
+    about="Node Feature Discovery.",
+    namespace="node-feature-discovery",
+    wanted=lambda _: True,
+    values=lambda facts: _values(facts.tolerations),
+)

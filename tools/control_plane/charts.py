@@ -10,7 +10,10 @@ import json
 import tarfile
 from pathlib import Path
 
+from pydantic.alias_generators import to_camel
+
 from functions.catalog import ChartVersion, chart
+from functions.cluster_stack.registry import COMPONENTS
 from tools import paths
 from tools.control_plane.registry import Blob, Registry
 from tools.manifests import Manifest
@@ -19,13 +22,7 @@ from tools.versions.facts import chart_facts
 CONFIG = "application/vnd.cncf.helm.config.v1+json"
 CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 
-CHARTS = {
-    "gpuOperator": "gpu-operator",
-    "nodeFeatureDiscovery": "node-feature-discovery",
-    "clusterAutoscaler": "cluster-autoscaler",
-    "efaDevicePlugin": "efa-device-plugin",
-    "leaderWorkerSet": "leader-worker-set",
-}
+CHARTS = {to_camel(component.field): component.name for component in COMPONENTS}
 """What the charts install, by the field of ClusterStackInput that names a chart's mirror."""
 
 _FOLDER = paths.ROOT / "tools" / "control-plane" / "charts"

@@ -13,9 +13,9 @@ import pytest
 import trustme
 import yaml
 
-from functions.api import ClusterStackInput
-from functions.api.inputs import Chart
+from functions.api import Chart
 from functions.catalog import chart
+from functions.cluster_stack.input import ClusterStackInput
 from tools import paths
 from tools.control_plane import charts
 from tools.control_plane.registry import MANIFEST, Blob, Registry

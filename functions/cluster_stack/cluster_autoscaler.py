@@ -7,11 +7,10 @@ from typing import Any
 from functions.api import Autoscaler
 from functions.catalog import cluster_autoscaler
 
-from .component import Component, running
-from .gpu_operator import GPU_OPERATOR
-from .plan import Plan
+from .component import Component, workload
+from .facts import Facts
 
-__all__ = ["component"]
+__all__ = ["COMPONENT"]
 
 # The cloud's module gives its role to this service account of this namespace.
 _NAMESPACE, _NAME = "kube-system", "cluster-autoscaler"
@@ -29,16 +28,12 @@ _ARGUMENTS: dict[str, Any] = {
 }
 
 
-def component(plan: Plan) -> Component | None:
-    """Compose it; None where nothing is to be sized."""
-    if plan.autoscaler is None:
-        return None
-    values = _values(plan.autoscaler, cluster_autoscaler(plan.kubernetes))
-    workload = ("Deployment", _NAMESPACE, _NAME)
-    return running(plan, "cluster-autoscaler", "cluster-autoscaler", workload, values, (GPU_OPERATOR,))
+def _values(facts: Facts) -> dict[str, Any]:
+    assert facts.autoscaler is not None, "not wanted otherwise"
+    return _for(facts.autoscaler, cluster_autoscaler(facts.kubernetes))
 
 
-def _values(target: Autoscaler, tag: str) -> dict[str, Any]:
+def _for(target: Autoscaler, tag: str) -> dict[str, Any]:
     return {
         "fullnameOverride": _NAME,
         "cloudProvider": target.cloud,
@@ -60,3 +55,15 @@ def _values(target: Autoscaler, tag: str) -> dict[str, Any]:
             "capabilities": {"drop": ["ALL"]},
         },
     }
+
+
+COMPONENT = Component(
+    name="cluster-autoscaler",
+    label="cluster-autoscaler",
+    about="cluster-autoscaler, in clusters that this package creates.",
+    namespace=_NAMESPACE,
+    wanted=lambda facts: facts.autoscaler is not None,
+    values=_values,
+    observed=(workload("cluster-autoscaler", "Deployment", _NAMESPACE, _NAME),),
+    after=("gpu-operator",),
+)

@@ -7,11 +7,10 @@ Which of these settings a node has is its label's to say, and the cloud's module
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from functions.api import SharingMode, Slices
-
-from .plan import Plan
 
 __all__ = ["values"]
 
@@ -34,9 +33,13 @@ _IN_THE_CLOUD = [
 ]
 
 
-def values(plan: Plan) -> dict[str, Any]:
-    """Return the GPU Operator's values for what the pools share; none where they share nothing."""
-    shared = [pool.sharing for pool in plan.pools if pool.sharing is not None]
+def values(shared: Sequence[Slices], driver_in_image: bool) -> dict[str, Any]:
+    """Return the GPU Operator's values for GPUs that are shared; none where none are.
+
+    Args:
+        shared: how the node pools share their GPUs.
+        driver_in_image: whether the node image has the driver.
+    """
     counted = {s.setting: s for s in shared if s.mode in _FIELDS}
     found: dict[str, Any] = {}
     if counted:
@@ -44,7 +47,7 @@ def values(plan: Plan) -> dict[str, Any]:
     if any(s.mode == SharingMode.MIG for s in shared):
         # Mixed calls a slice by its profile; single would call it nvidia.com/gpu, as a whole one.
         found["mig"] = {"strategy": "mixed"}
-        if plan.owned:
+        if driver_in_image:
             found["migManager"] = {"env": _IN_THE_CLOUD}
     return found
 

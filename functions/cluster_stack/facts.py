@@ -1,0 +1,36 @@
+"""What is known of a cluster, as far as its components may depend on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from functions.api import Autoscaler, PoolStatus
+
+__all__ = ["Facts"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A cluster and its node pools."""
+
+    driver_in_image: bool
+    """Whether the node image has NVIDIA's driver and container toolkit."""
+    kubernetes: str
+    """Kubernetes minor version, such as 1.35."""
+    pools: tuple[PoolStatus, ...]
+    autoscaler: Autoscaler | None
+    """What is to size the node pools; None: nothing does."""
+
+    @property
+    def taints(self) -> list[tuple[str, str, str]]:
+        """Key, value and effect of every taint that users give their node pools, in order."""
+        return sorted({(t.key, t.value, t.effect) for pool in self.pools for t in pool.taints or ()})
+
+    @property
+    def tolerations(self) -> list[dict[str, Any]]:
+        """Tolerations of pods that have to run on every GPU node."""
+        return [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+            *({"key": k, "operator": "Equal", "value": v, "effect": e} for k, v, e in self.taints),
+        ]
