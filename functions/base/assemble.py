@@ -1,7 +1,7 @@
 """From a decision to desired state: what is created, held back, carried on or dropped.
 
-Nothing that exists is left out unless the decision is complete and does not name
-it: that is the spec saying so. A function cannot lose a resource by forgetting it.
+What exists is desired again unless the decision gives it up by name: a function that
+forgets a resource keeps it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,11 @@ class Desired:
 
 
 def assemble(request: Request, function: Function, outcome: Outcome) -> Desired:
-    """Decide what becomes of every resource that is asked for or exists."""
+    """Decide what becomes of every resource that is asked for or exists.
+
+    Raises:
+        ValueError: for a name that is not the function's, is there twice, or is asked for and given up.
+    """
     desired = Desired()
     _check_names(function, outcome)
     for resource in outcome.resources:
@@ -48,8 +52,7 @@ def assemble(request: Request, function: Function, outcome: Outcome) -> Desired:
             manifest = own_fields(observed) if resource.manifest is None else resource.manifest
             desired.manifests[resource.name] = manifest
             desired.ready[resource.name] = resource.ready(View(observed))
-    if not outcome.complete:
-        _carry_on(request, function, outcome, desired)
+    _carry_on(request, function, outcome, desired)
     _create(request, outcome, desired)
     if outcome.unreachable:
         desired.manifests = {name: _left_behind(m) for name, m in desired.manifests.items()}
@@ -67,13 +70,15 @@ def _check_names(function: Function, outcome: Outcome) -> None:
         if name in seen:
             raise ValueError(f"composed resource {name!r} is named twice")
         seen.add(name)
+    for name in outcome.gone:
+        if not function.owns(name) or name in seen:
+            raise ValueError(f"composed resource {name!r} is not this function's to give up, or is asked for")
 
 
 def _carry_on(request: Request, function: Function, outcome: Outcome, desired: Desired) -> None:
-    """Desire again whatever exists and an incomplete decision does not name."""
-    named = {resource.name for resource in outcome.resources}
+    """Desire again whatever exists and is neither asked for nor given up."""
     for name, observed in request.observed.items():
-        if function.owns(name) and name not in named:
+        if function.owns(name) and name not in desired.manifests and name not in outcome.gone:
             desired.manifests[name] = own_fields(observed)
             desired.ready[name] = by_itself(View(observed))
 

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .conditions import SYSTEM, Condition, Progress, Whose
 from .request import Request
 from .view import View
 
-__all__ = ["Function", "Outcome", "Readiness", "Resource", "by_itself", "condition_true", "exists"]
+__all__ = [
+    "Function",
+    "Outcome",
+    "Readiness",
+    "Resource",
+    "by_itself",
+    "condition_true",
+    "exists",
+]
 
 Readiness = Callable[[View], bool]
 
@@ -26,15 +34,15 @@ def condition_true(type_: str = "Ready") -> Readiness:
 
 
 def exists(observed: View) -> bool:
-    """Ready as soon as it is there: only for kinds that report no condition at all."""
+    """Ready as soon as the object exists: only for kinds that report no condition at all."""
     return bool(observed.name)
 
 
 def by_itself(observed: View) -> bool:
-    """Ready as far as an object of any kind says: where nothing is known of its kind.
+    """Ready as far as an object of an unknown kind says so itself.
 
-    By its Ready condition; kinds that report no condition (Secret, ProviderConfig)
-    by existing. A managed resource reports some, if not at once.
+    By its Ready condition; a kind that reports no condition (Secret, ProviderConfig) by
+    existing. A managed resource reports conditions, if not at once.
     """
     if observed.each("status", "conditions") or observed.has("spec", "forProvider"):
         return condition_true()(observed)
@@ -48,26 +56,44 @@ class Resource:
     name: str
     """Its name in the composition, `FUNCTION/what`, which never changes."""
     manifest: Mapping[str, Any] | None
-    """The whole object, or None while `waits_for` is not known."""
+    """The whole object; None only while `waits_for` is not known."""
     after: tuple[str, ...] = ()
     """Composed resources that must be ready before this one is created."""
     ready: Readiness = field(default=condition_true())
     waits_for: str = ""
-    """In words, what the manifest needs that is not known yet."""
+    """In words, what the manifest needs that is not known yet; a live object is carried on."""
+
+    def __post_init__(self) -> None:
+        """Refuse a resource without a manifest that does not say what the manifest waits for.
+
+        Raises:
+            ValueError: with the resource's name.
+        """
+        if (self.manifest is None) != bool(self.waits_for):
+            raise ValueError(f"composed resource {self.name!r} has either a manifest or what that waits for")
+
+    def waiting(self, needs: str) -> Resource:
+        """Return the resource without its manifest, which needs something that is not known yet."""
+        return replace(self, manifest=None, waits_for=needs)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One run's decision."""
+    """One run's decision.
+
+    What a function does not mention stays as it is: composed resources that exist, and
+    keys of the status.
+    """
 
     resources: Sequence[Resource] = ()
     conditions: Sequence[Condition | Progress] = ()
     status: Mapping[str, Any] = field(default_factory=dict)
-    complete: bool = True
-    """Whether `resources` names everything that the spec asks for.
+    """By key; None takes the key out of the composite's status."""
+    gone: Collection[str] = ()
+    """Names of composed resources that the spec no longer asks for: these are deleted.
 
-    Only then may what exists beyond it go away. False whenever something that
-    the decision needs is missing: everything that exists is carried on.
+    Taken from the spec and from what exists, never from what `resources` lacks: else a
+    branch that is forgotten there would delete what it composed.
     """
     notes: Sequence[str] = ()
     """Warnings for the claim, beside its conditions."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
@@ -98,6 +98,11 @@ class Request:
         """Return a view of an observed composed resource of any function."""
         found = self.observed.get(name)
         return None if found is None else View(found)
+
+    def others(self, prefix: str, keys: Collection[str] = ()) -> tuple[str, ...]:
+        """Return the observed composed resources that are named `prefix` and a key not among these."""
+        named = (name for name in self.observed if name.startswith(prefix))
+        return tuple(name for name in named if name.removeprefix(prefix) not in keys)
 
     def require(self, key: str, selector: Selector) -> tuple[View, ...]:
         """State a requirement and return what answers it, which may be nothing.

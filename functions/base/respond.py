@@ -95,7 +95,7 @@ def _decide(function: Function, request: Request) -> Outcome:
     try:
         return function.compose(request)
     except Unanswered:
-        return Outcome(complete=False)
+        return Outcome()
 
 
 def _begin(message: fnv1.RunFunctionRequest) -> fnv1.RunFunctionResponse:
@@ -130,13 +130,13 @@ def _write_readiness(response: fnv1.RunFunctionResponse, desired: Desired) -> No
 def _write_status(
     response: fnv1.RunFunctionResponse, function: Function, request: Request, outcome: Outcome
 ) -> None:
-    """Send every status key of this function: one left out would be deleted."""
+    """Send every status key of this function: what the decision does not mention, as it is observed."""
     stray = set(outcome.status) - set(function.status)
     if stray:
         raise ValueError(f"status keys {sorted(stray)} are not declared by {function.name}")
     observed = request.composite.get("status", {})
-    kept = {k: observed[k] for k in function.status if k in observed and not outcome.complete}
-    status: Mapping[str, Any] = {**kept, **outcome.status}
+    kept = {k: observed[k] for k in function.status if k in observed}
+    status = {k: v for k, v in {**kept, **outcome.status}.items() if v is not None}
     if status:
         struct = response.desired.composite.resource.fields["status"].struct_value
         struct.SetInParent()

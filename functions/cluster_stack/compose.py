@@ -13,7 +13,7 @@ from .component import Component
 from .facts import Facts
 from .input import ClusterStackInput, given
 from .registry import COMPONENTS
-from .render import Cluster, keep_the_way_in, render
+from .render import Cluster, keep_the_way_in, names, render
 
 __all__ = ["FUNCTION"]
 
@@ -47,7 +47,7 @@ def compose(request: Request) -> Outcome:
     parameters = request.parameters(ClusterStackInput)
     status = request.status(ClusterStatus)
     if status is None or status.access is None or status.node_pools is None:
-        return Outcome(complete=False)
+        return Outcome()
     made = spec.existing is None
     cluster = Cluster(request.name, status.access, dies_with_claim=made)
     facts = Facts(
@@ -56,11 +56,12 @@ def compose(request: Request) -> Outcome:
         pools=tuple(status.node_pools),
         autoscaler=status.autoscaler,
     )
-    installed = [
-        Installed(c, tuple(render(cluster, c, facts, given(parameters, c))))
+    needed = [
+        c
         for c in COMPONENTS
         if c.wanted(facts) or (c.stays and request.resource(f"cluster-stack/{c.name}") is not None)
     ]
+    installed = [Installed(c, tuple(render(cluster, c, facts, given(parameters, c)))) for c in needed]
     resources = [resource for each in installed for resource in each.resources]
     return Outcome(
         resources=[*resources, *keep_the_way_in(cluster, resources)],
@@ -73,6 +74,7 @@ def compose(request: Request) -> Outcome:
             ),
         ),
         status={"components": usable(request, installed)},
+        gone=[name for c in COMPONENTS if c not in needed for name in names(c)],
     )
 
 

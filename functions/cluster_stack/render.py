@@ -13,10 +13,12 @@ from functions.catalog import chart
 from .component import Component, Observed
 from .facts import Facts
 
-__all__ = ["REACHABLE", "Cluster", "keep_the_way_in", "render"]
+__all__ = ["REACHABLE", "Cluster", "keep_the_way_in", "names", "render"]
 
 REACHABLE = "node-pools/reachable"
 """The composed resource that is ready once the cluster's API answers."""
+_FIRST = "-first"
+"""Ends the name of the Usage by which a Release is uninstalled before Helm's ProviderConfig goes."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ def render(cluster: Cluster, component: Component, facts: Facts, given: Chart) -
     """
     installed = _release(cluster, component, facts, given)
     return [installed, *(_observation(cluster, what, installed) for what in component.observed)]
+
+
+def names(component: Component) -> list[str]:
+    """Name everything that may be composed of a component, its Usage included."""
+    release = f"cluster-stack/{component.name}"
+    return [release, f"{release}{_FIRST}", *(f"cluster-stack/{what.name}" for what in component.observed)]
 
 
 def _release(cluster: Cluster, component: Component, facts: Facts, given: Chart) -> Resource:
@@ -95,7 +103,7 @@ def keep_the_way_in(cluster: Cluster, resources: Sequence[Resource]) -> list[Res
     }
     return [
         # With the Release, not once it is ready: it may be deleted before.
-        remote.goes_after(f"{r.name}-first", cluster.composite, way_in, r.manifest, r.after)
+        remote.goes_after(f"{r.name}{_FIRST}", cluster.composite, way_in, r.manifest, r.after)
         for r in resources
         if r.manifest and r.manifest["kind"] == "Release"
     ]

@@ -47,6 +47,7 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outco
             *outcome.resources,
             *in_use.guards(request, models),
         ],
+        gone=[*outcome.gone, *in_use.unguarded(request, models)],
         status={**outcome.status, "nodePools": [pool.plain() for pool in pools]},
     )
 

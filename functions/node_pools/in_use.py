@@ -11,7 +11,7 @@ from functions.base import USAGES, Request, Resource, Selector, Unanswered, View
 
 from .pools.plan import recorded
 
-__all__ = ["PlacedModel", "counted", "guards", "models"]
+__all__ = ["PlacedModel", "counted", "guards", "models", "unguarded"]
 
 _LISTED = 10
 """Models that a refusal names; a message is for reading."""
@@ -74,8 +74,6 @@ def guards(request: Request, models: Sequence[PlacedModel] | None) -> list[Resou
     Both need one: a claim whose composite is guarded would vanish and leave that behind. Those
     that are there stay while the Models are not known.
     """
-    if models is None:
-        return [Resource(name, None) for name in (_COMPOSITE, _CLAIM) if request.resource(name)]
     if not models:
         return []
     reason = _reason([model.claim for model in models])
@@ -86,6 +84,13 @@ def guards(request: Request, models: Sequence[PlacedModel] | None) -> list[Resou
         claim = kind.removeprefix("X")
         made.append(_guard(_CLAIM, "Usage", where, request, claim, request.claim.name, reason))
     return made
+
+
+def unguarded(request: Request, models: Sequence[PlacedModel] | None) -> tuple[str, ...]:
+    """Return the guards to give up: those that exist, once no Model is known to be on the cluster."""
+    if models is None or models:
+        return ()
+    return tuple(name for name in (_COMPOSITE, _CLAIM) if name in request.observed)
 
 
 def _reason(models: list[str]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from functions.base import Condition, Outcome, Progress, Request, Resource, Status, Unanswered, Whose
 from functions.catalog import Provider, providers
@@ -19,7 +20,9 @@ def with_known_kinds(request: Request, outcome: Outcome) -> Outcome:
 
     Asked is one kind of each package, and none of which anything lives: a schema comes whole.
     """
-    new = {r.name: _group(r) for r in outcome.resources if r.manifest and r.name not in request.observed}
+    new = {
+        r.name: _group(r.manifest) for r in outcome.resources if r.manifest and r.name not in request.observed
+    }
     missing = {
         group: provider
         for group in sorted(set(new.values()) - _living(request))
@@ -34,9 +37,8 @@ def with_known_kinds(request: Request, outcome: Outcome) -> Outcome:
     )
 
 
-def _group(resource: Resource) -> str:
-    assert resource.manifest is not None, "looked at by the caller"
-    return str(resource.manifest["apiVersion"]).rpartition("/")[0]
+def _group(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["apiVersion"]).rpartition("/")[0]
 
 
 def _living(request: Request) -> set[str]:
@@ -52,9 +54,7 @@ def _is_known(request: Request, provider: Provider) -> bool:
 
 
 def _held(resource: Resource, provider: Provider | None) -> Resource:
-    if provider is None:
-        return resource
-    return replace(resource, manifest=None, waits_for=f"{provider.name} to be installed")
+    return resource if provider is None else resource.waiting(f"{provider.name} to be installed")
 
 
 def _told(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from functions.api import Endpoint, ModelSpec, Sizing, VLLMInput
-from functions.base import Condition, Function, Outcome, Request, Resource, Whose, exists
+from functions.base import Condition, Function, Outcome, Request, Whose
 
 from .live.move import Moving
-from .live.names import CONNECTION, frozen, leaving, only, renamed
-from .live.recorded import placed_on
-from .live.stay import CLUSTER_MISSING, recorded_placement, stay
+from .live.names import CONNECTION, left, only, renamed
+from .live.recorded import Placed, placed_on
+from .live.stay import CLUSTER_MISSING, record_is_lost, recorded_placement, stay
 from .place.clusters import is_gone_for_good
 from .place.search import place
 from .serve.resources import AFTER_PLACED, SERVING, answers, carried_on, composed
@@ -34,29 +34,32 @@ def compose(request: Request) -> Outcome:
     if isinstance(placed, Condition) or placed.sizing is None:
         return replace(renamed(carried_on(here, said), tag), unreachable=lost)
     made = renamed(composed(here, spec, given, placed, recorded), tag)
-    return replace(made, resources=[*made.resources, *leaving(request, tag)], unreachable=lost)
+    return replace(made, gone=[*made.gone, *_left(request, placed, tag)], unreachable=lost)
+
+
+def _left(request: Request, placed: Placed, *staying: str) -> list[str]:
+    """Return what goes of the places that the Model has left, once it is sure which it is in."""
+    return left(request, *staying) if placed.known and not record_is_lost(request) else []
 
 
 def _moving(request: Request, spec: ModelSpec, given: VLLMInput, move: Moving) -> Outcome:
     """Build the new place beside the old one, which serves until then and a look longer."""
     tag = move.new.placement.tag_in_names
-    there, old = only(request, tag), frozen(request, move.old.tag_in_names)
+    there = only(request, tag)
     made = composed(there, spec, given, move.new, None)
-    left = leaving(request, tag, move.old.tag_in_names)
-    if _arrived(there, made):
-        arrived = replace(made, conditions=[placed_on(move.new.placement), *made.conditions[1:]])
-        made = renamed(arrived, tag)
-        return replace(made, resources=[*made.resources, *old, *left])
+    arrived = _arrived(there, made)
     made = renamed(made, tag)
-    own = [r for r in made.resources if r.name != CONNECTION]
-    called = [Resource(CONNECTION, None, ready=exists)] if CONNECTION in request.observed else []
+    made = replace(made, gone=[*made.gone, *_left(request, move.new, tag, move.old.tag_in_names)])
+    if arrived:
+        conditions = [placed_on(move.new.placement), *made.conditions[1:]]
+        return replace(made, conditions=conditions)
     standing = {"endpoint": request.status(Endpoint, "endpoint"), "sizing": request.status(Sizing, "sizing")}
     status = {key: value.plain() for key, value in standing.items() if value is not None}
     was = move.old.tag_in_names
     serves = renamed(Outcome(conditions=[answers(only(request, was))]), was).conditions
     return replace(
         made,
-        resources=[*own, *old, *called, *left],
+        resources=[r for r in made.resources if r.name != CONNECTION],
         conditions=[*made.conditions[:2], *serves],
         status={**status, "placement": move.old.plain()},
     )

@@ -85,9 +85,12 @@ def main() -> None:
     named = [Resource(f"bench/{index}", manifest(index)) for index in range(RESOURCES)]
     done = Condition("Done", Status.TRUE, "Done", "done", Whose.PLATFORM)
 
-    def function(complete: bool) -> Function:
+    def function(named_too: bool) -> Function:
         def compose(_: Request) -> Outcome:
-            return Outcome(named if complete else (), (done,), complete=complete)
+            return Outcome(
+                named if named_too else (),
+                (done,),
+            )
 
         return Function("bench", ("Done",), (), Whose.PLATFORM, compose)
 

@@ -43,7 +43,7 @@ class Case(NamedTuple):
     resources: Sequence[Resource]
     request: fnv1.RunFunctionRequest
     want: Wanted
-    complete: bool = True
+    gone: Sequence[str] = ()
 
 
 AB = {"demo/a": live("a"), "demo/b": live("b", ready=False, arn="late")}
@@ -57,34 +57,49 @@ CASES = [
         {"demo/a": CREATED},
     ),
     Case(
-        "complete-drops-what-it-does-not-name",
+        "given-up",
         "the only way to delete: the spec no longer asks for it",
         [resource("b")],
         s.request(observed=AB),
         {"demo/b": (s.managed("b"), False)},
+        gone=["demo/a"],
     ),
     Case(
-        "complete-and-empty",
+        "all-given-up",
         "even everything",
         [],
         s.request(observed=AB),
         {},
+        gone=["demo/a", "demo/b"],
     ),
     Case(
-        "incomplete-keeps-what-it-does-not-name",
-        "by its own fields, without what the provider filled in",
+        "given-up-and-gone-already",
+        "deletion takes more than one look",
+        [resource("a")],
+        s.request(),
+        {"demo/a": CREATED},
+        gone=["demo/b"],
+    ),
+    Case(
+        "forgotten",
+        "a function that forgets a resource keeps it, by its own fields alone",
         [resource("a")],
         s.request(observed=AB),
         {"demo/a": (s.managed("a"), True), "demo/b": (s.managed("b"), False)},
-        complete=False,
     ),
     Case(
-        "incomplete-keeps-readiness",
+        "nothing-decided",
+        "an empty decision keeps everything",
+        [],
+        s.request(observed=AB),
+        {"demo/a": (s.managed("a"), True), "demo/b": (s.managed("b"), False)},
+    ),
+    Case(
+        "forgotten-and-ready",
         "a kind that reports no conditions does not become unready by being carried on",
         [],
         s.request(observed={"demo/pc": s.config("pc"), "demo/new": s.managed("new")}),
         {"demo/pc": (s.config("pc"), True), "demo/new": (s.managed("new"), False)},
-        complete=False,
     ),
     Case(
         "other-functions-resources",
@@ -99,7 +114,6 @@ CASES = [
             "first/net": (s.managed("net"), True),
             "first/new": (s.managed("new"), None),
         },
-        complete=False,
     ),
     Case(
         "changed",
@@ -126,7 +140,7 @@ CASES = [
     ),
     Case(
         "unknown-manifest-of-a-live-resource",
-        "it is carried on, though the decision is complete",
+        "it is carried on",
         [Resource("demo/a", None, waits_for="the network")],
         s.request(observed={"demo/a": live("a", arn="late")}),
         {"demo/a": (s.managed("a"), True)},
@@ -205,7 +219,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_composed_resources(case: Case) -> None:
-    decided = s.function(Outcome(case.resources, (s.VALID, s.LIVE), complete=case.complete))
+    decided = s.function(Outcome(case.resources, (s.VALID, s.LIVE), gone=case.gone))
     want = s.response([s.VALID_SENT, s.LIVE_SENT], case.want)
     assert s.answer(decided, case.request) == want, case.reason
 
@@ -291,11 +305,10 @@ def test_what_is_out_of_reach_goes_without_being_reached() -> None:
     outcome = Outcome(
         [
             resource("a"),
-            Resource("demo/kept", None),
+            Resource("demo/kept", None, waits_for="an id"),
             Resource("demo/looks", looks),
             Resource("demo/c", s.config("c")),
         ],
-        complete=False,
         unreachable=True,
     )
     observed = {f"demo/{name}": live(name) for name in ("a", "kept", "carried", "looks", "c")}
@@ -312,6 +325,14 @@ def test_what_is_out_of_reach_goes_without_being_reached() -> None:
     }
 
 
+@pytest.mark.parametrize(("manifest", "waits_for"), [(None, ""), (s.managed("a"), "an id")])
+def test_a_resource_waits_for_its_manifest_or_has_one(
+    manifest: dict[str, Any] | None, waits_for: str
+) -> None:
+    with pytest.raises(ValueError, match="has either a manifest or what that waits for"):
+        Resource("demo/a", manifest, waits_for=waits_for)
+
+
 def test_a_resource_that_waits_takes_no_place_in_the_wave() -> None:
     waiting = [resource(f"w{i}", "never") for i in range(IN_FLIGHT)]
     got = s.answer(s.function(Outcome([*waiting, resource("a")])), s.request())
@@ -324,7 +345,7 @@ def test_a_resource_that_waits_takes_no_place_in_the_wave() -> None:
 class World(NamedTuple):
     resources: list[Resource]
     message: fnv1.RunFunctionRequest
-    complete: bool
+    gone: list[str]
 
 
 STATES = st.sampled_from(["absent", "absent", "ready", "ready", "unready", "failing", "new"])
@@ -353,24 +374,24 @@ def worlds(draw: st.DrawFn) -> World:
         for n in named("x", draw(st.integers(0, 4)))
     }
     observed |= {n: live(n) for n in before if draw(st.booleans())}
-    return World(resources, s.request(observed=observed, desired=before), draw(st.booleans()))
+    gone = [n for n in states if n.startswith("demo/gone") and draw(st.booleans())]
+    return World(resources, s.request(observed=observed, desired=before), gone)
 
 
 def run(world: World) -> fnv1.RunFunctionResponse:
     progress = Progress("Live", tuple(r.name for r in world.resources), "all there")
-    decided = Outcome(world.resources, (s.VALID, progress), complete=world.complete)
+    decided = Outcome(world.resources, (s.VALID, progress), gone=world.gone)
     return respond(s.function(decided), world.message)
 
 
 @given(worlds())
 def test_nothing_observed_is_lost(world: World) -> None:
     observed = set(world.message.observed.resources)
-    asked = {r.name for r in world.resources}
-    kept = {n for n in observed if n in asked or (not world.complete and n.startswith("demo/"))}
+    kept = {n for n in observed if n.startswith("demo/")} - set(world.gone)
     before = set(world.message.desired.resources)
     got = set(run(world).desired.resources)
     assert got >= kept | before, "rule 1: desired state never shrinks because something is missing"
-    assert not (got & observed) - kept - before, "nothing is kept that nobody asks for"
+    assert not (got & observed) - kept - before, "what is given up goes"
 
 
 @given(worlds())

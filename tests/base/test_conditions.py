@@ -173,16 +173,15 @@ def test_owners_do_not_pile_up(whose: Whose, status: Status) -> None:
     first = s.answer(s.function(Outcome(conditions=(s.VALID, decided))), s.request())
     prefix = "" if status is Status.TRUE else f"[{whose.value}] "
     assert first["conditions"][1]["message"] == f"{prefix}text [model] text"
-    undecided = s.function(Outcome(complete=False))
+    undecided = s.function(Outcome())
     again = s.answer(undecided, s.request(s.xr(resent(first))))
     assert again["conditions"] == first["conditions"]
     refused = s.answer(s.raising(Invalid("spec.a", "b", "c")), s.request(s.xr(resent(first))))
     assert refused["conditions"][1] == first["conditions"][1]
 
 
-@pytest.mark.parametrize("complete", [True, False])
-def test_every_type_is_in_every_response(complete: bool) -> None:
-    got = s.answer(s.function(Outcome(complete=complete)), s.request())
+def test_every_type_is_in_every_response() -> None:
+    got = s.answer(s.function(Outcome()), s.request())
     assert got["conditions"] == [s.unknown("Valid"), s.unknown("Live")]
 
 

@@ -270,7 +270,7 @@ def look_at_everything(request: Request) -> Outcome:
     request.spec(Input)
     request.parameters(Input)
     request.status(Input, "plan")
-    return Outcome((), (s.VALID,), {"plan": request.claim.name}, complete=False)
+    return Outcome((), (s.VALID,), {"plan": request.claim.name})
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -337,7 +337,7 @@ REQUIREMENTS = [
         s.request(s.xr(**PLANNED), answers={"clusters": ()}),
         s.response(
             [s.VALID_SENT, s.LIVE_SENT],
-            status={"plan": "no cluster"},
+            status={**PLANNED, "plan": "no cluster"},
             requirements={"clusters": CLUSTERS_ASKED},
         ),
     ),
@@ -421,8 +421,8 @@ def test_selector_of_everything_matches_labels() -> None:
     assert asked.WhichOneof("match") == "match_labels", "core refuses a selector without a match"
 
 
-def with_status(status: dict[str, Any], complete: bool) -> Function:
-    return s.function(Outcome((), (s.VALID, s.LIVE), status, complete=complete))
+def with_status(status: dict[str, Any]) -> Function:
+    return s.function(Outcome((), (s.VALID, s.LIVE), status))
 
 
 def read_before(request: Request) -> Outcome:
@@ -432,25 +432,25 @@ def read_before(request: Request) -> Outcome:
 
 STATUS = [
     Case(
-        "incomplete-keeps",
+        "not-mentioned",
         "a key left out of desired status is deleted, so what stands is sent again",
-        with_status({"plan": "new"}, complete=False),
+        with_status({"plan": "new"}),
         s.request(s.xr(plan="old", endpoint={"url": "u", "ports": [1, 2]}, foreign="theirs")),
         s.response(
             [s.VALID_SENT, s.LIVE_SENT], status={"plan": "new", "endpoint": {"url": "u", "ports": [1, 2]}}
         ),
     ),
     Case(
-        "complete-drops",
-        "a complete decision says what the status is",
-        with_status({"plan": "new"}, complete=True),
+        "taken-away",
+        "None says that the key goes",
+        with_status({"plan": "new", "endpoint": None}),
         s.request(s.xr(plan="old", endpoint="u")),
         s.response([s.VALID_SENT, s.LIVE_SENT], status={"plan": "new"}),
     ),
     Case(
         "earlier-step",
         "its keys survive ours",
-        with_status({"plan": {"a": 1}}, complete=True),
+        with_status({"plan": {"a": 1}}),
         s.request(s.xr(network={"id": "stale"}), status={"network": {"id": "n"}, "pools": []}),
         s.response(
             [s.VALID_SENT, s.LIVE_SENT], status={"network": {"id": "n"}, "pools": [], "plan": {"a": 1}}
@@ -459,7 +459,7 @@ STATUS = [
     Case(
         "same-key",
         "a key is one function's: it is replaced, lists in it not grown by every step",
-        with_status({"plan": {"pools": [1]}}, complete=True),
+        with_status({"plan": {"pools": [1]}}),
         s.request(status={"plan": {"pools": [7, 8], "old": True}}),
         s.response([s.VALID_SENT, s.LIVE_SENT], status={"plan": {"pools": [1]}}),
     ),
@@ -506,6 +506,16 @@ DEFECTS = [
         "foreign-name",
         Outcome([Resource("vllm/a", s.managed("a"))]),
         "ValueError: composed resource 'vllm/a' must begin with 'demo/'",
+    ),
+    Defect(
+        "asked-for-and-given-up",
+        Outcome([Resource("demo/a", s.managed("a"))], gone=["demo/a"]),
+        "ValueError: composed resource 'demo/a' is not this function's to give up, or is asked for",
+    ),
+    Defect(
+        "another-functions-given-up",
+        Outcome(gone=["vllm/a"]),
+        "ValueError: composed resource 'vllm/a' is not this function's to give up, or is asked for",
     ),
     Defect(
         "same-name-twice",

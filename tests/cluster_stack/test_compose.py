@@ -58,7 +58,7 @@ def test_nothing_is_installed_before_the_cluster_answers() -> None:
 def test_what_is_not_known_takes_nothing_away(lost: Request) -> None:
     # Proves: as long as it is not known what the pools need, what exists stays as it is.
     outcome = FUNCTION.compose(lost)
-    assert not outcome.complete
+    assert not outcome.gone
     assert list(assemble(lost, FUNCTION, outcome).manifests) == NAMES
 
 

@@ -41,7 +41,7 @@ def _drop_a_resource_without_its_cluster() -> None:
         if all(getattr(c, "reason", "") != "ClusterMissing" for c in outcome.conditions):
             return outcome
         kept = [r for r in outcome.resources if r.name != "vllm/service"]
-        return replace(outcome, resources=kept, complete=True)
+        return replace(outcome, resources=kept, gone=["vllm/service"])
 
     _decides("vllm", wrong)
 

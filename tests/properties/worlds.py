@@ -62,8 +62,11 @@ def with_answer(xr: dict[str, Any], made: Run) -> dict[str, Any]:
 
 def settle(claim: dict[str, Any], available: list[dict[str, Any]]) -> World:
     """Play a claim until nothing changes."""
-    xr = _as_xr(claim)
-    observed: list[dict[str, Any]] = []
+    return settled(_as_xr(claim), [], available)
+
+
+def settled(xr: dict[str, Any], observed: list[dict[str, Any]], available: list[dict[str, Any]]) -> World:
+    """Play a composite, with what lives of it, until nothing changes."""
     for _ in range(ROUNDS):
         made = run(xr, observed, [*available, *found_nodes(observed, xr)])
         assert made.fatal is None, made.fatal

@@ -28,6 +28,11 @@ def live(outcome: Outcome) -> dict[str, Any]:
     return {r.name: {**(r.manifest or {}), "status": ready} for r in outcome.resources}
 
 
+def stays(outcome: Outcome, name: str) -> bool:
+    """Tell whether a live resource is carried on: neither rendered again nor given up."""
+    return manifests(outcome).get(name) is None and name not in outcome.gone
+
+
 def first() -> Outcome:
     return compose(request(SPEC, EU))
 
@@ -70,14 +75,14 @@ def test_names() -> None:
 
 
 def kept(outcome: Outcome) -> dict[str, Any]:
-    """Manifests of a live Model: its volume and its finished download are carried on."""
-    return {**manifests(outcome), VOLUME: None, DOWNLOAD: None}
+    """Manifests of a live Model: its volume and its finished download are carried on, not rendered."""
+    return {name: m for name, m in manifests(outcome).items() if name not in (VOLUME, DOWNLOAD)}
 
 
 def test_nothing_changes_without_a_change() -> None:
     asked, outcome = again()
     assert manifests(outcome) == kept(first())
-    assert (outcome.status, outcome.complete) == (first().status, True)
+    assert outcome.status == first().status
     assert asked.requirements == {"cluster": OFFER}, "a placed Model asks for its cluster's offer alone"
 
 
@@ -115,7 +120,7 @@ def test_rendered_from_the_record(change: dict[str, Any], expected: str | None) 
     _, outcome = again(**change)
     assert manifests(outcome) == kept(first())
     assert outcome.status == first().status
-    assert not outcome.complete
+    assert not outcome.gone
     if expected:
         assert reason(outcome) == expected
 
@@ -130,7 +135,7 @@ def test_rendered_from_the_record(change: dict[str, Any], expected: str | None) 
 def test_a_spec_that_no_longer_fits_keeps_the_model(spec: dict[str, Any], expected: str) -> None:
     _, outcome = again(spec)
     assert reason(outcome) == expected
-    assert (outcome.resources, outcome.complete) == ((), False), "everything is carried on"
+    assert (list(outcome.resources), list(outcome.gone)) == ([], []), "everything is carried on"
 
 
 def test_a_refused_spec_does_not_hide_what_broke() -> None:
@@ -156,7 +161,8 @@ def test_a_newer_catalog_moves_nothing_that_runs(monkeypatch: pytest.MonkeyPatch
 def test_another_revision_is_other_weights() -> None:
     _, outcome = again({**SPEC, "revision": "v2"})
     assert outcome.status["placement"]["weights"] == "543937", "served until the new ones are there"
-    assert len([name for name in manifests(outcome) if "/download-" in name]) == 2
+    assert len([name for name in manifests(outcome) if "/download-" in name]) == 1
+    assert stays(outcome, DOWNLOAD)
 
 
 def test_a_change_of_mind_downloads_nothing_again() -> None:
@@ -183,7 +189,7 @@ def test_the_volume_served_keeps_what_it_was_made_with() -> None:
 @pytest.mark.parametrize("choice", [{"name": "us"}, {"name": "eu", "namespace": "other"}])
 def test_a_live_model_stays_when_the_spec_names_what_is_not_there(choice: dict[str, str]) -> None:
     _, outcome = again({**SPEC, "cluster": choice})
-    assert (reason(outcome), outcome.resources, outcome.complete) == ("ClusterNotFound", (), False)
+    assert (reason(outcome), list(outcome.resources), list(outcome.gone)) == ("ClusterNotFound", [], [])
     assert condition_text(outcome).endswith(". The Model goes on as it was")
 
 
@@ -244,7 +250,7 @@ def test_a_tenant_cannot_search_for_anothers_namespace() -> None:
 @pytest.mark.parametrize("model", ["acme/unknown", "meta-llama/Llama-3.3-70B-Instruct"])
 def test_another_model_that_cannot_be_served_changes_nothing(model: str) -> None:
     _, outcome = again({"model": model})
-    assert (outcome.resources, outcome.complete) == ((), False)
+    assert (list(outcome.resources), list(outcome.gone)) == ([], [])
     assert reason(outcome) in ("UnknownModel", "NothingFits")
 
 
@@ -259,7 +265,7 @@ def test_new_weights_arrive_before_the_old_ones_go() -> None:
     _, waiting = again(new)
     resources = manifests(waiting)
     for name in (VOLUME, DOWNLOAD, "vllm/deployment", "vllm/connection"):
-        assert resources[name] is None, f"{name} is carried on: the old weights are served"
+        assert stays(waiting, name), f"{name} is carried on: the old weights are served"
     assert waiting.status["placement"]["weights"] == "543937"
     assert waiting.status["endpoint"] == first().status["endpoint"]
     download = next(name for name, manifest in resources.items() if "/download-" in name and manifest)
@@ -268,7 +274,7 @@ def test_new_weights_arrive_before_the_old_ones_go() -> None:
     assert "podAffinity" in pod["affinity"]
     observed = {**live(first()), download: {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}}
     _, arrived = again(new, status=dict(waiting.status), observed=observed)
-    assert set(manifests(arrived)).isdisjoint({VOLUME, DOWNLOAD})
+    assert set(arrived.gone) == {VOLUME, DOWNLOAD}
     deployment = manifests(arrived)["vllm/deployment"]["spec"]["forProvider"]["manifest"]
     assert (
         "--served-model-name=Qwen/Qwen3-4B" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
@@ -285,7 +291,7 @@ def test_new_weights_arrive_before_the_old_ones_go() -> None:
 def test_a_job_never_changes(change: dict[str, Any]) -> None:
     """The API server refuses a change of a Job's pods."""
     _, outcome = again({**SPEC, **change})
-    assert manifests(outcome)[DOWNLOAD] is None, "done: carried on"
+    assert stays(outcome, DOWNLOAD), "done: carried on"
     names = manifests(compose(request({**SPEC, **change}, EU)))
     assert DOWNLOAD not in names, "not done: another Job, by another name"
     assert any(name.startswith("vllm/download-543937-") for name in names)
@@ -297,8 +303,8 @@ def test_a_download_that_is_served_stays(image: str | None) -> None:
     observed = live(first())
     observed[DOWNLOAD]["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
     _, outcome = again({**SPEC, "engine": {"image": image} if image else {}}, observed=observed)
-    assert [name for name in manifests(outcome) if "/download-" in name] == [DOWNLOAD]
-    assert manifests(outcome)[DOWNLOAD] is None
+    assert [name for name in manifests(outcome) if "/download-" in name] == []
+    assert stays(outcome, DOWNLOAD)
 
 
 def test_a_download_under_way_goes_on() -> None:
@@ -320,7 +326,7 @@ def test_replicas_need_a_volume_made_for_them() -> None:
     shared = cluster("eu", allowed=["*"], sharedStorage=True)
     _, outcome = again({**SPEC, "replicas": {"min": 2}}, shared)
     assert reason(outcome) == "VolumeNotShared"
-    assert (outcome.resources, outcome.complete) == ((), False), "no second pod that could never start"
+    assert (list(outcome.resources), list(outcome.gone)) == ([], []), "no second pod that could never start"
     new = compose(request({**SPEC, "replicas": {"min": 2}}, shared))
     volume = manifests(new)["vllm/weights-543937"]["spec"]["forProvider"]["manifest"]
     assert volume["spec"]["accessModes"] == ["ReadWriteMany"]
@@ -333,7 +339,7 @@ def test_more_replicas_than_the_pool_holds() -> None:
     outcome = compose(asked)
     condition = outcome.conditions[0]
     assert isinstance(condition, Condition)
-    assert (condition.reason, outcome.resources, outcome.complete) == ("PoolTooSmall", (), False)
+    assert (condition.reason, list(outcome.resources), list(outcome.gone)) == ("PoolTooSmall", [], [])
     assert condition.text == (
         "[model] 5 replicas of 1 L4 do not fit node pool l4, which holds 4: lower spec.replicas.min, or ask "
         "the owner of platform/eu for more nodes. The Model goes on as it was"
@@ -343,13 +349,13 @@ def test_more_replicas_than_the_pool_holds() -> None:
 def test_a_volume_never_shrinks() -> None:
     """Not when the same model turns out smaller, and not after a change to a smaller model."""
     _, smaller = again({**SPEC, "architecture": HOUSE | {"parametersBillions": 1.0}})
-    assert manifests(smaller)[VOLUME] is None
+    assert stays(smaller, VOLUME)
     _, waiting = again({"model": "Qwen/Qwen3-4B"})
     new = {n: m for n, m in manifests(waiting).items() if n.startswith("vllm/weights-") and m}
     _, later = again(
         {"model": "Qwen/Qwen3-4B"}, status=dict(waiting.status), observed={**live(first()), **new}
     )
-    assert manifests(later)[next(iter(new))] is None
+    assert stays(later, next(iter(new)))
 
 
 HOUSE = {

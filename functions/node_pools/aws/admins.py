@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from functions.base import Resource, digest
+from functions.base import Request, Resource, digest
 
 from . import iam
 from .managed import managed, ref
 from .plan import Plan
 
-__all__ = ["resources"]
+__all__ = ["gone", "resources"]
 
 
 def resources(plan: Plan) -> list[Resource]:
     """Compose an access entry for each role and what it may do: everything."""
     return [resource for role in plan.admin_role_arns for resource in _admin(plan, role)]
+
+
+def gone(request: Request, plan: Plan) -> list[str]:
+    """Return the access entries and policies of roles that the spec no longer names."""
+    roles = [digest(role) for role in plan.admin_role_arns]
+    prefixes = ("node-pools/access-entry-", "node-pools/access-policy-")
+    return [name for prefix in prefixes for name in request.others(prefix, roles)]
 
 
 def _admin(plan: Plan, role: str) -> Iterator[Resource]:

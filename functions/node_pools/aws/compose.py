@@ -71,6 +71,7 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
         ),
         conditions=_conditions(request, plan, parts),
         status=_status(request, plan),
+        gone=[*pools.gone(request, plan), *efa.gone(request, plan), *admins.gone(request, plan)],
         notes=tuple(_notes(request, plan)),
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from functions.base import Resource
 
 from .. import reach
@@ -70,7 +68,7 @@ def resources(plan: Plan) -> list[Resource]:
         spec={"writeConnectionSecretToRef": {"name": plan.object_name("kubeconfig")}},
     )
     if plan.secrets_key.awaited:
-        cluster = replace(cluster, manifest=None, waits_for=f"the ARN of node-pools/{KEY}")
+        cluster = cluster.waiting(f"the ARN of node-pools/{KEY}")
     return [*_key(plan), cluster, auth]
 
 

@@ -11,9 +11,9 @@ from .managed import managed, ref
 from .network import nodes_security_group, vpc
 from .plan import POOL_TAG, Plan
 
-__all__ = ["needs", "resources", "template_fields"]
+__all__ = ["gone", "needs", "resources", "template_fields"]
 
-_GROUP = "efa-security-group"
+_GROUP, _PLACEMENT_GROUPS = "efa-security-group", "placement-group-"
 _RULES = (("efa-in", "SecurityGroupIngressRule"), ("efa-out", "SecurityGroupEgressRule"))
 
 _WITHOUT_EFA_ON_CARD_0 = frozenset({"p6-b300.48xlarge"})
@@ -41,6 +41,15 @@ def resources(plan: Plan) -> list[Resource]:
             if (name := _placement_group(pool))
         ),
     ]
+
+
+def gone(request: Request, plan: Plan) -> list[str]:
+    """Return the placement groups of other pools, and the security group once no pool has a fabric."""
+    groups = {_placement_group(pool) for pool in plan.pools if pool.fabric is not None}
+    shared = () if groups else (_GROUP, *(name for name, _ in _RULES))
+    live = [name for name in (f"node-pools/{what}" for what in shared) if name in request.observed]
+    keys = [group.removeprefix(_PLACEMENT_GROUPS) for group in groups if group]
+    return [*request.others(f"node-pools/{_PLACEMENT_GROUPS}", keys), *live]
 
 
 def needs(pool: Pool) -> tuple[str, ...]:
@@ -104,4 +113,4 @@ def _placement_group(pool: Pool) -> str:
     group start in no other, and no other need hold the rest.
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cr-cpg.html
     """
-    return "" if pool.reservation is not None else f"placement-group-{pool.name}"
+    return "" if pool.reservation is not None else f"{_PLACEMENT_GROUPS}{pool.name}"

@@ -68,8 +68,7 @@ def _security_group(request: Request, plan: Plan) -> list[Resource]:
         },
         after=(_GROUP, "cluster"),
     )
-    waits = "the id of the cluster's security group"
-    return [group, rule if nodes else replace(rule, manifest=None, waits_for=waits)]
+    return [group, rule if nodes else rule.waiting("the id of the cluster's security group")]
 
 
 def _mount_target(plan: Plan, position: int) -> Resource:
@@ -119,4 +118,4 @@ def _storage_class(request: Request, plan: Plan, targets: tuple[str, ...]) -> Re
     made = replace(
         made, after=(*made.after, *targets, f"node-pools/{_NFS_IN}", f"node-pools/addon-{_DRIVER}")
     )
-    return made if file_system else replace(made, manifest=None, waits_for="the id of the file system")
+    return made if file_system else made.waiting("the id of the file system")

@@ -15,7 +15,17 @@ from ..pools.plan import Market, Pool, Recorded, picked, recorded
 from . import capacity, pool_zones, versions, zones
 from .secrets_key import SecretsKey, decide
 
-__all__ = ["CLUSTER", "POOL_LABEL", "POOL_TAG", "SYSTEM", "Plan", "Subnet", "make", "pool_resource"]
+__all__ = [
+    "CLUSTER",
+    "POOL_LABEL",
+    "POOL_TAG",
+    "SYSTEM",
+    "Plan",
+    "Subnet",
+    "make",
+    "pool_resource",
+    "template_resource",
+]
 
 CLUSTER = "node-pools/cluster"
 SYSTEM = "system-pool"

@@ -12,9 +12,9 @@ from functions.base import Request, Resource
 from ..pools.plan import Pool
 from . import addons, capacity, efa, iam, network, nodes
 from .managed import managed, ref
-from .plan import POOL_TAG, SYSTEM, Plan
+from .plan import POOL_TAG, SYSTEM, Plan, pool_resource, template_resource
 
-__all__ = ["resources"]
+__all__ = ["gone", "resources"]
 
 _SYSTEM_DISK_GIB = 50
 
@@ -32,6 +32,16 @@ def resources(request: Request, plan: Plan) -> list[Resource]:
     """Compose a launch template and a node group for the system and for every GPU pool."""
     groups = [_system(plan), *(_gpu(request, plan, pool) for pool in plan.pools)]
     return [resource for group in groups for resource in _both(request, plan, group)]
+
+
+def gone(request: Request, plan: Plan) -> list[str]:
+    """Return the node groups and launch templates of pools that the spec no longer has."""
+    names = [pool.name for pool in plan.pools]
+    return [
+        name
+        for prefix in (pool_resource(""), template_resource(""))
+        for name in request.others(prefix, names)
+    ]
 
 
 def _both(request: Request, plan: Plan, group: _Group) -> list[Resource]:
@@ -137,7 +147,7 @@ def _launch_template(plan: Plan, group: _Group) -> Resource:
         tags=group.tags,
     )
     if group.machine is None:
-        return replace(template, manifest=None, waits_for="the ids of the security groups")
+        return template.waiting("the ids of the security groups")
     return template
 
 
@@ -199,7 +209,7 @@ def _with_template_version(request: Request, template: str, group: Resource) -> 
     seen = request.resource(f"node-pools/{template}")
     latest = seen and seen.number("status", "atProvider", "latestVersion")
     if not latest:
-        return replace(group, manifest=None, waits_for=f"the version of node-pools/{template}")
+        return group.waiting(f"the version of node-pools/{template}")
     assert group.manifest is not None, "composed complete"
     spec = group.manifest["spec"]
     launch = {**spec["forProvider"]["launchTemplate"], "version": str(int(latest))}

@@ -25,20 +25,19 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
     _refuse_a_move(request)
     declared = pools.pools(spec.node_pools, recorded(request).pools)
     if place.control_plane is not None and not _may_use_control_plane(request.claim.namespace, given):
-        return Outcome(conditions=[_not_yours(request.claim.namespace)], complete=False)
+        return Outcome(conditions=[_not_yours(request.claim.namespace)])
     way = _way(request, place, given)
     found = nodes.find(request, way, declared)
-    status = {
-        "access": way.status.plain(),
-        "nodePools": [pool.plain() for pool in found.pools],
-        "sharedStorage": place.shared_storage,
-    }
-    if place.storage_class_name is not None:
-        status["storageClassName"] = place.storage_class_name
     return Outcome(
         resources=[*reach.resources(way), *found.resources],
         conditions=[*_conditions(way, declared), found.condition],
-        status=status,
+        status={
+            "access": way.status.plain(),
+            "nodePools": [pool.plain() for pool in found.pools],
+            "sharedStorage": place.shared_storage,
+            "storageClassName": place.storage_class_name,
+        },
+        gone=found.gone,
         notes=[*_notes(spec), *found.notes],
     )
 

@@ -33,6 +33,8 @@ __all__ = ["Found", "find"]
 _API = "kubernetes.m.crossplane.io/v1alpha1"
 _MEMBER = "kubernetes.crossplane.io/owned-by-collection"
 """Label of the Objects that provider-kubernetes 1.2.1 makes for a collection (membershipLabelKey)."""
+_COLLECTIONS = "node-pools/nodes-"
+"""Beginning of the collections' names in the composition; the pool's name follows."""
 _NODE = ("status", "atProvider", "manifest")
 """Where such an Object has the node."""
 _NAME = 55
@@ -48,6 +50,8 @@ class Found:
     """What is known of the nodes."""
 
     resources: tuple[Resource, ...]
+    gone: tuple[str, ...]
+    """Collections of pools that have had their nodes, or are not there any more."""
     pools: tuple[PoolStatus, ...]
     condition: Condition | Progress
     notes: tuple[str, ...]
@@ -68,6 +72,7 @@ def find(request: Request, way: reach.Way, pools: Sequence[Pool]) -> Found:
     statuses = tuple(look.status for look in looks)
     return Found(
         resources=resources,
+        gone=request.others(_COLLECTIONS, [look.status.name for look in looks if look.collection]),
         pools=statuses,
         condition=_condition([look.problem for look in looks if look.problem], resources, statuses),
         notes=tuple(
@@ -108,7 +113,7 @@ def _had(pool: Pool, record: PoolStatus) -> bool:
 
 
 def _resource(pool: Pool) -> str:
-    return f"node-pools/nodes-{pool.name}"
+    return f"{_COLLECTIONS}{pool.name}"
 
 
 def _name(request: Request, pool: Pool) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from functions.base import Condition, Outcome, Progress, Request, Resource, by_itself
+from functions.base import Condition, Outcome, Progress, Request
 
-__all__ = ["CONNECTION", "frozen", "leaving", "only", "renamed", "tags"]
+__all__ = ["CONNECTION", "left", "only", "renamed", "tags"]
 
 CONNECTION = "vllm/connection"
 """The one resource that is for the Model wherever it is: what apps call it with."""
@@ -35,30 +35,30 @@ def renamed(outcome: Outcome, tag: str) -> Outcome:
     """Return an outcome with plain names as one place's."""
     if not tag:
         return outcome
-    resources = tuple(
-        replace(resource, name=_name(resource.name, tag), after=tuple(_name(n, tag) for n in resource.after))
-        for resource in outcome.resources
+    return replace(
+        outcome,
+        resources=[
+            replace(r, name=_name(r.name, tag), after=tuple(_name(n, tag) for n in r.after))
+            for r in outcome.resources
+        ],
+        conditions=[_renamed(c, tag) for c in outcome.conditions],
+        gone=[_name(name, tag) for name in outcome.gone],
     )
-    return replace(outcome, resources=resources, conditions=[_renamed(c, tag) for c in outcome.conditions])
 
 
-def frozen(request: Request, tag: str) -> list[Resource]:
-    """Carry a place on exactly as it is."""
-    return [_keep(name) for name in request.observed if _is_of(name, tag)]
+def left(request: Request, *staying: str) -> list[str]:
+    """Return what goes now of the places that the Model leaves.
 
-
-def leaving(request: Request, *staying: str) -> list[Resource]:
-    """Carry on what has to go last of the places that the Model leaves.
-
-    A record outlives its namespace, and its guard that: core does not get on with deleting
-    what a Usage still keeps.
+    Not yet the record, which outlives its namespace, nor the record's guard: core does not get
+    on with deleting what a Usage still keeps.
 
     Args:
         request: the Model's.
         staying: tags of the places that stay.
     """
-    left = (tag for tag in tags(request) if tag not in staying)
-    return [_keep(name) for tag in left for name in _last(request, tag)]
+    leaving = [tag for tag in tags(request) if tag not in staying]
+    last = {name for tag in leaving for name in _last(request, tag)}
+    return [name for tag in leaving for name in request.observed if _is_of(name, tag) and name not in last]
 
 
 def _last(request: Request, tag: str) -> list[str]:
@@ -67,10 +67,6 @@ def _last(request: Request, tag: str) -> list[str]:
     if namespace in request.observed:
         return [name for name in (guard, record) if name in request.observed]
     return [record] if guard in request.observed and record in request.observed else []
-
-
-def _keep(name: str) -> Resource:
-    return Resource(name, None, ready=by_itself, waits_for="nothing: it exists")
 
 
 def _is_of(name: str, tag: str) -> bool:

@@ -34,7 +34,8 @@ class Placed:
     condition: Condition | None
     """None leaves the standing one."""
     sizing: Sizing | None
-    complete: bool = True
+    known: bool = True
+    """Whether its cluster has been asked and is there; nothing is given up while it is not."""
 
 
 def placement_of(

@@ -81,11 +81,11 @@ def stay(
     except Unanswered:
         if not same_weights:
             raise
-        return Placed(recorded, None, size, complete=False)
+        return Placed(recorded, None, size, known=False)
     pool = _pool(cluster, recorded)
     missing = _missing(request, cluster, pool, recorded)
     if missing is not None:
-        return Placed(recorded, missing, size, complete=False) if same_weights else missing
+        return Placed(recorded, missing, size, known=False) if same_weights else missing
     assert cluster is not None, "it is not missing"
     assert pool is not None, "it is not missing"
     shared = recorded.shared_storage if same_weights else cluster.shares_storage

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from functions.api import Endpoint, ModelSpec, Placement, VLLMInput
-from functions.base import Condition, Outcome, Progress, Request, Resource, Status, Whose, condition_true
+from functions.base import (
+    Condition,
+    Outcome,
+    Progress,
+    Request,
+    Resource,
+    Status,
+    Whose,
+    condition_true,
+)
 
 from ..live.names import CONNECTION
 from ..live.record import record
 from ..live.recorded import Placed, takes
 from ..live.stay import record_is_lost, storage
 from ..plan import Plan, make_plan
-from ..source.weights import download, is_download, is_volume, keep, token, volume, volume_name
+from ..source.weights import TOKEN, download, is_download, is_volume, token, volume, volume_name
 from ..status.stuck import stuck
 from .deployment import WORKLOADS, serving, workload
 from .endpoint import connection, endpoint
@@ -44,7 +55,7 @@ def carried_on(request: Request, said: Condition | None) -> Outcome:
     if not live:
         waits = "waits for a place: see the condition Placed"
         conditions += [Condition(t, Status.FALSE, "NotPlaced", waits, Whose.MODEL) for t in AFTER_PLACED]
-        return Outcome(conditions=conditions, complete=False)
+        return Outcome(conditions=conditions)
     weights = tuple(sorted(name for name in live if is_download(name) or is_volume(name)))
     return Outcome(
         conditions=[
@@ -52,7 +63,6 @@ def carried_on(request: Request, said: Condition | None) -> Outcome:
             Progress("WeightsReady", ("vllm/namespace", *weights), "the weights are downloaded"),
             answers(request),
         ],
-        complete=False,
     )
 
 
@@ -65,7 +75,8 @@ def composed(
     stored = size.checkpoint_gib or size.weights_gib
     plan = make_plan(request, spec, given, placed.placement, stored, size.context_length)
     replaced = _weights_being_replaced(request, plan, recorded)
-    resources = _resources(request, plan, replaced)
+    fetch = _download(request, plan, replaced)
+    resources = _resources(request, plan, fetch, replaced)
     # Apps follow the endpoint: it names the new model when that is served.
     standing = request.status(Endpoint, "endpoint") if replaced else None
     status = {
@@ -74,39 +85,62 @@ def composed(
         "sizing": size.plain(),
     }
     said = [placed.condition] if placed.condition else []
-    complete = placed.complete and not record_is_lost(request)
-    return Outcome(resources, [*said, *_progress(request, plan, resources)], status, complete)
+    sure = placed.known and not record_is_lost(request)
+    return Outcome(
+        resources,
+        [*said, *_progress(request, plan, fetch.name, resources)],
+        status,
+        gone=_gone(request, plan, fetch.name, replaced) if sure else (),
+    )
 
 
-def _resources(request: Request, plan: Plan, replaced: Placement | None) -> list[Resource]:
-    """Everything around a placed Model; while new weights arrive, the old ones are served."""
-    fetch = _download(request, plan, replaced)
-    store = volume(plan)
-    if request.resource(store.name):
-        store = keep(store.name)
-    served, called = workload(plan, fetch.name), connection(plan)
-    kept: list[Resource] = []
+def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) -> list[str]:
+    """Return volumes and downloads of weights that are served no more, and the copy of a token."""
+    needed = [f"vllm/{volume_name(plan.placement.weights)}"]
     if replaced:
-        old = [name for name in request.observed if is_download(name, replaced.weights)]
-        kept = [keep(f"vllm/{volume_name(replaced.weights)}"), *map(keep, old)]
-        served = Resource(served.name, None, served.after, served.ready, waits_for="the new weights")
-        called = [Resource(r.name, None, ready=r.ready, waits_for="the new weights") for r in called]
+        needed.append(f"vllm/{volume_name(replaced.weights)}")
+    gone = []
+    for name in request.observed:
+        of_replaced = replaced is not None and is_download(name, replaced.weights)
+        if is_volume(name) and name not in needed:
+            gone.append(name)
+        if is_download(name) and name != fetch and not of_replaced:
+            gone.append(name)
+    if TOKEN in request.observed and plan.spec.source.hugging_face.token_secret_ref is None:
+        gone.append(TOKEN)
+    return gone
+
+
+def _resources(request: Request, plan: Plan, fetch: _Download, replaced: Placement | None) -> list[Resource]:
+    """Everything around a placed Model; while new weights arrive, the old ones are served."""
+    store = volume(plan)
+    served, called = workload(plan, fetch.name), connection(plan)
+    if replaced:
+        served = served.waiting("the new weights")
+        called = [resource.waiting("the new weights") for resource in called]
     home = namespace(plan)
     return [
         home,
         *record(plan, home),
         *network_policies(plan),
         *token(plan),
-        *kept,
-        store,
-        fetch,
+        *([] if store.name in request.observed else [store]),
+        *([fetch.job] if fetch.job else []),
         served,
         service(plan),
         *called,
     ]
 
 
-def _download(request: Request, plan: Plan, replaced: Placement | None) -> Resource:
+@dataclass(frozen=True)
+class _Download:
+    name: str
+    """In the composition."""
+    job: Resource | None = None
+    """None for one that is finished, which is carried on: a new Job would download again."""
+
+
+def _download(request: Request, plan: Plan, replaced: Placement | None) -> _Download:
     """The download that filled the volume, the one under way, or a new one."""
     weights, live = plan.placement.weights, bool(serving(request.observed))
     under_way = [name for name in request.observed if is_download(name, weights)]
@@ -115,10 +149,11 @@ def _download(request: Request, plan: Plan, replaced: Placement | None) -> Resou
         # Its volume is served, so it is done, whatever its Object says of the moment.
         finished = under_way[0]
     if finished:
-        return keep(finished)
+        return _Download(finished)
     # One that began before there were serving pods goes on where it is.
     variants = [download(plan, beside_serving=beside) for beside in (live, not live)]
-    return next((v for v in variants if v.name in under_way), variants[0])
+    job = next((v for v in variants if v.name in under_way), variants[0])
+    return _Download(job.name, job)
 
 
 def _finished(request: Request, weights: str) -> str:
@@ -145,14 +180,15 @@ def _served(plan: Plan, replaced: Placement | None) -> Placement:
     return plan.placement.model_copy(update={"weights": replaced.weights, **storage(replaced)})
 
 
-def _progress(request: Request, plan: Plan, resources: list[Resource]) -> list[Condition | Progress]:
+def _progress(
+    request: Request, plan: Plan, fetch: str, resources: list[Resource]
+) -> list[Condition | Progress]:
     weights = plan.placement.weights
     names = [r.name for r in resources]
-    fetching = ("vllm/namespace", f"vllm/{volume_name(weights)}", "vllm/hub-token")
-    fetch = next(name for name in names if is_download(name, weights))
+    token = [TOKEN] if TOKEN in names else []
     ready = Progress(
         "WeightsReady",
-        (*(name for name in fetching if name in names), fetch),
+        ("vllm/namespace", f"vllm/{volume_name(weights)}", *token, fetch),
         f"{plan.spec.model} at {plan.spec.revision} is downloaded",
         hint="If this lasts: check that the model and revision exist, that a GPU is free in the pool and, "
         "for a gated model, that spec.source.huggingFace.tokenSecretRef names a Secret with access",

@@ -18,10 +18,10 @@ from ..serve.remote import LABEL, labels, remote
 __all__ = [
     "MOUNT",
     "STAYS",
+    "TOKEN",
     "download",
     "is_download",
     "is_volume",
-    "keep",
     "pod_security",
     "token",
     "tolerations",
@@ -35,6 +35,8 @@ STAYS = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 """Annotation of pods that load for long: no autoscaler takes their node to save one."""
 _UID = 2000
 """The image's `vllm` user."""
+TOKEN = "vllm/hub-token"
+"""The copy of the Hub token, in the composition."""
 _TOKEN = "hub-token"
 # One format of each checkpoint: several repositories hold the same weights twice.
 _WANTED = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja", "*.py")
@@ -56,17 +58,11 @@ def is_download(resource: str, weights: str = "") -> bool:
     return resource.startswith(f"vllm/download-{weights}-" if weights else "vllm/download-")
 
 
-def keep(resource: str) -> Resource:
-    """Carry a volume or a finished download on as it was made.
-
-    A claim cannot change its class or access mode or become smaller, and a Job not its
-    pods; a new Job would download again.
-    """
-    return Resource(resource, None, waits_for="nothing: it exists")
-
-
 def volume(plan: Plan) -> Resource:
-    """Compose the claim for the volume; it is bound when the downloader is scheduled."""
+    """Compose the claim for the volume; it is bound when the downloader is scheduled.
+
+    A live one is never rendered again: it cannot change its class or access mode, or become smaller.
+    """
     spec: dict[str, Any] = {
         "accessModes": ["ReadWriteMany" if plan.placement.shared_storage else "ReadWriteOnce"],
         "resources": {"requests": {"storage": f"{plan.volume_gib}Gi"}},

@@ -35,8 +35,8 @@ class World:
         asked = self.request()
         outcome = compose(asked)
         desired = assemble(asked, FUNCTION, outcome)
-        # As `base` does: what an incomplete decision does not say stands.
-        self.status = {**({} if outcome.complete else self.status), **copy.deepcopy(dict(outcome.status))}
+        # As `base` does: what the decision does not say stands.
+        self.status = {**self.status, **copy.deepcopy(dict(outcome.status))}
         self.observed = {name: self._live(name, dict(m)) for name, m in desired.manifests.items()}
         return desired
 

@@ -136,7 +136,7 @@ def test_a_group_does_not_become_a_deployment() -> None:
     outcome = compose(request(small, EU, status=dict(made.status), observed=live(made)))
     condition = outcome.conditions[0]
     assert isinstance(condition, Condition)
-    assert (outcome.resources, outcome.complete) == ((), False)
+    assert (list(outcome.resources), list(outcome.gone)) == ([], [])
     assert condition.text == (
         "[model] this Model runs on 2 nodes of 8 H100-80GB, and the spec now needs 1 H100-80GB of the same node "
         "pool, which is another workload: ask for less again, or delete this Model and claim it again. The Model "
