@@ -120,7 +120,7 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     before = recorded(request)
     _refuse_another_network(request, place)
     pools = _pools(request, spec, place, before)
-    chosen = zones.choose(place, before.zones or _zones_of(request), pools)
+    chosen = zones.choose(place, {**dict(enumerate(before.zones)), **_live_zones(request)}, pools)
     subnets, network = _subnets(place, chosen), place.existing_network
     return Plan(
         composite=request.name,
@@ -164,6 +164,7 @@ def _version(
     return versions.decide(
         asked=spec.kubernetes_version,
         recorded=before.kubernetes_version,
+        live=(cluster and cluster.text("spec", "forProvider", "version")) or "",
         running=(cluster and cluster.text("status", "atProvider", "version")) or "",
         default=given.kubernetes_version or kubernetes(),
     )
@@ -242,16 +243,20 @@ def _living_subnets(request: Request, pool: str, subnets: Sequence[Subnet]) -> t
     )
 
 
-def _zones_of(request: Request) -> tuple[str, ...]:
-    """Return the zones of the subnets that exist, if all do: where the record is lost."""
-    found = []
+def _live_zones(request: Request) -> dict[int, str]:
+    """Return the zones of the live subnets, by position.
+
+    The provider never fills in an id where a subnet was composed with a zone's name
+    (IgnoredFields in provider-upjet-aws, config/namespaced/ec2/config.go), but a name beside an id.
+    """
+    found = {}
     for index in range(zones.COUNT):
-        subnet = request.resource(f"node-pools/subnet-private-{index}")
-        for field in ("availabilityZoneId", "availabilityZone"):
-            if subnet and (zone := subnet.text("spec", "forProvider", field)):
-                found.append(zone)
-                break
-    return tuple(found) if len(found) == zones.COUNT else ()
+        for side in ("private", "public"):
+            subnet = request.resource(f"node-pools/subnet-{side}-{index}")
+            for field in ("availabilityZone", "availabilityZoneId"):
+                if subnet and (zone := subnet.text("spec", "forProvider", field)):
+                    found[index] = zone
+    return found
 
 
 def _subnets(place: Aws, chosen: Sequence[str]) -> tuple[Subnet, ...]:

@@ -35,8 +35,7 @@ def subnets(
         _check_named(at, pool, region, cluster)
         found = [i for i, zone in enumerate(cluster) if zone in pool.zones]
     else:
-        known = zones.having(region, pool.instance_type)
-        found = [i for i, zone in enumerate(cluster) if zone in known] or list(range(len(cluster)))
+        found = _with_the_machine(at, pool, region, cluster)
     possible = _distinct(cluster[i] for i in found)
     if pool.reservation is not None and len(possible) > 1:
         raise Invalid(
@@ -53,6 +52,29 @@ def subnets(
     return tuple(found[:1] if pool.fabric is not None else found)
 
 
+def _with_the_machine(at: str, pool: Pool, region: str, cluster: Sequence[str]) -> list[int]:
+    """Return the subnets, by position, in whose zones the pool's machine can be had.
+
+    All of them where that is not known: the catalog may not know the machine's zones, and of a
+    zone that is given by name nobody but the account's owner knows which one it is.
+
+    Raises:
+        Invalid: when the machine is known to be in none of the cluster's zones.
+    """
+    known = zones.having(region, pool.instance_type)
+    if not known or any(not zones.is_id(zone) for zone in cluster):
+        return list(range(len(cluster)))
+    found = [i for i, zone in enumerate(cluster) if zone in known]
+    if not found:
+        raise Invalid(
+            at,
+            f"{pool.instance_type} is only known to be in {', '.join(known)}, and the cluster is in "
+            f"{', '.join(_distinct(cluster))}",
+            "Use another GPU or machine, or a cluster that lies in one of these zones",
+        )
+    return found
+
+
 def _check_named(at: str, pool: Pool, region: str, cluster: Sequence[str]) -> None:
     known = zones.having(region, pool.instance_type)
     for number, zone in enumerate(pool.zones):
@@ -63,7 +85,7 @@ def _check_named(at: str, pool: Pool, region: str, cluster: Sequence[str]) -> No
                 "Use one of these, spelled as they are, or claim a cluster that is there",
             )
         # Names differ from account to account: only an id says which zone it is.
-        if known and "-az" in zone and zone not in known:
+        if known and zones.is_id(zone) and zone not in known:
             raise Invalid(
                 f"{at}.zones[{number}]",
                 f"{pool.instance_type} is not known to be in {zone}",

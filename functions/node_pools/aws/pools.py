@@ -160,7 +160,7 @@ def _node_group(request: Request, plan: Plan, group: _Group) -> Resource:
         {
             "clusterNameRef": ref(plan, "cluster"),
             "nodeRoleArnRef": ref(plan, iam.NODE_ROLE),
-            "version": plan.version.nodes,
+            "version": _version(request, plan, group),
             **network.subnets(plan, group.subnets),
             "launchTemplate": {"name": plan.object_name(group.template)},
             "scalingConfig": _bounds(request, group.what, group.nodes),
@@ -181,6 +181,13 @@ def _node_group(request: Request, plan: Plan, group: _Group) -> Resource:
             "initProvider": {"scalingConfig": {"desiredSize": group.nodes.min}},
         },
     )
+
+
+def _version(request: Request, plan: Plan, group: _Group) -> str:
+    """Return the Kubernetes version of a node group's nodes."""
+    live = request.resource(f"node-pools/{group.what}")
+    own = live and live.text("spec", "forProvider", "version")
+    return plan.version.nodes or own or plan.version.control_plane
 
 
 def _bounds(request: Request, what: str, asked: Nodes) -> dict[str, int]:

@@ -17,38 +17,48 @@ class Versions:
 
     control_plane: str
     nodes: str
-    """Never ahead of the control plane, which EKS would refuse."""
+    """Newest version that nodes may have: never ahead of the control plane, which EKS would refuse.
+
+    Empty while it is not known what the control plane runs; live nodes keep their version then.
+    """
     note: str = ""
     behind: str = ""
-    """What the spec asks for, where AWS has gone beyond it by itself."""
+    """The version that the spec asks for, where the cluster does not follow the spec."""
 
     @property
     def asked(self) -> str:
-        """What to record: going back is judged by what was asked, not by what AWS did."""
+        """The version to record: going back is judged by what was asked, not by what AWS did."""
         return self.behind or self.control_plane
 
 
-def decide(*, asked: str | None, recorded: str, running: str, default: str) -> Versions:
-    """Decide the versions of a cluster; only the spec upgrades one that lives.
+def decide(*, asked: str | None, recorded: str, live: str, running: str, default: str) -> Versions:
+    """Decide the versions of a cluster; only the spec upgrades a live one.
+
+    A status that is lost upgrades nothing: the version that the live object was composed with
+    says what the cluster has been asked for.
 
     Args:
-        asked: by the spec.
-        recorded: asked for in an earlier run, empty before the first.
-        running: observed of a live control plane, empty while there is none.
-        default: for a new cluster: the platform's, or the package's.
+        asked: version in the spec; None where the spec leaves it out.
+        recorded: version asked for in an earlier run; empty before the first, or where the status is lost.
+        live: version that the live Cluster object was composed with; empty while there is no cluster.
+        running: version that AWS reports; empty while there is no control plane, or where the
+            object's status is lost.
+        default: version of a new cluster: the platform's, or the package's.
 
     Raises:
         Invalid: when the spec goes back, or forward by more than one minor version.
     """
-    if not running:
+    if not live:
         wanted = asked or recorded or default
         return Versions(wanted, wanted)
-    wanted = asked or max(recorded, running, key=_minor)
-    if recorded and _minor(wanted) < _minor(recorded):
+    if not running:
+        return Versions(live, nodes="", behind=asked or "")
+    wanted = asked or max(recorded, live, running, key=_minor)
+    if recorded and _minor(wanted) < min(_minor(recorded), _minor(running)):
         raise Invalid(
             _AT,
-            f"the cluster has {recorded}, and Kubernetes cannot go back to {wanted}",
-            f"Set {recorded}, or claim a new cluster",
+            f"the cluster runs {running}, and Kubernetes cannot go back to {wanted}",
+            f"Set {running}, or claim a new cluster",
         )
     if _minor(wanted) > _minor(running) + 1:
         raise Invalid(
@@ -63,5 +73,5 @@ def decide(*, asked: str | None, recorded: str, running: str, default: str) -> V
 
 
 def _minor(version: str) -> int:
-    """Return 35 for 1.35; 0 for nothing."""
+    """Return 35 for 1.35; 0 for an empty version."""
     return int(version.split(".")[1]) if version else 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from functions.api import Aws
 from functions.base import Invalid
@@ -12,7 +12,7 @@ from functions.catalog import machines, regions
 from ..pools.likely import did_you_mean
 from ..pools.plan import Pool
 
-__all__ = ["COUNT", "check", "choose", "having"]
+__all__ = ["COUNT", "check", "choose", "having", "is_id"]
 
 COUNT = 3
 """Zones of a VPC that is made."""
@@ -25,13 +25,13 @@ _ID = re.compile(r"^([a-z]+\d)-az\d+$")
 _WITHOUT_EKS = frozenset({"use1-az3", "usw1-az2", "cac1-az3"})
 
 
-def choose(place: Aws, recorded: Sequence[str], pools: Sequence[Pool]) -> tuple[str, ...]:
+def choose(place: Aws, kept: Mapping[int, str], pools: Sequence[Pool]) -> tuple[str, ...]:
     """Return the cluster's zones, in the order of its subnets.
 
     Args:
         place: region, and the zones or the subnets that the user names.
-        recorded: zones of an earlier run; subnets cannot move.
-        pools: their zones and machines decide where nothing is given or recorded.
+        kept: zones of an earlier run or of live subnets, by the subnets' position: a subnet cannot move.
+        pools: their zones and machines decide where nothing is given or kept.
 
     Raises:
         Invalid: when the zones given cannot be, or none are given and none known.
@@ -41,8 +41,17 @@ def choose(place: Aws, recorded: Sequence[str], pools: Sequence[Pool]) -> tuple[
         check(place.region, given, "spec.aws.existingNetwork.subnets[{}].zone")
         return tuple(given)
     if place.zones:
-        _check_given(place.region, place.zones, recorded)
-    return tuple(recorded or place.zones or _best(place.region, pools))
+        _check_given(place.region, place.zones, list(kept.values()))
+    if len(kept) == COUNT:
+        return tuple(kept[i] for i in range(COUNT))
+    wanted = place.zones or _best(place.region, pools, list(kept.values()))
+    rest = iter([zone for zone in wanted if zone not in kept.values()])
+    return tuple(kept[i] if i in kept else next(rest) for i in range(COUNT))
+
+
+def is_id(zone: str) -> bool:
+    """Tell whether a zone is given by id (euc1-az1) and not by the account's own name (eu-central-1a)."""
+    return _ID.match(zone) is not None
 
 
 def having(region: str, machine: str) -> tuple[str, ...]:
@@ -79,7 +88,7 @@ def check(region: str, zones: Sequence[str], at: str) -> None:
             )
         if zone in _WITHOUT_EKS:
             raise Invalid(at.format(index), f"EKS does not run in {zone}", "Use another zone")
-    if len({bool(_ID.match(zone)) for zone in zones}) > 1:
+    if len({is_id(zone) for zone in zones}) > 1:
         raise Invalid(
             at.partition("[")[0],
             "zones are given by id and by name, so two of them may be the same",
@@ -94,24 +103,27 @@ def _not_ours(region: str, zone: str, prefixes: set[str]) -> str:
     return f"{zone} is not a zone of {region}"
 
 
-def _check_given(region: str, given: Sequence[str], recorded: Sequence[str]) -> None:
+def _check_given(region: str, given: Sequence[str], kept: Sequence[str]) -> None:
     check(region, given, f"{_AT}[{{}}]")
     if len(set(given)) < COUNT:
         raise Invalid(_AT, f"a zone is there twice in {', '.join(given)}", f"Name {COUNT} different zones")
-    if recorded and set(given) != set(recorded):
+    if not set(kept) <= set(given):
         raise Invalid(
             _AT,
-            f"the cluster is in {', '.join(recorded)} and cannot move to {', '.join(given)}",
+            f"the cluster is in {', '.join(kept)} and cannot move to {', '.join(given)}",
             "Restore them, or claim a new cluster",
         )
 
 
-def _best(region: str, pools: Sequence[Pool]) -> tuple[str, ...]:
-    """Choose zones: those that pools name, then so that each pool has one, then those with the most."""
+def _best(region: str, pools: Sequence[Pool], kept: Sequence[str]) -> tuple[str, ...]:
+    """Choose zones: those kept, those that pools name, one for each pool, then those with most machines."""
+    if any(not is_id(zone) for zone in kept):
+        # Only the account's owner knows which id belongs to a name, so a further zone goes by its name too.
+        return (*kept, *(name for letter in "abcdef" if (name := f"{region}{letter}") not in kept))
     usable = _usable(region)
     wanted = [set(pool.zones or having(region, pool.instance_type)) for pool in pools]
     named = {zone for pool in pools for zone in pool.zones}
-    chosen = [zone for zone in usable if zone in named][:COUNT]
+    chosen = [*kept, *(zone for zone in usable if zone in named and zone not in kept)][:COUNT]
     while len(chosen) < COUNT:
         unserved = [zones for zones in wanted if zones and not zones & set(chosen)]
         rest = [zone for zone in usable if zone not in chosen]

@@ -99,6 +99,14 @@ def test_the_cluster_goes_to_the_zones_that_pools_name() -> None:
             id="reservation-anywhere",
         ),
         pytest.param(
+            {"name": "b200", "gpu": {"model": "B200", "count": 8}},
+            {"region": US, "zones": ["use1-az1", "use1-az2", "use1-az4"]},
+            "spec.nodePools[0]: p6-b200.48xlarge is only known to be in use1-az6, and the cluster is in "
+            "use1-az1, use1-az2, use1-az4. Use another GPU or machine, or a cluster that lies in one of these "
+            "zones.",
+            id="in-none-of-the-clusters-zones",
+        ),
+        pytest.param(
             {**H100, "zones": ["use1-az1", "use1-az6"]},
             {"region": US},
             "spec.nodePools[0].zones: fabric RDMA connects nodes of one zone, and these are use1-az1, "
@@ -154,3 +162,25 @@ def test_a_live_pool_does_not_follow_its_machine() -> None:
     [found] = [r.manifest for r in FUNCTION.compose(again).resources if r.name == "node-pools/pool-l4"]
     assert found is not None
     assert found["spec"]["forProvider"]["subnetIdRefs"] == refs
+
+
+def test_a_further_pool_is_not_planned_where_its_machine_is_not() -> None:
+    # Proves: a live cluster cannot get a pool whose machine is in none of its zones.
+    live, _ = settled(FUNCTION, aws(L4, region=US))
+    b200 = {"name": "b200", "gpu": {"model": "B200", "count": 8}}
+    with pytest.raises(
+        Invalid, match=r"p6-b200\.48xlarge is only known to be in use1-az6, and the cluster is in"
+    ):
+        FUNCTION.compose(
+            cluster(aws(L4, b200, region=US), observed=live.observed, status=live.composite["status"])
+        )
+
+
+def test_a_live_pool_stays_although_its_machine_is_known_elsewhere_by_now() -> None:
+    # Proves: a newer catalog refuses nothing that lives.
+    live, _ = settled(FUNCTION, aws({**L4, "zones": ["euc1-az2"]}))
+    group = live.observed["node-pools/pool-l4"]
+    refs = [{"name": live.observed["node-pools/subnet-private-0"]["metadata"]["name"]}]  # euc1-az1: no g6
+    spec = group["spec"]
+    moved = {**group, "spec": {**spec, "forProvider": {**spec["forProvider"], "subnetIdRefs": refs}}}
+    FUNCTION.compose(cluster(aws(L4), observed={**live.observed, "node-pools/pool-l4": moved}))

@@ -11,23 +11,37 @@ AUTO = "the cluster runs 1.35, AWS has upgraded it: set spec.kubernetesVersion t
 
 
 @pytest.mark.parametrize(
-    ("asked", "recorded", "running", "wanted"),
+    ("asked", "recorded", "live", "running", "wanted"),
     [
-        pytest.param(None, "", "", Versions("1.35", "1.35"), id="new-by-default"),
-        pytest.param("1.34", "", "", Versions("1.34", "1.34"), id="new-as-asked"),
-        pytest.param("1.33", "1.35", "", Versions("1.33", "1.33"), id="nothing-runs-yet"),
-        pytest.param(None, "1.33", "", Versions("1.33", "1.33"), id="recorded-over-default"),
-        pytest.param(None, "1.33", "1.33", Versions("1.33", "1.33"), id="no-upgrade-by-default"),
-        pytest.param(None, "", "1.33", Versions("1.33", "1.33"), id="record-lost"),
-        pytest.param("1.34", "1.33", "1.33", Versions("1.34", "1.33"), id="control-plane-first"),
-        pytest.param("1.34", "1.34", "1.34", Versions("1.34", "1.34"), id="then-nodes"),
-        pytest.param("1.34", "1.34", "1.35", Versions("1.35", "1.35", AUTO, "1.34"), id="upgraded-by-aws"),
-        pytest.param(None, "1.34", "1.35", Versions("1.35", "1.35"), id="upgraded-by-aws-unasked"),
+        pytest.param(None, "", "", "", Versions("1.35", "1.35"), id="new-by-default"),
+        pytest.param("1.34", "", "", "", Versions("1.34", "1.34"), id="new-as-asked"),
+        pytest.param("1.33", "1.35", "", "", Versions("1.33", "1.33"), id="nothing-lives-yet"),
+        pytest.param(None, "1.33", "", "", Versions("1.33", "1.33"), id="recorded-over-default"),
+        pytest.param(None, "1.33", "1.33", "1.33", Versions("1.33", "1.33"), id="no-upgrade-by-default"),
+        pytest.param("1.34", "1.33", "1.33", "1.33", Versions("1.34", "1.33"), id="control-plane-first"),
+        pytest.param("1.34", "1.34", "1.34", "1.33", Versions("1.34", "1.33"), id="under-way"),
+        pytest.param("1.34", "1.34", "1.34", "1.34", Versions("1.34", "1.34"), id="then-nodes"),
+        pytest.param("1.34", "1.34", "1.34", "1.35", Versions("1.35", "1.35", AUTO, "1.34"), id="by-aws"),
+        pytest.param(None, "1.34", "1.34", "1.35", Versions("1.35", "1.35"), id="by-aws-unasked"),
+        pytest.param("1.34", "1.35", "1.35", "1.34", Versions("1.34", "1.34"), id="taken-back-once-refused"),
+        pytest.param(None, "", "1.33", "1.33", Versions("1.33", "1.33"), id="record-lost"),
+        pytest.param(None, "", "1.34", "1.33", Versions("1.34", "1.33"), id="record-lost-under-way"),
+        pytest.param(
+            "1.34", "", "1.35", "1.35", Versions("1.35", "1.35", AUTO, "1.34"), id="record-lost-by-aws"
+        ),
+        pytest.param(None, "1.33", "1.33", "", Versions("1.33", ""), id="running-lost"),
+        pytest.param(None, "", "1.33", "", Versions("1.33", ""), id="both-lost"),
+        pytest.param(
+            "1.34", "", "1.33", "", Versions("1.33", "", behind="1.34"), id="both-lost-upgrade-waits"
+        ),
+        pytest.param(
+            "1.34", "1.34", "1.35", "", Versions("1.35", "", behind="1.34"), id="running-lost-by-aws"
+        ),
     ],
 )
-def test_decides(asked: str | None, recorded: str, running: str, wanted: Versions) -> None:
-    # Proves: spec, then record, then default; nodes never ahead of the control plane.
-    assert decide(asked=asked, recorded=recorded, running=running, default="1.35") == wanted
+def test_decides(asked: str | None, recorded: str, live: str, running: str, wanted: Versions) -> None:
+    # Proves: spec, then what is recorded or lives, then the default; nodes never ahead of the control plane.
+    assert decide(asked=asked, recorded=recorded, live=live, running=running, default="1.35") == wanted
 
 
 @pytest.mark.parametrize(
@@ -35,7 +49,7 @@ def test_decides(asked: str | None, recorded: str, running: str, wanted: Version
     [
         pytest.param(
             "1.33",
-            "spec.kubernetesVersion: the cluster has 1.34, and Kubernetes cannot go back to 1.33. Set 1.34, "
+            "spec.kubernetesVersion: the cluster runs 1.34, and Kubernetes cannot go back to 1.33. Set 1.34, "
             "or claim a new cluster.",
             id="back",
         ),
@@ -50,12 +64,12 @@ def test_decides(asked: str | None, recorded: str, running: str, wanted: Version
 def test_refuses(asked: str, message: str) -> None:
     # Proves: the exact text of both refusals.
     with pytest.raises(Invalid) as caught:
-        decide(asked=asked, recorded="1.34", running="1.34", default="1.35")
+        decide(asked=asked, recorded="1.34", live="1.34", running="1.34", default="1.35")
     assert str(caught.value) == message
 
 
 def test_an_upgrade_by_aws_is_no_refusal_in_the_next_run() -> None:
     # Proves: what is recorded is what was asked, so an unchanged spec never goes back.
-    first = decide(asked="1.34", recorded="1.34", running="1.35", default="1.35")
+    first = decide(asked="1.34", recorded="1.34", live="1.34", running="1.35", default="1.35")
     assert first.asked == "1.34"
-    assert decide(asked="1.34", recorded=first.asked, running="1.35", default="1.35") == first
+    assert decide(asked="1.34", recorded=first.asked, live="1.35", running="1.35", default="1.35") == first
