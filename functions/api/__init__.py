@@ -2,7 +2,17 @@
 
 from .aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
 from .cluster import ClusterSpec, ControlPlane, Existing
-from .cluster_status import Access, Autoscaler, ClusterStatus, Fabric, Network, PoolStatus, Slices
+from .cluster_status import (
+    Access,
+    Autoscaler,
+    CloudFacts,
+    ClusterStatus,
+    Fabric,
+    Network,
+    NodeImage,
+    PoolStatus,
+    Slices,
+)
 from .inputs import Chart, NodePoolsInput, VLLMInput
 from .model import (
     Architecture,
@@ -44,6 +54,7 @@ __all__ = [
     "AwsSubnet",
     "Capacity",
     "Chart",
+    "CloudFacts",
     "ClusterChoice",
     "ClusterSpec",
     "ClusterStatus",
@@ -58,6 +69,7 @@ __all__ = [
     "ModelSpec",
     "ModelStatus",
     "Network",
+    "NodeImage",
     "NodePool",
     "NodePoolsInput",
     "Nodes",

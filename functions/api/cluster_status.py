@@ -7,7 +7,17 @@ from pydantic import Field
 from .node_pool import Capacity, Nodes, Reservation, Taint
 from .schema import Schema
 
-__all__ = ["Access", "Autoscaler", "ClusterStatus", "Fabric", "Network", "PoolStatus", "Slices"]
+__all__ = [
+    "Access",
+    "Autoscaler",
+    "CloudFacts",
+    "ClusterStatus",
+    "Fabric",
+    "Network",
+    "NodeImage",
+    "PoolStatus",
+    "Slices",
+]
 
 
 class Access(Schema):
@@ -101,6 +111,25 @@ class Autoscaler(Schema):
     region: str = Field(description="The cloud's region.")
 
 
+class CloudFacts(Schema):
+    """The cloud in which a cluster was created."""
+
+    name: str = Field(description="Name of the cloud, as the field of the spec: aws.")
+    region: str = Field(description="The cloud's region.")
+    partition: str | None = Field(
+        None, description="Part of the cloud with endpoints and accounts of its own, such as aws-cn."
+    )
+
+
+class NodeImage(Schema):
+    """What the image of the GPU nodes contains; what it lacks is installed in the cluster."""
+
+    driver: bool = Field(description="Whether the image contains NVIDIA's driver.")
+    container_toolkit: bool = Field(
+        description="Whether the image contains NVIDIA's container toolkit, configured for containerd."
+    )
+
+
 class ClusterStatus(Schema):
     """Status of an InferenceCluster."""
 
@@ -112,6 +141,18 @@ class ClusterStatus(Schema):
         None,
         description="What was installed in the cluster and has worked, such as gpu-operator or "
         "leader-worker-set.",
+    )
+    cloud: CloudFacts | None = Field(
+        None, description="The cloud in which the cluster was created; none: it existed before its claim."
+    )
+    node_image: NodeImage | None = Field(
+        None,
+        description="What the image of the GPU nodes contains; none: not known, so that the cluster's "
+        "GPU Operator installs what a node lacks.",
+    )
+    deleted_with_claim: bool | None = Field(
+        None,
+        description="Whether the deletion of the claim deletes the cluster, with everything in the cluster.",
     )
     kubernetes_version: str | None = Field(None, description="Kubernetes minor version that was asked for.")
     storage_class_name: str | None = Field(

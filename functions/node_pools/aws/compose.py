@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from functions.api import ClusterSpec, Network, NodePoolsInput
+from functions.api import CloudFacts, ClusterSpec, Network, NodeImage, NodePoolsInput
 from functions.base import (
     Condition,
     Outcome,
@@ -119,11 +119,16 @@ def _in_order(resources: list[Resource]) -> list[Resource]:
 
 
 def _status(request: Request, plan: Plan) -> dict[str, object]:
+    cloud = CloudFacts(name="aws", region=plan.region, partition=iam.partition(plan.region))
     return {
         "access": control_plane.way(plan).status.plain(),
         "nodePools": [p.status(ready=_pool_ready(request, p.name)).plain() for p in plan.pools],
         "network": Network(zones=list(plan.zones)).plain(),
         "autoscaler": autoscaler.status(plan).plain(),
+        "cloud": cloud.plain(),
+        # https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
+        "nodeImage": NodeImage(driver=True, container_toolkit=True).plain(),
+        "deletedWithClaim": True,
         "kubernetesVersion": plan.version.asked,
         "storageClassName": addons.STORAGE_CLASS,
         "sharedStorage": False,  # an EBS volume is one node's at a time

@@ -36,6 +36,7 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
             "nodePools": [pool.plain() for pool in found.pools],
             "sharedStorage": place.shared_storage,
             "storageClassName": place.storage_class_name,
+            "deletedWithClaim": False,
         },
         gone=found.gone,
         notes=[*_notes(spec), *found.notes],

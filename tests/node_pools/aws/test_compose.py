@@ -192,6 +192,9 @@ def test_status() -> None:
         "clusterName": "eu-prod-x7k2p-cluster-ba343f",
         "region": "eu-central-1",
     }
+    assert status["cloud"] == {"name": "aws", "region": "eu-central-1", "partition": "aws"}
+    assert status["nodeImage"] == {"driver": True, "containerToolkit": True}
+    assert status["deletedWithClaim"] is True
     assert status["kubernetesVersion"] == "1.35"
     assert (status["storageClassName"], status["sharedStorage"]) == ("freehold-weights", False)
     assert status["sharedStorageClassName"] == "freehold-weights-shared"

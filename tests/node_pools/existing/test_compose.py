@@ -54,6 +54,7 @@ def test_composes_the_way_in_and_nothing_else() -> None:
         ],
         "sharedStorage": False,
         "storageClassName": None,
+        "deletedWithClaim": False,
     }
 
 
