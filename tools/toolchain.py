@@ -112,27 +112,32 @@ def provide_for(*, control_plane: bool) -> None:
 
 
 def provide(*tools: Tool) -> None:
-    """Build or check the tools; those that are there already take no time."""
+    """Check installed tools, and build those that are neither installed nor built."""
+    missing = [tool for tool in tools if not _is_provided(tool)]
+    if not missing:
+        return
     started = time.monotonic()
-    built = [_provide(tool) for tool in tools]
-    if any(built):
-        say(f"tools: done in {time.monotonic() - started:.0f} s")
+    minutes = sum(tool.minutes for tool in missing)
+    say(f"tools: {len(missing)} to build, once: about {minutes} min on two cores")
+    for tool in missing:
+        build(tool)
+        check_installed(tool, tool.binary)
+        _stamp(tool).write_text(fingerprint(tool))
+    say(f"tools: done in {time.monotonic() - started:.0f} s")
 
 
-def _provide(tool: Tool) -> bool:
-    """Make the tool available; say whether that took a build."""
+def _is_provided(tool: Tool) -> bool:
     named = os.environ.get(tool.variable)
     if named:
         check_installed(tool, Path(named))
-        return False
-    wanted = fingerprint(tool)
-    stamp = tool.binary.with_name(f".{tool.name}.built-from")
-    if tool.binary.is_file() and stamp.is_file() and stamp.read_text() == wanted:
-        return False
-    build(tool)
-    check_installed(tool, tool.binary)
-    stamp.write_text(wanted)
-    return True
+        return True
+    stamp = _stamp(tool)
+    return tool.binary.is_file() and stamp.is_file() and stamp.read_text() == fingerprint(tool)
+
+
+def _stamp(tool: Tool) -> Path:
+    """Return the file that tells what a binary was built from."""
+    return tool.binary.with_name(f".{tool.name}.built-from")
 
 
 def check_installed(tool: Tool, path: Path) -> None:
@@ -185,7 +190,7 @@ def build(tool: Tool) -> None:
     """Build the tool for this machine, printing progress."""
     go = find_go(tool)
     started = time.monotonic()
-    say(f"tools: building {tool.name} {pinned_version(tool)}: about {tool.minutes} min the first time")
+    say(f"tools: building {tool.name} {pinned_version(tool)}: about {tool.minutes} min")
     tool.binary.parent.mkdir(parents=True, exist_ok=True)
     # Into place only when whole: an interrupted link leaves half a file.
     partial = tool.binary.with_suffix(".partial")

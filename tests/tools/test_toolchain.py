@@ -2,9 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from tools import paths
+from tools import paths, toolchain
+from tools.control_plane.binaries import ETCD
 from tools.errors import ToolError
-from tools.toolchain import CLI, CORE, check_installed, fingerprint, flags, pinned_version
+from tools.toolchain import CLI, CORE, Tool, check_installed, fingerprint, flags, pinned_version, provide
 
 
 def _binary(folder: Path, script: str) -> Path:
@@ -49,3 +50,26 @@ def test_the_versions_are_those_of_go_mod() -> None:
     assert pinned_version(CLI).startswith("v2.")
     assert pinned_version(CORE) in " ".join(flags(CORE))
     assert fingerprint(CLI) != fingerprint(CORE)
+
+
+def test_only_what_is_missing_is_built_and_how_long_it_takes_is_said_first(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a compiler that writes a script in place of each binary."""
+    built = []
+
+    def compile_(tool: Tool) -> None:
+        built.append(tool.name)
+        tool.binary.parent.mkdir(parents=True, exist_ok=True)
+        tool.binary.write_text("#!/bin/sh\necho etcd Version: 3.9.9 v9.9.9\n")
+        tool.binary.chmod(0o755)
+
+    monkeypatch.setattr(toolchain, "MADE", tmp_path)
+    monkeypatch.setattr(toolchain, "build", compile_)
+    provide(CORE)
+    capsys.readouterr()
+    provide(ETCD, CORE)
+    assert f"1 to build, once: about {ETCD.minutes} min" in capsys.readouterr().err
+    provide(ETCD, CORE)
+    assert built == [CORE.name, ETCD.name]
+    assert capsys.readouterr().err == ""

@@ -17,7 +17,7 @@ def _kubernetes(name: str, variable: str, minutes: int) -> Tool:
         variable=variable,
         module="k8s.io/kubernetes",
         package=f"k8s.io/kubernetes/cmd/{name}",
-        ask=("version", "--client") if name == "kubectl" else ("--version",),
+        ask=("--version",),
         answer=r"v\d+\.\d+\.\d+",
         # The schemas that output is validated against are those of 1.35.
         oldest=(1, 35, 0),
@@ -42,7 +42,6 @@ ETCD = Tool(
 API_SERVER = _kubernetes("kube-apiserver", "KUBE_APISERVER", 8)
 CONTROLLER_MANAGER = _kubernetes("kube-controller-manager", "KUBE_CONTROLLER_MANAGER", 3)
 SCHEDULER = _kubernetes("kube-scheduler", "KUBE_SCHEDULER", 1)
-KUBECTL = _kubernetes("kubectl", "KUBECTL", 1)
 PROVIDER_KUBERNETES = Tool(
     name="provider-kubernetes",
     title="provider-kubernetes",
@@ -120,10 +119,9 @@ TOOLS = (
     API_SERVER,
     CONTROLLER_MANAGER,
     SCHEDULER,
-    KUBECTL,
     PROVIDER_KUBERNETES,
     PROVIDER_HELM,
     REGISTRY,
     KWOK,
-    LEADER_WORKER_SET,
 )
+"""What every control plane runs."""
