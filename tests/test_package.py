@@ -8,16 +8,14 @@ import pytest
 
 from tools import paths
 from tools.errors import SchemaMissingError
+from tools.install import GUARD
 from tools.manifests import load
 from tools.validate import validate
 
-SHIPPED = ("provider-kubernetes-runtime.yaml", "roles.yaml")
-
 
 def test_it_is_valid() -> None:
-    manifests = [manifest for name in SHIPPED for manifest in load(paths.ROOT / "package" / name)]
     try:
-        problems = validate(manifests)
+        problems = validate(load(paths.INSTALL))
     except SchemaMissingError as error:
         if os.environ.get("CI") == "true":
             raise
@@ -27,6 +25,32 @@ def test_it_is_valid() -> None:
 
 def test_a_role_grants_claims_and_nothing_else() -> None:
     """Neither composites nor what they compose: those reach into the clusters."""
-    rules = [r for role in load(paths.ROOT / "package" / "roles.yaml") for r in role["rules"]]
+    rules = [r for role in load(paths.INSTALL) if role["kind"] == "ClusterRole" for r in role["rules"]]
     assert {group for rule in rules for group in rule["apiGroups"]} == {"freehold.dev"}
     assert {name for rule in rules for name in rule["resources"]} == {"models", "inferenceclusters"}
+
+
+def test_every_policy_refuses() -> None:
+    """A policy without a binding, or one whose errors let requests through, guards nothing."""
+    manifests = load(paths.INSTALL)
+    policies = {m["metadata"]["name"]: m for m in manifests if m["kind"] == "ValidatingAdmissionPolicy"}
+    bindings = [m["spec"] for m in manifests if m["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert policies
+    assert {policy["spec"]["failurePolicy"] for policy in policies.values()} == {"Fail"}
+    assert sorted(policies) == sorted(binding["policyName"] for binding in bindings)
+    # A binding with a selector would leave namespaces unguarded.
+    assert [set(b) for b in bindings] == [{"policyName", "validationActions"}] * len(bindings)
+    assert [b["validationActions"] for b in bindings] == [["Deny"]] * len(bindings)
+
+
+def test_every_claim_is_guarded() -> None:
+    xrds = [xrd for path in paths.XRDS.glob("*.yaml") for xrd in load(path)]
+    [guard] = [
+        m for m in load(paths.INSTALL) if m["metadata"]["name"] == GUARD and "matchConstraints" in m["spec"]
+    ]
+    [rule] = guard["spec"]["matchConstraints"]["resourceRules"]
+    assert set(rule["resources"]) == {xrd["spec"]["claimNames"]["plural"] for xrd in xrds}
+    assert rule["operations"] == ["CREATE", "UPDATE"]
+    # What the policy asks of the authorizer is the composite's plural.
+    for xrd in xrds:
+        assert xrd["spec"]["names"]["plural"] == f"x{xrd['spec']['claimNames']['plural']}"

@@ -1,4 +1,4 @@
-"""Write the XRDs and the input CRDs from the models in `functions.api`: `make generate`."""
+"""Write the XRDs, the input CRDs and package/install.yaml: `make generate`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from functions.api import (
     VLLMInput,
 )
 from functions.cluster_stack.input import ClusterStackInput
+from tools import install
 from tools.openapi import structural, without_rules
 
 __all__ = ["generated", "main"]
@@ -29,6 +30,9 @@ __all__ = ["generated", "main"]
 ROOT = Path(__file__).parents[1]
 GROUP, VERSION = API_VERSION.split("/")
 _HEADER = "# Generated from functions/api by `make generate`. Do not edit.\n"
+_INSTALL_HEADER = """# What a Crossplane package cannot hold: apply it beside the packages by kubectl apply.
+# Generated from tools/install.py by `make generate`. Do not edit.
+"""
 
 
 class Column(NamedTuple):
@@ -169,12 +173,25 @@ def generated() -> Iterator[tuple[Path, str]]:
         yield Path(f"xrds/x{composite.plural}.yaml"), _text(xrd(composite))
     for function, (kind, plural, model) in INPUTS.items():
         yield Path(f"package/function-{function}/input.yaml"), _text(input_crd(kind, plural, model))
+    yield Path("package/install.yaml"), _install()
+
+
+def _install() -> str:
+    documents = []
+    for part in install.parts([composite.plural for composite in COMPOSITES]):
+        comment = "".join(f"# {line}\n" for line in part.comment.splitlines())
+        documents.append(comment + _yaml(part.manifest))
+    return _INSTALL_HEADER + "---\n".join(documents)
 
 
 def _text(document: dict[str, Any]) -> str:
+    return _HEADER + _yaml(document)
+
+
+def _yaml(document: dict[str, Any]) -> str:
     # Rendered from JSON, nothing stands in two places, so the dumper writes no anchors.
     apart = json.loads(json.dumps(document))
-    return _HEADER + yaml.safe_dump(apart, sort_keys=False, width=100, allow_unicode=True)
+    return yaml.safe_dump(apart, sort_keys=False, width=100, allow_unicode=True)
 
 
 def main() -> None:

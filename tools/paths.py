@@ -16,6 +16,8 @@ MADE = ROOT / ".tools"
 XRDS = ROOT / "xrds"
 COMPOSITIONS = ROOT / "compositions"
 PACKAGE = ROOT / "package"
+INSTALL = PACKAGE / "install.yaml"
+"""What a platform team applies beside the packages."""
 EXAMPLES = ROOT / "examples"
 OUT = ROOT / "out"
 

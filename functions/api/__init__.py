@@ -13,7 +13,7 @@ from .cluster_status import (
     PoolStatus,
     Slices,
 )
-from .inputs import Chart, NodePoolsInput, VLLMInput
+from .inputs import Chart, Cloud, NodePoolsInput, ProviderConfigRule, VLLMInput
 from .model import (
     Architecture,
     ClusterChoice,
@@ -54,6 +54,7 @@ __all__ = [
     "AwsSubnet",
     "Capacity",
     "Chart",
+    "Cloud",
     "CloudFacts",
     "ClusterChoice",
     "ClusterSpec",
@@ -79,6 +80,7 @@ __all__ = [
     "PoolStatus",
     "Precision",
     "ProviderConfigRef",
+    "ProviderConfigRule",
     "Quantization",
     "Replicas",
     "Requirement",

@@ -5,16 +5,34 @@ That of function-cluster-stack is made from its registry: `functions.cluster_sta
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from .aws import ProviderConfigRef
 from .model import Architecture
 from .schema import Schema
 
-__all__ = ["Chart", "NodePoolsInput", "VLLMInput"]
+__all__ = ["Chart", "Cloud", "NodePoolsInput", "ProviderConfigRule", "VLLMInput"]
 
 _NAMESPACE = "crossplane-system"
+_Namespaces = list[Annotated[str, Field(max_length=63)]]
+
+
+class Cloud(StrEnum):
+    """A cloud, by the field of a claim that asks for it."""
+
+    AWS = "aws"
+
+
+class ProviderConfigRule(ProviderConfigRef):
+    """Which claims may create with a configuration of a cloud's provider."""
+
+    cloud: Cloud = Field(description="The cloud, by the field of the claim: aws.")
+    namespaces: _Namespaces = Field(
+        description="Namespaces of the claims; '*' stands for any characters.", min_length=1, max_length=100
+    )
 
 
 class NodePoolsInput(Schema):
@@ -31,11 +49,25 @@ class NodePoolsInput(Schema):
         description="Kubernetes minor version of clusters that do not ask for one. Default: the package's.",
         pattern=r"^1\.\d{2}$",
     )
-    control_plane_namespaces: list[Annotated[str, Field(max_length=63)]] = Field(
+    provider_configs: list[ProviderConfigRule] = Field(
         default_factory=list,
-        description="Namespaces whose InferenceClusters may be the control plane's own cluster "
-        "(existing.controlPlane), where the providers may do everything; '*' stands for any characters. "
-        "Default none.",
+        description="Which configurations of cloud providers, so which accounts, claims may name "
+        "(providerConfigRef), by their namespaces. Default none.",
+        max_length=100,
+    )
+    kubeconfig_namespaces: _Namespaces = Field(
+        default_factory=list,
+        description="Namespaces whose InferenceClusters may bring a kubeconfig "
+        "(existing.kubeconfigSecretRef). A kubeconfig can make a provider use, or send out, its own "
+        "credentials: list only namespaces whose Secrets nobody else may write. '*' stands for any "
+        "characters. Default none.",
+        max_length=100,
+    )
+    control_plane_namespaces: _Namespaces = Field(
+        default_factory=list,
+        description="Namespaces whose InferenceClusters may be the cluster that Crossplane runs in "
+        "(existing.controlPlane), where the providers act under their own service accounts. '*' "
+        "stands for any characters. Default none.",
         max_length=100,
     )
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput
 from functions.base import Function, Outcome, Request, Whose
 
-from . import aws, existing, in_use, offer
+from . import allowed, aws, existing, in_use, offer
 from .providers import with_known_kinds
 
 __all__ = ["FUNCTION", "PLACES"]
@@ -28,6 +28,9 @@ def compose(request: Request) -> Outcome:
     """
     spec = request.spec(ClusterSpec)
     given = request.parameters(NodePoolsInput)
+    refusal = allowed.refusal(request.claim.namespace, spec, given)
+    if refusal is not None:
+        return Outcome(conditions=[refusal])
     place = next(name for name in PLACES if getattr(spec, name) is not None)
     return _with_models(request, spec, with_known_kinds(request, PLACES[place](request, spec, given)))
 

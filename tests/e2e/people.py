@@ -1,18 +1,15 @@
-"""Who claims: users of one namespace each, with the roles that the package ships."""
+"""Who claims: users of one namespace each, with the roles of package/install.yaml."""
 
 from __future__ import annotations
 
-from tools import paths
 from tools.control_plane.api import Api
-from tools.manifests import Manifest, load
+from tools.manifests import Manifest
 
 _RBAC = "rbac.authorization.k8s.io"
 
 
 def member(api: Api, namespace: str, role: str = "freehold-app-team") -> Api:
     """Return the API as somebody sees it who may edit one namespace and claim there."""
-    for manifest in load(paths.ROOT / "package" / "roles.yaml"):
-        api.apply(manifest)
     user = f"somebody-of-{namespace}"
     for granted in ("edit", role):
         api.apply(_binding(user, namespace, granted))

@@ -7,6 +7,8 @@ from typing import Any
 
 from functions.base import Function, Request
 from functions.base.assemble import assemble
+from tools import paths
+from tools.manifests import load
 
 COMPOSITE = "eu-prod-x7k2p"
 AT_PROVIDER = {
@@ -20,6 +22,16 @@ AT_PROVIDER = {
 L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 0, "max": 8}}
 
 
+def _shipped() -> dict[str, Any]:
+    [composition] = load(paths.COMPOSITIONS / "inferencecluster.yaml")
+    [step] = [s for s in composition["spec"]["pipeline"] if s["step"] == "node-pools"]
+    return dict(step["input"])
+
+
+SHIPPED = _shipped()
+"""The input of function-node-pools as the composition ships it."""
+
+
 def cluster(
     spec: Mapping[str, Any],
     *,
@@ -30,7 +42,11 @@ def cluster(
     claim: Mapping[str, str] | None = None,
     composite: str = COMPOSITE,
 ) -> Request:
-    """Make a request for claim platform/eu-prod; `before` is what earlier steps put into the status."""
+    """Make a request for claim platform/eu-prod.
+
+    `before` is what earlier steps put into the status, `given` what a platform team changes in the
+    shipped input.
+    """
     ref = {"namespace": "platform", "name": "eu-prod"} if claim is None else claim
     owner = {"claimRef": ref} if ref else {}
     return Request(
@@ -45,7 +61,7 @@ def cluster(
         composed_before={},
         status_before=before or {},
         answers={},
-        input=given or {},
+        input={**SHIPPED, **(given or {})},
     )
 
 

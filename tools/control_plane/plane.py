@@ -94,7 +94,9 @@ def _start(processes: Processes, layout: Layout) -> Api:
 
 
 def define(processes: Processes, api: Api, repository: str) -> None:
-    """Apply our XRDs and compositions, whose charts are mirrored; return when claims can be made."""
+    """Apply what a platform team applies, with charts from a mirror; return when claims can be made."""
+    for manifest in load(paths.INSTALL):
+        api.apply(manifest)
     for path in sorted(paths.XRDS.glob("*.yaml")):
         for manifest in load(path):
             api.apply(manifest)

@@ -61,7 +61,7 @@ def command(ports: Ports) -> list[str]:
 
 def shipped_arguments() -> list[str]:
     """Return the arguments that the package's runtime configuration gives provider-kubernetes."""
-    [config] = load(paths.ROOT / "package" / "provider-kubernetes-runtime.yaml")
+    [config] = [m for m in load(paths.INSTALL) if m["kind"] == "DeploymentRuntimeConfig"]
     [container] = config["spec"]["deploymentTemplate"]["spec"]["template"]["spec"]["containers"]
     arguments: list[str] = container["args"]
     return arguments

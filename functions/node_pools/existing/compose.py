@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
-
 from functions.api import ClusterSpec, Existing, NodePoolsInput
 from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose
 
@@ -24,8 +22,6 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
     assert place is not None, "chosen by the spec"
     _refuse_a_move(request)
     declared = pools.pools(spec.node_pools, recorded(request).pools)
-    if place.control_plane is not None and not _may_use_control_plane(request.claim.namespace, given):
-        return Outcome(conditions=[_not_yours(request.claim.namespace)])
     way = _way(request, place, given)
     found = nodes.find(request, way, declared)
     return Outcome(
@@ -51,23 +47,6 @@ def _refuse_a_move(request: Request) -> None:
             "this claim created a cluster in a cloud, which would be deleted",
             "Restore the claim as it was, and claim the existing cluster under another name",
         )
-
-
-def _may_use_control_plane(namespace: str, given: NodePoolsInput) -> bool:
-    """Tell whether a claim may have what the providers may do; only admins make a composite without one."""
-    return not namespace or any(fnmatchcase(namespace, p) for p in given.control_plane_namespaces)
-
-
-def _not_yours(namespace: str) -> Condition:
-    return Condition(
-        "Planned",
-        Status.FALSE,
-        "ControlPlaneNotAllowed",
-        f"claims in namespace {namespace} may not use the control plane's own cluster: list the namespace in "
-        "controlPlaneNamespaces of function-node-pools' input, or name a cluster by "
-        "spec.existing.kubeconfigSecretRef in another claim. What exists goes on as it was",
-        Whose.PLATFORM,
-    )
 
 
 def _way(request: Request, place: Existing, given: NodePoolsInput) -> reach.Way:

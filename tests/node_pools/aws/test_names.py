@@ -38,7 +38,8 @@ def made() -> list[dict[str, Any]]:
     """Every managed resource of a cluster with the longest names of all, and as many tags as may be."""
     place = {"region": "us-east-1", "tags": {f"{i:0128}": "v" * 256 for i in range(30)}}
     spec = {**aws(*POOLS, **place), "owner": "o" * 63}
-    request, _ = settled(FUNCTION, spec, claim=CLAIM, composite="c" * 57 + "-x7k2p")
+    given = {"providerConfigs": [{"cloud": "aws", "namespaces": [CLAIM["namespace"]]}]}
+    request, _ = settled(FUNCTION, spec, claim=CLAIM, given=given, composite="c" * 57 + "-x7k2p")
     manifests = [dict(r.manifest) for r in FUNCTION.compose(request).resources if r.manifest]
     return [m for m in manifests if m["kind"] in _GROUP_OF]
 

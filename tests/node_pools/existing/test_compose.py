@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,28 +134,6 @@ def test_the_control_planes_own_cluster(listed: list[str]) -> None:
             "control plane's cluster"
         )
     )
-
-
-@pytest.mark.parametrize("listed", [[], ["team-a"], ["platform-2"]])
-def test_the_control_planes_own_cluster_is_not_for_everybody(listed: list[str]) -> None:
-    # Proves: a tenant that claims it gets nothing but the reason.
-    request = cluster(existing(**MINE), given={"controlPlaneNamespaces": listed})
-    desired = assemble(request, FUNCTION, FUNCTION.compose(request))
-    assert desired.manifests == {}
-    assert desired.conditions["Planned"].reason == "ControlPlaneNotAllowed"
-    assert desired.conditions["Planned"].text == (
-        "[platform] claims in namespace platform may not use the control plane's own cluster: list the "
-        "namespace in controlPlaneNamespaces of function-node-pools' input, or name a cluster by "
-        "spec.existing.kubeconfigSecretRef in another claim. What exists goes on as it was"
-    )
-
-
-def test_a_shorter_list_takes_nothing_away() -> None:
-    live, _ = settled(FUNCTION, existing(**MINE), given={"controlPlaneNamespaces": ["platform"]})
-    later = replace(live, input={})
-    desired = assemble(later, FUNCTION, FUNCTION.compose(later))
-    assert set(desired.manifests) == set(live.observed)
-    assert desired.conditions["Planned"].reason == "ControlPlaneNotAllowed"
 
 
 def test_storage_is_what_the_claim_declares() -> None:
