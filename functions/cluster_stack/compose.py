@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.api import ClusterSpec, ClusterStatus
+from functions.api import ClusterStatus, NodeImage
 from functions.base import Function, Outcome, Progress, Request, Resource, View, Whose
 from functions.catalog import kubernetes
 
@@ -16,6 +16,9 @@ from .registry import COMPONENTS
 from .render import Cluster, keep_the_way_in, names, render
 
 __all__ = ["FUNCTION"]
+
+_BARE = NodeImage(driver=False, container_toolkit=False)
+"""Nodes of which nothing is known: the GPU Operator installs what they lack."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +44,18 @@ def compose(request: Request) -> Outcome:
     """Compose the components; until the cluster and its node pools are known, leave all as they are.
 
     Raises:
-        Invalid: for a spec or an input of another shape.
+        Invalid: for an input of another shape.
     """
-    spec = request.spec(ClusterSpec)
     parameters = request.parameters(ClusterStackInput)
     status = request.status(ClusterStatus)
     if status is None or status.access is None or status.node_pools is None:
         return Outcome()
-    made = spec.existing is None
-    cluster = Cluster(request.name, status.access, dies_with_claim=made)
+    if status.deleted_with_claim is None:
+        return Outcome()
+    cluster = Cluster(request.name, status.access, status.deleted_with_claim)
     facts = Facts(
-        driver_in_image=made,
+        cloud=status.cloud,
+        node_image=status.node_image or _BARE,
         kubernetes=status.kubernetes_version or kubernetes(),
         pools=tuple(status.node_pools),
         autoscaler=status.autoscaler,
@@ -99,7 +103,7 @@ def _hint(request: Request, cluster: Cluster, installed: Sequence[Installed]) ->
     namespaces = sorted({component.namespace for component in broken})
     where = "namespace" if len(namespaces) == 1 else "namespaces"
     look = f"Look at the pods in {where} {_listed(namespaces)} of the cluster"
-    if cluster.dies_with_claim:
+    if cluster.deleted_with_claim:
         return look
     return f"{look}; where {_listed([c.label for c in broken])} was installed before, remove that first"
 

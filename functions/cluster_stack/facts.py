@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Autoscaler, PoolStatus
+from functions.api import Autoscaler, CloudFacts, NodeImage, PoolStatus
 
 __all__ = ["Facts"]
 
@@ -14,8 +14,10 @@ __all__ = ["Facts"]
 class Facts:
     """A cluster and its node pools."""
 
-    driver_in_image: bool
-    """Whether the node image has NVIDIA's driver and container toolkit."""
+    cloud: CloudFacts | None
+    """The cloud in which the cluster was created; None: the cluster existed before its claim."""
+    node_image: NodeImage
+    """What of NVIDIA's software the GPU nodes come with."""
     kubernetes: str
     """Kubernetes minor version, such as 1.35."""
     pools: tuple[PoolStatus, ...]

@@ -24,18 +24,17 @@ _POLICY = Observed(
 def _values(facts: Facts) -> dict[str, Any]:
     """Return the chart's values.
 
-    Where the node image has driver and toolkit, the operator must not install them again.
-    Elsewhere it does, but leaves a node alone whose driver is there already.
-    https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
+    What the node image has of driver and toolkit, the operator must not install again. Elsewhere
+    it does, but leaves a node alone whose driver is there already.
     """
-    installs = not facts.driver_in_image
+    image = facts.node_image
     values: dict[str, Any] = {
         "nfd": {"enabled": False},
-        "driver": {"enabled": installs},
-        "toolkit": {"enabled": installs},
+        "driver": {"enabled": not image.driver},
+        "toolkit": {"enabled": not image.container_toolkit},
         "dcgmExporter": {"serviceMonitor": {"enabled": False}},  # its CRD comes with Prometheus
         "psa": {"enabled": True},  # lets its own pods run where pod security is enforced
-        **gpu_sharing.values([p.sharing for p in facts.pools if p.sharing], facts.driver_in_image),
+        **gpu_sharing.values([p.sharing for p in facts.pools if p.sharing], image.driver),
     }
     if facts.taints:
         values["daemonsets"] = {"tolerations": facts.tolerations}

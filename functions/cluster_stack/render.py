@@ -28,7 +28,7 @@ class Cluster:
     composite: str
     """The composite's name: part of every name."""
     access: Access
-    dies_with_claim: bool
+    deleted_with_claim: bool
     """Whether the cluster is deleted with its claim, and everything inside with it."""
 
     @property
@@ -67,7 +67,7 @@ def _release(cluster: Cluster, component: Component, facts: Facts, given: Chart)
         chart=remote.Chart(known.name, given.repository or known.repository, given.version or known.version),
         into=component.namespace,
         values=_over(component.values(facts), given.values),
-        policies=remote.NEVER_DELETE if cluster.dies_with_claim else (),
+        policies=remote.NEVER_DELETE if cluster.deleted_with_claim else (),
     )
     before = tuple(f"cluster-stack/{name}" for name in component.after)
     return Resource(f"cluster-stack/{component.name}", manifest, (REACHABLE, *before))
@@ -94,7 +94,7 @@ def keep_the_way_in(cluster: Cluster, resources: Sequence[Resource]) -> list[Res
     Release without a ProviderConfig could never be uninstalled. In a cluster that is deleted
     with its claim nothing is uninstalled.
     """
-    if cluster.dies_with_claim:
+    if cluster.deleted_with_claim:
         return []
     way_in = {
         "apiVersion": remote.HELM_API,

@@ -26,6 +26,17 @@ ACCESS = {
 }
 
 
+PLACES: dict[str, dict[str, Any]] = {
+    "aws": {
+        "cloud": {"name": "aws", "region": "eu-central-1", "partition": "aws"},
+        "nodeImage": {"driver": True, "containerToolkit": True},
+        "deletedWithClaim": True,
+    },
+    "existing": {"deletedWithClaim": False},
+}
+"""What node-pools says of a cluster, by the field of the spec that places it."""
+
+
 def pool(name: str = "l4", **more: Any) -> dict[str, Any]:
     """Return a pool as the status records it."""
     nodes = {"min": 0, "max": 2}
@@ -60,7 +71,8 @@ def request(
         recorded: components of the composite's status.
         given: the function's input.
     """
-    said = {"nodePools": list(pools) or [pool()], **(status or {})}
+    place = next(said for field, said in PLACES.items() if field in spec)
+    said = {**place, "nodePools": list(pools) or [pool()], **(status or {})}
     return Request(
         composite={
             "metadata": {"name": "eu-prod-x7k2p"},

@@ -52,6 +52,7 @@ def test_nothing_is_installed_before_the_cluster_answers() -> None:
     [
         pytest.param(request(access=None, ready=NAMES), id="no-way-in"),
         pytest.param(request(status={"nodePools": None}, ready=NAMES), id="no-pools"),
+        pytest.param(request(status={"deletedWithClaim": None}, ready=NAMES), id="no-lifetime"),
         pytest.param(request(pools=[{"name": "of-another-shape"}], ready=NAMES), id="unreadable"),
     ],
 )
