@@ -10,17 +10,13 @@ from .conditions import Condition, Progress, Status, Whose
 from .errors import Invalid, Unanswered
 from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
 from .outcome import Function, Outcome, Readiness, Resource, by_itself, condition_true, exists
-from .remote import NEVER_DELETE as DIES_WITH_CLUSTER
-from .remote import PROTECTION_API as USAGES
 from .remote import goes_after
 from .request import Claim, Request, Selector, parse
 from .view import View
 
 __all__ = [
-    "DIES_WITH_CLUSTER",
     "HELM_RELEASE",
     "LABEL",
-    "USAGES",
     "Claim",
     "Condition",
     "Function",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from functions.api import API_VERSION, PoolStatus, placed
-from functions.base import USAGES, Request, Resource, Selector, Unanswered, View, label_value, unique_name
+from functions.base import Request, Resource, Selector, Unanswered, View, label_value, remote, unique_name
 
 from .pools.plan import recorded
 
@@ -78,12 +79,17 @@ def guards(request: Request, models: Sequence[PlacedModel] | None) -> list[Resou
         return []
     reason = _reason([model.claim for model in models])
     kind = str(request.composite["kind"])
-    made = [_guard(_COMPOSITE, "ClusterUsage", {}, request, kind, request.name, reason)]
+    name = unique_name(request.name, "in-use")
+    made = [Resource(_COMPOSITE, remote.usage(name, _named(kind, request.name), reason=reason))]
     if request.claim.namespace:
-        where = {"namespace": request.claim.namespace}
-        claim = kind.removeprefix("X")
-        made.append(_guard(_CLAIM, "Usage", where, request, claim, request.claim.name, reason))
+        claim = _named(kind.removeprefix("X"), request.claim.name)
+        guard = remote.usage(name, claim, namespace=request.claim.namespace, reason=reason)
+        made.append(Resource(_CLAIM, guard))
     return made
+
+
+def _named(kind: str, name: str) -> dict[str, Any]:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}}
 
 
 def unguarded(request: Request, models: Sequence[PlacedModel] | None) -> tuple[str, ...]:
@@ -98,22 +104,3 @@ def _reason(models: list[str]) -> str:
         return f"Model {models[0]} runs on it: delete that first"
     more = f" and {len(models) - _LISTED} more" if len(models) > _LISTED else ""
     return f"Models {', '.join(models[:_LISTED])}{more} run on it: delete those first"
-
-
-def _guard(
-    resource: str,
-    usage: str,
-    where: Mapping[str, str],
-    request: Request,
-    kind: str,
-    name: str,
-    reason: str,
-) -> Resource:
-    of = {"apiVersion": API_VERSION, "kind": kind, "resourceRef": {"name": name}}
-    manifest = {
-        "apiVersion": USAGES,
-        "kind": usage,
-        "metadata": {"name": unique_name(request.name, "in-use"), **where},
-        "spec": {"of": of, "reason": reason},
-    }
-    return Resource(resource, manifest)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from functions.api import Access, NodePoolsInput, offer
-from functions.base import Request, Resource, condition_true, exists, unique_name
+from functions.base import Request, Resource, condition_true, exists, remote, unique_name
 
 __all__ = [
     "HELM",
     "KUBERNETES",
     "REACHABLE",
-    "Kubeconfig",
     "Way",
     "is_reachable",
     "platform_namespace",
@@ -26,8 +25,6 @@ __all__ = [
 KUBERNETES = "node-pools/provider-config-kubernetes"
 HELM = "node-pools/provider-config-helm"
 REACHABLE = "node-pools/reachable"
-
-_KUBERNETES_API = "kubernetes.m.crossplane.io/v1alpha1"
 
 
 def platform_namespace(request: Request, given: NodePoolsInput) -> str:
@@ -45,15 +42,6 @@ def platform_namespace(request: Request, given: NodePoolsInput) -> str:
 
 
 @dataclass(frozen=True)
-class Kubeconfig:
-    """Where the kubeconfig of a cluster is."""
-
-    namespace: str
-    secret: str
-    key: str = "kubeconfig"
-
-
-@dataclass(frozen=True)
 class Way:
     """How a cluster is reached."""
 
@@ -61,7 +49,7 @@ class Way:
     """The composite's name."""
     namespace: str
     """The platform namespace: of everything that reaches into the cluster, but Helm."""
-    kubeconfig: Kubeconfig | None
+    kubeconfig: remote.SecretKey | None
     """None: the providers' own identity, in the cluster that they run in."""
     created: bool = False
     """Whether the claim makes the cluster, so that it goes with the claim."""
@@ -107,8 +95,11 @@ def resources(way: Way, after: tuple[str, ...] = (), answers_after: tuple[str, .
         after: what the ProviderConfigs wait for.
         answers_after: what the proof waits for on top of them.
     """
-    kubernetes = _provider_config(way, _KUBERNETES_API, way.kubernetes, way.namespace)
-    helm = _provider_config(way, "helm.m.crossplane.io/v1beta1", way.helm, way.helm_namespace)
+    labels = {offer.CREATED: "true"} if way.created else None
+    kubernetes = remote.provider_config(
+        remote.KUBERNETES_API, way.kubernetes, way.namespace, way.kubeconfig, labels
+    )
+    helm = remote.provider_config(remote.HELM_API, way.helm, way.helm_namespace, way.kubeconfig, labels)
     return [
         Resource(KUBERNETES, kubernetes, after, exists),
         Resource(HELM, helm, after, exists),
@@ -122,38 +113,13 @@ def is_reachable(request: Request) -> bool:
     return seen is not None and condition_true()(seen)
 
 
-def _provider_config(way: Way, api_version: str, name: str, namespace: str) -> dict[str, Any]:
-    return {
-        "apiVersion": api_version,
-        "kind": "ProviderConfig",
-        "metadata": {
-            "name": name,
-            "namespace": namespace,
-            **({"labels": {offer.CREATED: "true"}} if way.created else {}),
-        },
-        "spec": {"credentials": _credentials(way.kubeconfig)},
-    }
-
-
-def _credentials(kubeconfig: Kubeconfig | None) -> dict[str, Any]:
-    if kubeconfig is None:
-        return {"source": "InjectedIdentity"}
-    ref = {"namespace": kubeconfig.namespace, "name": kubeconfig.secret, "key": kubeconfig.key}
-    return {"source": "Secret", "secretRef": ref}
-
-
 def _reachable(way: Way) -> dict[str, Any]:
     """Observe a namespace that every cluster has; nothing is changed or deleted by it."""
-    return {
-        "apiVersion": _KUBERNETES_API,
-        "kind": "Object",
-        "metadata": {"name": unique_name(way.composite, "reachable"), "namespace": way.namespace},
-        "spec": {
-            "managementPolicies": ["Observe"],
-            "forProvider": {
-                "manifest": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
-            },
-            "readiness": {"policy": "DeriveFromCelQuery", "celQuery": "object.status.phase == 'Active'"},
-            "providerConfigRef": {"kind": "ProviderConfig", "name": way.kubernetes},
-        },
-    }
+    return remote.kubernetes_object(
+        unique_name(way.composite, "reachable"),
+        way.namespace,
+        way.kubernetes,
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}},
+        readiness=remote.cel(remote.NAMESPACE_ACTIVE),
+        policies=remote.OBSERVE_ONLY,
+    )

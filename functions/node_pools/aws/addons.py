@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from functions.base import DIES_WITH_CLUSTER, Resource
+from functions.base import Resource, remote
 
 from .. import reach
 from . import control_plane, iam
@@ -118,14 +118,11 @@ def storage_class(
         "reclaimPolicy": "Delete",
         **more,
     }
-    body = {
-        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
-        "kind": "Object",
-        "metadata": {"name": plan.object_name(what), "namespace": plan.namespace},
-        "spec": {
-            "managementPolicies": list(DIES_WITH_CLUSTER),
-            "forProvider": {"manifest": manifest},
-            "providerConfigRef": {"kind": "ProviderConfig", "name": control_plane.way(plan).kubernetes},
-        },
-    }
+    body = remote.kubernetes_object(
+        plan.object_name(what),
+        plan.namespace,
+        control_plane.way(plan).kubernetes,
+        manifest,
+        policies=remote.NEVER_DELETE,
+    )
     return Resource(f"node-pools/{what}", body, (reach.REACHABLE,))

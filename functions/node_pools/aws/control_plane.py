@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.base import Resource
+from functions.base import Resource, remote
 
 from .. import reach
 from . import iam, network
@@ -20,7 +20,7 @@ def way(plan: Plan) -> reach.Way:
     return reach.Way(
         composite=plan.composite,
         namespace=plan.namespace,
-        kubeconfig=reach.Kubeconfig(plan.namespace, plan.object_name("kubeconfig")),
+        kubeconfig=remote.SecretKey(plan.namespace, plan.object_name("kubeconfig"), "kubeconfig"),
         created=True,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functions.api import ClusterSpec, Existing, NodePoolsInput
-from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose
+from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose, remote
 
 from .. import reach
 from ..pools.plan import Pool, recorded, summary
@@ -55,7 +55,7 @@ def _way(request: Request, place: Existing, given: NodePoolsInput) -> reach.Way:
     if secret is None:
         return reach.Way(request.name, namespace, kubeconfig=None)
     beside = request.claim.namespace or namespace
-    return reach.Way(request.name, namespace, reach.Kubeconfig(beside, secret.name, secret.key))
+    return reach.Way(request.name, namespace, remote.SecretKey(beside, secret.name, secret.key))
 
 
 def _conditions(way: reach.Way, pools: tuple[Pool, ...]) -> tuple[Condition | Progress, ...]:
@@ -78,7 +78,7 @@ def _conditions(way: reach.Way, pools: tuple[Pool, ...]) -> tuple[Condition | Pr
     )
 
 
-def _hint(kubeconfig: reach.Kubeconfig | None) -> str:
+def _hint(kubeconfig: remote.SecretKey | None) -> str:
     """Say what to look at where the API does not answer."""
     if kubeconfig is None:
         return (
@@ -86,7 +86,7 @@ def _hint(kubeconfig: reach.Kubeconfig | None) -> str:
             "the control plane's cluster"
         )
     return (
-        f"Check that Secret {kubeconfig.namespace}/{kubeconfig.secret} holds a kubeconfig under key "
+        f"Check that Secret {kubeconfig.namespace}/{kubeconfig.name} holds a kubeconfig under key "
         f"{kubeconfig.key}, that its server can be reached from the control plane, and that its user may do "
         "everything"
     )

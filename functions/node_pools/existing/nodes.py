@@ -22,6 +22,7 @@ from functions.base import (
     View,
     Whose,
     condition_true,
+    remote,
     unique_name,
 )
 
@@ -30,7 +31,6 @@ from ..pools.plan import Pool, recorded
 
 __all__ = ["Found", "find"]
 
-_API = "kubernetes.m.crossplane.io/v1alpha1"
 _MEMBER = "kubernetes.crossplane.io/owned-by-collection"
 """Label of the Objects that provider-kubernetes 1.2.1 makes for a collection (membershipLabelKey)."""
 _COLLECTIONS = "node-pools/nodes-"
@@ -127,9 +127,8 @@ def _nodes(request: Request, way: reach.Way, pool: Pool) -> tuple[View, ...] | N
         return None
     labels = ((_MEMBER, _name(request, pool)),)
     try:
-        found = request.require(
-            f"nodes-{pool.name}", Selector(_API, "Object", labels=labels, namespace=way.namespace)
-        )
+        wanted = Selector(remote.KUBERNETES_API, "Object", labels=labels, namespace=way.namespace)
+        found = request.require(f"nodes-{pool.name}", wanted)
     except Unanswered:
         return None
     if not all(node.has(*_NODE) for node in found):
@@ -147,23 +146,14 @@ def _collection(request: Request, way: reach.Way, pool: Pool) -> dict[str, Any]:
     ready = sum(
         condition_true()(View(live)) for name, live in request.observed.items() if not name.startswith(owned)
     )
-    return {
-        "apiVersion": _API,
-        "kind": "ObservedObjectCollection",
-        "metadata": {
-            "name": _name(request, pool),
-            "namespace": way.namespace,
-            "annotations": {_AGAIN: str(ready)},
-        },
-        "spec": {
-            "observeObjects": {
-                "apiVersion": "v1",
-                "kind": "Node",
-                "selector": {"matchLabels": dict(pool.node_selector)},
-            },
-            "providerConfigRef": {"kind": "ProviderConfig", "name": way.kubernetes},
-        },
-    }
+    return remote.collection(
+        _name(request, pool),
+        way.namespace,
+        way.kubernetes,
+        kind=("v1", "Node"),
+        labels=pool.node_selector,
+        annotations={_AGAIN: str(ready)},
+    )
 
 
 def _problem(pool: Pool, nodes: Sequence[View]) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, Placement, offer
-from functions.base import Claim, Request, Selector, Unanswered, View, unique_name
+from functions.base import Claim, Request, Selector, Unanswered, View, remote, unique_name
 
 from .choose import Candidate
 
 __all__ = ["KIND", "all_clusters", "candidate", "is_gone_for_good", "one_cluster"]
 
 KIND = "XInferenceCluster"
-_WAY = "kubernetes.m.crossplane.io/v1alpha1"
 
 
 def one_cluster(request: Request, name: str, namespace: str) -> Candidate | None:
@@ -42,7 +41,8 @@ def is_gone_for_good(request: Request, recorded: Placement) -> bool:
     where = recorded.provider_config_namespace
     try:
         found = request.require(
-            "way", Selector(_WAY, "ProviderConfig", recorded.provider_config, namespace=where)
+            "way",
+            Selector(remote.KUBERNETES_API, "ProviderConfig", recorded.provider_config, namespace=where),
         )
     except Unanswered:
         return False

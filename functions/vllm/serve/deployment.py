@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from functions.base import Resource
+from functions.base import Resource, remote
 
 from ..plan import Plan
 from .leader_worker_set import AFTER, GROUP, group
 from .namespace import SERVING
 from .pod import template
-from .remote import LABEL, labels, remote
+from .remote import LABEL, in_cluster, labels
 
 __all__ = ["WORKLOADS", "serving", "workload"]
 
@@ -47,10 +47,7 @@ def _deployment(plan: Plan, download: str) -> Resource:
             "template": template(plan, {**labels(plan), **SERVING}),
         },
     }
-    ready = (
-        "has(object.status.observedGeneration)"
-        " && object.status.observedGeneration >= object.metadata.generation"
-        f" && (has(object.status.updatedReplicas) ? object.status.updatedReplicas : 0) >= {replicas}"
-        f" && (has(object.status.availableReplicas) ? object.status.availableReplicas : 0) >= {replicas}"
+    ready = remote.all_replicas("Deployment", replicas)
+    return in_cluster(
+        plan, "deployment", manifest, after=(*AFTER, download), ready=ready, annotations=plan.note
     )
-    return remote(plan, "deployment", manifest, after=(*AFTER, download), ready=ready, annotations=plan.note)

@@ -7,12 +7,12 @@ group along. What the nodes say to one another is not encrypted.
 
 from __future__ import annotations
 
-from functions.base import Resource
+from functions.base import Resource, remote
 
 from ..plan import Plan
 from .namespace import LEADER, SERVING
 from .pod import template
-from .remote import labels, remote
+from .remote import in_cluster, labels
 
 __all__ = ["AFTER", "GROUP", "group"]
 
@@ -48,13 +48,8 @@ def group(plan: Plan, download: str) -> Resource:
             },
         },
     }
-    ready = (
-        "has(object.status) && (!has(object.status.observedGeneration)"
-        " || object.status.observedGeneration >= object.metadata.generation)"
-        f" && (has(object.status.updatedReplicas) ? object.status.updatedReplicas : 0) >= {replicas}"
-        f" && (has(object.status.readyReplicas) ? object.status.readyReplicas : 0) >= {replicas}"
-    )
-    return remote(plan, GROUP, manifest, after=(*AFTER, download), ready=ready, annotations=plan.note)
+    ready = remote.all_replicas("LeaderWorkerSet", replicas)
+    return in_cluster(plan, GROUP, manifest, after=(*AFTER, download), ready=ready, annotations=plan.note)
 
 
 def _args(plan: Plan) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import urlsplit
 
-from functions.base import Resource
+from functions.base import Resource, remote
 
 from ..plan import Plan
-from .remote import LABEL, remote
+from .remote import LABEL, in_cluster
 
 __all__ = ["PORT", "SERVICE", "base_url", "namespace", "network_policies", "service"]
 
@@ -39,8 +39,9 @@ def namespace(plan: Plan) -> Resource:
             },
         },
     }
-    ready = "object.status.phase == 'Active'"
-    return remote(plan, "namespace", manifest, after=(), ready=ready, annotations=plan.note)
+    return in_cluster(
+        plan, "namespace", manifest, after=(), ready=remote.NAMESPACE_ACTIVE, annotations=plan.note
+    )
 
 
 def network_policies(plan: Plan) -> list[Resource]:
@@ -59,7 +60,7 @@ def _policy(plan: Plan, name: str, spec: dict[str, Any]) -> Resource:
         "metadata": {"name": name, "namespace": plan.placement.namespace},
         "spec": spec,
     }
-    return remote(plan, f"network-policy-{name}", manifest)
+    return in_cluster(plan, f"network-policy-{name}", manifest)
 
 
 def _serving(plan: Plan) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def service(plan: Plan) -> Resource:
             "ports": [{"name": "http", "port": PORT, "protocol": "TCP", "targetPort": PORT}],
         },
     }
-    return remote(plan, "service", manifest)
+    return in_cluster(plan, "service", manifest)
 
 
 def base_url(plan: Plan) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from functions.base import Resource
+from functions.base import Resource, remote
 
 from ..plan import Plan
 
-__all__ = ["LABEL", "labels", "remote"]
+__all__ = ["LABEL", "in_cluster", "labels"]
 
 _UNWATCHED = ("Secret",)
 """Watching it would keep every Secret of the cluster in the provider's memory."""
@@ -28,14 +28,14 @@ def labels(plan: Plan) -> dict[str, Any]:
     }
 
 
-def remote(
+def in_cluster(
     plan: Plan,
     what: str,
     manifest: Mapping[str, Any],
     *,
     after: tuple[str, ...] = ("namespace",),
     ready: str = "",
-    references: list[dict[str, Any]] | None = None,
+    references: Sequence[Mapping[str, Any]] = (),
     annotations: dict[str, str] | None = None,
 ) -> Resource:
     """Wrap a manifest into an Object.
@@ -51,27 +51,15 @@ def remote(
     """
     metadata = dict(manifest["metadata"])
     metadata["labels"] = {**labels(plan), **metadata.get("labels", {})}
-    readiness = (
-        {"policy": "DeriveFromCelQuery", "celQuery": ready} if ready else {"policy": "SuccessfulCreate"}
+    body = remote.kubernetes_object(
+        plan.object_name(what),
+        plan.placement.provider_config_namespace,
+        plan.placement.provider_config,
+        {**manifest, "metadata": metadata},
+        readiness=remote.cel(ready) if ready else remote.ON_CREATE,
+        watch=manifest["kind"] not in _UNWATCHED,
+        references=references,
+        labels={LABEL: plan.name},
+        annotations=annotations,
     )
-    body: dict[str, Any] = {
-        "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
-        "kind": "Object",
-        "metadata": {
-            "name": plan.object_name(what),
-            "namespace": plan.placement.provider_config_namespace,
-            "labels": {LABEL: plan.name},
-        },
-        "spec": {
-            "forProvider": {"manifest": {**manifest, "metadata": metadata}},
-            "providerConfigRef": {"kind": "ProviderConfig", "name": plan.placement.provider_config},
-            "readiness": readiness,
-        },
-    }
-    if manifest["kind"] not in _UNWATCHED:
-        body["spec"]["watch"] = True
-    if annotations:
-        body["metadata"]["annotations"] = annotations
-    if references:
-        body["spec"]["references"] = references
     return Resource(f"vllm/{what}", body, after=tuple(f"vllm/{name}" for name in after))

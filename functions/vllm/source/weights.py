@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from functions.base import Resource, digest
+from functions.base import Resource, digest, remote
 
 from ..plan import Plan
 from ..serve.namespace import DOWNLOAD, SERVING
-from ..serve.remote import LABEL, labels, remote
+from ..serve.remote import LABEL, in_cluster, labels
 
 __all__ = [
     "MOUNT",
@@ -76,7 +76,7 @@ def volume(plan: Plan) -> Resource:
         "metadata": {"name": what, "namespace": plan.placement.namespace},
         "spec": spec,
     }
-    return remote(plan, what, manifest)
+    return in_cluster(plan, what, manifest)
 
 
 def token(plan: Plan) -> list[Resource]:
@@ -98,7 +98,7 @@ def token(plan: Plan) -> list[Resource]:
         "fieldPath": f"data[{ref.key}]",
     }
     references = [{"patchesFrom": source, "toFieldPath": "data.token"}]
-    return [remote(plan, "hub-token", manifest, references=references)]
+    return [in_cluster(plan, "hub-token", manifest, references=references)]
 
 
 def download(plan: Plan, *, beside_serving: bool) -> Resource:
@@ -132,8 +132,7 @@ def download(plan: Plan, *, beside_serving: bool) -> Resource:
     needs = ["namespace", "network-policy-download", volume_name(plan.placement.weights)]
     if plan.spec.source.hugging_face.token_secret_ref:
         needs.append("hub-token")
-    done = "has(object.status.succeeded) && object.status.succeeded > 0"
-    return remote(plan, what, manifest, after=tuple(needs), ready=done)
+    return in_cluster(plan, what, manifest, after=tuple(needs), ready=remote.JOB_SUCCEEDED)
 
 
 def _pod(plan: Plan, beside_serving: bool) -> dict[str, Any]:
