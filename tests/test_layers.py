@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from functions.api import contract
 from functions.main import FUNCTIONS, load
 
 ROOT = Path(__file__).parent.parent
@@ -129,6 +130,25 @@ def test_base_is_used_through_its_front() -> None:
     assert not inside, "import it from functions.base"
 
 
+def test_the_contract_is_written_once() -> None:
+    """Keys and names with a domain or a function in front are nobody's own words."""
+    agreed = {v for k, v in vars(contract).items() if k.isupper() and isinstance(v, str) and "/" in v}
+    assert len(agreed) > 5
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.value}"
+        for path in sorted((ROOT / "functions").rglob("*.py"))
+        if path != Path(str(contract.__file__))
+        for node in ast.walk(ast.parse(path.read_text(), path.name))
+        if isinstance(node, ast.Constant) and node.value in agreed and not _tag(path, node.value)
+    ]
+    assert not found, "import it from functions.api.contract"
+
+
+def _tag(path: Path, value: str) -> bool:
+    """Tell whether the same words are a tag in a cloud, which nobody else reads."""
+    return value == contract.RECORD_CLUSTER and "node_pools" in path.parts
+
+
 # What is really in a server's memory.
 
 MODULES = 475
@@ -143,6 +163,7 @@ LOAD = """
 import json, sys
 sys.modules["rich"] = None  # structlog loads it where it is installed: here for the tools, not in the images
 import functions.base.server
+from functions.api import contract
 from functions.main import load
 function = load(sys.argv[1])
 print(json.dumps([function.name, list(function.conditions), sorted(sys.modules)]))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
+from functions.api import contract
 from functions.base import View
 from functions.node_pools.offer import manifest
-from functions.vllm.place.clusters import KIND, candidate
+from functions.vllm.place.clusters import candidate
 from tools.manifests import Manifest
 
 __all__ = ["offers", "with_offers"]
@@ -24,7 +25,7 @@ def with_offers(required: Iterable[Manifest]) -> list[Manifest]:
     """Return required resources, and the offers of the clusters among them that are not there."""
     given = list(required)
     there = {_place(m) for m in given}
-    made = offers(m for m in given if m["kind"] == KIND)
+    made = offers(m for m in given if m["kind"] == contract.CLUSTER_KIND)
     return [*given, *(m for m in made if _place(m) not in there)]
 
 

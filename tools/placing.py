@@ -5,13 +5,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import ModelSpec, Placement, PoolStatus, VLLMInput
+from functions.api import ModelSpec, Placement, PoolStatus, VLLMInput, contract
 from functions.base import Condition, Function, Invalid, Outcome, Request, Selector, Status, Unanswered, View
 from functions.node_pools.compose import FUNCTION as NODE_POOLS
 from functions.vllm.compose import FUNCTION as VLLM
 from functions.vllm.live.stay import recorded_placement
 from functions.vllm.place.choose import Candidate, Choice, judge
-from functions.vllm.place.clusters import KIND, all_clusters, candidate
+from functions.vllm.place.clusters import all_clusters, candidate
 from functions.vllm.place.search import facts_of, trusted
 from functions.vllm.place.units import free_units, in_words, most_units
 from functions.vllm.size import memory
@@ -100,7 +100,7 @@ def as_cluster(manifest: Manifest, definitions: Definitions) -> Manifest:
         ClaimInvalidError: for a claim that cannot be planned.
         ToolError: for something else than a cluster.
     """
-    if definitions.of(manifest).kind != KIND:
+    if definitions.of(manifest).kind != contract.CLUSTER_KIND:
         raise ToolError(f"{label(manifest)} is no InferenceCluster")
     xr = _as_xr(manifest, definitions)
     if manifest.get("status"):

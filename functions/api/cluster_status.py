@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .node_pool import Capacity, Nodes, Reservation, Taint
+from .contract import DEVICE_PLUGIN_CONFIG, MIG_CONFIG, MIG_DEVICE
+from .node_pool import Capacity, Nodes, Reservation, SharingMode, Taint
 from .schema import Schema
 
 __all__ = [
@@ -43,10 +44,17 @@ class Slices(Schema):
     memory_mib: int = Field(alias="memoryMiB", description="Memory of one slice, in MiB.")
 
     @property
+    def node_labels(self) -> dict[str, str]:
+        """Labels by which the GPU Operator shares a node's GPUs like this."""
+        if self.mode == SharingMode.MIG:
+            return {MIG_CONFIG: f"all-{self.resource.removeprefix(MIG_DEVICE)}"}
+        return {DEVICE_PLUGIN_CONFIG: self.setting}
+
+    @property
     def setting(self) -> str:
         """Name of the device plugin's setting for it, such as timeslicing-4, where its mode has one.
 
-        A node's label `nvidia.com/device-plugin.config` says which setting it has.
+        A node's label DEVICE_PLUGIN_CONFIG says which setting it has.
         """
         return f"{self.mode.lower()}-{self.per_gpu}"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from .cluster_status import Fabric
+from .contract import GPU
 from .node_pool import Taint
 from .schema import Schema
 
@@ -46,7 +47,7 @@ class Placement(Schema):
         None,
         description="GPUs that cache requests of their own, with experts divided; the data parallel size.",
     )
-    resource: str = Field("nvidia.com/gpu", description="What a pod asks for to get one of them.")
+    resource: str = Field(GPU, description="What a pod asks for to get one of them.")
     fabric: Fabric | None = Field(None, description="RDMA devices between the nodes of a replica, if any.")
     namespace: str = Field(description="The Model's namespace in that cluster.")
     provider_config: str = Field(description="ProviderConfig that reaches the cluster.")

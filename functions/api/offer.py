@@ -11,16 +11,7 @@ from pydantic import Field
 from .cluster_status import Access, PoolStatus
 from .schema import Schema
 
-__all__ = ["CREATED", "DATA", "LABEL", "NAME", "Offer", "OfferedBy"]
-
-NAME = "offer"
-"""Last part of the ConfigMap's name, after the XInferenceCluster's."""
-LABEL = "freehold.dev/offered-by"
-"""Label: the XInferenceCluster's name; not the one by which a cluster finds its Models' records."""
-CREATED = "freehold.dev/created-by-claim"
-"""Label of the ProviderConfig of a cluster that goes with its claim, and what is in it along."""
-DATA = "offer"
-"""Key of the ConfigMap's data: the offer as JSON."""
+__all__ = ["Offer", "OfferedBy"]
 
 
 class OfferedBy(Schema):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.api import Autoscaler
+from functions.api import Autoscaler, contract
 from functions.catalog import cluster_autoscaler
 
 from .component import Component, workload
@@ -13,7 +13,7 @@ from .facts import Facts
 __all__ = ["COMPONENT"]
 
 # The cloud's module gives its role to this service account of this namespace.
-_NAMESPACE, _NAME = "kube-system", "cluster-autoscaler"
+_NAMESPACE, _NAME = "kube-system", contract.AUTOSCALER_SERVICE_ACCOUNT
 
 # https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md. Pools that look
 # alike are not balanced: a Model asks for one of them by its label.

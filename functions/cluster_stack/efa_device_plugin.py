@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from functions.api import PoolStatus
+from functions.api import PoolStatus, contract
 
 from .component import Component, workload
 from .facts import Facts
 
 __all__ = ["COMPONENT"]
 
-_RESOURCE = "vpc.amazonaws.com/efa"
 _NAMESPACE, _NAME = "kube-system", "aws-efa-k8s-device-plugin"
 
 
 def _pools(facts: Facts) -> list[PoolStatus]:
-    return [p for p in facts.pools if p.fabric is not None and p.fabric.resource == _RESOURCE]
+    return [p for p in facts.pools if p.fabric is not None and p.fabric.resource == contract.EFA]
 
 
 def _values(pools: Sequence[PoolStatus], tolerations: list[dict[str, Any]]) -> dict[str, Any]:

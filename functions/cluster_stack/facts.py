@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Autoscaler, CloudFacts, NodeImage, PoolStatus
+from functions.api import Autoscaler, CloudFacts, NodeImage, PoolStatus, contract
 
 __all__ = ["Facts"]
 
@@ -33,6 +33,6 @@ class Facts:
     def tolerations(self) -> list[dict[str, Any]]:
         """Tolerations of pods that have to run on every GPU node."""
         return [
-            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+            {"key": contract.GPU, "operator": "Exists", "effect": "NoSchedule"},
             *({"key": k, "operator": "Equal", "value": v, "effect": e} for k, v, e in self.taints),
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.api import PoolStatus
+from functions.api import PoolStatus, contract
 
 from .component import Component, workload
 
@@ -28,13 +28,13 @@ def _carries_large_models(pool: PoolStatus) -> bool:
 
 
 COMPONENT = Component(
-    name="leader-worker-set",
+    name=contract.LEADER_WORKER_SET,
     label="LeaderWorkerSet",
     about="LeaderWorkerSet, where Models of several nodes fit.",
     namespace=_NAMESPACE,
     wanted=lambda facts: any(_carries_large_models(pool) for pool in facts.pools),
     values=lambda _: _VALUES,
-    observed=(workload("leader-worker-set", "Deployment", _NAMESPACE, f"{_NAME}-controller-manager"),),
+    observed=(workload(contract.LEADER_WORKER_SET, "Deployment", _NAMESPACE, f"{_NAME}-controller-manager"),),
     after=("gpu-operator",),
     # Models may still run on nodes of a pool that takes no more such Models.
     stays=True,

@@ -6,17 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Access, Chart
+from functions.api import Access, Chart, contract
 from functions.base import Resource, remote, unique_name
 from functions.catalog import chart
 
 from .component import Component, Observed
 from .facts import Facts
 
-__all__ = ["REACHABLE", "Cluster", "keep_the_way_in", "names", "render"]
+__all__ = ["Cluster", "keep_the_way_in", "names", "render"]
 
-REACHABLE = "node-pools/reachable"
-"""The composed resource that is ready once the cluster's API answers."""
 _FIRST = "-first"
 """Ends the name of the Usage by which a Release is uninstalled before Helm's ProviderConfig goes."""
 
@@ -70,7 +68,7 @@ def _release(cluster: Cluster, component: Component, facts: Facts, given: Chart)
         policies=remote.NEVER_DELETE if cluster.deleted_with_claim else (),
     )
     before = tuple(f"cluster-stack/{name}" for name in component.after)
-    return Resource(f"cluster-stack/{component.name}", manifest, (REACHABLE, *before))
+    return Resource(f"cluster-stack/{component.name}", manifest, (contract.REACHABLE, *before))
 
 
 def _observation(cluster: Cluster, what: Observed, installed: Resource) -> Resource:

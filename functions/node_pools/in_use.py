@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import API_VERSION, PoolStatus, placed
+from functions.api import API_VERSION, PoolStatus, contract
 from functions.base import Request, Resource, Selector, Unanswered, View, label_value, remote, unique_name
 
 from .pools.plan import recorded
@@ -38,7 +38,7 @@ def models(request: Request, namespace: str) -> list[PlacedModel] | None:
         request: the cluster's.
         namespace: the platform namespace, where placed Models leave their records.
     """
-    labels = ((placed.CLUSTER, label_value(request.name)),)
+    labels = ((contract.RECORD_CLUSTER, label_value(request.name)),)
     try:
         records = request.require("models", Selector("v1", "ConfigMap", labels=labels, namespace=namespace))
     except Unanswered:
@@ -47,10 +47,10 @@ def models(request: Request, namespace: str) -> list[PlacedModel] | None:
 
 
 def _model(record: View) -> PlacedModel:
-    gpus = record.text("metadata", "labels", placed.GPUS) or ""
+    gpus = record.text("metadata", "labels", contract.RECORD_GPUS) or ""
     return PlacedModel(
-        claim=record.text("data", placed.MODEL) or record.name,
-        node_pool=record.text("metadata", "labels", placed.CLUSTER_POOL) or "",
+        claim=record.text("data", contract.RECORD_MODEL_KEY) or record.name,
+        node_pool=record.text("metadata", "labels", contract.NODE_POOL) or "",
         gpus=int(gpus) if gpus.isdecimal() else 0,
     )
 

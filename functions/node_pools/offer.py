@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from functions.api import ClusterStatus, Offer, OfferedBy, PoolStatus, offer
+from functions.api import ClusterStatus, Offer, OfferedBy, PoolStatus, contract
 from functions.base import Claim, Resource, exists, label_value, unique_name
 
 __all__ = ["manifest", "resource"]
@@ -48,11 +48,11 @@ def manifest(
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
-            "name": unique_name(composite, offer.NAME),
+            "name": unique_name(composite, contract.OFFER),
             "namespace": status.access.namespace,
-            "labels": {offer.LABEL: label_value(composite)},
+            "labels": {contract.OFFERED_BY: label_value(composite)},
         },
-        "data": {offer.DATA: json.dumps(offered.plain(), sort_keys=True)},
+        "data": {contract.OFFER_KEY: json.dumps(offered.plain(), sort_keys=True)},
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Access, NodePoolsInput, offer
+from functions.api import Access, NodePoolsInput, contract
 from functions.base import Request, Resource, condition_true, exists, remote, unique_name
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
 
 KUBERNETES = "node-pools/provider-config-kubernetes"
 HELM = "node-pools/provider-config-helm"
-REACHABLE = "node-pools/reachable"
+REACHABLE = contract.REACHABLE
 
 
 def platform_namespace(request: Request, given: NodePoolsInput) -> str:
@@ -95,7 +95,7 @@ def resources(way: Way, after: tuple[str, ...] = (), answers_after: tuple[str, .
         after: what the ProviderConfigs wait for.
         answers_after: what the proof waits for on top of them.
     """
-    labels = {offer.CREATED: "true"} if way.created else None
+    labels = {contract.CREATED_BY_CLAIM: "true"} if way.created else None
     kubernetes = remote.provider_config(
         remote.KUBERNETES_API, way.kubernetes, way.namespace, way.kubeconfig, labels
     )

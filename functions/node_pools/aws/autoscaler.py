@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from functions.api import Autoscaler
+from functions.api import Autoscaler, contract
 from functions.base import Resource
 
 from . import iam
@@ -15,7 +15,6 @@ __all__ = ["IDENTITY", "resources", "status"]
 
 IDENTITY = "pod-identity-autoscaler"
 _POLICY = "role-autoscaler-scale"
-_SERVICE_ACCOUNT = "cluster-autoscaler"
 
 
 def resources(plan: Plan) -> list[Resource]:
@@ -23,7 +22,9 @@ def resources(plan: Plan) -> list[Resource]:
     policy = {"roleRef": ref(plan, iam.AUTOSCALER_ROLE), "policy": _policy(plan)}
     return [
         managed(plan, "RolePolicy", _POLICY, policy, after=(iam.AUTOSCALER_ROLE,)),
-        iam.pod_identity(plan, IDENTITY, iam.AUTOSCALER_ROLE, _SERVICE_ACCOUNT, (_POLICY,)),
+        iam.pod_identity(
+            plan, IDENTITY, iam.AUTOSCALER_ROLE, contract.AUTOSCALER_SERVICE_ACCOUNT, (_POLICY,)
+        ),
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from functions.api import contract
 from functions.base import Request, Resource
 
 from . import addons, iam, network
@@ -17,7 +18,7 @@ STORAGE_CLASS = "freehold-weights-shared"
 _FILE_SYSTEM, _GROUP, _NFS_IN = "efs", "efs-security-group", "efs-in"
 _IDENTITY, _DRIVER = "pod-identity-efs-csi", "aws-efs-csi-driver"
 _NFS = 2049
-_USER = "2000"
+_USER = str(contract.WEIGHTS_USER)
 """The user that downloads and reads weights: the file system calls everybody so."""
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functions.api import SharingMode, Slices
+from functions.api import SharingMode, contract
 
 from ..pools.plan import Pool
 
 __all__ = ["labels", "taints", "template_tags"]
 
-_GPU = "nvidia.com/gpu"
-_GPU_TAINT = {"key": _GPU, "value": "true", "effect": "NO_SCHEDULE"}
+_GPU_TAINT = {"key": contract.GPU, "value": "true", "effect": "NO_SCHEDULE"}
 _EFFECTS = {
     "NoSchedule": "NO_SCHEDULE",
     "PreferNoSchedule": "PREFER_NO_SCHEDULE",
@@ -17,7 +16,6 @@ _EFFECTS = {
 }
 
 _ACCELERATOR = "k8s.amazonaws.com/accelerator"
-_PARTITION = "nvidia.com/mig-"
 _HAS = "k8s.io/cluster-autoscaler/node-template/resources/"
 
 
@@ -29,15 +27,12 @@ def labels(pool: Pool) -> dict[str, str]:
     """
     partitioned = pool.sharing is not None and pool.sharing.mode == SharingMode.MIG
     counted = {} if partitioned else {_ACCELERATOR: pool.gpu_model.lower()}
-    return {**pool.labels, **counted, **_sharing(pool.sharing), **pool.node_selector}
-
-
-def _sharing(slices: Slices | None) -> dict[str, str]:
-    if slices is None:
-        return {}
-    if slices.mode == SharingMode.MIG:
-        return {"nvidia.com/mig.config": f"all-{slices.resource.removeprefix(_PARTITION)}"}
-    return {"nvidia.com/device-plugin.config": slices.setting}
+    return {
+        **pool.labels,
+        **counted,
+        **(pool.sharing.node_labels if pool.sharing else {}),
+        **pool.node_selector,
+    }
 
 
 def taints(pool: Pool) -> list[dict[str, str]]:
@@ -59,10 +54,10 @@ def template_tags(pool: Pool) -> dict[str, str]:
     """
     has: dict[str, int | str] = {
         "ephemeral-storage": f"{pool.disk_gib * 9 // 10}Gi",
-        _GPU: pool.gpus_per_node,
+        contract.GPU: pool.gpus_per_node,
     }
     if pool.sharing is not None:
-        has |= {_GPU: 0, pool.sharing.resource: pool.gpus_per_node * pool.sharing.per_gpu}
+        has |= {contract.GPU: 0, pool.sharing.resource: pool.gpus_per_node * pool.sharing.per_gpu}
     if pool.fabric is not None:
         has[pool.fabric.resource] = pool.fabric.per_node
     return {f"{_HAS}{resource}": str(count) for resource, count in has.items()}

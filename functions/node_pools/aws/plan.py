@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from functions.api import DEFAULT_VPC, Aws, ClusterSpec, NodePoolsInput, ProviderConfigRef, SystemPool
+from functions.api import (
+    DEFAULT_VPC,
+    Aws,
+    ClusterSpec,
+    NodePoolsInput,
+    ProviderConfigRef,
+    SystemPool,
+    contract,
+)
 from functions.base import Invalid, Request, unique_name
 from functions.catalog import kubernetes
 
@@ -17,7 +25,6 @@ from .secrets_key import SecretsKey, decide
 
 __all__ = [
     "CLUSTER",
-    "POOL_LABEL",
     "POOL_TAG",
     "SYSTEM",
     "Plan",
@@ -29,8 +36,6 @@ __all__ = [
 
 CLUSTER = "node-pools/cluster"
 SYSTEM = "system-pool"
-POOL_LABEL = "freehold.dev/node-pool"
-"""Label of every GPU node; its value is the pool's name."""
 POOL_TAG = "freehold.dev/pool"
 """Tag of everything in AWS that is a pool's alone."""
 
@@ -39,7 +44,7 @@ POOL_TAG = "freehold.dev/pool"
 _UNFIT = {"g7": "the EKS NVIDIA image has no driver for it yet"}
 
 # The resource of AWS' own device plugin (github.com/aws/eks-charts, aws-efa-k8s-device-plugin).
-_FABRICS = {"efa": "vpc.amazonaws.com/efa"}
+_FABRICS = {"efa": contract.EFA}
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,7 @@ def _pools(request: Request, spec: ClusterSpec, place: Aws, before: Recorded) ->
     vouched = bool(place.zones or place.existing_network)
     market = Market("aws", "AWS", place.region, vouched, _UNFIT, _FABRICS)
     live = {pool.name: _machine_of(request, pool.name) for pool in spec.node_pools}
-    return picked(spec.node_pools, market, before.pools, live, POOL_LABEL)
+    return picked(spec.node_pools, market, before.pools, live, contract.NODE_POOL)
 
 
 def _version(

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import PoolStatus
+from functions.api import PoolStatus, contract
 from functions.base import (
     Condition,
     Progress,
@@ -162,7 +162,7 @@ def _problem(pool: Pool, nodes: Sequence[View]) -> str:
         many = f"{len(nodes)} of {pool.nodes.min} nodes (nodes.min) have" if nodes else "no node has"
         labels = ", ".join(f"{k}={v}" for k, v in sorted(pool.node_selector.items()))
         return f"node pool {pool.name}: {many} labels {labels}"
-    resource = pool.sharing.resource if pool.sharing else "nvidia.com/gpu"
+    resource = pool.sharing.resource if pool.sharing else contract.GPU
     count = pool.gpus_per_node * (pool.sharing.per_gpu if pool.sharing else 1)
     for node in sorted(nodes, key=_node_name):
         offers = node.text(*_NODE, "status", "allocatable", resource) or "0"
@@ -181,8 +181,9 @@ def _condition(
 ) -> Condition | Progress:
     if problems:
         message = (
-            f"{'; '.join(problems)}. While ComponentsReady is False, wait: labels nvidia.com/gpu.* and what "
-            "nodes have to give come from the GPU Operator. Then correct spec.nodePools, or label the nodes"
+            f"{'; '.join(problems)}. While {contract.COMPONENTS_READY} is False, wait: labels "
+            "nvidia.com/gpu.* and what nodes have to give come from the GPU Operator. Then "
+            "correct spec.nodePools, or label the nodes"
         )
         return Condition("NodePoolsReady", Status.FALSE, "NodesDiffer", message, Whose.PLATFORM)
     counts = ", ".join(f"{pool.name} {_counted(pool)}" for pool in pools)

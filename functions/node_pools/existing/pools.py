@@ -93,7 +93,7 @@ def _selector(
 
     How GPUs are shared is a label too, which whoever owns the nodes sets.
     """
-    setting = _setting(shared)
+    setting = shared.node_labels if shared else {}
     if asked.labels:
         return {**asked.labels, **setting}
     if record is not None and _COUNT in record.node_selector:
@@ -108,14 +108,6 @@ def _selector(
         )
     suffix = _SHARED if shared is not None and shared.mode != SharingMode.MIG else ""
     return {_PRODUCT: product + suffix, _COUNT: str(asked.gpu.count), **setting}
-
-
-def _setting(shared: Slices | None) -> dict[str, str]:
-    if shared is None:
-        return {}
-    if shared.mode == SharingMode.MIG:
-        return {"nvidia.com/mig.config": f"all-{shared.resource.removeprefix('nvidia.com/mig-')}"}
-    return {"nvidia.com/device-plugin.config": shared.setting}
 
 
 def _refuse_the_same_nodes(found: Sequence[Pool]) -> None:

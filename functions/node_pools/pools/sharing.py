@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from functions.api import Sharing, SharingMode, Slices
+from functions.api import Sharing, SharingMode, Slices, contract
 from functions.base import Invalid
 from functions.catalog import MigProfile, mig_profiles
 
 __all__ = ["described", "same", "slices"]
 
-_WHOLE = "nvidia.com/gpu"
-_PARTITION = "nvidia.com/mig-{}"
-"""With the GPU Operator's MIG strategy `mixed`."""
 _INSTEAD = "share by TimeSlicing or MPS"
 
 
@@ -36,13 +33,13 @@ def slices(at: str, asked: Sharing, gpu: str, memory_mib: int, others: Iterable[
         profile = _profile(f"{at}.sharing", asked.profile or "", gpu, others)
         return Slices(
             mode=asked.mode.value,
-            resource=_PARTITION.format(profile.name),
+            resource=contract.MIG_DEVICE + profile.name,
             per_gpu=profile.per_gpu,
             memory_mib=profile.memory_mib or 0,
         )
     count = asked.slices_per_gpu
     assert count is not None, "refused by Sharing"
-    return Slices(mode=asked.mode.value, resource=_WHOLE, per_gpu=count, memory_mib=memory_mib // count)
+    return Slices(mode=asked.mode.value, resource=contract.GPU, per_gpu=count, memory_mib=memory_mib // count)
 
 
 def _profile(at: str, name: str, gpu: str, others: Iterable[str]) -> MigProfile:
@@ -67,7 +64,7 @@ def same(asked: Sharing, recorded: Slices | None) -> bool:
     if recorded is None or asked.mode.value != recorded.mode:
         return recorded is None and asked.mode is SharingMode.NONE
     if asked.mode is SharingMode.MIG:
-        return recorded.resource == _PARTITION.format(asked.profile)
+        return recorded.resource == f"{contract.MIG_DEVICE}{asked.profile}"
     return recorded.per_gpu == asked.slices_per_gpu
 
 
@@ -75,7 +72,7 @@ def described(recorded: Slices | None) -> str:
     """Say in words how GPUs are shared."""
     if recorded is None:
         return "does not share its GPUs"
-    of = recorded.resource.removeprefix(_PARTITION.format("")) if recorded.mode == "MIG" else "slices"
+    of = recorded.resource.removeprefix(contract.MIG_DEVICE) if recorded.mode == "MIG" else "slices"
     return f"shares its GPUs by {recorded.mode} ({recorded.per_gpu} x {of} a GPU)"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.api import placed
+from functions.api import contract
 from functions.base import Resource, exists, goes_after, label_value
 
 from ..plan import Plan
@@ -27,12 +27,12 @@ def record(plan: Plan, namespace: Resource) -> list[Resource]:
             "namespace": place.provider_config_namespace,
             "labels": {
                 LABEL: plan.name,
-                placed.CLUSTER: label_value(place.cluster),
-                placed.CLUSTER_POOL: place.node_pool,
-                placed.GPUS: str(place.gpus * place.nodes * plan.spec.replicas.min),
+                contract.RECORD_CLUSTER: label_value(place.cluster),
+                contract.NODE_POOL: place.node_pool,
+                contract.RECORD_GPUS: str(place.gpus * place.nodes * plan.spec.replicas.min),
             },
         },
-        "data": {placed.MODEL: "/".join(filter(None, (plan.claim.namespace, plan.claim.name)))},
+        "data": {contract.RECORD_MODEL_KEY: "/".join(filter(None, (plan.claim.namespace, plan.claim.name)))},
     }
     placed_ = Resource("vllm/placed", manifest, ready=exists)
     assert namespace.manifest is not None, "composed complete"

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput
+from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput, contract
 from functions.base import Condition, Request, Unanswered, Whose
 
 from ..place import clusters
-from ..place.choose import LEADER_WORKER_SET, Candidate, Choice, Choices, judge
+from ..place.choose import Candidate, Choice, Choices, judge
 from ..place.search import facts_of, unknown_model
 from ..place.units import most_replicas
 from ..plan import PLACEMENT_ANNOTATION, asked, weights_id
@@ -153,7 +153,7 @@ def _placed_again(
         return _refuse("UnknownModel", str(unknown_model(spec.model)).rstrip("."))
     what = memory.need(spec, facts)
     # What a cluster offers does not tell its components; where one is gone, the provider says so.
-    status = cluster.status.model_copy(update={"components": [LEADER_WORKER_SET]})
+    status = cluster.status.model_copy(update={"components": [contract.LEADER_WORKER_SET]})
     judged = judge(spec, what, replace(cluster, status=status), pool)
     if not isinstance(judged, Choice):
         why = f"the spec has changed, and on {where(recorded)} it does not fit: {judged.why}"

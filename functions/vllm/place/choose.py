@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from heapq import nsmallest
 from typing import NamedTuple
 
-from functions.api import Capacity, ClusterStatus, ModelSpec, PoolStatus, Requirement
+from functions.api import Capacity, ClusterStatus, ModelSpec, PoolStatus, Requirement, contract
 from functions.base import Claim
 from functions.catalog import gpus
 
@@ -17,10 +17,8 @@ from ..size.memory import Fit, Need, fit, fits_precision, gpu_counts
 from ..size.pipeline_parallel import over_nodes
 from .units import hourly_usd, in_words, unit_memory_mib, units_per_node
 
-__all__ = ["LEADER_WORKER_SET", "Candidate", "Choice", "Choices", "Refusal", "choose", "judge"]
+__all__ = ["Candidate", "Choice", "Choices", "Refusal", "choose", "judge"]
 
-LEADER_WORKER_SET = "leader-worker-set"
-"""The component that runs one replica on several nodes, as clusters name it in their status."""
 _RUNNERS_UP = 5
 
 
@@ -237,7 +235,7 @@ def _needs_for_nodes(candidate: Candidate, pool: PoolStatus, needed: Fit | None)
         return f"it has at most {pool.nodes.max}"
     if not candidate.shares_storage:
         return "its cluster has no shared storage for the weights"
-    if LEADER_WORKER_SET not in (candidate.status.components or []):
+    if contract.LEADER_WORKER_SET not in (candidate.status.components or []):
         return "its cluster does not run LeaderWorkerSet"
     return ""
 

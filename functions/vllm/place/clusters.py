@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, Placement, offer
+from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, Placement, contract
 from functions.base import Claim, Request, Selector, Unanswered, View, remote, unique_name
 
 from .choose import Candidate
 
-__all__ = ["KIND", "all_clusters", "candidate", "is_gone_for_good", "one_cluster"]
-
-KIND = "XInferenceCluster"
+__all__ = ["all_clusters", "candidate", "is_gone_for_good", "one_cluster"]
 
 
 def one_cluster(request: Request, name: str, namespace: str) -> Candidate | None:
@@ -27,7 +25,7 @@ def one_cluster(request: Request, name: str, namespace: str) -> Candidate | None
     Raises:
         Unanswered: when Crossplane has not answered yet.
     """
-    wanted = Selector("v1", "ConfigMap", name=unique_name(name, offer.NAME), namespace=namespace)
+    wanted = Selector("v1", "ConfigMap", name=unique_name(name, contract.OFFER), namespace=namespace)
     found = request.require("cluster", wanted)
     return _offered(name, found[0]) if found else None
 
@@ -47,12 +45,12 @@ def is_gone_for_good(request: Request, recorded: Placement) -> bool:
     except Unanswered:
         return False
     going = [way for way in found if way.text("metadata", "deletionTimestamp")]
-    return not found or any(way.text("metadata", "labels", offer.CREATED) for way in going)
+    return not found or any(way.text("metadata", "labels", contract.CREATED_BY_CLAIM) for way in going)
 
 
 def _offered(name: str, view: View) -> Candidate | None:
     try:
-        made = Offer.model_validate_json(view.text("data", offer.DATA) or "")
+        made = Offer.model_validate_json(view.text("data", contract.OFFER_KEY) or "")
     except ValidationError:
         return None
     status = ClusterStatus(
@@ -72,7 +70,7 @@ def all_clusters(request: Request, spec: ModelSpec) -> list[Candidate]:
     Raises:
         Unanswered: when Crossplane has not answered yet.
     """
-    found = request.require("clusters", Selector(API_VERSION, KIND, labels=_labels(spec)))
+    found = request.require("clusters", Selector(API_VERSION, contract.CLUSTER_KIND, labels=_labels(spec)))
     candidates = sorted((candidate(view) for view in found), key=lambda c: c.name)
     choice = spec.cluster
     if choice is None or choice.name is None:
@@ -108,7 +106,7 @@ def _waiting_for(view: View, status: ClusterStatus) -> str:
     """Say why a cluster takes no Model now; not in its provider's words, which are its owner's to read."""
     if status.access is None or not status.node_pools:
         return "it has not published its node pools yet"
-    reached = view.condition("ControlPlaneReady")
+    reached = view.condition(contract.CONTROL_PLANE_READY)
     if reached is None or reached.text("status") != "True":
         reason = reached.text("reason") if reached else None
         return f"its control plane is not ready yet ({reason or 'Unknown'})"

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from functions.api import PoolStatus, placed
+from functions.api import PoolStatus, contract
 from functions.base import Request, View, label_value
 
 from .choose import Candidate
@@ -28,7 +28,7 @@ def _recorded(request: Request) -> Counter[tuple[str, str]]:
             continue
         cluster, pool, units = (
             View(live).text("metadata", "labels", label) or ""
-            for label in (placed.CLUSTER, placed.CLUSTER_POOL, placed.GPUS)
+            for label in (contract.RECORD_CLUSTER, contract.NODE_POOL, contract.RECORD_GPUS)
         )
         own[cluster, pool] += int(units) if units.isdecimal() else 0
     return own

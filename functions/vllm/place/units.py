@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.api import PoolStatus, Slices
+from functions.api import PoolStatus, Slices, contract
 
 from ..size.memory import UTILIZATION
 
@@ -18,7 +18,6 @@ __all__ = [
     "utilization",
 ]
 
-_WHOLE_GPU = "nvidia.com/gpu"
 _MIG = "MIG"
 
 
@@ -55,7 +54,7 @@ def hourly_usd(pool: PoolStatus, units: int) -> float | None:
 
 def resource(pool: PoolStatus) -> str:
     """Return what a pod asks for to get a unit."""
-    return pool.sharing.resource if pool.sharing else _WHOLE_GPU
+    return pool.sharing.resource if pool.sharing else contract.GPU
 
 
 def utilization(sharing: Slices | None) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from functions.api import contract
 from functions.base import Resource, digest, remote
 
 from ..plan import Plan
@@ -33,8 +34,6 @@ __all__ = [
 MOUNT = "/models"
 STAYS = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 """Annotation of pods that load for long: no autoscaler takes their node to save one."""
-_UID = 2000
-"""The image's `vllm` user."""
 TOKEN = "vllm/hub-token"
 """The copy of the Hub token, in the composition."""
 _TOKEN = "hub-token"
@@ -202,7 +201,7 @@ def _container(plan: Plan, gpus: int) -> dict[str, Any]:
 
 def tolerations(plan: Plan) -> list[dict[str, Any]]:
     """Tolerate the taint of GPU pools, and those of the Model's own."""
-    of_all = {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    of_all = {"key": contract.GPU, "operator": "Exists", "effect": "NoSchedule"}
     own = [
         {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
         for taint in plan.placement.taints or []
@@ -214,9 +213,9 @@ def pod_security() -> dict[str, Any]:
     """Run as the image's own user and let it write to the volume."""
     return {
         "runAsNonRoot": True,
-        "runAsUser": _UID,
-        "runAsGroup": _UID,
-        "fsGroup": _UID,
+        "runAsUser": contract.WEIGHTS_USER,
+        "runAsGroup": contract.WEIGHTS_USER,
+        "fsGroup": contract.WEIGHTS_USER,
         # Otherwise every mount walks the whole volume to change its owner.
         "fsGroupChangePolicy": "OnRootMismatch",
         "seccompProfile": {"type": "RuntimeDefault"},

@@ -1,0 +1,86 @@
+"""What more than one package relies on: names, labels and keys, each written once.
+
+A value here is an agreement between packages, or between versions of one package: live objects
+carry it, so it never changes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AUTOSCALER_SERVICE_ACCOUNT",
+    "CLUSTER_KIND",
+    "COMPONENTS_READY",
+    "CONTROL_PLANE_READY",
+    "CREATED_BY_CLAIM",
+    "DEVICE_PLUGIN_CONFIG",
+    "EFA",
+    "GPU",
+    "LEADER_WORKER_SET",
+    "MIG_CONFIG",
+    "MIG_DEVICE",
+    "NODE_POOL",
+    "OFFER",
+    "OFFERED_BY",
+    "OFFER_KEY",
+    "REACHABLE",
+    "RECORD_CLUSTER",
+    "RECORD_GPUS",
+    "RECORD_MODEL_KEY",
+    "WEIGHTS_USER",
+]
+
+# The composite that node_pools and cluster_stack compose, and vllm places Models on.
+
+CLUSTER_KIND = "XInferenceCluster"
+CONTROL_PLANE_READY = "ControlPlaneReady"
+"""Condition of function-node-pools; a cluster takes new Models while it is True."""
+COMPONENTS_READY = "ComponentsReady"
+"""Condition of function-cluster-stack."""
+REACHABLE = "node-pools/reachable"
+"""Composed resource that is ready once the cluster's API answers; the components wait for it."""
+LEADER_WORKER_SET = "leader-worker-set"
+"""Component that a Model of several nodes needs, as `status.components` lists it."""
+
+# What a cluster publishes to the Models placed on it: a ConfigMap in the platform namespace.
+
+OFFER = "offer"
+"""Last part of the ConfigMap's name, after the composite's."""
+OFFER_KEY = "offer"
+"""Key of the ConfigMap's data: the offer as JSON."""
+OFFERED_BY = "freehold.dev/offered-by"
+"""Label of the ConfigMap: the composite's name."""
+CREATED_BY_CLAIM = "freehold.dev/created-by-claim"
+"""Label of the ProviderConfigs of a cluster that is deleted with its claim."""
+
+# The record that a placed Model leaves for its cluster: a ConfigMap in the platform namespace,
+# where tenants cannot write, so that its labels are believed. It changes only when the Model is
+# scaled or placed anew, so it seldom wakes the cluster.
+
+RECORD_CLUSTER = "freehold.dev/cluster"
+"""Label: the composite's name, as far as a label holds it."""
+NODE_POOL = "freehold.dev/node-pool"
+"""Label of the record, and of every GPU node that a claim makes: the node pool's name."""
+RECORD_GPUS = "freehold.dev/gpus"
+"""Label: GPUs, or slices where they are shared, on all nodes of all the Model's replicas."""
+RECORD_MODEL_KEY = "model"
+"""Key of the record's data: the Model's claim, as namespace/name."""
+
+# What nodes offer, as NVIDIA's and AWS' device plugins name it.
+
+GPU = "nvidia.com/gpu"
+"""Resource of a whole GPU, or of a slice without MIG; and the key of GPU nodes' taint."""
+MIG_DEVICE = "nvidia.com/mig-"
+"""Resource of a MIG slice, the profile's name following: the GPU Operator's strategy `mixed`."""
+MIG_CONFIG = "nvidia.com/mig.config"
+"""Label of a node: how the MIG manager partitions the node's GPUs."""
+DEVICE_PLUGIN_CONFIG = "nvidia.com/device-plugin.config"
+"""Label of a node: which of its settings the device plugin takes there."""
+EFA = "vpc.amazonaws.com/efa"
+"""Resource of AWS' RDMA device (github.com/aws/eks-charts, aws-efa-k8s-device-plugin)."""
+
+# Identities.
+
+AUTOSCALER_SERVICE_ACCOUNT = "cluster-autoscaler"
+"""ServiceAccount of kube-system that a cloud gives its role to, and that the component runs as."""
+WEIGHTS_USER = 2000
+"""Numeric user that downloads and reads weights: the vLLM image's own."""
