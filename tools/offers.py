@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from functions.api import contract
 from functions.base import View
-from functions.node_pools.offer import manifest
+from functions.node_pools.models.offer import manifest
 from functions.vllm.place.clusters import candidate
 from tools.manifests import Manifest
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput
 from functions.base import Function, Outcome, Request, Whose
 
-from . import allowed, aws, existing, in_use, offer
+from . import allowed
+from .models import in_use, offer
 from .providers import with_known_kinds
+from .registry import PLACES
 
-__all__ = ["FUNCTION", "PLACES"]
-
-PLACES: dict[str, Callable[[Request, ClusterSpec, NodePoolsInput], Outcome]] = {
-    "aws": aws.compose,
-    "existing": existing.compose,
-}
-"""Where a cluster can be: the field of the spec that says so, and what composes it."""
+__all__ = ["FUNCTION"]
 
 
 def compose(request: Request) -> Outcome:
@@ -31,8 +26,8 @@ def compose(request: Request) -> Outcome:
     refusal = allowed.refusal(request.claim.namespace, spec, given)
     if refusal is not None:
         return Outcome(conditions=[refusal])
-    place = next(name for name in PLACES if getattr(spec, name) is not None)
-    return _with_models(request, spec, with_known_kinds(request, PLACES[place](request, spec, given)))
+    place = next(place for place in PLACES if getattr(spec, place.name) is not None)
+    return _with_models(request, spec, with_known_kinds(request, place.compose(request, spec, given)))
 
 
 def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outcome:

@@ -12,9 +12,10 @@ from typing import Any
 from functions.base import Resource, remote
 
 from .. import reach
-from . import control_plane, iam
+from ..created import SYSTEM
+from . import iam
 from .managed import managed, ref
-from .plan import SYSTEM, Plan
+from .plan import Plan
 
 __all__ = [
     "AGENT",
@@ -121,7 +122,7 @@ def storage_class(
     body = remote.kubernetes_object(
         plan.object_name(what),
         plan.namespace,
-        control_plane.way(plan).kubernetes,
+        plan.way.kubernetes,
         manifest,
         policies=remote.NEVER_DELETE,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from functions.api import Capacity, NodePool, ReservationKind
 from functions.base import Invalid
 
-from ..pools.plan import Pool
+from ..pools.pool import Pool
 
 __all__ = ["check", "group_fields", "note", "template_fields"]
 

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from functions.base import Resource, remote
+from functions.base import Resource
 
-from .. import reach
 from . import iam, network
 from .managed import managed, ref
 from .plan import Plan
 from .secrets_key import KEY
 
-__all__ = ["AUTH", "resources", "way"]
+__all__ = ["AUTH", "resources"]
 
 AUTH = "node-pools/cluster-auth"
-
-
-def way(plan: Plan) -> reach.Way:
-    """Reach the cluster by the kubeconfig that the AWS provider keeps fresh."""
-    return reach.Way(
-        composite=plan.composite,
-        namespace=plan.namespace,
-        kubeconfig=remote.SecretKey(plan.namespace, plan.object_name("kubeconfig"), "kubeconfig"),
-        created=True,
-    )
 
 
 def resources(plan: Plan) -> list[Resource]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from functions.base import Request, Resource
 
-from ..pools.plan import Pool
+from ..pools.pool import Pool
 from .managed import managed, ref
 from .network import nodes_security_group, vpc
 from .plan import POOL_TAG, Plan

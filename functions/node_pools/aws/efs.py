@@ -7,9 +7,10 @@ from dataclasses import replace
 from functions.api import contract
 from functions.base import Request, Resource
 
+from ..created import SYSTEM
 from . import addons, iam, network
 from .managed import managed, ref
-from .plan import SYSTEM, Plan
+from .plan import Plan
 
 __all__ = ["STORAGE_CLASS", "resources"]
 

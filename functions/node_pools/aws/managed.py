@@ -1,4 +1,4 @@
-"""What every managed resource of the AWS provider has in common."""
+"""Managed resources of the AWS provider: where each kind is, and how it is tagged."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from functions.base import Resource
 
+from ..managed import Kinds
 from .plan import Plan
 
-__all__ = ["identity", "managed", "ref"]
+__all__ = ["KINDS", "identity", "managed", "ref"]
 
 _GROUPS = {
     "ec2": (
@@ -40,28 +41,27 @@ _GROUPS = {
     "iam": ("Role", "RolePolicy", "RolePolicyAttachment"),
     "kms": ("Key",),
 }
-_GROUP_OF = {kind: group for group, kinds in _GROUPS.items() for kind in kinds}
-_WITHOUT_TAGS = frozenset(
-    {
-        "AccessPolicyAssociation",
-        "ClusterAuth",
-        "MountTarget",
-        "RolePolicy",
-        "RolePolicyAttachment",
-        "Route",
-        "RouteTableAssociation",
-    }
+KINDS = Kinds(
+    api="aws.m.upbound.io/v1beta1",
+    groups=_GROUPS,
+    without_tags=frozenset(
+        {
+            "AccessPolicyAssociation",
+            "ClusterAuth",
+            "MountTarget",
+            "RolePolicy",
+            "RolePolicyAttachment",
+            "Route",
+            "RouteTableAssociation",
+        }
+    ),
 )
-_NAMED_BY_TAG = frozenset((*_GROUPS["ec2"], "FileSystem", "Key")) - _WITHOUT_TAGS
+_NAMED_BY_TAG = frozenset((*_GROUPS["ec2"], "FileSystem", "Key")) - KINDS.without_tags
 
 
 def identity(plan: Plan, kind: str, what: str) -> dict[str, Any]:
     """Return what tells a managed resource from every other: its apiVersion, kind and name."""
-    return {
-        "apiVersion": f"{_GROUP_OF[kind]}.aws.m.upbound.io/v1beta1",
-        "kind": kind,
-        "metadata": {"name": plan.object_name(what), "namespace": plan.namespace},
-    }
+    return KINDS.identity(plan, kind, what)
 
 
 def managed(
@@ -85,21 +85,10 @@ def managed(
         tags: beside the cluster's own.
         spec: what its spec has beside forProvider.
     """
-    fields = dict(for_provider)
-    if _GROUP_OF[kind] != "iam":
-        fields["region"] = plan.region
-    if kind not in _WITHOUT_TAGS:
-        named = {"Name": plan.object_name(what)} if kind in _NAMED_BY_TAG else {}
-        fields["tags"] = {**named, **plan.tags, **(tags or {})}
-    manifest = {
-        **identity(plan, kind, what),
-        "spec": {
-            "forProvider": fields,
-            "providerConfigRef": plan.provider_config.plain(),
-            **(spec or {}),
-        },
-    }
-    return Resource(f"node-pools/{what}", manifest, tuple(f"node-pools/{name}" for name in after))
+    region = {} if KINDS.group_of[kind] == "iam" else {"region": plan.region}
+    named = {"Name": plan.object_name(what)} if kind in _NAMED_BY_TAG else {}
+    fields = {**for_provider, **region}
+    return KINDS.managed(plan, kind, what, fields, after=after, tags={**named, **(tags or {})}, spec=spec)
 
 
 def ref(plan: Plan, what: str) -> dict[str, str]:

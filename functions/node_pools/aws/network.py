@@ -11,8 +11,9 @@ from typing import Any
 
 from functions.base import Request, Resource
 
+from ..created import CLUSTER
 from .managed import managed, ref
-from .plan import CLUSTER, Plan
+from .plan import Plan
 
 __all__ = ["made", "nodes_security_group", "private_ready", "resources", "subnet", "subnets", "vpc"]
 

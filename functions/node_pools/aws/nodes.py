@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functions.api import SharingMode, contract
 
-from ..pools.plan import Pool
+from ..pools.pool import Pool
 
 __all__ = ["labels", "taints", "template_tags"]
 

@@ -6,36 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from functions.api import (
-    DEFAULT_VPC,
-    Aws,
-    ClusterSpec,
-    NodePoolsInput,
-    ProviderConfigRef,
-    SystemPool,
-    contract,
-)
-from functions.base import Invalid, Request, unique_name
-from functions.catalog import kubernetes
+from functions.api import DEFAULT_VPC, Aws, NodePool, SystemPool, contract
+from functions.base import Invalid, Request, View, unique_name
 
-from .. import reach
-from ..pools.plan import Market, Pool, Recorded, picked, recorded
-from . import capacity, pool_zones, versions, zones
+from ..created import CLUSTER, SYSTEM, Cluster, LiveVersions, node_pool
+from ..pools.market import Market
+from ..pools.pool import recorded
+from . import capacity, pool_zones, zones
 from .secrets_key import SecretsKey, decide
 
-__all__ = [
-    "CLUSTER",
-    "POOL_TAG",
-    "SYSTEM",
-    "Plan",
-    "Subnet",
-    "make",
-    "pool_resource",
-    "template_resource",
-]
+__all__ = ["POOL_TAG", "Plan", "Subnet", "live_versions", "machine", "make", "market", "template_resource"]
 
-CLUSTER = "node-pools/cluster"
-SYSTEM = "system-pool"
 POOL_TAG = "freehold.dev/pool"
 """Tag of everything in AWS that is a pool's alone."""
 
@@ -64,15 +45,9 @@ class Subnet:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Cluster):
     """An EKS cluster and everything around it."""
 
-    composite: str
-    """The composite's name: part of every name."""
-    tags: Mapping[str, str]
-    """Tags of everything in AWS that takes tags."""
-    namespace: str
-    """The platform namespace, where everything is composed."""
     region: str
     vpc_id: str
     """Of a VPC that is there already; empty where one is made."""
@@ -80,23 +55,11 @@ class Plan:
     service_cidr: str
     public_access_cidrs: tuple[str, ...]
     admin_role_arns: tuple[str, ...]
-    provider_config: ProviderConfigRef
     secrets_key: SecretsKey
     system_pool: SystemPool
     subnets: tuple[Subnet, ...]
-    version: versions.Versions
-    pools: tuple[Pool, ...]
     pool_subnets: Mapping[str, tuple[int, ...]]
     """Subnets, by position, of each pool."""
-
-    def object_name(self, *what: str) -> str:
-        """Name an object, and by that what it stands for in AWS."""
-        return unique_name(self.composite, *what)
-
-    @property
-    def cluster_name(self) -> str:
-        """Name of the EKS cluster."""
-        return self.object_name("cluster")
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -104,45 +67,32 @@ class Plan:
         return tuple(subnet.zone for subnet in self.subnets)
 
 
-def pool_resource(pool: str) -> str:
-    """Return the name of a pool's node group in the composition."""
-    return f"node-pools/pool-{pool}"
-
-
 def template_resource(pool: str) -> str:
     """Return the name of a pool's launch template in the composition."""
     return f"node-pools/launch-template-{pool}"
 
 
-def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
-    """Decide everything that the cluster consists of.
+def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
+    """Decide what is AWS's own.
 
     Raises:
         Invalid: when the spec asks for what AWS, or the live cluster, cannot give.
     """
-    place = spec.aws
-    assert place is not None, "chosen by the spec"
-    before = recorded(request)
     _refuse_another_network(request, place)
-    pools = _pools(request, spec, place, before)
-    chosen = zones.choose(place, {**dict(enumerate(before.zones)), **_live_zones(request)}, pools)
+    pools = cluster.pools
+    chosen = zones.choose(place, {**dict(enumerate(recorded(request).zones)), **_live_zones(request)}, pools)
     subnets, network = _subnets(place, chosen), place.existing_network
     return Plan(
-        composite=request.name,
-        tags=_tags(request, spec, place),
-        namespace=reach.platform_namespace(request, given),
+        **vars(cluster),
         region=place.region,
         vpc_id=network.vpc_id if network else "",
         vpc_cidr="" if network else place.vpc_cidr or DEFAULT_VPC,
         service_cidr=place.service_cidr,
         public_access_cidrs=tuple(place.public_access_cidrs),
         admin_role_arns=tuple(place.admin_role_arns),
-        provider_config=place.provider_config_ref,
         secrets_key=decide(request, place.region, place.kms_key_arn),
         system_pool=_system_pool(request, place.system_pool),
         subnets=subnets,
-        version=_version(request, spec, given, before),
-        pools=pools,
         pool_subnets={
             pool.name: pool_zones.subnets(
                 index, pool, place.region, chosen, _living_subnets(request, pool.name, subnets)
@@ -152,26 +102,23 @@ def make(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Plan:
     )
 
 
-def _pools(request: Request, spec: ClusterSpec, place: Aws, before: Recorded) -> tuple[Pool, ...]:
-    capacity.check(spec.node_pools)
-    for index, asked in enumerate(spec.node_pools):
-        zones.check(place.region, asked.zones or (), f"spec.nodePools[{index}].zones[{{}}]")
-    vouched = bool(place.zones or place.existing_network)
-    market = Market("aws", "AWS", place.region, vouched, _UNFIT, _FABRICS)
-    live = {pool.name: _machine_of(request, pool.name) for pool in spec.node_pools}
-    return picked(spec.node_pools, market, before.pools, live, contract.NODE_POOL)
+def market(place: Aws, asked: Sequence[NodePool]) -> Market:
+    """Return where machines come from.
+
+    Raises:
+        Invalid: for zones and reservations that cannot be.
+    """
+    capacity.check(asked)
+    for index, pool in enumerate(asked):
+        zones.check(place.region, pool.zones or (), f"spec.nodePools[{index}].zones[{{}}]")
+    return Market("aws", "AWS", place.region, bool(place.zones or place.existing_network), _UNFIT, _FABRICS)
 
 
-def _version(
-    request: Request, spec: ClusterSpec, given: NodePoolsInput, before: Recorded
-) -> versions.Versions:
-    cluster = request.resource(CLUSTER)
-    return versions.decide(
-        asked=spec.kubernetes_version,
-        recorded=before.kubernetes_version,
-        live=(cluster and cluster.text("spec", "forProvider", "version")) or "",
-        running=(cluster and cluster.text("status", "atProvider", "version")) or "",
-        default=given.kubernetes_version or kubernetes(),
+def live_versions(cluster: View) -> LiveVersions:
+    """Return the Kubernetes versions of a live Cluster object."""
+    return LiveVersions(
+        composed=cluster.text("spec", "forProvider", "version") or "",
+        running=cluster.text("status", "atProvider", "version") or "",
     )
 
 
@@ -195,18 +142,6 @@ def _refuse_another_network(request: Request, place: Aws) -> None:
     )
 
 
-def _tags(request: Request, spec: ClusterSpec, place: Aws) -> dict[str, str]:
-    """Return the tags by which costs are told apart: the user's, and whose cluster it is."""
-    claim = request.claim
-    own = {
-        "freehold.dev/cluster": f"{claim.namespace}/{claim.name}".strip("/"),
-        "freehold.dev/namespace": claim.namespace,
-        "freehold.dev/owner": spec.owner or claim.namespace,
-        "managed-by": "freehold",
-    }
-    return {**place.tags, **{key: value for key, value in own.items() if value}}
-
-
 def _system_pool(request: Request, asked: SystemPool) -> SystemPool:
     """Return the system pool as asked.
 
@@ -224,9 +159,9 @@ def _system_pool(request: Request, asked: SystemPool) -> SystemPool:
     return asked
 
 
-def _machine_of(request: Request, pool: str) -> str:
+def machine(request: Request, pool: str) -> str:
     """Return the machine type of a pool that exists, which a Capacity Block's launch template names."""
-    group, template = request.resource(pool_resource(pool)), request.resource(template_resource(pool))
+    group, template = request.resource(node_pool(pool)), request.resource(template_resource(pool))
     if group is None:
         return ""
     types = group.texts("spec", "forProvider", "instanceTypes")
@@ -236,7 +171,7 @@ def _machine_of(request: Request, pool: str) -> str:
 
 def _living_subnets(request: Request, pool: str, subnets: Sequence[Subnet]) -> tuple[int, ...]:
     """Return the subnets, by position, of a pool that exists."""
-    group = request.resource(pool_resource(pool))
+    group = request.resource(node_pool(pool))
     if group is None:
         return ()
     named = {ref.text("name") for ref in group.each("spec", "forProvider", "subnetIdRefs")}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from functions.base import Invalid
 
-from ..pools.plan import Pool
+from ..pools.pool import Pool
 from . import zones
 
 __all__ = ["subnets"]

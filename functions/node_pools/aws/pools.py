@@ -9,10 +9,11 @@ from typing import Any
 from functions.api import Nodes
 from functions.base import Request, Resource
 
-from ..pools.plan import Pool
+from ..created import SYSTEM, node_pool
+from ..pools.pool import Pool
 from . import addons, capacity, efa, iam, network, nodes
 from .managed import managed, ref
-from .plan import POOL_TAG, SYSTEM, Plan, pool_resource, template_resource
+from .plan import POOL_TAG, Plan, template_resource
 
 __all__ = ["gone", "resources"]
 
@@ -38,9 +39,7 @@ def gone(request: Request, plan: Plan) -> list[str]:
     """Return the node groups and launch templates of pools that the spec no longer has."""
     names = [pool.name for pool in plan.pools]
     return [
-        name
-        for prefix in (pool_resource(""), template_resource(""))
-        for name in request.others(prefix, names)
+        name for prefix in (node_pool(""), template_resource("")) for name in request.others(prefix, names)
     ]
 
 

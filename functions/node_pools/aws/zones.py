@@ -10,7 +10,7 @@ from functions.base import Invalid
 from functions.catalog import machines, regions
 
 from ..pools.likely import did_you_mean
-from ..pools.plan import Pool
+from ..pools.pool import Pool
 
 __all__ = ["COUNT", "check", "choose", "having", "is_id"]
 

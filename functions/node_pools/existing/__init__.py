@@ -3,6 +3,6 @@
 Reading order: `pools` (as declared), `nodes` (found by the labels of the pools), `compose`.
 """
 
-from .compose import compose
+from .compose import PLACE
 
-__all__ = ["compose"]
+__all__ = ["PLACE"]

@@ -6,10 +6,11 @@ from functions.api import ClusterSpec, Existing, NodePoolsInput
 from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose, remote
 
 from .. import reach
-from ..pools.plan import Pool, recorded, summary
+from ..place import Place
+from ..pools.pool import Pool, recorded, summary
 from . import nodes, pools
 
-__all__ = ["compose"]
+__all__ = ["PLACE"]
 
 
 def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
@@ -99,3 +100,6 @@ def _notes(spec: ClusterSpec) -> tuple[str, ...]:
     if spec.owner is not None:
         notes.append("spec.owner has no effect: nothing in any cloud is created for an existing cluster")
     return tuple(notes)
+
+
+PLACE = Place("existing", compose)

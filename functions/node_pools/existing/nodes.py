@@ -27,7 +27,7 @@ from functions.base import (
 )
 
 from .. import reach
-from ..pools.plan import Pool, recorded
+from ..pools.pool import Pool, recorded
 
 __all__ = ["Found", "find"]
 

@@ -8,8 +8,9 @@ from functions.api import NodePool, PoolStatus, SharingMode, Slices
 from functions.base import Invalid
 from functions.catalog import GPU, gpus
 
+from ..pools.choose import UNKNOWN_GPU
 from ..pools.likely import did_you_mean, likely_first
-from ..pools.plan import UNKNOWN_GPU, Pool
+from ..pools.pool import Pool
 from ..pools.sharing import described, same, slices
 
 __all__ = ["pools"]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.node_pools.aws.managed import _GROUP_OF
+from functions.node_pools.aws.managed import KINDS
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import aws, settled
 
@@ -41,7 +41,7 @@ def made() -> list[dict[str, Any]]:
     given = {"providerConfigs": [{"cloud": "aws", "namespaces": [CLAIM["namespace"]]}]}
     request, _ = settled(FUNCTION, spec, claim=CLAIM, given=given, composite="c" * 57 + "-x7k2p")
     manifests = [dict(r.manifest) for r in FUNCTION.compose(request).resources if r.manifest]
-    return [m for m in manifests if m["kind"] in _GROUP_OF]
+    return [m for m in manifests if m["kind"] in KINDS.group_of]
 
 
 def test_names_fit_each_system(made: list[dict[str, Any]]) -> None:

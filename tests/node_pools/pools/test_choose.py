@@ -8,7 +8,9 @@ import pytest
 
 from functions.api import NodePool
 from functions.base import Invalid
-from functions.node_pools.pools.plan import Market, Pool, picked
+from functions.node_pools.created.pools import picked
+from functions.node_pools.pools.market import Market
+from functions.node_pools.pools.pool import Pool
 
 AWS = Market("aws", "AWS", "us-east-1", vouched=False, fabrics={"efa": "vpc.amazonaws.com/efa"})
 OHIO = Market("aws", "AWS", "us-east-2", vouched=False, fabrics=AWS.fabrics)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from functions.base import Invalid
-from functions.node_pools.aws.versions import Versions, decide
+from functions.node_pools.created import versions
+from functions.node_pools.created.versions import LiveVersions, Versions
+
+
+def decide(*, live: str, running: str, **given: Any) -> Versions:
+    """Decide for AWS; an empty `live` is no cluster."""
+    found = LiveVersions(live, running) if live else None
+    return versions.decide(live=found, cloud="AWS", **given)
+
 
 AUTO = "the cluster runs 1.35, AWS has upgraded it: set spec.kubernetesVersion to 1.35"
 

@@ -10,7 +10,7 @@ from typing import Any
 from functions.api import API_VERSION, PoolStatus, contract
 from functions.base import Request, Resource, Selector, Unanswered, View, label_value, remote, unique_name
 
-from .pools.plan import recorded
+from ..pools.pool import recorded
 
 __all__ = ["PlacedModel", "counted", "guards", "models", "unguarded"]
 

@@ -6,9 +6,20 @@ from dataclasses import dataclass
 
 from functions.base import Invalid
 
-__all__ = ["Versions", "decide"]
+__all__ = ["LiveVersions", "Versions", "decide"]
 
 _AT = "spec.kubernetesVersion"
+
+
+@dataclass(frozen=True)
+class LiveVersions:
+    """Kubernetes minor versions of a live cluster object."""
+
+    composed: str
+    """The version that the object was composed with."""
+    running: str
+    """The version that the cloud reports; empty while there is no control plane, or where the
+    object's status is lost."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +28,7 @@ class Versions:
 
     control_plane: str
     nodes: str
-    """Newest version that nodes may have: never ahead of the control plane, which EKS would refuse.
+    """Newest version that nodes may have: never ahead of the control plane.
 
     Empty while it is not known what the control plane runs; live nodes keep their version then.
     """
@@ -27,11 +38,13 @@ class Versions:
 
     @property
     def asked(self) -> str:
-        """The version to record: going back is judged by what was asked, not by what AWS did."""
+        """The version to record: going back is judged by what was asked, not by what the cloud did."""
         return self.behind or self.control_plane
 
 
-def decide(*, asked: str | None, recorded: str, live: str, running: str, default: str) -> Versions:
+def decide(
+    *, asked: str | None, recorded: str, live: LiveVersions | None, default: str, cloud: str
+) -> Versions:
     """Decide the versions of a cluster; only the spec upgrades a live one.
 
     A status that is lost upgrades nothing: the version that the live object was composed with
@@ -40,20 +53,20 @@ def decide(*, asked: str | None, recorded: str, live: str, running: str, default
     Args:
         asked: version in the spec; None where the spec leaves it out.
         recorded: version asked for in an earlier run; empty before the first, or where the status is lost.
-        live: version that the live Cluster object was composed with; empty while there is no cluster.
-        running: version that AWS reports; empty while there is no control plane, or where the
-            object's status is lost.
+        live: versions of the live cluster object; None while there is no cluster.
         default: version of a new cluster: the platform's, or the package's.
+        cloud: name of the cloud in messages.
 
     Raises:
         Invalid: when the spec goes back, or forward by more than one minor version.
     """
-    if not live:
+    if live is None or not live.composed:
         wanted = asked or recorded or default
         return Versions(wanted, wanted)
+    running = live.running
     if not running:
-        return Versions(live, nodes="", behind=asked or "")
-    wanted = asked or max(recorded, live, running, key=_minor)
+        return Versions(live.composed, nodes="", behind=asked or "")
+    wanted = asked or max(recorded, live.composed, running, key=_minor)
     if recorded and _minor(wanted) < min(_minor(recorded), _minor(running)):
         raise Invalid(
             _AT,
@@ -67,7 +80,7 @@ def decide(*, asked: str | None, recorded: str, live: str, running: str, default
             f"Set 1.{_minor(running) + 1} first",
         )
     if _minor(wanted) < _minor(running):
-        note = f"the cluster runs {running}, AWS has upgraded it: set {_AT} to {running}"
+        note = f"the cluster runs {running}, {cloud} has upgraded it: set {_AT} to {running}"
         return Versions(running, running, note, wanted)
     return Versions(wanted, running)
 

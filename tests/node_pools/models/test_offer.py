@@ -10,8 +10,8 @@ import pytest
 
 from functions.base import Request
 from functions.node_pools.compose import FUNCTION
+from tests.node_pools.models.test_in_use import record
 from tests.node_pools.requests import COMPOSITE, L4, aws, cluster, existing, settled
-from tests.node_pools.test_in_use import record
 
 OFFER = "node-pools/offer"
 

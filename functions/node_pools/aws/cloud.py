@@ -1,0 +1,32 @@
+"""What AWS says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from functions.api import Aws, NodeImage
+
+from ..created import Cloud
+from . import plan
+from .parts import parts
+
+__all__ = ["CLOUD"]
+
+
+def _tags(place: Aws, own: Mapping[str, str]) -> Mapping[str, str]:
+    return {**place.tags, **own}
+
+
+CLOUD = Cloud(
+    name="aws",
+    label="AWS",
+    spec=Aws,
+    # https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
+    node_image=NodeImage(driver=True, container_toolkit=True),
+    tags=_tags,
+    market=plan.market,
+    machine=plan.machine,
+    versions=plan.live_versions,
+    plan=plan.make,
+    parts=parts,
+)

@@ -1,0 +1,21 @@
+"""A cluster that is created in a cloud: what is the same in every cloud.
+
+Reading order: `cloud` (what a cloud says of itself, and of one cluster), `pools` (machines of the
+node pools, with `refusals` of changes), `versions`, `order` (of creation and deletion), `conditions`,
+`compose`.
+"""
+
+from .cloud import CLUSTER, SYSTEM, Cloud, Cluster, Parts, node_pool
+from .compose import place
+from .versions import LiveVersions
+
+__all__ = [
+    "CLUSTER",
+    "SYSTEM",
+    "Cloud",
+    "Cluster",
+    "LiveVersions",
+    "Parts",
+    "node_pool",
+    "place",
+]

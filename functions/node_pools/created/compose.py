@@ -1,0 +1,98 @@
+"""From the spec of a cluster that is created to composed resources, conditions and status."""
+
+from __future__ import annotations
+
+from typing import TypeVar, cast
+
+from functions.api import ClusterSpec, NodePoolsInput, contract
+from functions.base import Outcome, Request, condition_true
+from functions.catalog import kubernetes
+
+from .. import reach
+from ..place import Place
+from ..pools.pool import recorded
+from . import conditions, order, pools, versions
+from .cloud import CLUSTER, Cloud, CloudSpec, Cluster, node_pool
+
+__all__ = ["place"]
+
+S = TypeVar("S", bound=CloudSpec)
+P = TypeVar("P", bound=Cluster)
+
+
+def place(cloud: Cloud[S, P]) -> Place:
+    """Return the place that a cloud is."""
+
+    def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
+        return _compose(cloud, request, spec, given)
+
+    return Place(cloud.name, compose)
+
+
+def _compose(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
+    """Compose a cluster in a cloud.
+
+    Raises:
+        Invalid: when the spec asks for what the cloud, or the live cluster, cannot give.
+    """
+    own = cast("S", getattr(spec, cloud.name))
+    plan = cloud.plan(request, own, _cluster(cloud, request, spec, given))
+    parts = cloud.parts(request, plan)
+    reached = reach.resources(plan.way, after=(parts.kubeconfig,), answers_after=parts.answers_after)
+    control_plane = [*parts.control_plane, *reached]
+    made = [*parts.network, *control_plane, *parts.node_pools]
+    guards = order.of_deletion(plan.composite, parts.cluster, made, parts.outlives_cluster)
+    return Outcome(
+        resources=order.of_creation([*made, *guards]),
+        conditions=conditions.conditions(request, plan, parts, [r.name for r in control_plane]),
+        status={
+            **parts.status,
+            "access": plan.way.status.plain(),
+            "nodePools": [pool.status(ready=_is_ready(request, pool.name)).plain() for pool in plan.pools],
+            "nodeImage": cloud.node_image.plain(),
+            "deletedWithClaim": True,
+            "kubernetesVersion": plan.version.asked,
+        },
+        gone=parts.gone,
+        notes=tuple(note for note in (plan.version.note, *parts.notes) if note),
+    )
+
+
+def _cluster(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Cluster:
+    """Decide what is decided in the same way for every cloud."""
+    own = cast("S", getattr(spec, cloud.name))
+    before, live = recorded(request), request.resource(CLUSTER)
+    machines = {pool.name: cloud.machine(request, pool.name) for pool in spec.node_pools}
+    return Cluster(
+        composite=request.name,
+        namespace=reach.platform_namespace(request, given),
+        tags=cloud.tags(own, _ownership(request, spec)),
+        provider_config=own.provider_config_ref,
+        version=versions.decide(
+            asked=spec.kubernetes_version,
+            recorded=before.kubernetes_version,
+            live=None if live is None else cloud.versions(live),
+            default=given.kubernetes_version or kubernetes(),
+            cloud=cloud.label,
+        ),
+        pools=pools.picked(
+            spec.node_pools, cloud.market(own, spec.node_pools), before.pools, machines, contract.NODE_POOL
+        ),
+    )
+
+
+def _ownership(request: Request, spec: ClusterSpec) -> dict[str, str]:
+    """Return by which tags costs are told apart: whose cluster it is, and who pays for it."""
+    claim = request.claim
+    tags = {
+        "freehold.dev/cluster": f"{claim.namespace}/{claim.name}".strip("/"),
+        "freehold.dev/namespace": claim.namespace,
+        "freehold.dev/owner": spec.owner or claim.namespace,
+        "managed-by": "freehold",
+    }
+    return {key: value for key, value in tags.items() if value}
+
+
+def _is_ready(request: Request, pool: str) -> bool:
+    seen = request.resource(node_pool(pool))
+    return seen is not None and condition_true()(seen)

@@ -1,0 +1,46 @@
+"""Changes of a live node pool that would replace all its nodes, and the Models on them."""
+
+from __future__ import annotations
+
+from functions.api import FabricKind, NodePool, PoolStatus
+from functions.base import Invalid
+
+from ..pools.sharing import described, same
+
+__all__ = ["check", "fixed"]
+
+
+def check(at: str, asked: NodePool, record: PoolStatus) -> None:
+    """Refuse what would replace every node of a pool that lives, and with them its Models.
+
+    Raises:
+        Invalid: with the way to do it.
+    """
+    if asked.capacity is not record.capacity:
+        raise fixed(f"{at}.capacity", f"the pool is {record.capacity.value}", asked.name)
+    if asked.reservation != record.reservation:
+        of = f"draws from {record.reservation.id}" if record.reservation else "draws from no reservation"
+        raise fixed(f"{at}.reservation", f"the pool {of}", asked.name)
+    if (asked.fabric is FabricKind.RDMA) != (record.fabric is not None):
+        has = f"has {record.fabric.resource}" if record.fabric else "has no fabric"
+        raise fixed(f"{at}.fabric", f"the pool {has}", asked.name)
+    if asked.zones is not None and set(asked.zones) != set(record.zones or ()):
+        where = f"in {', '.join(record.zones)}" if record.zones else "where its machine was known to be"
+        raise fixed(f"{at}.zones", f"the pool is {where}", asked.name)
+    if not same(asked.sharing, record.sharing):
+        raise fixed(f"{at}.sharing", f"the pool {described(record.sharing)}", asked.name)
+
+
+def fixed(at: str, running: str, pool: str) -> Invalid:
+    """Return the refusal of a change that a live node pool cannot take.
+
+    Args:
+        at: path of the field.
+        running: what the pool is, as a sentence.
+        pool: the pool's name.
+    """
+    return Invalid(
+        at,
+        f"{running} and cannot change while it lives",
+        f"Add a pool with another name, move the Models, then remove pool {pool}",
+    )

@@ -1,0 +1,21 @@
+"""What function-node-pools needs to know of a place: of AWS, or of clusters that existed before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from functions.api import ClusterSpec, NodePoolsInput
+from functions.base import Outcome, Request
+
+__all__ = ["Place"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a cluster can be. A spec names exactly one place."""
+
+    name: str
+    """Field of the spec that names the place, such as aws."""
+    compose: Callable[[Request, ClusterSpec, NodePoolsInput], Outcome]
+    """Composes the cluster; raises Invalid where the spec asks for what the place cannot give."""
