@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from functions.catalog import image
+from tests.e2e.compositions import changed
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, uids, wait_ready
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
 from tools import paths
-from tools.control_plane import charts, functions
+from tools.control_plane import functions
 from tools.control_plane.api import Api, condition
 from tools.control_plane.kubernetes import listens
 from tools.control_plane.layout import free_ports
 from tools.control_plane.nodes import gpu_node
-from tools.control_plane.plane import mirror
 from tools.control_plane.waiting import wait_for
-from tools.manifests import Manifest, load
+from tools.manifests import Manifest
 
 NAME = "revised"
 POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 2}}
@@ -158,25 +158,6 @@ def second_revision(plane: Plane, code: Path) -> Iterator[None]:
         for revision in plane.api.items(PACKAGES, "FunctionRevision"):
             if revision["metadata"]["name"] == name:
                 plane.api.delete(revision)
-
-
-@contextmanager
-def changed(plane: Plane, name: str, step: str, more: Manifest) -> Iterator[None]:
-    """Have a composition as a platform team changes a step's input, for a while."""
-    plane.api.apply(composition(plane, name, step, more))
-    try:
-        yield
-    finally:
-        plane.api.apply(composition(plane, name, step, {}))
-
-
-def composition(plane: Plane, name: str, step: str, more: Manifest) -> Manifest:
-    [manifest] = load(paths.COMPOSITIONS / f"{name}.yaml")
-    charts.mirrored(manifest, mirror(plane.layout))
-    [given] = [each["input"] for each in manifest["spec"]["pipeline"] if each["step"] == step]
-    for field, value in more.items():
-        given[field] = given.get(field, {}) | value if isinstance(value, dict) else value
-    return manifest
 
 
 def ask(api: Api, claim: Manifest) -> None:

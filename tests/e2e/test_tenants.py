@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import pytest
 
+from functions.api import placed
 from tests.e2e.conftest import Plane
-from tests.e2e.observing import composed, composite, refreshed
+from tests.e2e.observing import composed, composite, reconcile, refreshed
 from tests.e2e.people import member
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_placed, wait_told
 from tools import paths
@@ -117,24 +118,69 @@ def test_the_platform_namespace_is_closed(teams: Teams, kind: str) -> None:
     refused(teams.a, {"apiVersion": "v1", "kind": kind, "metadata": {"name": "x", "namespace": NAMESPACE}})
 
 
-def test_a_team_cannot_reach_into_a_cluster_by_itself(teams: Teams) -> None:
-    """Neither an Object of its own, nor a composite, a composition or a cluster."""
-    spec = {"forProvider": {"manifest": {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}}}}
-    for namespace in ("team-a", NAMESPACE):
-        metadata = {"name": "x", "namespace": namespace}
-        refused(
-            teams.a,
-            {
-                "apiVersion": "kubernetes.m.crossplane.io/v1alpha1",
-                "kind": "Object",
-                "metadata": metadata,
-                "spec": spec,
-            },
-        )
+MANIFEST = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}}
+INJECTED = {"credentials": {"source": "InjectedIdentity"}}
+COMPOSED: dict[tuple[str, str], Manifest] = {
+    ("kubernetes.m.crossplane.io/v1alpha1", "Object"): {"forProvider": {"manifest": MANIFEST}},
+    ("kubernetes.m.crossplane.io/v1alpha1", "ProviderConfig"): INJECTED,
+    ("helm.m.crossplane.io/v1beta1", "Release"): {"forProvider": {"chart": {"name": "x", "repository": "x"}}},
+    ("helm.m.crossplane.io/v1beta1", "ProviderConfig"): INJECTED,
+    ("protection.crossplane.io/v1beta1", "Usage"): {"of": MANIFEST, "reason": "mine"},
+}
+"""What functions compose: with any of these, somebody acts with a provider's credentials, or holds up others."""
+
+
+@pytest.mark.parametrize("namespace", ["team-a", OWNER, NAMESPACE])
+@pytest.mark.parametrize(("version", "kind"), COMPOSED)
+def test_a_team_cannot_compose_by_itself(teams: Teams, version: str, kind: str, namespace: str) -> None:
+    """Not in its own namespace either."""
+    metadata = {"name": "x", "namespace": namespace}
+    spec = COMPOSED[version, kind]
+    assert "cannot create resource" in refused(
+        teams.a, {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+    )
+
+
+def test_composites_and_compositions_are_not_a_teams(teams: Teams) -> None:
     xr = {"apiVersion": "freehold.dev/v1alpha1", "kind": "XModel", "metadata": {"name": "x"}}
     refused(teams.a, {**xr, "spec": {"model": "Qwen/Qwen3-8B"}})
     composition = load(paths.COMPOSITIONS / "model.yaml")[0]
     refused(teams.a, {**composition, "metadata": {"name": "mine"}})
+    assert "inferenceclusters" in refused(teams.a, {**xr, "kind": "InferenceCluster", "metadata": TEAMS_OWN})
+
+
+TEAMS_OWN = {"name": "x", "namespace": "team-a"}
+
+
+def test_a_forged_record_counts_for_nothing(
+    control_plane: Plane, api: Api, teams: Teams, shared: Manifest, same_named: tuple[Manifest, Manifest]
+) -> None:
+    """A ConfigMap that says what a placed Model leaves beside its cluster, in the tenant's own namespace."""
+    xr = composite(api, shared)
+    labels = {placed.CLUSTER: xr["metadata"]["name"], placed.CLUSTER_POOL: "l4", placed.GPUS: "64"}
+    forged = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**TEAMS_OWN, "labels": labels}}
+    teams.a.apply({**forged, "data": {placed.MODEL: "team-a/forged"}})
+    reconcile(control_plane, shared)
+    [pool] = refreshed(api, shared)["status"]["nodePools"]
+    assert pool["gpusInUse"] == len(same_named)
+    reasons = [
+        u["spec"].get("reason", "") for u in api.items("protection.crossplane.io/v1beta1", "ClusterUsage")
+    ]
+    assert any("team-a/twin" in reason for reason in reasons)
+    assert not any("forged" in reason for reason in reasons)
+
+
+def test_an_edited_endpoint_is_put_back(
+    api: Api, teams: Teams, same_named: tuple[Manifest, Manifest]
+) -> None:
+    """What Freehold composes beside a claim stays what Freehold composed, whoever may edit it."""
+    claim, _ = same_named
+    wait_for("the Secret", lambda: bool(_object(api, claim, "vllm/connection")))
+    secret = _object(api, claim, "vllm/connection")
+    assert secret is not None
+    elsewhere = base64.b64encode(b"https://elsewhere.example.com/v1").decode()
+    teams.a.patch(secret, {"data": {"OPENAI_BASE_URL": elsewhere}})
+    wait_for("the address of before", lambda: refreshed(teams.a, secret)["data"] == secret["data"])
 
 
 def test_a_cluster_that_does_not_admit_a_team_takes_none_of_its_models(
@@ -167,28 +213,6 @@ def test_a_label_opens_no_door(api: Api, teams: Teams, shared: Manifest) -> None
     ask_to_go(api, claim)
 
 
-def test_a_kubeconfig_is_looked_for_beside_the_claim(control_plane: Plane, api: Api) -> None:
-    """Whoever may claim clusters in one namespace cannot use the Secret of another."""
-    team = member(api, "team-b", role="freehold-platform-team")
-    existing(control_plane, "shared", allowed=["team-a", "team-b"])
-    claim: Manifest = {
-        "apiVersion": "freehold.dev/v1alpha1",
-        "kind": "InferenceCluster",
-        "metadata": {"name": "borrowed", "namespace": "team-b"},
-        "spec": {
-            "existing": {"kubeconfigSecretRef": {"name": "shared-kubeconfig"}},
-            "nodePools": [{"name": "l4", "gpu": {"model": "L4"}, "nodes": {"min": 1, "max": 1}}],
-        },
-    }
-    team.apply(claim)
-    wait_told(team, claim, "team-b/shared-kubeconfig")
-    configs = [r for r in composed(api, claim) if r["kind"] == "ProviderConfig"]
-    references = [r["spec"]["credentials"]["secretRef"]["namespace"] for r in configs]
-    assert references == ["team-b"] * len(configs)
-    assert configs
-    ask_to_go(api, claim)
-
-
 def test_a_token_is_taken_from_the_claims_own_namespace(api: Api, teams: Teams, shared: Manifest) -> None:
     """Naming another team's Secret finds nothing, and says so."""
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "hub", "namespace": "team-a"}}
@@ -209,23 +233,6 @@ def test_a_token_is_taken_from_the_claims_own_namespace(api: Api, teams: Teams, 
     place = refreshed(teams.b, claim)["status"]["placement"]["namespace"]
     copied = api.find("v1", "Secret", "hub-token", place)
     assert copied is None or not copied.get("data")
-    ask_to_go(api, claim)
-
-
-def test_a_claim_cannot_choose_its_composition(api: Api, teams: Teams, shared: Manifest) -> None:
-    """The XRD's enforced composition wins over what a claim names."""
-    composition = load(paths.COMPOSITIONS / "model.yaml")[0]
-    api.apply({**composition, "metadata": {"name": "planted"}})
-    claim = model(
-        "team-a",
-        "chooser",
-        compositionRef={"name": "planted"},
-        cluster={"namespace": OWNER, "name": shared["metadata"]["name"]},
-    )
-    teams.a.apply(claim)
-    wait_placed(teams.a, claim)
-    assert composite(api, claim)["spec"]["compositionRef"]["name"] == "model"
-    api.delete({**composition, "metadata": {"name": "planted"}})
     ask_to_go(api, claim)
 
 

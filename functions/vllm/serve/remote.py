@@ -12,7 +12,7 @@ from ..plan import Plan
 __all__ = ["LABEL", "in_cluster", "labels"]
 
 _UNWATCHED = ("Secret",)
-"""Watching it would keep every Secret of the cluster in the provider's memory."""
+"""A token seldom changes; a watch would be one of all Secrets, in the cluster and the control plane."""
 
 LABEL = "freehold.dev/model"
 """Label of everything that belongs to a Model inside its cluster."""
