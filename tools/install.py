@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from functions.api import API_VERSION
+from functions.catalog import providers
 
 __all__ = ["GUARD", "PLATFORM", "RUNTIME", "Part", "parts"]
 
@@ -18,7 +19,6 @@ GUARD = "freehold-claims"
 """Name of the admission policy of claims, as its refusals show it."""
 
 _GROUP = API_VERSION.partition("/")[0]
-_PROVIDER_KUBERNETES = "xpkg.crossplane.io/crossplane-contrib/provider-kubernetes"
 _ALL = ["get", "list", "watch", "create", "update", "patch", "delete"]
 _CLAIM_FINALIZER = "finalizer.apiextensions.crossplane.io"
 """Core 2.4.0, internal/controller/apiextensions/claim/reconciler.go."""
@@ -100,7 +100,7 @@ def _provider_kubernetes() -> list[Part]:
                 "kind": "ImageConfig",
                 "metadata": {"name": RUNTIME},
                 "spec": {
-                    "matchImages": [{"type": "Prefix", "prefix": _PROVIDER_KUBERNETES}],
+                    "matchImages": [{"type": "Prefix", "prefix": providers()["kubernetes.m.crossplane.io"].package}],
                     "runtime": {"configRef": {"name": RUNTIME}},
                 },
             },

@@ -51,7 +51,7 @@ PROVIDER_KUBERNETES = Tool(
     package="github.com/crossplane-contrib/provider-kubernetes/cmd/provider",
     ask=("--help",),
     answer=r"sanitize-secrets",
-    oldest=(1, 2, 0),
+    oldest=(1, 3, 0),
     minutes=4,
     variables=("github.com/crossplane-contrib/provider-kubernetes/internal/version.Version={version}",),
 )
