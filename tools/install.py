@@ -78,6 +78,7 @@ def _role(name: str, resources: list[str]) -> dict[str, Any]:
 
 
 def _provider_kubernetes() -> list[Part]:
+    package = providers()["kubernetes.m.crossplane.io"].package
     container = {"name": "package-runtime", "args": ["--enable-watches", "--sanitize-secrets"]}
     template = {"spec": {"selector": {}, "template": {"spec": {"containers": [container]}}}}
     return [
@@ -100,7 +101,7 @@ def _provider_kubernetes() -> list[Part]:
                 "kind": "ImageConfig",
                 "metadata": {"name": RUNTIME},
                 "spec": {
-                    "matchImages": [{"type": "Prefix", "prefix": providers()["kubernetes.m.crossplane.io"].package}],
+                    "matchImages": [{"type": "Prefix", "prefix": package}],
                     "runtime": {"configRef": {"name": RUNTIME}},
                 },
             },

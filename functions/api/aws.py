@@ -225,7 +225,8 @@ class Aws(Schema):
     system_pool: SystemPool = Field(SystemPool(), description="The nodes that carry everything but Models.")
     provider_config_ref: ProviderConfigRef = Field(
         ProviderConfigRef(),
-        description="The AWS provider's configuration to create with, so the account. Cannot change.",
+        description="The AWS provider's configuration to create with, so the account. The platform lists "
+        "which ones a namespace may name. Cannot change.",
         json_schema_extra=rules(_fixed("aws.providerConfigRef")),
     )
 

@@ -74,7 +74,9 @@ class Existing(Schema):
     model_config = ConfigDict(json_schema_extra=rules(_ONE_WAY, _SAME_WAY))
 
     kubeconfig_secret_ref: SecretKeyRef | None = Field(
-        None, description="Kubeconfig of the cluster, in a Secret in the claim's namespace."
+        None,
+        description="Kubeconfig of the cluster, in a Secret in the claim's namespace. Only for claims in "
+        "namespaces that the platform lists for it.",
     )
     control_plane: ControlPlane | None = Field(
         None,
