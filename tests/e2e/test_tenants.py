@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from functions.api import placed
+from functions.api import contract
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import composed, composite, reconcile, refreshed
 from tests.e2e.people import member
@@ -157,9 +157,13 @@ def test_a_forged_record_counts_for_nothing(
 ) -> None:
     """A ConfigMap that says what a placed Model leaves beside its cluster, in the tenant's own namespace."""
     xr = composite(api, shared)
-    labels = {placed.CLUSTER: xr["metadata"]["name"], placed.CLUSTER_POOL: "l4", placed.GPUS: "64"}
+    labels = {
+        contract.RECORD_CLUSTER: xr["metadata"]["name"],
+        contract.NODE_POOL: "l4",
+        contract.RECORD_GPUS: "64",
+    }
     forged = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**TEAMS_OWN, "labels": labels}}
-    teams.a.apply({**forged, "data": {placed.MODEL: "team-a/forged"}})
+    teams.a.apply({**forged, "data": {contract.RECORD_MODEL_KEY: "team-a/forged"}})
     reconcile(control_plane, shared)
     [pool] = refreshed(api, shared)["status"]["nodePools"]
     assert pool["gpusInUse"] == len(same_named)
