@@ -13,7 +13,7 @@ from .cluster_status import (
     PoolStatus,
     Slices,
 )
-from .inputs import Chart, Cloud, NodePoolsInput, ProviderConfigRule, VLLMInput
+from .inputs import Chart, Cloud, EksInput, NodePoolsInput, ProviderConfigRule, VLLMInput
 from .model import (
     Architecture,
     ClusterChoice,
@@ -60,6 +60,7 @@ __all__ = [
     "ClusterSpec",
     "ClusterStatus",
     "ControlPlane",
+    "EksInput",
     "Endpoint",
     "Existing",
     "ExistingNetwork",

@@ -11,7 +11,18 @@ from .network import APART, PUBLIC, PUBLIC_FORM, SERVICE, VPC, check_apart, chec
 from .node_pool import Nodes
 from .schema import Rule, Schema, rules
 
-__all__ = ["DEFAULT_VPC", "Aws", "AwsSubnet", "ExistingNetwork", "ProviderConfigRef", "SystemPool"]
+__all__ = [
+    "DEFAULT_VPC",
+    "NODE_RELEASE",
+    "Aws",
+    "AwsSubnet",
+    "ExistingNetwork",
+    "ProviderConfigRef",
+    "SystemPool",
+]
+
+NODE_RELEASE = r"^1\.\d{2}\.\d+-\d{8}$"
+"""Form of a release of EKS' node images, such as 1.35.6-20260714."""
 
 DEFAULT_VPC = "10.0.0.0/16"
 """Range of a VPC that is made, where the spec names none."""
@@ -218,9 +229,18 @@ class Aws(Schema):
     tags: dict[str, Annotated[str, Field(max_length=256)]] = Field(
         default_factory=dict,
         description="Tags of everything in AWS that takes tags, beside the package's own. At most 30. "
-        "Changed ones replace the nodes, one after the other. Default none.",
+        "Machines that run keep theirs until they are replaced. Default none.",
         max_length=30,
         json_schema_extra=rules(_TAG_KEYS),
+    )
+    node_release: str | None = Field(
+        None,
+        description="Release of EKS' node images that all nodes run, such as 1.35.6-20260714, of the "
+        "cluster's Kubernetes version. Another one replaces the nodes, one after the other, and their Models "
+        "restart. Default: the platform's for new pools; live ones keep theirs until the Kubernetes version "
+        "changes.",
+        pattern=NODE_RELEASE,
+        max_length=24,
     )
     system_pool: SystemPool = Field(SystemPool(), description="The nodes that carry everything but Models.")
     provider_config_ref: ProviderConfigRef = Field(

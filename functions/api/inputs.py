@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from .aws import ProviderConfigRef
+from .aws import NODE_RELEASE, ProviderConfigRef
 from .model import Architecture
 from .schema import Schema
 
-__all__ = ["Chart", "Cloud", "NodePoolsInput", "ProviderConfigRule", "VLLMInput"]
+__all__ = ["Chart", "Cloud", "EksInput", "NodePoolsInput", "ProviderConfigRule", "VLLMInput"]
 
 _NAMESPACE = "crossplane-system"
 _Namespaces = list[Annotated[str, Field(max_length=63)]]
@@ -35,6 +35,29 @@ class ProviderConfigRule(ProviderConfigRef):
     )
 
 
+class EksInput(Schema):
+    """What EKS runs of one Kubernetes minor version."""
+
+    node_release: str | None = Field(
+        None,
+        description="Release of EKS' node images, such as 1.35.6-20260714: of new node groups, and of live "
+        "ones when their Kubernetes version changes. A claim's aws.nodeRelease goes first. Default: the "
+        "package's.",
+        pattern=NODE_RELEASE,
+        max_length=24,
+    )
+    addons: dict[str, Annotated[str, Field(pattern=r"^v\d+\.\d+\.\d+-eksbuild\.\d+$", max_length=40)]] = (
+        Field(
+            default_factory=dict,
+            description="Versions of EKS add-ons by name (vpc-cni, kube-proxy, coredns, "
+            "eks-pod-identity-agent, aws-ebs-csi-driver, aws-efs-csi-driver, "
+            "eks-node-monitoring-agent), such as v1.14.3-eksbuild.3. Live clusters follow at once. "
+            "Default: live add-ons stay as they are, new ones take the package's.",
+            max_length=20,
+        )
+    )
+
+
 class NodePoolsInput(Schema):
     """Input of function-node-pools."""
 
@@ -48,6 +71,12 @@ class NodePoolsInput(Schema):
         None,
         description="Kubernetes minor version of clusters that do not ask for one. Default: the package's.",
         pattern=r"^1\.\d{2}$",
+    )
+    eks: dict[str, EksInput] = Field(
+        default_factory=dict,
+        description="Versions of EKS' node images and add-ons, by Kubernetes minor version, such as 1.35. "
+        "Default: the package's.",
+        max_length=20,
     )
     provider_configs: list[ProviderConfigRule] = Field(
         default_factory=list,

@@ -7,7 +7,7 @@ from .precision import BYTES, ONLINE_FP8
 from .providers import Provider, providers
 from .shapes import Shape
 from .tables import nearest
-from .versions import ChartVersion, chart, cluster_autoscaler, image, kubernetes
+from .versions import ChartVersion, EksVersions, chart, cluster_autoscaler, eks, image, kubernetes
 
 __all__ = [
     "BYTES",
@@ -15,6 +15,7 @@ __all__ = [
     "INDEX_BYTES",
     "ONLINE_FP8",
     "ChartVersion",
+    "EksVersions",
     "Machine",
     "MigProfile",
     "ModelFacts",
@@ -24,6 +25,7 @@ __all__ = [
     "bytes_per_token",
     "chart",
     "cluster_autoscaler",
+    "eks",
     "full_layer_bytes",
     "gpus",
     "image",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
 
-__all__ = ["ChartVersion", "chart", "cluster_autoscaler", "image", "kubernetes"]
+__all__ = ["ChartVersion", "EksVersions", "chart", "cluster_autoscaler", "eks", "image", "kubernetes"]
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,16 @@ class ChartVersion:
     name: str
     repository: str
     version: str
+
+
+@dataclass(frozen=True)
+class EksVersions:
+    """What EKS runs of one Kubernetes minor version."""
+
+    node_release: str
+    """Release of the node images, such as 1.35.6-20260714."""
+    addons: Mapping[str, str]
+    """Versions of EKS add-ons by the add-on's name."""
 
 
 @cache
@@ -39,6 +50,15 @@ def chart(component: str) -> ChartVersion:
     """Return the chart that installs a component, with its repository and version."""
     found = _versions()["charts"][component]
     return ChartVersion(found.get("chart", component), found["repository"], found["version"])
+
+
+@cache
+def eks() -> Mapping[str, EksVersions]:
+    """Return what EKS runs, by Kubernetes minor version."""
+    return {
+        minor: EksVersions(str(found["node-release"]), found["addons"])
+        for minor, found in _versions()["eks"].items()
+    }
 
 
 def cluster_autoscaler(kubernetes: str) -> str:

@@ -50,6 +50,7 @@ class Kinds:
         after: tuple[str, ...] = (),
         tags: Mapping[str, str] | None = None,
         spec: Mapping[str, Any] | None = None,
+        annotations: Mapping[str, str] | None = None,
     ) -> Resource:
         """Compose a managed resource, with tags and the provider's configuration.
 
@@ -61,10 +62,13 @@ class Kinds:
             after: what must be ready before the resource is created, named like `what`.
             tags: beside the cluster's own, which go first.
             spec: fields of the spec beside forProvider.
+            annotations: of the object.
         """
         tagged = {} if kind in self.without_tags else {self.tags: {**cluster.tags, **(tags or {})}}
-        manifest = {
-            **self.identity(cluster, kind, what),
+        manifest = self.identity(cluster, kind, what)
+        if annotations:
+            manifest["metadata"]["annotations"] = dict(annotations)
+        manifest |= {
             "spec": {
                 "forProvider": {**fields, **tagged},
                 "providerConfigRef": cluster.provider_config.plain(),

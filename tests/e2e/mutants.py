@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.api import Nodes
-from functions.base import Claim, Function, Outcome, Request, exists
+from functions.base import Claim, Function, Outcome, Request, View, exists
 from functions.main import FUNCTIONS, main
 
 SUITE = "tests/e2e/"
@@ -70,8 +70,8 @@ def _swap_two_tenants() -> None:
 def _take_over_a_pools_size() -> None:
     from functions.node_pools.aws import pools
 
-    def wrong(request: Request, what: str, asked: Nodes) -> dict[str, int]:
-        del request, what
+    def wrong(live: View | None, asked: Nodes) -> dict[str, int]:
+        del live
         return {"minSize": asked.min, "maxSize": asked.max, "desiredSize": asked.min}
 
     pools._bounds = wrong

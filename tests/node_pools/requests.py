@@ -103,7 +103,9 @@ def settled(function: Function, spec: Mapping[str, Any], **more: Any) -> tuple[R
             return cluster(spec, observed=observed, status=recorded["status"], **more), waves
         waves.append(added)
         for name in added:
-            observed[name] = live(desired.manifests[name], **AT_PROVIDER)
+            manifest = desired.manifests[name]
+            described = manifest.get("spec", {}).get("forProvider", {}).get("description")
+            observed[name] = live(manifest, **AT_PROVIDER, description=described)
 
 
 def lives(function: Function, spec: Mapping[str, Any], **more: Any) -> dict[str, dict[str, Any]]:

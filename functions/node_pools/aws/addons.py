@@ -1,7 +1,4 @@
-"""EKS add-ons, and the storage classes that two of them serve.
-
-No versions: EKS installs the one it recommends for the cluster's version.
-"""
+"""EKS add-ons, and the storage classes that two of them serve."""
 
 from __future__ import annotations
 
@@ -9,13 +6,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from functions.base import Resource, remote
+from functions.base import Request, Resource, remote
 
 from .. import reach
 from ..created import SYSTEM
 from . import iam
 from .managed import managed, ref
 from .plan import Plan
+from .releases import MINOR
 
 __all__ = [
     "AGENT",
@@ -32,7 +30,7 @@ AGENT, CNI = "eks-pod-identity-agent", "addon-vpc-cni"
 STORAGE_CLASS = "freehold-weights"
 
 
-def before_nodes(plan: Plan) -> list[Resource]:
+def before_nodes(request: Request, plan: Plan) -> list[Resource]:
     """Compose what runs on every node; EKS calls these active on no nodes too."""
     cni = {
         # Without it every NetworkPolicy is accepted and none is enforced.
@@ -40,19 +38,20 @@ def before_nodes(plan: Plan) -> list[Resource]:
         "env": {"ADDITIONAL_ENI_TAGS": _json(plan.tags)},
     }
     return [
-        addon(plan, "vpc-cni", configuration=cni),
-        addon(plan, "kube-proxy"),
-        addon(plan, AGENT),
+        addon(request, plan, "vpc-cni", configuration=cni),
+        addon(request, plan, "kube-proxy"),
+        addon(request, plan, AGENT),
     ]
 
 
-def after_nodes(plan: Plan) -> list[Resource]:
+def after_nodes(request: Request, plan: Plan) -> list[Resource]:
     """Compose what is only healthy once there are nodes to run on."""
     identity, role = "pod-identity-ebs-csi", iam.EBS_ROLE
     return [
         iam.pod_identity(plan, identity, role, "ebs-csi-controller-sa", iam.attachments(role)),
-        addon(plan, "coredns", SYSTEM),
+        addon(request, plan, "coredns", SYSTEM),
         addon(
+            request,
             plan,
             "aws-ebs-csi-driver",
             SYSTEM,
@@ -63,16 +62,20 @@ def after_nodes(plan: Plan) -> list[Resource]:
     ]
 
 
-def addon(plan: Plan, name: str, *after: str, configuration: Mapping[str, Any] | None = None) -> Resource:
+def addon(
+    request: Request, plan: Plan, name: str, *after: str, configuration: Mapping[str, Any] | None = None
+) -> Resource:
     """Compose an add-on.
 
     Args:
+        request: with the live add-on.
         plan: the cluster.
         name: EKS' own of the add-on.
         after: what must be ready before, beside the cluster.
         configuration: values that its schema knows.
     """
     configured = {"configurationValues": _json(configuration)} if configuration else {}
+    version, minor = plan.releases.addon(name, request.resource(f"node-pools/addon-{name}"))
     return managed(
         plan,
         "Addon",
@@ -80,11 +83,13 @@ def addon(plan: Plan, name: str, *after: str, configuration: Mapping[str, Any] |
         {
             "clusterNameRef": ref(plan, "cluster"),
             "addonName": name,
+            **({"addonVersion": version} if version else {}),
             "resolveConflictsOnCreate": "OVERWRITE",
             "resolveConflictsOnUpdate": "OVERWRITE",
             **configured,
         },
         after=("cluster", *after),
+        annotations={MINOR: minor},
     )
 
 

@@ -42,7 +42,7 @@ def resources(request: Request, plan: Plan) -> list[Resource]:
         *_security_group(request, plan),
         file_system,
         *targets,
-        *_driver(plan),
+        *_driver(request, plan),
         _storage_class(request, plan, tuple(target.name for target in targets)),
     ]
 
@@ -87,14 +87,16 @@ def _mount_target(plan: Plan, position: int) -> Resource:
     )
 
 
-def _driver(plan: Plan) -> list[Resource]:
+def _driver(request: Request, plan: Plan) -> list[Resource]:
     # Otherwise it leaves what is in a volume behind, to be paid for, when that is deleted.
     configuration = {"controller": {"deleteAccessPointRootDir": True}}
     return [
         iam.pod_identity(
             plan, _IDENTITY, iam.EFS_ROLE, "efs-csi-controller-sa", iam.attachments(iam.EFS_ROLE)
         ),
-        addons.addon(plan, _DRIVER, SYSTEM, _IDENTITY, f"addon-{addons.AGENT}", configuration=configuration),
+        addons.addon(
+            request, plan, _DRIVER, SYSTEM, _IDENTITY, f"addon-{addons.AGENT}", configuration=configuration
+        ),
     ]
 
 

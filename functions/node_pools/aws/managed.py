@@ -73,6 +73,7 @@ def managed(
     after: tuple[str, ...] = (),
     tags: Mapping[str, str] | None = None,
     spec: Mapping[str, Any] | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> Resource:
     """Compose a managed resource, with region, tags and the provider's configuration.
 
@@ -84,11 +85,13 @@ def managed(
         after: what must be ready before it is created, named like `what`.
         tags: beside the cluster's own.
         spec: what its spec has beside forProvider.
+        annotations: of the object.
     """
     region = {} if KINDS.group_of[kind] == "iam" else {"region": plan.region}
     named = {"Name": plan.object_name(what)} if kind in _NAMED_BY_TAG else {}
     fields = {**for_provider, **region}
-    return KINDS.managed(plan, kind, what, fields, after=after, tags={**named, **(tags or {})}, spec=spec)
+    tags = {**named, **(tags or {})}
+    return KINDS.managed(plan, kind, what, fields, after=after, tags=tags, spec=spec, annotations=annotations)
 
 
 def ref(plan: Plan, what: str) -> dict[str, str]:

@@ -30,14 +30,14 @@ def parts(request: Request, plan: Plan) -> Parts:
         control_plane=[
             *iam.resources(plan),
             *control_plane.resources(plan),
-            *addons.before_nodes(plan),
+            *addons.before_nodes(request, plan),
             *autoscaler.resources(plan),
             *admins.resources(plan),
         ],
         node_pools=[
             *efa.resources(plan),
             *pools.resources(request, plan),
-            *addons.after_nodes(plan),
+            *addons.after_nodes(request, plan),
             addons.weights_class(plan),
             *efs.resources(request, plan),
         ],

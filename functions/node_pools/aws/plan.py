@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from functions.api import DEFAULT_VPC, Aws, NodePool, SystemPool, contract
+from functions.api import DEFAULT_VPC, Aws, NodePool, NodePoolsInput, SystemPool, contract
 from functions.base import Invalid, Request, View, unique_name
 
 from ..created import CLUSTER, SYSTEM, Cluster, LiveVersions, node_pool
 from ..pools.market import Market
 from ..pools.pool import recorded
 from . import capacity, pool_zones, zones
+from .releases import Releases
 from .secrets_key import SecretsKey, decide
 
 __all__ = ["POOL_TAG", "Plan", "Subnet", "live_versions", "machine", "make", "market", "template_resource"]
@@ -55,6 +56,7 @@ class Plan(Cluster):
     service_cidr: str
     public_access_cidrs: tuple[str, ...]
     admin_role_arns: tuple[str, ...]
+    releases: Releases
     secrets_key: SecretsKey
     system_pool: SystemPool
     subnets: tuple[Subnet, ...]
@@ -82,6 +84,9 @@ def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
     pools = cluster.pools
     chosen = zones.choose(place, {**dict(enumerate(recorded(request).zones)), **_live_zones(request)}, pools)
     subnets, network = _subnets(place, chosen), place.existing_network
+    given = request.parameters(NodePoolsInput)
+    releases = Releases(cluster.version, place.node_release or "", given.eks)
+    releases.check()
     return Plan(
         **vars(cluster),
         region=place.region,
@@ -90,6 +95,7 @@ def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
         service_cidr=place.service_cidr,
         public_access_cidrs=tuple(place.public_access_cidrs),
         admin_role_arns=tuple(place.admin_role_arns),
+        releases=releases,
         secrets_key=decide(request, place.region, place.kms_key_arn),
         system_pool=_system_pool(request, place.system_pool),
         subnets=subnets,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from functions.api import Nodes
-from functions.base import Request, Resource
+from functions.base import Request, Resource, View, digest
 
 from ..created import SYSTEM, node_pool
 from ..pools.pool import Pool
 from . import addons, capacity, efa, iam, network, nodes
 from .managed import managed, ref
 from .plan import POOL_TAG, Plan, template_resource
+from .releases import NodeVersions
 
 __all__ = ["gone", "resources"]
 
@@ -44,10 +46,8 @@ def gone(request: Request, plan: Plan) -> list[str]:
 
 
 def _both(request: Request, plan: Plan, group: _Group) -> list[Resource]:
-    return [
-        _launch_template(plan, group),
-        _with_template_version(request, group.template, _node_group(request, plan, group)),
-    ]
+    template = _launch_template(plan, group)
+    return [template, _node_group(request, plan, group, template)]
 
 
 @dataclass(frozen=True)
@@ -113,56 +113,57 @@ def _gpu(request: Request, plan: Plan, pool: Pool) -> _Group:
 def _launch_template(plan: Plan, group: _Group) -> Resource:
     """Compose how machines start: encrypted disk, and no node credentials for pods."""
     name = plan.object_name(group.template)
+    machine = {
+        "blockDeviceMappings": [
+            {
+                "deviceName": "/dev/xvda",  # the root of Amazon Linux 2023
+                "ebs": {
+                    "volumeSize": group.disk_gib,
+                    "volumeType": "gp3",
+                    "encrypted": "true",
+                    "deleteOnTermination": "true",
+                },
+            }
+        ],
+        "metadataOptions": {
+            "httpEndpoint": "enabled",
+            "httpTokens": "required",
+            # One hop ends at the node: a pod cannot take the node's role.
+            "httpPutResponseHopLimit": 1,
+        },
+        **(group.machine or {}),
+        "tagSpecifications": [
+            {"resourceType": kind, "tags": {"Name": name, **plan.tags, **group.tags}}
+            for kind in ("instance", "volume", "network-interface")
+        ],
+    }
+    # EC2 keeps a description for each version: by this one the version is known that has this content.
+    description = f"Freehold {digest(json.dumps(machine, sort_keys=True), digits=16)}"
     template = managed(
         plan,
         "LaunchTemplate",
         group.template,
-        {
-            "name": name,
-            "blockDeviceMappings": [
-                {
-                    "deviceName": "/dev/xvda",  # the root of Amazon Linux 2023
-                    "ebs": {
-                        "volumeSize": group.disk_gib,
-                        "volumeType": "gp3",
-                        "encrypted": "true",
-                        "deleteOnTermination": "true",
-                    },
-                }
-            ],
-            "metadataOptions": {
-                "httpEndpoint": "enabled",
-                "httpTokens": "required",
-                # One hop ends at the node: a pod cannot take the node's role.
-                "httpPutResponseHopLimit": 1,
-            },
-            **(group.machine or {}),
-            "tagSpecifications": [
-                {"resourceType": kind, "tags": {"Name": name, **plan.tags, **group.tags}}
-                for kind in ("instance", "volume", "network-interface")
-            ],
-        },
+        {"name": name, "description": description, **machine},
         after=group.needs,
         tags=group.tags,
     )
-    if group.machine is None:
-        return template.waiting("the ids of the security groups")
-    return template
+    return template if group.machine is not None else template.waiting("the ids of the security groups")
 
 
-def _node_group(request: Request, plan: Plan, group: _Group) -> Resource:
-    """Compose a node group, its launch template's version still missing."""
-    return managed(
+def _node_group(request: Request, plan: Plan, group: _Group, template: Resource) -> Resource:
+    """Compose a node group, with the versions that its nodes are to run."""
+    live = request.resource(f"node-pools/{group.what}")
+    runs = plan.releases.nodes(live, _newest_version(request, template))
+    composed = managed(
         plan,
         "NodeGroup",
         group.what,
         {
             "clusterNameRef": ref(plan, "cluster"),
             "nodeRoleArnRef": ref(plan, iam.NODE_ROLE),
-            "version": _version(request, plan, group),
+            **_versions(plan, group, runs),
             **network.subnets(plan, group.subnets),
-            "launchTemplate": {"name": plan.object_name(group.template)},
-            "scalingConfig": _bounds(request, group.what, group.nodes),
+            "scalingConfig": _bounds(live, group.nodes),
             "updateConfig": {"maxUnavailable": 1},
             **group.fields,
         },
@@ -180,44 +181,49 @@ def _node_group(request: Request, plan: Plan, group: _Group) -> Resource:
             "initProvider": {"scalingConfig": {"desiredSize": group.nodes.min}},
         },
     )
+    return composed if runs else composed.waiting(f"the version of {template.name}")
 
 
-def _version(request: Request, plan: Plan, group: _Group) -> str:
-    """Return the Kubernetes version of a node group's nodes."""
-    live = request.resource(f"node-pools/{group.what}")
-    own = live and live.text("spec", "forProvider", "version")
-    return plan.version.nodes or own or plan.version.control_plane
+def _versions(plan: Plan, group: _Group, runs: NodeVersions | None) -> dict[str, Any]:
+    if runs is None:
+        return {}
+    image = {"releaseVersion": runs.image} if runs.image else {}
+    template = {"name": plan.object_name(group.template), "version": runs.template}
+    return {"version": runs.kubernetes, **image, "launchTemplate": template}
 
 
-def _bounds(request: Request, what: str, asked: Nodes) -> dict[str, int]:
+def _newest_version(request: Request, template: Resource) -> str:
+    """Return the newest version of a launch template, if its content is what is desired; else nothing.
+
+    The provider reports the description of the newest version: another one than ours is of a version
+    that somebody else made, or of the one before a change.
+    """
+    live = request.resource(template.name)
+    if live is None:
+        return ""
+    manifest = template.manifest
+    desired = (
+        manifest["spec"]["forProvider"]["description"]
+        if manifest
+        else live.text("spec", "forProvider", "description")
+    )
+    latest = live.number("status", "atProvider", "latestVersion")
+    ours = live.text("status", "atProvider", "description") == desired
+    return str(int(latest)) if latest and ours else ""
+
+
+def _bounds(live: View | None, asked: Nodes) -> dict[str, int]:
     """Return a node group's bounds, and its size only while that lies outside them."""
     # EKS refuses bounds that leave out the size of the moment ("Minimum capacity 8 can't be
     # greater than desired size 4"), and an autoscaler cannot act on bounds that it does not
     # see. So the nearer bound goes along, and is let go once the size lies within them.
     bounds = {"minSize": asked.min, "maxSize": asked.max}
-    size = _size(request, f"node-pools/{what}")
-    if size is None or asked.min <= size <= asked.max:
+    if live is None:
+        return bounds
+    size = live.number("status", "atProvider", "scalingConfig", "desiredSize")
+    if size is None:  # what went along before the size was lost goes along still
+        size = live.number("spec", "forProvider", "scalingConfig", "desiredSize")
+        return {**bounds, "desiredSize": int(size)} if size in (asked.min, asked.max) else bounds
+    if asked.min <= size <= asked.max:
         return bounds
     return {**bounds, "desiredSize": asked.min if size < asked.min else asked.max}
-
-
-def _size(request: Request, resource: str) -> int | float | None:
-    group = request.resource(resource)
-    return None if group is None else group.number("status", "atProvider", "scalingConfig", "desiredSize")
-
-
-def _with_template_version(request: Request, template: str, group: Resource) -> Resource:
-    """Pin the node group to the newest version of its launch template, once that is known.
-
-    EKS resolves `$Latest` when it is set and never again, so a new disk size would
-    reach no node.
-    """
-    seen = request.resource(f"node-pools/{template}")
-    latest = seen and seen.number("status", "atProvider", "latestVersion")
-    if not latest:
-        return group.waiting(f"the version of node-pools/{template}")
-    assert group.manifest is not None, "composed complete"
-    spec = group.manifest["spec"]
-    launch = {**spec["forProvider"]["launchTemplate"], "version": str(int(latest))}
-    fields = {**spec["forProvider"], "launchTemplate": launch}
-    return replace(group, manifest={**group.manifest, "spec": {**spec, "forProvider": fields}})

@@ -442,17 +442,6 @@ def test_a_node_group_waits_for_its_launch_template() -> None:
     assert (group.manifest, group.waits_for) == (None, "the version of node-pools/launch-template-l4")
 
 
-def test_a_new_launch_template_rolls_the_nodes() -> None:
-    # Proves: the newest version observed is the one that the group is set to.
-    request, _ = settled(FUNCTION, aws())
-    observed = dict(request.observed)
-    observed["node-pools/launch-template-l4"] = live(
-        observed["node-pools/launch-template-l4"], latestVersion=7
-    )
-    [group] = [r for r in composed(aws(), observed=observed).resources if r.name == "node-pools/pool-l4"]
-    assert fields(group.manifest)["launchTemplate"]["version"] == "7"
-
-
 def test_an_upgrade_does_the_control_plane_first() -> None:
     # Proves: nodes follow only what is observed of the control plane.
     request, _ = settled(FUNCTION, aws())
