@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functions.api import contract
 from functions.base import View
 from functions.node_pools.models.offer import manifest
-from functions.vllm.place.clusters import candidate
+from functions.vllm.place.clusters import read
 from tools.manifests import Manifest
 
 __all__ = ["offers", "with_offers"]
@@ -13,7 +13,7 @@ __all__ = ["offers", "with_offers"]
 
 def offers(clusters: Iterable[Manifest]) -> list[Manifest]:
     """Return the ConfigMaps that these composites would compose, as far as they have a status."""
-    found = (candidate(View(xr)) for xr in clusters)
+    found = (read(View(xr)) for xr in clusters)
     return [
         manifest(c.name, c.claim, c.allowed_namespaces, c.status)
         for c in found

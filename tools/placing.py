@@ -10,12 +10,12 @@ from functions.base import Condition, Function, Invalid, Outcome, Request, Selec
 from functions.node_pools.compose import FUNCTION as NODE_POOLS
 from functions.vllm.compose import FUNCTION as VLLM
 from functions.vllm.live.stay import recorded_placement
-from functions.vllm.place.choose import Candidate, Choice, judge
-from functions.vllm.place.clusters import all_clusters, candidate
-from functions.vllm.place.search import facts_of, trusted
-from functions.vllm.place.units import free_units, in_words, most_units
-from functions.vllm.size import memory
-from functions.vllm.size.memory import Fit, Need
+from functions.vllm.place.clusters import Cluster, all_clusters, read
+from functions.vllm.place.devices import describe, free_devices, most_devices
+from functions.vllm.place.pools import Choice, fit_pool
+from functions.vllm.place.search import trusted
+from functions.vllm.size.memory import Fit
+from functions.vllm.size.need import Need, facts_of, need
 from tools import inputs
 from tools.claims import CLAIM_NAME, CLAIM_NAMESPACE
 from tools.definitions import Definitions
@@ -86,7 +86,7 @@ def decide(model: Manifest, clusters: Iterable[Manifest], definitions: Definitio
     try:
         request, outcome = _run(VLLM, xr, definitions, with_offers(known))
         spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
-        rows = _rows(request, spec, given, [candidate(View(each)) for each in known])
+        rows = _rows(request, spec, given, [read(View(each)) for each in known])
     except Invalid as invalid:
         raise ClaimInvalidError(str(invalid)) from invalid
     placed = next(c for c in outcome.conditions if isinstance(c, Condition) and c.type == "Placed")
@@ -170,20 +170,20 @@ def _selects(selector: Selector, manifest: Manifest) -> bool:
     return all(labels.get(key) == value for key, value in selector.labels)
 
 
-def _rows(request: Request, spec: ModelSpec, given: VLLMInput, known: Iterable[Candidate]) -> list[Row]:
+def _rows(request: Request, spec: ModelSpec, given: VLLMInput, known: Iterable[Cluster]) -> list[Row]:
     """Judge every pool of every cluster, in the order of their claims."""
     facts = facts_of(spec, given)
     recorded = recorded_placement(request)
     if facts is None:
         return []
-    what = memory.need(spec, facts)
+    replica = need(spec, facts)
     named = {c.name for c in all_clusters(request, spec)} if recorded is None else set()
     judged: list[Choice | Row] = []
     for cluster in sorted(known, key=lambda c: (c.claim.namespace, c.claim.name, c.name)):
         here = recorded is not None and recorded.cluster == cluster.name
         out = "" if here else _left_out(request, spec, given, cluster, named, recorded)
         pools = cluster.status.node_pools or []
-        judged += [_judged(spec, what, cluster, pool, out) for pool in pools]
+        judged += [_judged(spec, replica, cluster, pool, out) for pool in pools]
         if not pools:
             judged.append(Row(_claim(cluster), "", out))
     return _compared(judged, recorded)
@@ -193,7 +193,7 @@ def _left_out(
     request: Request,
     spec: ModelSpec,
     given: VLLMInput,
-    cluster: Candidate,
+    cluster: Cluster,
     named: set[str],
     recorded: Placement | None,
 ) -> str:
@@ -210,13 +210,13 @@ def _left_out(
     return cluster.waiting_for
 
 
-def _judged(spec: ModelSpec, what: Need, cluster: Candidate, pool: PoolStatus, out: str) -> Choice | Row:
+def _judged(spec: ModelSpec, replica: Need, cluster: Cluster, pool: PoolStatus, out: str) -> Choice | Row:
     """Fit the Model on a pool; one that is left out says what it would need all the same."""
-    found = judge(spec, what, cluster, pool)
+    found = fit_pool(spec, replica, cluster, pool)
     if isinstance(found, Choice):
         return found if not out else _row(found, out)
     fit, shared = found.closest, pool.sharing is not None
-    takes = in_words(fit.gpus, fit.nodes, pool.gpu_model, shared=shared) if fit else ""
+    takes = describe(fit.gpus, fit.nodes, pool.gpu_model, shared=shared) if fit else ""
     return Row(
         _claim(cluster),
         pool.name,
@@ -224,14 +224,14 @@ def _judged(spec: ModelSpec, what: Need, cluster: Candidate, pool: PoolStatus, o
         gpu_model=pool.gpu_model,
         fit=fit,
         takes=takes,
-        free=free_units(pool),
-        most=most_units(pool),
+        free=free_devices(pool),
+        most=most_devices(pool),
     )
 
 
 def _row(choice: Choice, why: str, *, chosen: bool = False) -> Row:
     return Row(
-        _claim(choice.candidate),
+        _claim(choice.cluster),
         choice.pool.name,
         why,
         chosen,
@@ -239,8 +239,8 @@ def _row(choice: Choice, why: str, *, chosen: bool = False) -> Row:
         fit=choice.fit,
         takes=choice.takes,
         hourly_usd=choice.hourly_usd,
-        free=free_units(choice.pool),
-        most=most_units(choice.pool),
+        free=free_devices(choice.pool),
+        most=most_devices(choice.pool),
     )
 
 
@@ -264,7 +264,7 @@ def _compared(judged: Sequence[Choice | Row], recorded: Placement | None) -> lis
     return rows
 
 
-def _claim(cluster: Candidate) -> str:
+def _claim(cluster: Cluster) -> str:
     claim = cluster.claim
     return f"{claim.namespace}/{claim.name}" if claim.namespace else claim.name
 

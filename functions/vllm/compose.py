@@ -1,4 +1,4 @@
-"""function-vllm: from a Model to its serving pods, and what a live one needs to change."""
+"""function-vllm: from a Model to its serving pods, and from a changed spec to what changes of a live one."""
 
 from __future__ import annotations
 
@@ -8,55 +8,76 @@ from functions.api import Endpoint, ModelSpec, Sizing, VLLMInput
 from functions.base import Condition, Function, Outcome, Request, Whose
 
 from .live.move import Moving
-from .live.names import CONNECTION, left, only, renamed
-from .live.recorded import Placed, placed_on
-from .live.stay import CLUSTER_MISSING, record_is_lost, recorded_placement, stay
+from .live.names import left, only, renamed
+from .live.placement import Placed, placed_on, placement_of, sizing_of
+from .live.stay import CLUSTER_MISSING, placement_is_lost, recorded_placement, stay
 from .place.clusters import is_gone_for_good
-from .place.search import place
-from .serve.resources import AFTER_PLACED, SERVING, answers, carried_on, composed
+from .place.search import search
+from .resources import carried_on, composed
+from .serve.endpoint import CONNECTION
+from .size.need import facts_of, need, unknown_model
+from .status.conditions import AFTER_PLACED, NEEDED_TO_SERVE, live_serving
 
 __all__ = ["FUNCTION", "compose"]
 
 
 def compose(request: Request) -> Outcome:
-    """Place the Model, or go on from its place, and compose everything around it."""
+    """Place the Model, or keep its placement, and compose everything around it."""
     spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
     recorded = recorded_placement(request)
-    placed = place(request, spec, given) if recorded is None else stay(request, spec, given, recorded)
+    placed = _place(request, spec, given) if recorded is None else stay(request, spec, given, recorded)
     if isinstance(placed, Moving):
         return _moving(request, spec, given, placed)
     tag = recorded.tag_in_names if recorded else ""
-    here = only(request, tag)
-    said = placed if isinstance(placed, Condition) else placed.condition
-    missing = said is not None and said.reason == CLUSTER_MISSING
+    own = only(request, tag)
+    condition = placed if isinstance(placed, Condition) else placed.condition
+    missing = condition is not None and condition.reason == CLUSTER_MISSING
     lost = missing and recorded is not None and is_gone_for_good(request, recorded)
-    # Where nothing was recorded to render from, there is nothing to compute it with either.
     if isinstance(placed, Condition) or placed.sizing is None:
-        return replace(renamed(carried_on(here, said), tag), unreachable=lost)
-    made = renamed(composed(here, spec, given, placed, recorded), tag)
+        return replace(renamed(carried_on(own, condition), tag), unreachable=lost)
+    made = renamed(composed(own, spec, given, placed, recorded), tag)
     return replace(made, gone=[*made.gone, *_left(request, placed, tag)], unreachable=lost)
 
 
+def _place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condition:
+    """Choose a node pool among all clusters, or say why none holds the Model.
+
+    Raises:
+        Invalid: for a spec that no cluster could serve.
+        Unanswered: when the clusters are not known yet.
+    """
+    facts = facts_of(spec, given)
+    if facts is None:
+        raise unknown_model(spec.model)
+    replica = need(spec, facts)
+    choices = search(request, spec, given, replica)
+    if isinstance(choices, Condition):
+        return choices
+    placement = placement_of(request, choices, spec, replica)
+    return Placed(placement, placed_on(placement), sizing_of(replica, choices))
+
+
 def _left(request: Request, placed: Placed, *staying: str) -> list[str]:
-    """Return what goes of the places that the Model has left, once it is sure which it is in."""
-    return left(request, *staying) if placed.known and not record_is_lost(request) else []
+    """Return what goes of the placements that the Model has left, once its own placement is sure."""
+    return left(request, *staying) if placed.known and not placement_is_lost(request) else []
 
 
 def _moving(request: Request, spec: ModelSpec, given: VLLMInput, move: Moving) -> Outcome:
-    """Build the new place beside the old one, which serves until then and a look longer."""
-    tag = move.new.placement.tag_in_names
-    there = only(request, tag)
-    made = composed(there, spec, given, move.new, None)
-    arrived = _arrived(there, made)
+    """Compose the new placement beside the old one, which serves until the new one answers.
+
+    What is composed for the old placement goes with the next reconcile after that.
+    """
+    tag, old_tag = move.new.placement.tag_in_names, move.old.tag_in_names
+    own = only(request, tag)
+    made = composed(own, spec, given, move.new, None)
+    arrived = _answers(own, made)
     made = renamed(made, tag)
-    made = replace(made, gone=[*made.gone, *_left(request, move.new, tag, move.old.tag_in_names)])
+    made = replace(made, gone=[*made.gone, *_left(request, move.new, tag, old_tag)])
     if arrived:
-        conditions = [placed_on(move.new.placement), *made.conditions[1:]]
-        return replace(made, conditions=conditions)
+        return replace(made, conditions=[placed_on(move.new.placement), *made.conditions[1:]])
     standing = {"endpoint": request.status(Endpoint, "endpoint"), "sizing": request.status(Sizing, "sizing")}
     status = {key: value.plain() for key, value in standing.items() if value is not None}
-    was = move.old.tag_in_names
-    serves = renamed(Outcome(conditions=[answers(only(request, was))]), was).conditions
+    serves = renamed(Outcome(conditions=[live_serving(only(request, old_tag))]), old_tag).conditions
     return replace(
         made,
         resources=[r for r in made.resources if r.name != CONNECTION],
@@ -65,10 +86,10 @@ def _moving(request: Request, spec: ModelSpec, given: VLLMInput, move: Moving) -
     )
 
 
-def _arrived(there: Request, made: Outcome) -> bool:
-    """Tell whether the new place answers: everything that serving needs is there and ready."""
-    needed = {r.name: r.ready for r in made.resources if r.name in SERVING and r.name != CONNECTION}
-    views = {name: there.resource(name) for name in needed}
+def _answers(request: Request, made: Outcome) -> bool:
+    """Tell whether all that a placement needs to serve exists and is ready."""
+    needed = {r.name: r.ready for r in made.resources if r.name in NEEDED_TO_SERVE and r.name != CONNECTION}
+    views = {name: request.resource(name) for name in needed}
     return all(view is not None and needed[name](view) for name, view in views.items())
 
 

@@ -1,1 +1,16 @@
-"""The arguments, environment and probes of the serving engine."""
+"""The inference engines: `engine` says what is known of one, and each has a module with its value."""
+
+from functions.api import ModelSpec
+
+from .engine import Batch, Engine, Peer
+from .vllm import VLLM
+
+__all__ = ["ENGINES", "Batch", "Engine", "Peer", "engine_of"]
+
+ENGINES = (VLLM,)
+
+
+def engine_of(spec: ModelSpec) -> Engine:
+    """Return the engine that serves a Model: the first one, since no field of a spec names another."""
+    del spec
+    return ENGINES[0]

@@ -1,7 +1,7 @@
-"""A move of a live Model to another node pool: announced, and agreed to by naming the pool.
+"""A move of a live Model to another node pool: announced, and agreed to by naming the pool in the spec.
 
-The old place serves until the new one does, so both take GPUs for a while; then the endpoint
-follows, and the old place goes.
+The old placement serves until the new one does, so both take GPUs for a while. Then the endpoint
+changes, and what was composed for the old placement is deleted.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functions.api import ModelSpec, Placement, VLLMInput
 from functions.base import Condition, Request, Whose, digest
 
-from ..place.search import facts_of, search, unknown_model
-from ..size import memory
-from .recorded import Placed, placement_of, sizing_of, takes, waiting, where
+from ..place.search import not_placed, search
+from ..size.need import facts_of, need, unknown_model
+from .placement import Placed, placement_of, sizing_of, takes, where
 
 __all__ = ["GOES_ON", "Moving", "leave", "names_another"]
 
@@ -22,7 +22,7 @@ GOES_ON = "The Model goes on as it was"
 
 @dataclass(frozen=True)
 class Moving:
-    """A Model between two places."""
+    """A Model that moves from one placement to another."""
 
     old: Placement
     new: Placed
@@ -34,21 +34,21 @@ def names_another(spec: ModelSpec, recorded: Placement) -> bool:
     if choice is None or choice.name is None:
         return False
     namespace, _, name = recorded.claim.partition("/")
-    here = choice.name == name and choice.namespace in (None, namespace)
-    return not here or choice.node_pool not in (None, recorded.node_pool)
+    same = choice.name == name and choice.namespace in (None, namespace)
+    return not same or choice.node_pool not in (None, recorded.node_pool)
 
 
 def leave(
     request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement, why: str
 ) -> Moving | Condition:
-    """Move to the node pool that the spec names; if it names none, say where the Model would go.
+    """Move to the node pool that the spec names; where it names none, say where the Model would move.
 
     Args:
         request: the Model's.
-        spec: which the Model's place is not right for.
+        spec: which the Model's placement does not satisfy.
         given: the function's input.
-        recorded: the Model's place.
-        why: it is not right, as a sentence without a full stop.
+        recorded: the Model's placement.
+        why: the spec is not satisfied, as a sentence without a full stop.
 
     Raises:
         Invalid: for a spec that no cluster could serve.
@@ -57,27 +57,27 @@ def leave(
     facts = facts_of(spec, given)
     if facts is None:
         problem = str(unknown_model(spec.model)).rstrip(".")
-        return waiting(Whose.MODEL, "UnknownModel", f"{problem}. {GOES_ON}")
-    what = memory.need(spec, facts)
-    choices = search(request, spec, given, what)
+        return not_placed(Whose.MODEL, "UnknownModel", f"{problem}. {GOES_ON}")
+    replica = need(spec, facts)
+    choices = search(request, spec, given, replica)
     if isinstance(choices, Condition):
         return replace(choices, message=f"{choices.message}. {GOES_ON}")
-    # Never the name of a place that the Model may still be leaving.
     best = choices.best
-    assert best is not None, "search found one"
-    tag = digest(best.candidate.name, best.pool.name, recorded.tag_in_names)
-    target = placement_of(request, choices, spec, what, tag)
+    assert best is not None, "a search without a best choice returns a condition"
+    # With the old tag in it, so that no placement that the Model may still be leaving has the same tag.
+    tag = digest(best.cluster.name, best.pool.name, recorded.tag_in_names)
+    target = placement_of(request, choices, spec, replica, tag)
     if (target.cluster, target.node_pool) == (recorded.cluster, recorded.node_pool):
-        return waiting(Whose.MODEL, "CannotMove", _another_workload(recorded, target))
+        return not_placed(Whose.MODEL, "CannotMove", _another_workload(recorded, target))
     if spec.cluster is None or spec.cluster.node_pool is None:
-        return waiting(Whose.MODEL, "MoveAnnounced", _announced(recorded, target, why))
-    on_its_way = waiting(
+        return not_placed(Whose.MODEL, "MoveAnnounced", _announced(recorded, target, why))
+    on_its_way = not_placed(
         Whose.INFRASTRUCTURE,
         "Moving",
         f"moves to {where(target)}, {takes(target)} a replica: it serves on {where(recorded)} until it does "
         "there",
     )
-    return Moving(recorded, Placed(target, on_its_way, sizing_of(what, choices)))
+    return Moving(recorded, Placed(target, on_its_way, sizing_of(replica, choices)))
 
 
 def _another_workload(recorded: Placement, target: Placement) -> str:

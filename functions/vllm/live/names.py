@@ -1,6 +1,7 @@
-"""What is composed for one place of a Model, told apart from what is for another.
+"""Names of what is composed for a placement.
 
-During a move both exist. The first place's resources have plain names, those of later ones a tag.
+While a Model moves it has two placements. What is composed for the first has plain names, such as
+`vllm/namespace`; what is composed for a later one has the placement's tag in its names.
 """
 
 from __future__ import annotations
@@ -9,20 +10,20 @@ from dataclasses import replace
 
 from functions.base import Condition, Outcome, Progress, Request
 
-__all__ = ["CONNECTION", "left", "only", "renamed", "tags"]
+from ..serve.endpoint import CONNECTION
 
-CONNECTION = "vllm/connection"
-"""The one resource that is for the Model wherever it is: what apps call it with."""
+__all__ = ["left", "only", "renamed", "tags"]
+
 _PREFIX = "vllm/"
 
 
 def tags(request: Request) -> list[str]:
-    """Return the tags of the places that something lives in, in order."""
+    """Return the tags of the placements that something is live of, in order; a first one's is empty."""
     return sorted({_tag(n) for n in request.observed if n.startswith(_PREFIX) and n != CONNECTION})
 
 
 def only(request: Request, tag: str) -> Request:
-    """Return the request as if one place were all there is, with plain names."""
+    """Return the request as if one placement were the Model's only one, with plain names."""
     seen = {
         _plain(name): live
         for name, live in request.observed.items()
@@ -32,7 +33,7 @@ def only(request: Request, tag: str) -> Request:
 
 
 def renamed(outcome: Outcome, tag: str) -> Outcome:
-    """Return an outcome with plain names as one place's."""
+    """Return an outcome of plain names with the names of a placement."""
     if not tag:
         return outcome
     return replace(
@@ -47,14 +48,14 @@ def renamed(outcome: Outcome, tag: str) -> Outcome:
 
 
 def left(request: Request, *staying: str) -> list[str]:
-    """Return what goes now of the places that the Model leaves.
+    """Return the composed resources to delete now of placements that the Model has left.
 
-    Not yet the record, which outlives its namespace, nor the record's guard: core does not get
-    on with deleting what a Usage still keeps.
+    The record of a placement and the record's Usage outlive the namespace, and the record its Usage:
+    Crossplane does not go on to delete an object that a Usage still protects.
 
     Args:
         request: the Model's.
-        staying: tags of the places that stay.
+        staying: tags of the placements that the Model has.
     """
     leaving = [tag for tag in tags(request) if tag not in staying]
     last = {name for tag in leaving for name in _last(request, tag)}
@@ -62,7 +63,7 @@ def left(request: Request, *staying: str) -> list[str]:
 
 
 def _last(request: Request, tag: str) -> list[str]:
-    """Return what still has to be there of a place that goes."""
+    """Return what is still kept of a placement that the Model has left."""
     namespace, guard, record = (_name(f"vllm/{what}", tag) for what in ("namespace", "placed-last", "placed"))
     if namespace in request.observed:
         return [name for name in (guard, record) if name in request.observed]

@@ -1,4 +1,4 @@
-"""The record by which the cluster knows its Models: what it serves, and how many GPUs."""
+"""The record by which a cluster counts its Models and the GPUs that each takes."""
 
 from __future__ import annotations
 
@@ -6,36 +6,39 @@ from functions.api import contract
 from functions.base import Resource, exists, goes_after, label_value
 
 from ..plan import Plan
-from ..serve.remote import LABEL
+from ..serve.objects import LABEL
 
 __all__ = ["record"]
 
 
 def record(plan: Plan, namespace: Resource) -> list[Resource]:
-    """Compose the record, beside the cluster's own resources.
+    """Compose the record, a ConfigMap in the control plane, and the Usage that keeps it.
 
-    It outlives the Model's namespace: until that is gone, the cluster must stay. The
-    provider's own guard of its ProviderConfig does not hold, since a composite takes the
-    provider's usages of it along before anything else (foreground deletion).
+    The record outlives the Model's namespace, since the cluster must stay until that is gone. The
+    provider's own Usage of the cluster's ProviderConfig does not keep the cluster: a composite that is
+    deleted takes the provider's Usages along before anything else (foreground deletion).
+
+    Args:
+        plan: of the Model.
+        namespace: the composed Object of the Model's namespace.
     """
-    place = plan.placement
+    placement = plan.placement
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {
             "name": plan.object_name("placed"),
-            "namespace": place.provider_config_namespace,
+            "namespace": placement.provider_config_namespace,
             "labels": {
                 LABEL: plan.name,
-                contract.RECORD_CLUSTER: label_value(place.cluster),
-                contract.NODE_POOL: place.node_pool,
-                contract.RECORD_GPUS: str(place.gpus * place.nodes * plan.spec.replicas.min),
+                contract.RECORD_CLUSTER: label_value(placement.cluster),
+                contract.NODE_POOL: placement.node_pool,
+                contract.RECORD_GPUS: str(placement.gpus * placement.nodes * plan.spec.replicas.min),
             },
         },
         "data": {contract.RECORD_MODEL_KEY: "/".join(filter(None, (plan.claim.namespace, plan.claim.name)))},
     }
-    placed_ = Resource("vllm/placed", manifest, ready=exists)
-    assert namespace.manifest is not None, "composed complete"
-    # At once: the Model may be deleted before its namespace is ready.
-    last = goes_after("vllm/placed-last", plan.prefix, manifest, namespace.manifest, ())
-    return [placed_, last]
+    assert namespace.manifest is not None, "a namespace is composed complete"
+    # Created at once: the Model may be deleted before its namespace is ready.
+    usage = goes_after("vllm/placed-last", plan.prefix, manifest, namespace.manifest, ())
+    return [Resource("vllm/placed", manifest, ready=exists), usage]

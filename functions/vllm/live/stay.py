@@ -1,6 +1,7 @@
-"""A live Model stays where it is; what no longer agrees with that becomes a condition.
+"""A live Model keeps its placement; a condition says what of its spec or its cluster does not agree with it.
 
-It asks for its own cluster alone, and goes on from its record when that is gone.
+It requires the offer of its own cluster alone, and is rendered from its recorded placement where the
+offer is missing.
 """
 
 from __future__ import annotations
@@ -10,50 +11,48 @@ from dataclasses import replace
 from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput, contract
 from functions.base import Condition, Request, Unanswered, Whose
 
-from ..place import clusters
-from ..place.choose import Candidate, Choice, Choices, judge
-from ..place.search import facts_of, unknown_model
-from ..place.units import most_replicas
-from ..plan import PLACEMENT_ANNOTATION, asked, weights_id
-from ..serve.deployment import serving
-from ..serve.remote import LABEL
-from ..size import memory
+from ..place.choose import Choices
+from ..place.clusters import Cluster, offered_cluster
+from ..place.devices import most_replicas
+from ..place.pools import Choice, fit_pool
+from ..place.search import not_placed
+from ..plan import PLACEMENT_ANNOTATION
+from ..serve import live_workload
+from ..serve.endpoint import CONNECTION
+from ..serve.objects import LABEL
+from ..size.need import facts_of, need, unknown_model
+from ..source import source_of
 from .move import GOES_ON, Moving, leave, names_another
-from .names import CONNECTION, only, tags
-from .recorded import Placed, placed_on, placement_of, sizing_of, storage_of, takes, waiting, where
+from .names import only, tags
+from .placement import Placed, placed_on, placement_of, sized_by, sizing_of, storage_of, takes, where
 
-__all__ = ["CLUSTER_MISSING", "record_is_lost", "recorded_placement", "stay"]
+__all__ = ["CLUSTER_MISSING", "placement_is_lost", "recorded_placement", "stay", "storage"]
 
 CLUSTER_MISSING = "ClusterMissing"
-"""Reason of the condition of a Model whose cluster offers nothing."""
+"""Reason of the condition Placed of a Model whose cluster has no offer."""
 
 
 def recorded_placement(request: Request) -> Placement | None:
-    """Return the placement from the status or, if that is lost, from what was composed for it.
+    """Return the placement from the status or, where that is lost, from an annotation of what is live.
 
-    The workload's says what is served; the namespace's is there before that is. Of two places
-    the one counts that apps are told of.
+    The workload's annotation says what is served; the namespace's exists before the workload. Of two
+    placements the one counts that the connection Secret names.
     """
     placement = request.status(Placement, "placement")
     if placement is not None:
         return placement
     connection = request.resource(CONNECTION)
     told = connection.text("metadata", "labels", LABEL) if connection else None
-    noted = [n for n in (_noted_in(only(request, tag)) for tag in tags(request)) if n is not None]
+    noted = [n for n in (_annotated(only(request, tag)) for tag in tags(request)) if n is not None]
     return next((n for n in noted if n.namespace == told), noted[0] if noted else None)
 
 
-def _noted_in(request: Request) -> Placement | None:
-    return _noted_on(request, serving(request.observed)) or _noted_on(request, "vllm/namespace")
+def _annotated(request: Request) -> Placement | None:
+    workload, namespace = live_workload(request.observed), "vllm/namespace"
+    return _annotation(request, workload) or _annotation(request, namespace)
 
 
-def record_is_lost(request: Request) -> bool:
-    """Tell whether something is live that the status knows nothing of."""
-    live = any(name.startswith("vllm/") for name in request.observed)
-    return live and request.status(Placement, "placement") is None
-
-
-def _noted_on(request: Request, name: str) -> Placement | None:
+def _annotation(request: Request, name: str) -> Placement | None:
     live = request.resource(name)
     text = live.text("metadata", "annotations", PLACEMENT_ANNOTATION) if live else None
     try:
@@ -62,22 +61,28 @@ def _noted_on(request: Request, name: str) -> Placement | None:
         return None
 
 
+def placement_is_lost(request: Request) -> bool:
+    """Tell whether something is live whose placement the status has lost."""
+    live = any(name.startswith("vllm/") for name in request.observed)
+    return live and request.status(Placement, "placement") is None
+
+
 def stay(
     request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement
 ) -> Placed | Moving | Condition:
-    """Keep a Model in its place; a condition alone says why everything is carried on as it is.
+    """Keep a Model where it is placed; a condition alone says why everything is carried on as it is.
 
     Raises:
         Invalid: for a changed spec that no cluster could serve.
-        Unanswered: when its cluster is not known yet and other weights are wanted.
+        Unanswered: when its cluster is not known yet and the spec asks for other weights.
     """
     if names_another(spec, recorded):
         why = f"this Model runs on {where(recorded)}, and spec.cluster names another"
         return leave(request, spec, given, recorded, why)
     size = request.status(Sizing, "sizing")
-    same_weights = recorded.weights == weights_id(spec)
+    same_weights = recorded.weights == source_of(spec).identity(spec)
     try:
-        cluster = clusters.one_cluster(request, recorded.cluster, recorded.provider_config_namespace)
+        cluster = offered_cluster(request, recorded.cluster, recorded.provider_config_namespace)
     except Unanswered:
         if not same_weights:
             raise
@@ -102,21 +107,21 @@ def stay(
             f"{spec.replicas.min} replicas of {takes(recorded)} do not fit node pool {pool.name}, which "
             f"holds {most}: lower spec.replicas.min, or ask the owner of {recorded.claim} for more nodes",
         )
-    if recorded.asked == asked(spec) and size is not None:
-        # A newer catalog would size it otherwise; that is no reason to move what runs.
+    if recorded.asked == sized_by(spec) and size is not None:
+        # A newer catalog may size the Model otherwise; that is no reason to move what runs.
         return Placed(_refreshed(spec, recorded, cluster, pool), placed_on(recorded), size)
-    return _placed_again(request, spec, given, recorded, cluster, pool)
+    return _sized_again(request, spec, given, recorded, cluster, pool)
 
 
-def _pool(cluster: Candidate | None, recorded: Placement) -> PoolStatus | None:
+def _pool(cluster: Cluster | None, recorded: Placement) -> PoolStatus | None:
     pools = cluster.status.node_pools if cluster else None
     return next((pool for pool in pools or [] if pool.name == recorded.node_pool), None)
 
 
 def _missing(
-    request: Request, cluster: Candidate | None, pool: PoolStatus | None, recorded: Placement
+    request: Request, cluster: Cluster | None, pool: PoolStatus | None, recorded: Placement
 ) -> Condition | None:
-    """Say what the Model's place lacks; it goes on from its record."""
+    """Return the condition of a Model whose cluster or node pool is missing or no longer admits it."""
     claim, namespace = recorded.claim, request.claim.namespace
     if cluster is None:
         return _keep(
@@ -139,44 +144,44 @@ def _missing(
     return None
 
 
-def _placed_again(
+def _sized_again(
     request: Request,
     spec: ModelSpec,
     given: VLLMInput,
     recorded: Placement,
-    cluster: Candidate,
+    cluster: Cluster,
     pool: PoolStatus,
 ) -> Placed | Moving | Condition:
-    """Size a changed spec on the pool that the Model is on."""
+    """Size a Model with a changed spec on its node pool."""
     facts = facts_of(spec, given)
     if facts is None:
         return _refuse("UnknownModel", str(unknown_model(spec.model)).rstrip("."))
-    what = memory.need(spec, facts)
-    # What a cluster offers does not tell its components; where one is gone, the provider says so.
+    replica = need(spec, facts)
+    # An offer does not name the cluster's components; where one is missing, the provider says so.
     status = cluster.status.model_copy(update={"components": [contract.LEADER_WORKER_SET]})
-    judged = judge(spec, what, replace(cluster, status=status), pool)
-    if not isinstance(judged, Choice):
-        why = f"the spec has changed, and on {where(recorded)} it does not fit: {judged.why}"
+    result = fit_pool(spec, replica, replace(cluster, status=status), pool)
+    if not isinstance(result, Choice):
+        why = f"the spec has changed, and on {where(recorded)} it does not fit: {result.why}"
         return leave(request, spec, given, recorded, why)
-    if (judged.fit.nodes > 1) != (recorded.nodes > 1):
-        why = f"the spec has changed, and needs {judged.takes} where it has {takes(recorded)}"
+    if (result.fit.nodes > 1) != (recorded.nodes > 1):
+        why = f"the spec has changed, and needs {result.takes} where it has {takes(recorded)}"
         return leave(request, spec, given, recorded, why)
-    choices = Choices(judged)
-    placement = placement_of(request, choices, spec, what, recorded.tag_in_names)
+    choices = Choices(result)
+    placement = placement_of(request, choices, spec, replica, recorded.tag_in_names)
     if recorded.weights == placement.weights:
         placement = placement.model_copy(update=storage(recorded))
-    return Placed(placement, placed_on(placement), sizing_of(what, choices))
+    return Placed(placement, placed_on(placement), sizing_of(replica, choices))
 
 
 def storage(placement: Placement) -> dict[str, object]:
-    """What a volume was made with and keeps, as fields of a placement."""
+    """Return the storage that a volume was created with and keeps, as fields of a placement."""
     return {"storage_class_name": placement.storage_class_name, "shared_storage": placement.shared_storage}
 
 
-def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Candidate, pool: PoolStatus) -> Placement:
-    """Follow the cluster's own words on how it is reached, and the spec's on which weights."""
-    access, weights = cluster.status.access, weights_id(spec)
-    assert access is not None, "a cluster without it is missing"
+def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Cluster, pool: PoolStatus) -> Placement:
+    """Update a placement by what the cluster says of its access and nodes, and the spec of the weights."""
+    access, weights = cluster.status.access, source_of(spec).identity(spec)
+    assert access is not None, "an offer has the cluster's access"
     update: dict[str, object] = {
         "provider_config": access.kubernetes_provider_config,
         "provider_config_namespace": access.namespace,
@@ -185,13 +190,13 @@ def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Candidate, pool: P
         "weights": weights,
     }
     if recorded.weights != weights:
-        update |= storage_of(cluster.status, spec.replicas.min > 1 or recorded.nodes > 1)
+        update |= storage_of(cluster.status, several_nodes=spec.replicas.min > 1 or recorded.nodes > 1)
     return recorded.model_copy(update=update)
 
 
 def _keep(reason: str, message: str) -> Condition:
-    return waiting(Whose.PLATFORM, reason, f"{message}. {GOES_ON}")
+    return not_placed(Whose.PLATFORM, reason, f"{message}. {GOES_ON}")
 
 
 def _refuse(reason: str, message: str) -> Condition:
-    return waiting(Whose.MODEL, reason, f"{message}. {GOES_ON}")
+    return not_placed(Whose.MODEL, reason, f"{message}. {GOES_ON}")

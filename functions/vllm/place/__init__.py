@@ -1,1 +1,1 @@
-"""Where a new Model goes: the clusters it may use, the node pools that hold it, and why the others do not."""
+"""Which cluster and node pool a Model gets, and why no other."""

@@ -1,83 +1,59 @@
-"""The InferenceClusters that a Model may go to, and the one that it is on, as required resources."""
+"""The InferenceClusters that a Model may run on, read from resources that the function requires."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
 from pydantic import ValidationError
 
-from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, Placement, contract
-from functions.base import Claim, Request, Selector, Unanswered, View, remote, unique_name
+from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, Placement, PoolStatus, contract
+from functions.base import Claim, Request, Selector, Unanswered, View, label_value, remote, unique_name
 
-from .choose import Candidate
-
-__all__ = ["all_clusters", "candidate", "is_gone_for_good", "one_cluster"]
+__all__ = ["Cluster", "all_clusters", "is_gone_for_good", "offered_cluster", "read", "without_own"]
 
 
-def one_cluster(request: Request, name: str, namespace: str) -> Candidate | None:
-    """Require what the cluster that a Model is placed on offers; None when it offers nothing (any more).
+@dataclass(frozen=True)
+class Cluster:
+    """A cluster as a Model sees it."""
 
-    Not the cluster itself: every change of its status would wake all its Models.
+    name: str
+    """The XInferenceCluster's name."""
+    claim: Claim
+    allowed_namespaces: tuple[str, ...] | None
+    """Patterns of namespaces whose Models it admits; None: the claim's own namespace."""
+    status: ClusterStatus
+    waiting_for: str
+    """Why no Model can be placed on it now; empty when one can."""
 
-    Args:
-        request: the Model's.
-        name: of the XInferenceCluster.
-        namespace: of what is composed for it.
+    def admits(self, namespace: str) -> bool:
+        """Tell whether the cluster's owner admits Models of a namespace."""
+        allowed = self.allowed_namespaces
+        patterns = (self.claim.namespace,) if allowed is None else allowed
+        return any(fnmatchcase(namespace, pattern) for pattern in patterns)
 
-    Raises:
-        Unanswered: when Crossplane has not answered yet.
-    """
-    wanted = Selector("v1", "ConfigMap", name=unique_name(name, contract.OFFER), namespace=namespace)
-    found = request.require("cluster", wanted)
-    return _offered(name, found[0]) if found else None
-
-
-def is_gone_for_good(request: Request, recorded: Placement) -> bool:
-    """Tell whether a cluster that offers nothing cannot be reached again either.
-
-    So it is without its ProviderConfig; and where the claim made the cluster, once that is
-    going: the Model's own Objects hold it until they are gone.
-    """
-    where = recorded.provider_config_namespace
-    try:
-        found = request.require(
-            "way",
-            Selector(remote.KUBERNETES_API, "ProviderConfig", recorded.provider_config, namespace=where),
-        )
-    except Unanswered:
-        return False
-    going = [way for way in found if way.text("metadata", "deletionTimestamp")]
-    return not found or any(way.text("metadata", "labels", contract.CREATED_BY_CLAIM) for way in going)
+    @property
+    def shares_storage(self) -> bool:
+        """Whether it has volumes that several nodes can mount."""
+        return self.status.shared_storage or self.status.shared_storage_class_name is not None
 
 
-def _offered(name: str, view: View) -> Candidate | None:
-    try:
-        made = Offer.model_validate_json(view.text("data", contract.OFFER_KEY) or "")
-    except ValidationError:
-        return None
-    status = ClusterStatus(
-        access=made.access,
-        node_pools=made.node_pools,
-        storage_class_name=made.storage_class_name,
-        shared_storage=made.shared_storage,
-        shared_storage_class_name=made.shared_storage_class_name,
-    )
-    allowed = None if made.allowed_namespaces is None else tuple(made.allowed_namespaces)
-    return Candidate(name, Claim(made.claim.namespace, made.claim.name), allowed, status, waiting_for="")
-
-
-def all_clusters(request: Request, spec: ModelSpec) -> list[Candidate]:
-    """Require the clusters that the spec names, or all; only a Model without a place does.
+def all_clusters(request: Request, spec: ModelSpec) -> list[Cluster]:
+    """Require every cluster that the spec selects; only a Model without a placement does.
 
     Raises:
         Unanswered: when Crossplane has not answered yet.
     """
     found = request.require("clusters", Selector(API_VERSION, contract.CLUSTER_KIND, labels=_labels(spec)))
-    candidates = sorted((candidate(view) for view in found), key=lambda c: c.name)
+    clusters = sorted((read(view) for view in found), key=lambda c: c.name)
     choice = spec.cluster
     if choice is None or choice.name is None:
-        return candidates
-    # Crossplane's labels lead to the claim; only its reference is believed.
+        return clusters
+    # Labels select by the claim's name, and anybody may set labels; only spec.claimRef is believed.
     return [
-        c for c in candidates if c.claim.name == choice.name and choice.namespace in (None, c.claim.namespace)
+        c for c in clusters if c.claim.name == choice.name and choice.namespace in (None, c.claim.namespace)
     ]
 
 
@@ -90,20 +66,23 @@ def _labels(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((choice.match_labels or {}).items()))
 
 
-def candidate(view: View) -> Candidate:
-    """Read a cluster; one without a usable status is there and waited for."""
+def read(view: View) -> Cluster:
+    """Read an XInferenceCluster; one without a usable status is waited for."""
     claim = Claim(
         view.text("spec", "claimRef", "namespace") or "",
         view.text("spec", "claimRef", "name") or view.name,
     )
-    # Alone, so that another field of the spec cannot close the cluster to everybody.
+    # This field alone is parsed, so that a mistake in another cannot close the cluster to everybody.
     allowed = view.texts("spec", "allowedNamespaces") if view.has("spec", "allowedNamespaces") else None
     status = view.parsed(ClusterStatus, "status") or ClusterStatus()
-    return Candidate(view.name, claim, allowed, status, _waiting_for(view, status))
+    return Cluster(view.name, claim, allowed, status, _waiting_for(view, status))
 
 
 def _waiting_for(view: View, status: ClusterStatus) -> str:
-    """Say why a cluster takes no Model now; not in its provider's words, which are its owner's to read."""
+    """Say why no Model can be placed on a cluster now; empty when one can.
+
+    Only the condition's reason is told: its message may hold what only the cluster's owner may read.
+    """
     if status.access is None or not status.node_pools:
         return "it has not published its node pools yet"
     reached = view.condition(contract.CONTROL_PLANE_READY)
@@ -111,3 +90,91 @@ def _waiting_for(view: View, status: ClusterStatus) -> str:
         reason = reached.text("reason") if reached else None
         return f"its control plane is not ready yet ({reason or 'Unknown'})"
     return ""
+
+
+def offered_cluster(request: Request, name: str, namespace: str) -> Cluster | None:
+    """Require the offer of the cluster that a Model is placed on; None when there is none (any more).
+
+    The offer and not the XInferenceCluster: every change of its status would wake all its Models.
+
+    Args:
+        request: the Model's.
+        name: of the XInferenceCluster.
+        namespace: of the resources composed for that cluster.
+
+    Raises:
+        Unanswered: when Crossplane has not answered yet.
+    """
+    wanted = Selector("v1", "ConfigMap", name=unique_name(name, contract.OFFER), namespace=namespace)
+    found = request.require("cluster", wanted)
+    return _read_offer(name, found[0]) if found else None
+
+
+def _read_offer(name: str, view: View) -> Cluster | None:
+    try:
+        made = Offer.model_validate_json(view.text("data", contract.OFFER_KEY) or "")
+    except ValidationError:
+        return None
+    status = ClusterStatus(
+        access=made.access,
+        node_pools=made.node_pools,
+        storage_class_name=made.storage_class_name,
+        shared_storage=made.shared_storage,
+        shared_storage_class_name=made.shared_storage_class_name,
+    )
+    allowed = None if made.allowed_namespaces is None else tuple(made.allowed_namespaces)
+    return Cluster(name, Claim(made.claim.namespace, made.claim.name), allowed, status, waiting_for="")
+
+
+def is_gone_for_good(request: Request, placement: Placement) -> bool:
+    """Tell whether a cluster without an offer can never be reached again.
+
+    So it is without its ProviderConfig. Where the claim created the cluster, the cluster goes once
+    the ProviderConfig is being deleted; the Model's own Objects hold the ProviderConfig until then.
+    """
+    selector = Selector(
+        remote.KUBERNETES_API,
+        "ProviderConfig",
+        placement.provider_config,
+        namespace=placement.provider_config_namespace,
+    )
+    try:
+        found = request.require("way", selector)
+    except Unanswered:
+        return False
+    deleted = [config for config in found if config.text("metadata", "deletionTimestamp")]
+    return not found or any(
+        config.text("metadata", "labels", contract.CREATED_BY_CLAIM) for config in deleted
+    )
+
+
+def without_own(request: Request, clusters: Sequence[Cluster]) -> list[Cluster]:
+    """Return the clusters as if this Model took no GPUs: its own never count against another placement."""
+    own = _recorded_devices(request)
+    return [_without(cluster, own) if own else cluster for cluster in clusters]
+
+
+def _recorded_devices(request: Request) -> Counter[tuple[str, str]]:
+    """Return the devices that the Model's placement records count, by cluster label and node pool."""
+    own: Counter[tuple[str, str]] = Counter()
+    for name, live in request.observed.items():
+        if name.rpartition("/")[2] != "placed":
+            continue
+        cluster, pool, devices = (
+            View(live).text("metadata", "labels", label) or ""
+            for label in (contract.RECORD_CLUSTER, contract.NODE_POOL, contract.RECORD_GPUS)
+        )
+        own[cluster, pool] += int(devices) if devices.isdecimal() else 0
+    return own
+
+
+def _without(cluster: Cluster, own: Counter[tuple[str, str]]) -> Cluster:
+    label = label_value(cluster.name)
+    pools = [_less(pool, own[label, pool.name]) for pool in cluster.status.node_pools or []]
+    return replace(cluster, status=cluster.status.model_copy(update={"node_pools": pools}))
+
+
+def _less(pool: PoolStatus, devices: int) -> PoolStatus:
+    if not devices or not pool.gpus_in_use:
+        return pool
+    return pool.model_copy(update={"gpus_in_use": max(0, pool.gpus_in_use - devices)})

@@ -1,52 +1,34 @@
-"""Where a new Model goes, or why it goes nowhere."""
+"""Search all clusters for a node pool that holds a Model, or say why there is none."""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
 from functions.api import ClusterChoice, ModelSpec, VLLMInput
-from functions.base import Condition, Invalid, Request, Whose
-from functions.catalog import ModelFacts, models, nearest
+from functions.base import Condition, Request, Status, Whose
 
-from ..live.recorded import Placed, placed_on, placement_of, sizing_of, waiting
-from ..size import memory
-from . import clusters
-from .choose import Candidate, Choices, choose
-from .own_units import without_own
-from .why_not import nowhere
+from ..size.need import Need
+from .choose import Choices, choose
+from .clusters import Cluster, all_clusters, without_own
+from .why_not import no_pool
 
-__all__ = ["facts_of", "place", "search", "trusted", "unknown_model"]
+__all__ = ["not_placed", "search", "trusted"]
 
 
-def place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condition:
-    """Choose a place among all clusters, or say why there is none.
+def search(request: Request, spec: ModelSpec, given: VLLMInput, need: Need) -> Choices | Condition:
+    """Try every pool of every cluster that a Model may use.
 
-    Raises:
-        Invalid: for a spec that no cluster could serve.
-        Unanswered: when the clusters are not known yet.
-    """
-    facts = facts_of(spec, given)
-    if facts is None:
-        raise unknown_model(spec.model)
-    what = memory.need(spec, facts)
-    choices = search(request, spec, given, what)
-    if isinstance(choices, Condition):
-        return choices
-    placement = placement_of(request, choices, spec, what)
-    return Placed(placement, placed_on(placement), sizing_of(what, choices))
-
-
-def search(request: Request, spec: ModelSpec, given: VLLMInput, what: memory.Need) -> Choices | Condition:
-    """Look at every pool of every cluster that the Model may use; what comes back has a best one.
+    Returns:
+        The choices, of which there is a best one; or the condition Placed that says why there is none.
 
     Raises:
         Unanswered: when the clusters are not known yet.
     """
     namespace = request.claim.namespace
-    found = [c for c in clusters.all_clusters(request, spec) if trusted(c, spec, given, namespace)]
+    found = [c for c in all_clusters(request, spec) if trusted(c, spec, given, namespace)]
     owners = {c.claim.namespace for c in found}
     if spec.cluster is not None and spec.cluster.name is not None and len(owners) > 1:
-        return waiting(
+        return not_placed(
             Whose.MODEL,
             "ClusterAmbiguous",
             f"there is an InferenceCluster {spec.cluster.name} in each of {', '.join(sorted(owners))}: "
@@ -56,62 +38,49 @@ def search(request: Request, spec: ModelSpec, given: VLLMInput, what: memory.Nee
     usable = without_own(request, [c for c in admitted if not c.waiting_for])
     if not usable:
         return _no_cluster(spec.cluster, namespace, found, admitted)
-    choices = choose(spec, what, usable)
-    return choices if choices.best else nowhere(spec, what, usable, choices.refusals)
+    choices = choose(spec, need, usable)
+    return choices if choices.best else no_pool(spec, need, usable, choices.refusals)
 
 
-def trusted(candidate: Candidate, spec: ModelSpec, given: VLLMInput, namespace: str) -> bool:
-    """Tell whether a Model may go to a cluster unasked: its owner reads what runs there."""
-    owner = candidate.claim.namespace
+def trusted(cluster: Cluster, spec: ModelSpec, given: VLLMInput, namespace: str) -> bool:
+    """Tell whether a Model may be placed on a cluster, whose owner can read everything in it.
+
+    The Model's own namespace is trusted, namespaces that the platform lists, and one that the spec names.
+    """
+    owner = cluster.claim.namespace
     if spec.cluster is not None and spec.cluster.namespace == owner:
         return True
     return owner == namespace or any(fnmatchcase(owner, p) for p in given.cluster_namespaces)
 
 
-def facts_of(spec: ModelSpec, given: VLLMInput) -> ModelFacts | None:
-    """Return the model's numbers: the spec's, the platform's or the catalog's."""
-    architecture = spec.architecture or given.architectures.get(spec.model)
-    if architecture is not None:
-        return memory.of_architecture(spec.model, architecture)
-    return models().get(spec.model)
-
-
-def unknown_model(name: str) -> Invalid:
-    """Say what to add for a model whose numbers nobody gave."""
-    close = nearest(name, list(models()))
-    hint = f"Did you mean {' or '.join(close)}? If not, add" if close else "Add"
-    return Invalid(
-        "spec.model",
-        f"{name} is not in the catalog, so its size is not known",
-        f"{hint} spec.architecture with parametersBillions, layers, attentionHeads, kvHeads, headDim and "
-        "maxContextLength from the model's config.json",
-        reason="UnknownModel",
-    )
+def not_placed(whose: Whose, reason: str, message: str) -> Condition:
+    """Return the condition of a Model that is not placed as its spec wants."""
+    return Condition("Placed", Status.FALSE, reason, message, whose)
 
 
 def _no_cluster(
-    wanted: ClusterChoice | None, namespace: str, found: list[Candidate], admitted: list[Candidate]
+    wanted: ClusterChoice | None, namespace: str, found: list[Cluster], admitted: list[Cluster]
 ) -> Condition:
-    """Say why no cluster takes the Model, naming only clusters that admit it or that it names."""
+    """Say why no cluster takes a Model, naming only clusters that admit it or that it names."""
     if admitted:
         reasons = "; ".join(f"{c.claim.name}: {c.waiting_for}" for c in admitted)
-        return waiting(Whose.INFRASTRUCTURE, "ClusterNotReady", f"waits for a cluster. {reasons}")
+        return not_placed(Whose.INFRASTRUCTURE, "ClusterNotReady", f"waits for a cluster. {reasons}")
     if found:
         those = wanted.name if wanted and wanted.name else "any InferenceCluster"
-        return waiting(
+        return not_placed(
             Whose.PLATFORM,
             "NamespaceNotAllowed",
             f"namespace {namespace} may not use {those}: ask its owner to add {namespace} to "
             "spec.allowedNamespaces",
         )
     if wanted is not None:
-        return waiting(
+        return not_placed(
             Whose.MODEL,
             "ClusterNotFound",
             f"there is no InferenceCluster {_in_words(wanted)} in this namespace or one that the platform "
             "shares: correct spec.cluster, say its namespace in spec.cluster.namespace, or leave it out",
         )
-    return waiting(
+    return not_placed(
         Whose.PLATFORM,
         "NoCluster",
         "there is no InferenceCluster in this namespace or one that the platform shares: ask the platform "

@@ -1,34 +1,38 @@
-"""Why a Model fits nowhere, in words, and what would help."""
+"""Why no node pool holds a Model, in words, and what would help."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from functions.api import GpuChoice, ModelSpec, Quantization, Replicas
 from functions.base import Condition, Status, Whose
 
-from ..size.memory import LEAST_CONTEXT, Need, longest_context, most_requests, need
-from .choose import Candidate, Choice, Refusal, choose
-from .units import free_units, most_replicas
+from ..size.memory import LEAST_CONTEXT, longest_context, most_requests
+from ..size.need import Need, need
+from .choose import choose
+from .clusters import Cluster
+from .devices import free_devices, most_replicas
+from .pools import Choice, Refusal
 
-__all__ = ["nowhere"]
+__all__ = ["no_pool"]
 
 _MOST_REASONS = 8
-"""Different reasons that one message gives; it stays below some 1500 characters."""
+"""Different reasons in one message, which keep it below some 1500 characters."""
 
 
-def nowhere(
-    spec: ModelSpec, what: Need, candidates: Sequence[Candidate], refusals: Sequence[Refusal]
+def no_pool(
+    spec: ModelSpec, model: Need, clusters: Sequence[Cluster], refusals: Sequence[Refusal]
 ) -> Condition:
-    """The condition of a Model that no pool takes: none is good enough, or those that are, are full."""
+    """Return the condition of a Model that no pool holds, or only pools that are full."""
     full = next((r for r in refusals if r.full), None)
     if full is None:
-        relaxed = (
-            _without(spec, what, candidates)
-            or _as_fp8(spec, what, candidates, refusals)
-            or _nearest(what, refusals)
+        remedy = (
+            _without(spec, model, clusters)
+            or _as_fp8(spec, model, clusters, refusals)
+            or _nearest(model, refusals)
         )
-        text = f"{_listed(refusals)}. {relaxed}"
+        text = f"{_listed(refusals)}. {remedy}"
         return Condition("Placed", Status.FALSE, "NothingFits", text, Whose.MODEL)
     message = (
         f"{_listed(refusals)}. Waits until enough are free: delete a Model that nobody needs, or ask the "
@@ -37,49 +41,44 @@ def nowhere(
     return Condition("Placed", Status.FALSE, "NoFreeGPUs", message, Whose.PLATFORM)
 
 
-def _without(spec: ModelSpec, what: Need, candidates: Sequence[Candidate]) -> str:
-    """Offer to leave out what the spec asks for beyond the model, if that would do."""
+def _without(spec: ModelSpec, model: Need, clusters: Sequence[Cluster]) -> str:
+    """Offer to leave out spec.gpu, or replicas beyond the first, where a pool would then hold the Model."""
     if spec.gpu != GpuChoice():
-        free = spec.model_copy(update={"gpu": GpuChoice()})
-        found = choose(free, what, candidates).best
+        found = choose(spec.model_copy(update={"gpu": GpuChoice()}), model, clusters).best
         if found is not None:
             return f"Nearest fit, on {_where(found)}: {found.takes}, without spec.gpu"
     if spec.replicas.min > 1:
-        one = spec.model_copy(update={"replicas": Replicas(min=1)})
-        found = choose(one, what, candidates).best
+        found = choose(spec.model_copy(update={"replicas": Replicas(min=1)}), model, clusters).best
         if found is not None:
             return f"Nearest fit, on {_where(found)}: replicas.min: {_room(found)}"
     return ""
 
 
-def _as_fp8(spec: ModelSpec, what: Need, candidates: Sequence[Candidate], refusals: Sequence[Refusal]) -> str:
-    """Offer to quantise weights that are too large for every node, if that would do."""
+def _as_fp8(spec: ModelSpec, model: Need, clusters: Sequence[Cluster], refusals: Sequence[Refusal]) -> str:
+    """Offer to quantise weights that are too large for every node, where a pool would then hold the Model."""
     tried = [r.closest for r in refusals if r.closest is not None]
-    if (
-        not what.facts.fp8_gib
-        or what.facts.loading_gib
-        or any(fit.least_gib < fit.usable_gib for fit in tried)
-    ):
+    weights_fit = any(fit.least_gib < fit.usable_gib for fit in tried)
+    if not model.facts.fp8_gib or model.facts.loading_gib or weights_fit:
         return ""
-    asked = spec.model_copy(update={"quantization": Quantization.FP8})
-    found = choose(asked, need(asked, what.facts), candidates).best
+    quantised = spec.model_copy(update={"quantization": Quantization.FP8})
+    found = choose(quantised, need(quantised, model.facts), clusters).best
     return f"Nearest fit, on {_where(found)}: {found.takes}, with quantization: FP8" if found else ""
 
 
 def _room(choice: Choice) -> int:
-    """Return how many replicas there is room for; one where only one node may read the weights."""
-    if not choice.candidate.shares_storage:
+    """Return how many replicas a pool has room for; one where only one node can mount the weights."""
+    if not choice.cluster.shares_storage:
         return 1
     fit, pool = choice.fit, choice.pool
-    return min(most_replicas(pool, fit.gpus, fit.nodes), free_units(pool) // choice.units)
+    return min(most_replicas(pool, fit.gpus, fit.nodes), free_devices(pool) // choice.devices)
 
 
 def _where(choice: Choice) -> str:
-    return f"{choice.candidate.claim.name}/{choice.pool.name}"
+    return f"{choice.cluster.claim.name}/{choice.pool.name}"
 
 
 def _listed(refusals: Sequence[Refusal]) -> str:
-    """Give each reason once, with the pools that it excluded; those that are full go first."""
+    """Give each reason once, with the pools that it excludes; full pools come first."""
     pools: dict[str, list[str]] = {}
     for refusal in sorted(refusals, key=lambda r: not r.full):
         pools.setdefault(refusal.why, []).append(f"{refusal.cluster}/{refusal.pool}")
@@ -92,38 +91,38 @@ def _some(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
 
 
-def _nearest(what: Need, refusals: Sequence[Refusal]) -> str:
-    """Offer the longest context that fits somewhere, or as many requests of the one asked for."""
+def _nearest(model: Need, refusals: Sequence[Refusal]) -> str:
+    """Offer the longest context that fits a pool, or fewer requests of the spec's context."""
     short = [(r, r.closest) for r in refusals if r.closest is not None]
     if not short:
         return "Ask the platform team for a node pool that this model can use"
     roomy = [(r, tried) for r, tried in short if tried.least_gib < tried.usable_gib]
     if not roomy:
-        return _too_heavy(what, "do not fit any node")
+        return _too_heavy(model, "do not fit any node")
     kinds = {(r.memory_mib, tried.gpus) for r, tried in roomy}
-    contexts = {(memory, count): longest_context(what, memory, count) for memory, count in kinds}
+    contexts = {(memory, gpus): longest_context(model, memory, gpus) for memory, gpus in kinds}
     refusal, tried = max(roomy, key=lambda pair: contexts[pair[0].memory_mib, pair[1].gpus])
     context = contexts[refusal.memory_mib, tried.gpus]
-    offers = list(_offers(what, refusal.memory_mib, tried.gpus, context))
+    offers = list(_offers(model, refusal.memory_mib, tried.gpus, context))
     if not offers:
-        return _too_heavy(what, "leave no room for a cache on any node")
+        return _too_heavy(model, "leave no room for a cache on any node")
     return f"Nearest fit, on {refusal.cluster}/{refusal.pool}: {', or '.join(offers)}"
 
 
-def _too_heavy(what: Need, why: str) -> str:
+def _too_heavy(model: Need, why: str) -> str:
     return (
-        f"The weights of {what.facts.weights_gib:.1f} GiB {why}: "
+        f"The weights of {model.facts.weights_gib:.1f} GiB {why}: "
         "ask the platform team for a larger pool, or take a quantised or smaller model"
     )
 
 
-def _offers(what: Need, memory_mib: int, gpus: int, context: int) -> Iterator[str]:
-    requests = most_requests(what, memory_mib, gpus)
+def _offers(model: Need, memory_mib: int, gpus: int, context: int) -> Iterator[str]:
+    requests = most_requests(model, memory_mib, gpus)
     if context >= LEAST_CONTEXT:
         yield f"contextLength: {context}"
     if requests:
-        yield f"concurrency: {requests} at {what.context} tokens"
+        yield f"concurrency: {requests} at {model.context} tokens"
     if context < LEAST_CONTEXT and not requests:
-        alone = longest_context(Need(what.facts, what.context, 1), memory_mib, gpus)
+        alone = longest_context(replace(model, concurrency=1), memory_mib, gpus)
         if alone >= LEAST_CONTEXT:
             yield f"contextLength: {alone} with concurrency: 1"

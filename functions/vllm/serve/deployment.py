@@ -1,41 +1,23 @@
-"""What serves: a Deployment, or a LeaderWorkerSet where a replica needs several nodes."""
+"""A Deployment: each replica is one pod on one node."""
 
 from __future__ import annotations
-
-from collections.abc import Container
 
 from functions.base import Resource, remote
 
 from ..plan import Plan
-from .leader_worker_set import AFTER, GROUP, group
-from .namespace import SERVING
-from .pod import template
-from .remote import LABEL, in_cluster, labels
+from .objects import LABEL, in_cluster, labels
+from .pod import SERVING, serving_pod
+from .workload import AFTER, Workload
 
-__all__ = ["WORKLOADS", "serving", "workload"]
-
-WORKLOADS = ("vllm/deployment", f"vllm/{GROUP}")
-"""Composed resources that serve; a Model has one of them."""
+__all__ = ["DEPLOYMENT"]
 
 
-def workload(plan: Plan, download: str) -> Resource:
-    """Compose what serves, to be created once the weights' download is ready."""
-    what = download.removeprefix("vllm/")
-    return _deployment(plan, what) if plan.placement.nodes == 1 else group(plan, what)
-
-
-def serving(names: Container[str]) -> str:
-    """Return the composed resource that serves, among some; empty when none does."""
-    return next((name for name in WORKLOADS if name in names), "")
-
-
-def _deployment(plan: Plan, download: str) -> Resource:
-    selector = {LABEL: plan.name, **SERVING}
+def _compose(plan: Plan, download: str) -> Resource:
     replicas = plan.spec.replicas.min
     manifest = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": {"name": "vllm", "namespace": plan.placement.namespace},
+        "metadata": {"name": plan.engine.name, "namespace": plan.placement.namespace},
         "spec": {
             "replicas": replicas,
             "revisionHistoryLimit": 3,
@@ -43,11 +25,18 @@ def _deployment(plan: Plan, download: str) -> Resource:
             "progressDeadlineSeconds": plan.startup_seconds + 600,
             # A pod more than the pool has GPUs for would never be scheduled and stop the rollout.
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}},
-            "selector": {"matchLabels": selector},
-            "template": template(plan, {**labels(plan), **SERVING}),
+            "selector": {"matchLabels": {LABEL: plan.name, **SERVING}},
+            "template": serving_pod(plan, {**labels(plan), **SERVING}),
         },
     }
-    ready = remote.all_replicas("Deployment", replicas)
     return in_cluster(
-        plan, "deployment", manifest, after=(*AFTER, download), ready=ready, annotations=plan.note
+        plan,
+        "deployment",
+        manifest,
+        after=(*AFTER, download),
+        ready=remote.all_replicas("Deployment", replicas),
+        annotations=plan.annotations,
     )
+
+
+DEPLOYMENT = Workload("vllm/deployment", several_nodes=False, endpoint_labels={}, compose=_compose)

@@ -1,4 +1,4 @@
-"""What the app team gets: the address, as status and as a Secret in its own namespace."""
+"""What the app team gets: the endpoint, as status and as a Secret in the claim's namespace."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from functions.api import Endpoint
 from functions.base import Claim, Resource, exists, unique_name
 
 from ..plan import Plan
-from .namespace import base_url
-from .remote import LABEL
+from .objects import LABEL
+from .service import base_url
 
-__all__ = ["connection", "endpoint"]
+__all__ = ["CONNECTION", "connection", "endpoint"]
+
+CONNECTION = "vllm/connection"
+"""Composed resource: the Secret by which apps call the Model, the same one for every placement."""
 
 
 def endpoint(plan: Plan) -> Endpoint:
@@ -26,7 +29,7 @@ def secret_name(claim: Claim) -> str:
 
 
 def connection(plan: Plan) -> list[Resource]:
-    """Compose the Secret that an app mounts; a composite without a claim has nobody to give it to."""
+    """Compose the Secret; none for a composite without a claim, which has no namespace for it."""
     if not plan.claim.namespace:
         return []
     found = endpoint(plan)
@@ -42,4 +45,4 @@ def connection(plan: Plan) -> list[Resource]:
         "type": "Opaque",
         "data": {key: b64encode(value.encode()).decode() for key, value in values.items()},
     }
-    return [Resource("vllm/connection", manifest, ready=exists)]
+    return [Resource(CONNECTION, manifest, ready=exists)]

@@ -1,33 +1,34 @@
-"""A replica on several nodes: a LeaderWorkerSet whose pods each hold a stage of the layers.
+"""A LeaderWorkerSet: each replica is a group of pods on several nodes, one pod on each.
 
-Tensor parallelism stays in the node; from node to node go activations alone, which an ordinary
-network carries. Workers have no endpoint: the leader answers, and a pod that restarts takes its
-group along. What the nodes say to one another is not encrypted.
+Each pod holds some of the layers (pipeline parallelism) and divides them among its node's GPUs
+(tensor parallelism). Between nodes go activations alone, which an ordinary network carries. Workers
+have no endpoint: the leader answers, and a pod that restarts restarts its whole group. Traffic
+between the pods of a group is not encrypted.
 """
 
 from __future__ import annotations
 
 from functions.base import Resource, remote
 
+from ..engine import Peer
 from ..plan import Plan
-from .namespace import LEADER, SERVING
-from .pod import template
-from .remote import in_cluster, labels
+from .objects import in_cluster, labels
+from .pod import SERVING, serving_pod
+from .workload import AFTER, Workload
 
-__all__ = ["AFTER", "GROUP", "group"]
+__all__ = ["LEADER_WORKER_SET"]
 
-GROUP = "leader-worker-set"
-"""Name in the composition."""
-AFTER = ("network-policy-default-deny", "network-policy-serving")
-"""What pods that serve wait for, beside their weights."""
 _NAME = "group"
-"""Not the Service's: the controller makes a headless Service of the set's own name."""
-_RENDEZVOUS_PORT = 29500
+"""Not the Service's: the controller creates a headless Service of the LeaderWorkerSet's own name."""
+_LEADER = {"freehold.dev/answers": "true"}
+"""Label of the pod that answers requests for its group."""
+# https://lws.sigs.k8s.io/docs/reference/labels-annotations-and-environment-variables/
+_INDEX, _LEADER_ADDRESS = "$(LWS_WORKER_INDEX)", "$(LWS_LEADER_ADDRESS)"
 
 
-def group(plan: Plan, download: str) -> Resource:
-    """Compose the LeaderWorkerSet."""
+def _compose(plan: Plan, download: str) -> Resource:
     replicas, pods = plan.spec.replicas.min, {**labels(plan), **SERVING}
+    leader, worker = (Peer(_INDEX, _LEADER_ADDRESS, leads) for leads in (True, False))
     manifest = {
         "apiVersion": "leaderworkerset.x-k8s.io/v1",
         "kind": "LeaderWorkerSet",
@@ -43,25 +44,21 @@ def group(plan: Plan, download: str) -> Resource:
             "leaderWorkerTemplate": {
                 "size": plan.placement.nodes,
                 "restartPolicy": "RecreateGroupOnPodRestart",
-                "leaderTemplate": template(plan, {**pods, **LEADER}, _args(plan)),
-                "workerTemplate": template(plan, pods, [*_args(plan), "--headless"], answers=False),
+                "leaderTemplate": serving_pod(plan, {**pods, **_LEADER}, leader),
+                "workerTemplate": serving_pod(plan, pods, worker),
             },
         },
     }
-    ready = remote.all_replicas("LeaderWorkerSet", replicas)
-    return in_cluster(plan, GROUP, manifest, after=(*AFTER, download), ready=ready, annotations=plan.note)
+    return in_cluster(
+        plan,
+        "leader-worker-set",
+        manifest,
+        after=(*AFTER, download),
+        ready=remote.all_replicas("LeaderWorkerSet", replicas),
+        annotations=plan.annotations,
+    )
 
 
-def _args(plan: Plan) -> list[str]:
-    """Have the engines find one another: https://docs.vllm.ai/en/latest/serving/parallelism_scaling/.
-
-    The variables are the LeaderWorkerSet's: https://lws.sigs.k8s.io/docs/reference/labels-annotations-and-environment-variables/
-    """
-    return [
-        f"--pipeline-parallel-size={plan.placement.nodes}",
-        "--distributed-executor-backend=mp",
-        f"--nnodes={plan.placement.nodes}",
-        "--node-rank=$(LWS_WORKER_INDEX)",
-        "--master-addr=$(LWS_LEADER_ADDRESS)",
-        f"--master-port={_RENDEZVOUS_PORT}",
-    ]
+LEADER_WORKER_SET = Workload(
+    "vllm/leader-worker-set", several_nodes=True, endpoint_labels=_LEADER, compose=_compose
+)

@@ -1,179 +1,152 @@
-"""A serving pod: one engine, or its part on one node."""
+"""Pods of a Model: what all of them have, and the template of the pods that serve."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from functions.api import SharingMode
+from functions.api import SharingMode, contract
 
+from ..engine import Peer
 from ..plan import Plan
-from ..source.weights import MOUNT, STAYS, pod_security, tolerations, user, volume_name
-from .namespace import PORT
 
-__all__ = ["template"]
+__all__ = ["DOWNLOAD", "LOADS_LONG", "SERVING", "WEIGHTS_FOLDER", "pod_spec", "serving_pod", "unprivileged"]
+
+SERVING = {"freehold.dev/component": "serving"}
+DOWNLOAD = {"freehold.dev/component": "download"}
+"""Labels of the two kinds of pods, for the network policies and the Service."""
+LOADS_LONG = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+"""Annotation of pods that load for long: no autoscaler removes their node to save it."""
+WEIGHTS_FOLDER = "/models"
+"""Where a pod mounts the weights' volume."""
 
 _PRE_STOP_SECONDS = 15
-_DRAIN_SECONDS = 45
 _MARGIN_SECONDS = 15
-_PROBE_SECONDS = 10
 # CPU and memory of one GPU's worker; they leave room on the smallest machine of each family.
 _CPU_PER_GPU = 2
 _MEMORY_GIB_PER_GPU = 10
-_CACHE = "/cache"
 
 
-def template(
-    plan: Plan, labels: dict[str, Any], more_args: Sequence[str] = (), *, answers: bool = True
+def pod_spec(
+    plan: Plan, container: Mapping[str, Any], volumes: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the pod's template.
+    """Return the spec of a pod on the node pool's nodes, with the weights' volume and no privilege.
 
     Args:
-        plan: the Model.
-        labels: of the pod.
-        more_args: of the engine, after those of every pod.
-        answers: whether it has the endpoint; without, nothing can be asked how it is.
+        plan: of the Model.
+        container: the pod's only one.
+        volumes: beside the weights', which is named `models`.
     """
-    container = _container(plan, more_args)
-    if answers:
-        container |= _probes(plan)
-    return {"metadata": {"labels": labels, "annotations": STAYS}, "spec": _pod(plan, container)}
-
-
-def _pod(plan: Plan, container: dict[str, Any]) -> dict[str, Any]:
+    user = contract.WEIGHTS_USER
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": _PRE_STOP_SECONDS + _DRAIN_SECONDS + _MARGIN_SECONDS,
         "nodeSelector": dict(plan.placement.node_selector),
-        "tolerations": tolerations(plan),
-        "securityContext": pod_security(),
+        "tolerations": _tolerations(plan),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": user,
+            "runAsGroup": user,
+            "fsGroup": user,
+            # Otherwise every mount changes the owner of each file in the volume.
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
         "containers": [container],
-        "volumes": [
-            {
-                "name": "models",
-                "persistentVolumeClaim": {"claimName": volume_name(plan.placement.weights)},
-            },
-            *_shared_memory(plan, {"emptyDir": {"medium": "Memory", "sizeLimit": f"{_shm_gib(plan)}Gi"}}),
-            {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "10Gi"}},
-        ],
+        "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": plan.volume}}, *volumes],
     }
 
 
-def _container(plan: Plan, more_args: Sequence[str]) -> dict[str, Any]:
+def _tolerations(plan: Plan) -> list[dict[str, Any]]:
+    """Tolerate the taint of every GPU node, and the taints of the Model's own node pool."""
+    gpu = {"key": contract.GPU, "operator": "Exists", "effect": "NoSchedule"}
+    own = [
+        {"key": taint.key, "operator": "Equal", "value": taint.value, "effect": taint.effect}
+        for taint in plan.placement.taints or []
+    ]
+    return [gpu, *own]
+
+
+def unprivileged() -> dict[str, Any]:
+    """Return the security context of a container, without any privilege."""
+    return {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+
+
+def serving_pod(plan: Plan, labels: Mapping[str, Any], peer: Peer | None = None) -> dict[str, Any]:
+    """Return the template of a pod that serves.
+
+    Args:
+        plan: of the Model.
+        labels: of the pod.
+        peer: the pod among those of a replica on several nodes; None on one node.
+    """
+    container = _container(plan, peer)
+    if peer is None or peer.leads:
+        # The others have no endpoint that a probe could ask.
+        container |= plan.engine.probes(plan.startup_seconds)
+    volumes = [
+        *_shared_memory(plan, {"emptyDir": {"medium": "Memory", "sizeLimit": f"{_shm_gib(plan)}Gi"}}),
+        {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}},
+        {"name": "tmp", "emptyDir": {"sizeLimit": "10Gi"}},
+    ]
+    grace = _PRE_STOP_SECONDS + plan.engine.drain_seconds + _MARGIN_SECONDS
+    spec = {**pod_spec(plan, container, volumes), "terminationGracePeriodSeconds": grace}
+    return {"metadata": {"labels": labels, "annotations": LOADS_LONG}, "spec": spec}
+
+
+def _container(plan: Plan, peer: Peer | None) -> dict[str, Any]:
+    engine = plan.engine
     return {
-        "name": "vllm",
+        "name": engine.name,
         "image": plan.image,
-        "command": ["vllm", "serve", MOUNT],
-        "args": [
-            *_args(plan),
-            *more_args,
-            *(plan.placement.engine_flags or ()),
-            *plan.spec.engine.args,
-            *_bounds(plan),
-        ],
+        "command": [*engine.command, WEIGHTS_FOLDER],
+        "args": list(engine.arguments(plan.spec, plan.placement, plan.context, peer)),
         "env": _env(plan),
-        "ports": [{"name": "http", "containerPort": PORT, "protocol": "TCP"}],
+        "ports": [{"name": "http", "containerPort": engine.port, "protocol": "TCP"}],
         "resources": _resources(plan),
         "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},
-        "securityContext": user(),
+        "securityContext": unprivileged(),
         "volumeMounts": [
-            {"name": "models", "mountPath": MOUNT, "readOnly": True},
+            {"name": "models", "mountPath": WEIGHTS_FOLDER, "readOnly": True},
             *_shared_memory(plan, {"mountPath": "/dev/shm"}),
-            {"name": "cache", "mountPath": _CACHE},
+            {"name": "cache", "mountPath": engine.cache_folder},
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
 
 
-def _probes(plan: Plan) -> dict[str, Any]:
-    return {
-        "startupProbe": {**_probe(), "failureThreshold": -(-plan.startup_seconds // _PROBE_SECONDS)},
-        "readinessProbe": {**_probe(), "failureThreshold": 3},
-        "livenessProbe": {**_probe(), "failureThreshold": 6},
-    }
-
-
-def _args(plan: Plan) -> list[str]:
-    return [
-        f"--served-model-name={plan.spec.model}",
-        f"--port={PORT}",
-        *_parallel(plan),
-        f"--max-model-len={plan.context}",
-        *_memory(plan),
-        "--disable-access-log-for-endpoints=/health,/metrics,/ping",
-        f"--shutdown-timeout={_DRAIN_SECONDS}",
-    ]
-
-
-def _parallel(plan: Plan) -> list[str]:
-    gpus, ranks = plan.placement.gpus, plan.placement.ranks
-    if ranks is None:
-        return [f"--tensor-parallel-size={gpus}"]
-    tensor, data = f"--tensor-parallel-size={gpus // ranks}", f"--data-parallel-size={ranks}"
-    return [tensor, data, "--enable-expert-parallel"]
-
-
-def _memory(plan: Plan) -> list[str]:
-    return [f"--gpu-memory-utilization={plan.placement.gpu_memory_utilization}"]
-
-
-def _bounds(plan: Plan) -> list[str]:
-    """Have the last word on a GPU that others share, whatever the spec's own arguments say."""
-    return _memory(plan) if plan.placement.sharing else []
-
-
 def _env(plan: Plan) -> list[dict[str, str]]:
-    """Settings of ours and of the spec, each name once: the API server refuses it twice."""
-    settings = {
-        # The user has no entry in other images' passwd, and torch asks for its name.
-        "USER": "vllm",
-        "HOME": _CACHE,
-        "XDG_CACHE_HOME": _CACHE,
-        "VLLM_CACHE_ROOT": f"{_CACHE}/vllm",
-        "TORCHINDUCTOR_CACHE_DIR": f"{_CACHE}/torchinductor",
-        "TRITON_CACHE_DIR": f"{_CACHE}/triton",
-        "HF_HUB_OFFLINE": "1",
-        "TRANSFORMERS_OFFLINE": "1",
-        "VLLM_NO_USAGE_STATS": "1",
-        "DO_NOT_TRACK": "1",
+    """Return the engine's variables and the spec's, each name once: the API server refuses a name twice."""
+    variables = {
+        **plan.engine.environment,
         **{variable.name: variable.value for variable in plan.spec.engine.env},
     }
-    return [{"name": name, "value": value} for name, value in settings.items()]
-
-
-def _probe() -> dict[str, Any]:
-    """`/health` needs no key, unlike `/v1/models`."""
-    return {
-        "httpGet": {"path": "/health", "port": PORT},
-        "periodSeconds": _PROBE_SECONDS,
-        "timeoutSeconds": 5,
-    }
+    return [{"name": name, "value": value} for name, value in variables.items()]
 
 
 def _shared_memory(plan: Plan, entry: dict[str, Any]) -> list[dict[str, Any]]:
-    """Name the shared memory; none with MPS, whose device plugin mounts its daemon's at /dev/shm.
+    """Return the volume of the shared memory, or its mount; none with MPS.
 
-    Ours would hide it, and CUDA would not reach the daemon: updateResponseForMPS in
+    NVIDIA's device plugin mounts the MPS daemon's shared memory at /dev/shm. Another volume would
+    hide it, and CUDA would not reach the daemon: updateResponseForMPS in
     internal/plugin/server.go of https://github.com/NVIDIA/k8s-device-plugin.
     """
     return [] if plan.placement.sharing == SharingMode.MPS else [{"name": "shm", **entry}]
 
 
 def _shm_gib(plan: Plan) -> int:
-    """Shared memory, in GiB: workers of tensor parallelism exchange through it."""
+    """Return the size of the shared memory, in GiB: processes of tensor parallelism exchange data in it."""
     return 8 if plan.placement.gpus > 1 else 1
 
 
 def _resources(plan: Plan) -> dict[str, Any]:
-    placement, asked = plan.placement, plan.spec.engine.resources
-    memory = asked.memory or f"{_MEMORY_GIB_PER_GPU * placement.gpus + _shm_gib(plan)}Gi"
+    placement, wanted = plan.placement, plan.spec.engine.resources
+    memory = wanted.memory or f"{_MEMORY_GIB_PER_GPU * placement.gpus + _shm_gib(plan)}Gi"
     devices = {placement.resource: str(placement.gpus)}
     if placement.fabric:
         devices[placement.fabric.resource] = str(placement.fabric.per_node)
     return {
-        "requests": {"cpu": asked.cpu or str(_CPU_PER_GPU * placement.gpus), "memory": memory, **devices},
+        "requests": {"cpu": wanted.cpu or str(_CPU_PER_GPU * placement.gpus), "memory": memory, **devices},
         # No CPU limit: it would throttle the scheduler loop of an idle node.
         "limits": {"memory": memory, **devices},
     }

@@ -1,7 +1,7 @@
-"""Data parallel attention: every GPU of a node has all of the attention, and caches requests of its own.
+"""Data parallel attention: each GPU of a node has all of the attention, and requests of its own.
 
-For mixtures of experts with a latent cache (MLA), which tensor parallelism would hold on every GPU
-again. The experts are divided, each whole on one GPU:
+It serves mixtures of experts whose attention caches one latent (MLA): tensor parallelism would keep
+that whole latent on every GPU. The experts are divided, each whole on one GPU:
 https://docs.vllm.ai/en/latest/serving/data_parallel_deployment/
 """
 
@@ -10,35 +10,41 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .activations import batch
 from .kv_cache import cache_bytes
-from .memory import WEIGHTS_FACTOR, Fit, Need, usable_gib
+from .memory import WEIGHTS_FACTOR, Fit, usable_gib
+from .need import Need
 
-__all__ = ["over_ranks"]
+__all__ = ["fewest_data_parallel"]
 
 _GIB = 2**30
 
 
-def over_ranks(what: Need, memory_mib: int, counts: Sequence[int]) -> Fit | None:
-    """Return the fewest GPUs of a node that hold the model with a rank of requests on each."""
-    facts = what.facts
-    # While vLLM quantises them, it is not known how its experts are divided.
+def fewest_data_parallel(need: Need, memory_mib: int, sizes: Sequence[int]) -> Fit | None:
+    """Return the fewest GPUs of a node that hold a replica by data parallel attention.
+
+    Args:
+        need: of the replica.
+        memory_mib: of one GPU.
+        sizes: numbers of GPUs to try, smallest first.
+    """
+    facts = need.facts
+    # How vLLM divides experts that it quantises when it loads them is not known.
     if not facts.latent_dim or not facts.experts_gib or facts.loading_gib or facts.shape is None:
         return None
-    divide = (n for n in counts if n > 1 and facts.shape.experts % n == 0)
-    return next((fit for fit in (_ranked(what, memory_mib, n) for n in divide) if fit.fits), None)
+    divide = (n for n in sizes if n > 1 and facts.shape.experts % n == 0)
+    return next((fit for fit in (_data_parallel(need, memory_mib, n) for n in divide) if fit.fits), None)
 
 
-def _ranked(what: Need, memory_mib: int, gpus: int) -> Fit:
-    facts = what.facts
-    requests = math.ceil(what.concurrency / gpus)
+def _data_parallel(need: Need, memory_mib: int, gpus: int) -> Fit:
+    facts = need.facts
+    requests = math.ceil(need.concurrency / gpus)
     weights = facts.weights_gib - facts.experts_gib + facts.experts_gib / gpus
-    cache = cache_bytes(facts, what.context, requests, batch_tokens=batch(memory_mib).tokens)
+    tokens = need.engine.batch(memory_mib).tokens
     return Fit(
         gpus=gpus,
         weights_gib=weights * WEIGHTS_FACTOR,
-        cache_gib=cache / _GIB,
-        # As of GPUs that exchange, of which none has only a part of a layer.
-        usable_gib=usable_gib(facts, memory_mib, 1, gpus),
-        ranks=gpus,
+        cache_gib=cache_bytes(facts, need.context, requests, batch_tokens=tokens) / _GIB,
+        # No layer of the attention is divided, so as on one GPU; but GPUs exchange, as nodes do.
+        usable_gib=usable_gib(need, memory_mib, 1, gpus),
+        data_parallel=gpus,
     )

@@ -1,4 +1,4 @@
-"""Pipeline parallelism: a model over several nodes, each with some of the layers."""
+"""Pipeline parallelism: a replica on several nodes, each with some of the layers."""
 
 from __future__ import annotations
 
@@ -6,38 +6,43 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .memory import Fit, Need, fit, usable_gib
+from .memory import Fit, fit, usable_gib
+from .need import Need
 
-__all__ = ["over_nodes", "staged"]
+__all__ = ["fewest_nodes"]
 
 _MOST_NODES = 8
-"""Stages that requests pass one after another; more would rather be another model or GPU."""
+"""Nodes of one replica, which each request passes one after another; a model that needs more is slow."""
 
 
-def staged(what: Need, memory_mib: int, gpus: int, nodes: int) -> Fit:
-    """Return how the need sits on so many GPUs of so many nodes.
+def fewest_nodes(need: Need, memory_mib: int, sizes: Sequence[int]) -> Fit | None:
+    """Return the fewest nodes, from two on, and the fewest GPUs of each that hold a replica.
 
-    What counts is the largest stage: layers that do not divide evenly leave one more on some
-    nodes, as vLLM does (`get_pp_indices` of vllm/distributed/utils.py).
+    Args:
+        need: of the replica.
+        memory_mib: of one GPU.
+        sizes: tensor parallel sizes within a node, smallest first.
     """
-    on_one = fit(what, memory_mib, gpus)
-    if nodes == 1:
-        return on_one
-    layers = what.facts.layers
+    most = min(_MOST_NODES, need.facts.layers)
+    tried = (_over_nodes(need, memory_mib, gpus, nodes) for nodes in range(2, most + 1) for gpus in sizes)
+    return next((attempt for attempt in tried if attempt.fits), None)
+
+
+def _over_nodes(need: Need, memory_mib: int, gpus: int, nodes: int) -> Fit:
+    """Divide a replica among nodes by its layers, and on each node by tensor parallelism.
+
+    The node with the most layers counts: where layers do not divide evenly, some nodes have one
+    more, as in vLLM (`get_pp_indices` of vllm/distributed/utils.py).
+    """
+    one = fit(need, memory_mib, gpus)
+    layers = need.facts.layers
     share = math.ceil(layers / nodes) / layers
     return replace(
-        on_one,
+        one,
         nodes=nodes,
-        weights_gib=on_one.weights_gib * share,
-        cache_gib=on_one.cache_gib * share,
-        loading_gib=on_one.loading_gib * share,
-        # Nodes exchange through NCCL as GPUs do.
-        usable_gib=usable_gib(what.facts, memory_mib, gpus, nodes),
+        weights_gib=one.weights_gib * share,
+        cache_gib=one.cache_gib * share,
+        loading_gib=one.loading_gib * share,
+        # Nodes exchange activations through NCCL, as GPUs of one node do.
+        usable_gib=usable_gib(need, memory_mib, gpus, nodes),
     )
-
-
-def over_nodes(what: Need, memory_mib: int, counts: Sequence[int]) -> Fit | None:
-    """Return the fewest nodes, from two on, and the fewest GPUs of each that hold the model."""
-    most = min(_MOST_NODES, what.facts.layers)
-    tried = (staged(what, memory_mib, gpus, nodes) for nodes in range(2, most + 1) for gpus in counts)
-    return next((attempt for attempt in tried if attempt.fits), None)

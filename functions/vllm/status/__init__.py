@@ -1,1 +1,1 @@
-"""What a live Model's workload says of itself."""
+"""What a Model's conditions say of its weights and of its serving pods."""

@@ -12,8 +12,8 @@ import yaml
 from functions.api import Architecture
 from functions.catalog import bytes_per_token, models
 from functions.catalog.tables import rows
-from functions.vllm.size import memory
 from functions.vllm.size.kv_cache import cache_bytes
+from functions.vllm.size.need import facts_of_architecture, tensor_parallel_sizes
 from tests.tools.inspect.families import FAMILIES, LLAMA_8B, QWEN_32B
 from tests.tools.inspect.folders import FP8_BLOCKS, Files, compressed, make, nested, text, write_header
 from tools.cli import main
@@ -64,14 +64,14 @@ def test_the_architecture_is_sized_as_the_files(kind: str, tmp_path: Path) -> No
     config, files = FAMILIES[name]
     entry = inspect(make(tmp_path, config, files), "acme/house", files.billions)
     block = yaml.safe_load(as_architecture(entry))["architecture"]
-    sized = memory.of_architecture("acme/house", Architecture.model_validate(block))
+    sized = facts_of_architecture("acme/house", Architecture.model_validate(block))
     assert sized.weights_gib == pytest.approx(entry.facts.weights_gib, rel=0.01)
     for facts in (sized, entry.facts):
         # MiB with two digits in spec.architecture.
         assert cache_bytes(facts, 1000, 1, 1) == pytest.approx(one, rel=0.001)
         assert cache_bytes(facts, 1000, 1, 8) == pytest.approx(eight, rel=0.001)
     assert cache_bytes(sized, 100_000) == pytest.approx(cache_bytes(entry.facts, 100_000), rel=0.001)
-    assert memory.gpu_counts(sized, 16) == memory.gpu_counts(entry.facts, 16)
+    assert tensor_parallel_sizes(sized, 16) == tensor_parallel_sizes(entry.facts, 16)
 
 
 QWEN_FP8 = {**QWEN_32B, "quantization_config": FP8_BLOCKS}

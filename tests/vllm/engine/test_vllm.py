@@ -1,4 +1,4 @@
-"""Arguments that follow from what a model is."""
+"""vLLM: what runs on which GPU, its default batch, and arguments that follow from what a model is."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import pytest
 
 from functions.api import ModelSpec
 from functions.base import Outcome
-from functions.catalog import models
+from functions.catalog import gpus, models
 from functions.vllm.compose import compose
-from functions.vllm.engine.vllm import engine_flags
-from functions.vllm.size import memory
+from functions.vllm.engine.vllm import VLLM, expert_parallel
+from functions.vllm.size.need import facts_of_architecture, need
+from tests.vllm.size.test_need import architecture
 from tests.vllm.world import cluster, request
 
 POOLING = "--runner=pooling"
@@ -21,7 +22,7 @@ POOLING = "--runner=pooling"
 
 def flags(model: str, gpus: int = 1, **spec: Any) -> list[str]:
     asked = ModelSpec.model_validate({"model": model, **spec})
-    return engine_flags(asked, memory.need(asked, models()[model]).facts, gpus)
+    return VLLM.model_arguments(asked, need(asked, models()[model]).facts, gpus)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +51,50 @@ def test_a_language_model_that_reranks() -> None:
         "classifier_from_token": ["no", "yes"],
         "is_original_qwen3_reranker": True,
     }
+
+
+@pytest.mark.parametrize(("memory", "tokens"), [(22888, 2048), (71679, 2048), (71680, 8192), (81559, 8192)])
+def test_batch(memory: int, tokens: int) -> None:
+    assert VLLM.batch(memory).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("model", "gpu", "why"),
+    [
+        ("Qwen/Qwen3-8B", "L4", ""),
+        ("Qwen/Qwen3-8B", "T4", "T4 has compute capability 7.5; bf16 weights need 8.0"),
+        ("Qwen/Qwen3-8B-FP8", "A10G", "A10G has compute capability 8.6; fp8 weights need 8.9"),
+        ("Qwen/Qwen3-8B-AWQ", "T4", ""),
+        ("Snowflake/snowflake-arctic-embed-l-v2.0", "T4", ""),
+        ("openai/gpt-oss-20b", "A100-80GB", ""),
+        ("openai/gpt-oss-20b", "T4", "T4 has compute capability 7.5; mxfp4 weights need 8.0"),
+    ],
+)
+def test_precision_and_gpu(model: str, gpu: str, why: str) -> None:
+    assert VLLM.cannot_run(models()[model], gpus()[gpu]) == why
+
+
+def test_fp4_needs_blackwell() -> None:
+    facts = facts_of_architecture("acme/house", architecture(precision="nvfp4"))
+    assert VLLM.cannot_run(facts, gpus()["B200"]) == ""
+    assert VLLM.cannot_run(facts, gpus()["H100-80GB"]) == (
+        "H100-80GB has compute capability 9.0; nvfp4 weights need 10.0"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "gpu_count", "whole"),
+    [
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8", 4, False),  # 1536 / 4 = 3 blocks of 128
+        ("Qwen/Qwen3-235B-A22B-Instruct-2507-FP8", 8, True),  # 192 is no number of blocks
+        ("Qwen/Qwen3-235B-A22B", 8, False),  # no blocks in bf16
+        ("MiniMaxAI/MiniMax-M2.7", 8, True),  # 1536 / 8
+        ("deepseek-ai/DeepSeek-R1", 8, False),  # 2048 / 8 = 2 blocks
+        ("Qwen/Qwen3-8B-FP8", 8, False),  # no experts
+    ],
+)
+def test_experts_that_cannot_be_split(name: str, gpu_count: int, whole: bool) -> None:
+    assert expert_parallel(models()[name], gpu_count) is whole
 
 
 EU = cluster("eu", allowed=["*"])

@@ -5,15 +5,11 @@ from __future__ import annotations
 import pytest
 
 from functions.catalog import models
-from functions.vllm.size.activations import batch, overhead_gib
+from functions.vllm.engine.vllm import VLLM
+from functions.vllm.size.activations import overhead_gib
 
 _GIB = 2**30
 L4, H100 = 22888, 81559
-
-
-@pytest.mark.parametrize(("memory", "tokens"), [(L4, 2048), (71679, 2048), (71680, 8192), (H100, 8192)])
-def test_batch(memory: int, tokens: int) -> None:
-    assert batch(memory).tokens == tokens
 
 
 @pytest.mark.parametrize(
@@ -45,5 +41,5 @@ def test_batch(memory: int, tokens: int) -> None:
     ],
 )
 def test_overhead(name: str, memory: int, gpus: int, nodes: int, expected: float) -> None:
-    assert overhead_gib(models()[name], memory, gpus, nodes) == pytest.approx(expected)
+    assert overhead_gib(models()[name], VLLM.batch(memory), gpus, nodes) == pytest.approx(expected)
     assert expected >= (2.5 if gpus * nodes == 1 else 3.0)

@@ -8,8 +8,10 @@ import pytest
 
 from functions.api import Architecture
 from functions.catalog import models
+from functions.vllm.engine.vllm import VLLM
 from functions.vllm.size.kv_cache import cache_bytes
-from functions.vllm.size.memory import Need, of_architecture, whole_cache_gib
+from functions.vllm.size.memory import total_cache_gib
+from functions.vllm.size.need import Need, facts_of_architecture
 
 
 class Case(NamedTuple):
@@ -91,7 +93,7 @@ def test_groups_of_layers(full: int, windowed: int, groups: tuple[int, int]) -> 
         max_context_length=100_000,
     )
     # 4 bytes of a token and layer; all keep 2, or full ones 100000 and windowed ones 1 and a batch of 1.
-    facts = of_architecture("acme/groups", given)
+    facts = facts_of_architecture("acme/groups", given)
     assert cache_bytes(facts, 2) == 4 * 2 * sum(groups)
     assert cache_bytes(facts, 100_000, batch_tokens=1) == 4 * (100_000 * groups[0] + 2 * groups[1])
 
@@ -101,7 +103,7 @@ def test_kept(case: Case) -> None:
     assert cache_bytes(models()[case.model], case.context, case.requests, case.gpus) == case.kept
 
 
-def test_the_whole_cache_has_the_batch_of_windows_once() -> None:
+def test_the_total_cache_has_the_batch_of_windows_once() -> None:
     """(18 x 2 x 16384 + 18 x (2 x 128 + 2048)) x 2048 bytes on a GPU below 70 GiB."""
-    what = Need(models()["openai/gpt-oss-120b"], 16384, 2)
-    assert whole_cache_gib(what, 45776) == (18 * 2 * 16384 + 18 * (256 + 2048)) * 2048 / 2**30
+    what = Need(models()["openai/gpt-oss-120b"], 16384, 2, VLLM)
+    assert total_cache_gib(what, 45776) == (18 * 2 * 16384 + 18 * (256 + 2048)) * 2048 / 2**30

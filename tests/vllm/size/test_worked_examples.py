@@ -8,7 +8,8 @@ import pytest
 
 from functions.api import ModelSpec
 from functions.catalog import models
-from functions.vllm.size.memory import fit, need
+from functions.vllm.size.memory import fit
+from functions.vllm.size.need import need
 
 
 class Example(NamedTuple):

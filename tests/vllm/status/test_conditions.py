@@ -8,7 +8,7 @@ import pytest
 
 from functions.base import Condition, Progress, Status, Whose
 from functions.vllm.compose import compose
-from functions.vllm.serve.leader_worker_set import GROUP
+from functions.vllm.serve.leader_worker_set import LEADER_WORKER_SET
 from tests.vllm.test_compose import EU, SPEC, first, live
 from tests.vllm.world import request
 
@@ -71,4 +71,4 @@ def test_nothing_to_say(said: list[dict[str, Any]], ready: str) -> None:
 
 
 def test_a_group_says_nothing_of_that_kind() -> None:
-    assert isinstance(told([UNDER_WAY], workload=f"vllm/{GROUP}"), Progress)
+    assert isinstance(told([UNDER_WAY], workload=LEADER_WORKER_SET.resource), Progress)

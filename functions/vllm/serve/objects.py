@@ -1,4 +1,4 @@
-"""Objects inside a Model's cluster, as provider-kubernetes composes them."""
+"""Objects of provider-kubernetes for what a Model has in its cluster, with the Model's labels."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ..plan import Plan
 __all__ = ["LABEL", "in_cluster", "labels"]
 
 _UNWATCHED = ("Secret",)
-"""A token seldom changes; a watch would be one of all Secrets, in the cluster and the control plane."""
+"""A token seldom changes, and a watch would be one of all Secrets, in the cluster and the control plane."""
 
 LABEL = "freehold.dev/model"
-"""Label of everything that belongs to a Model inside its cluster."""
+"""Label of everything that belongs to a Model in its cluster."""
 
 
 def labels(plan: Plan) -> dict[str, Any]:
-    """Return the labels of everything in the cluster: Kubernetes' recommended ones and ours."""
+    """Return the labels of everything in the cluster: Kubernetes' recommended ones and Freehold's."""
     return {
         LABEL: plan.name,
-        "app.kubernetes.io/name": "vllm",
+        "app.kubernetes.io/name": plan.engine.name,
         "app.kubernetes.io/instance": plan.name,
         "app.kubernetes.io/managed-by": "freehold",
     }
@@ -33,20 +33,20 @@ def in_cluster(
     what: str,
     manifest: Mapping[str, Any],
     *,
-    after: tuple[str, ...] = ("namespace",),
+    after: Sequence[str] = ("namespace",),
     ready: str = "",
     references: Sequence[Mapping[str, Any]] = (),
-    annotations: dict[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
 ) -> Resource:
-    """Wrap a manifest into an Object.
+    """Compose the Object for a manifest in the Model's cluster.
 
     Args:
-        plan: the Model.
-        what: its name in the composition, after the function's.
-        manifest: the object in the cluster, without common labels.
-        after: what must be ready before it is created.
-        ready: CEL over `object` that says when it is ready; none: once it is there.
-        references: Object references, for values taken from the control plane.
+        plan: of the Model.
+        what: name of the composed resource, without the function's prefix.
+        manifest: the object in the cluster, without the labels of every object.
+        after: composed resources that must be ready before this one is created.
+        ready: CEL over `object` that holds when the object is ready; empty: ready once it exists.
+        references: values that are taken from objects of the control plane.
         annotations: of the Object itself.
     """
     metadata = dict(manifest["metadata"])

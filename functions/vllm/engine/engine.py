@@ -1,0 +1,71 @@
+"""What is known of an inference engine: one value of `Engine` for each, in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from functions.api import ModelSpec, Placement
+from functions.catalog import GPU, ModelFacts
+
+__all__ = ["Batch", "Engine", "Peer"]
+
+
+class Batch(NamedTuple):
+    """The most that an engine computes in one step."""
+
+    tokens: int
+    sequences: int
+
+
+class Peer(NamedTuple):
+    """A pod of a replica that runs on several nodes, one pod on each."""
+
+    ordinal: str
+    """Which of the replica's pods it is, from 0; as a reference to a variable of the container."""
+    leader: str
+    """Address of the replica's first pod; as a reference to a variable of the container."""
+    leads: bool
+    """Whether it is the first pod, which alone answers requests."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An inference engine with an OpenAI-compatible server."""
+
+    name: str
+    """Name of its image in the catalog's versions, of its container, its workload and its Service."""
+    command: tuple[str, ...]
+    """What starts the server; the folder of the weights follows, then the arguments."""
+    port: int
+    """TCP port that the server listens on."""
+    metrics_path: str
+    """HTTP path of the Prometheus metrics."""
+    cache_folder: str
+    """Folder that it writes compiled kernels to."""
+    environment: Mapping[str, str]
+    """Environment variables of its container; the Model's own override them."""
+    memory_utilization: float
+    """Share of a GPU's memory that it takes by default, from 0 to 1."""
+    drain_seconds: int
+    """Time that requests under way have to end after the server is told to stop."""
+    batch: Callable[[int], Batch]
+    """Its default batch on a GPU whose memory is given in MiB."""
+    cannot_run: Callable[[ModelFacts, GPU], str]
+    """Why a GPU cannot run a model's precision; empty when it can."""
+    model_arguments: Callable[[ModelSpec, ModelFacts, int], list[str]]
+    """Arguments that follow from a Model's spec, the model and the tensor parallel size.
+
+    They are recorded with the placement, so that a newer version changes nothing that runs.
+    """
+    arguments: Callable[[ModelSpec, Placement, int, Peer | None], Sequence[str]]
+    """All arguments of the server.
+
+    They follow from a Model's spec, its placement, the longest context in tokens and, where a
+    replica runs on several nodes, the pod.
+    """
+    startup_seconds: Callable[[float], int]
+    """Time to load weights of some GiB and to start, before a pod counts as stuck."""
+    probes: Callable[[int], Mapping[str, Any]]
+    """The container's probes, with the time to start in seconds."""

@@ -1,0 +1,194 @@
+"""The placement of a Model, as its status records it, and the sizing that led to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from functions.api import ClusterStatus, Fabric, ModelSpec, Placement, PoolStatus, RunnerUp, Sizing
+from functions.base import Claim, Condition, Request, Status, Whose, digest, unique_name
+from functions.catalog import bytes_per_token
+
+from ..place.choose import Choices
+from ..place.devices import describe, device_memory_mib, memory_utilization, resource
+from ..place.pools import Choice
+from ..size.memory import WEIGHTS_FACTOR, Fit, total_cache_gib
+from ..size.need import Need
+from ..source import source_of
+
+__all__ = [
+    "Placed",
+    "placed_on",
+    "placement_of",
+    "sized_by",
+    "sizing_of",
+    "storage_of",
+    "takes",
+    "where",
+]
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A Model that has a placement."""
+
+    placement: Placement
+    condition: Condition | None
+    """The condition Placed; None leaves the one that the composite has."""
+    sizing: Sizing | None
+    """None where the status has lost it."""
+    known: bool = True
+    """Whether its cluster was asked and exists; while it is not, nothing is given up."""
+
+
+def placement_of(request: Request, choices: Choices, spec: ModelSpec, need: Need, tag: str = "") -> Placement:
+    """Return what to record of the best choice and of those behind it.
+
+    Args:
+        request: the Model's.
+        choices: of which there is a best one.
+        spec: the Model's.
+        need: of one replica.
+        tag: of a placement that the Model moves to.
+    """
+    choice = _best(choices)
+    cluster, pool, fit = choice.cluster, choice.pool, choice.fit
+    access = cluster.status.access
+    assert access is not None, "a usable cluster has published its access"
+    hourly = choice.hourly_usd
+    return Placement(
+        cluster=cluster.name,
+        claim=f"{cluster.claim.namespace}/{cluster.claim.name}",
+        node_pool=pool.name,
+        gpu_model=pool.gpu_model,
+        gpus=fit.gpus,
+        nodes=fit.nodes,
+        ranks=fit.data_parallel if fit.data_parallel > 1 else None,
+        resource=resource(pool),
+        fabric=_fabric(pool, fit),
+        namespace=_namespace_of(request.claim, tag),
+        tag=tag or None,
+        provider_config=access.kubernetes_provider_config,
+        provider_config_namespace=access.namespace,
+        **storage_of(cluster.status, several_nodes=spec.replicas.min > 1 or fit.nodes > 1),
+        node_selector=pool.node_selector,
+        taints=pool.taints,
+        sharing=pool.sharing.mode if pool.sharing else None,
+        gpu_memory_utilization=memory_utilization(need.engine, pool.sharing),
+        price_usd_per_hour=None if hourly is None else round(hourly, 4),
+        runners_up=_runners_up(choices),
+        engine_flags=need.engine.model_arguments(spec, need.facts, fit.gpus // fit.data_parallel) or None,
+        weights=source_of(spec).identity(spec),
+        asked=sized_by(spec),
+    )
+
+
+def _best(choices: Choices) -> Choice:
+    assert choices.best is not None, "a search without a best choice returns a condition"
+    return choices.best
+
+
+def _namespace_of(claim: Claim, tag: str) -> str:
+    """Name the Model's own namespace in its cluster, by what a tenant cannot choose for another.
+
+    The digest separates tenants, so it is long enough that nobody finds a second name with the same one.
+    """
+    return unique_name(claim.namespace, claim.name, *([tag] if tag else []), digits=16)
+
+
+def sized_by(spec: ModelSpec) -> str:
+    """Return a digest of the fields that a Model is sized by: only when it changes is it sized again.
+
+    Without defaults: a field that a newer version adds sizes nothing again.
+    """
+    sized = {"model", "context_length", "concurrency", "gpu", "architecture", "task", "quantization"}
+    return digest(spec.model_dump_json(include=sized, exclude_defaults=True))
+
+
+def _fabric(pool: PoolStatus, fit: Fit) -> Fabric | None:
+    """Return the RDMA devices of a replica's pod; only pods that exchange data with other nodes need them."""
+    if fit.nodes == 1 or pool.fabric is None:
+        return None
+    devices = max(1, pool.fabric.per_node * fit.gpus // pool.gpus_per_node)
+    return pool.fabric.model_copy(update={"per_node": devices})
+
+
+def storage_of(status: ClusterStatus, *, several_nodes: bool) -> dict[str, Any]:
+    """Return the storage of a new volume, as fields of a placement.
+
+    Args:
+        status: of the cluster.
+        several_nodes: whether several nodes mount the volume.
+    """
+    if several_nodes and status.shared_storage_class_name:
+        return {"storage_class_name": status.shared_storage_class_name, "shared_storage": True}
+    return {"storage_class_name": status.storage_class_name, "shared_storage": status.shared_storage}
+
+
+def _runners_up(choices: Choices) -> list[RunnerUp] | None:
+    best = choices.best
+    if best is None or not choices.runners_up:
+        return None
+    return [
+        RunnerUp(
+            claim=f"{c.cluster.claim.namespace}/{c.cluster.claim.name}",
+            node_pool=c.pool.name,
+            gpus=c.takes,
+            why=c.behind(best),
+        )
+        for c in choices.runners_up
+    ]
+
+
+def sizing_of(need: Need, choices: Choices) -> Sizing:
+    """Return the arithmetic of the best choice, as numbers and in words."""
+    choice = _best(choices)
+    fit, memory_gib = choice.fit, device_memory_mib(choice.pool) / 1024
+    loaded, stored = round(need.facts.weights_gib, 2), round(need.facts.checkpoint_gib, 2)
+    utilization = need.engine.memory_utilization
+    overhead = memory_gib * utilization - fit.usable_gib
+    requests = -(-need.concurrency // fit.data_parallel)
+    explanation = (
+        f"{memory_gib:.1f} GiB x {utilization} - {overhead:.1f} "
+        f"overhead = {fit.usable_gib:.1f} GiB usable on each of {choice.takes}; needed: weights "
+        f"{_weights_in_words(need, fit)} = {fit.weights_gib:.1f}, cache "
+        f"of {requests} x {need.context} tokens = {fit.cache_gib:.1f}, together {fit.needed_gib:.1f} GiB"
+    )
+    return Sizing(
+        weights_gib=loaded,
+        checkpoint_gib=None if loaded == stored else stored,
+        kv_cache_bytes_per_token=bytes_per_token(need.facts),
+        context_length=need.context,
+        concurrency=need.concurrency,
+        kv_cache_gib=round(total_cache_gib(need, device_memory_mib(choice.pool)), 2),
+        usable_gib_per_gpu=round(fit.usable_gib, 2),
+        needed_gib_per_gpu=round(fit.needed_gib, 2),
+        explanation=explanation,
+    )
+
+
+def _weights_in_words(need: Need, fit: Fit) -> str:
+    """Say how the weights on one GPU follow from the model's."""
+    whole = need.facts.weights_gib
+    if fit.data_parallel > 1:
+        experts = need.facts.experts_gib
+        return f"({whole - experts:.1f} + {experts:.1f} of experts / {fit.gpus}) x {WEIGHTS_FACTOR}"
+    stages = f", the largest of {fit.nodes} stages," if fit.nodes > 1 else ""
+    return f"{whole:.1f} x {WEIGHTS_FACTOR} / {fit.gpus}{stages}"
+
+
+def placed_on(placement: Placement) -> Condition:
+    """Return the condition of a Model that is placed as its spec wants."""
+    message = f"on {where(placement)}, {takes(placement)} a replica"
+    return Condition("Placed", Status.TRUE, "Placed", message, Whose.MODEL)
+
+
+def where(placement: Placement) -> str:
+    """Name the cluster and the node pool."""
+    return f"{placement.claim}, node pool {placement.node_pool}"
+
+
+def takes(placement: Placement) -> str:
+    """Say what a replica takes."""
+    shared = placement.sharing is not None
+    return describe(placement.gpus, placement.nodes, placement.gpu_model, shared=shared)

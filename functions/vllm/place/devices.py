@@ -1,0 +1,83 @@
+"""What a node pool has to give: devices, which are GPUs or, where GPUs are shared, slices of GPUs."""
+
+from __future__ import annotations
+
+from functions.api import PoolStatus, Slices, contract
+
+from ..engine import Engine
+
+__all__ = [
+    "describe",
+    "device_memory_mib",
+    "devices_per_node",
+    "free_devices",
+    "hourly_usd",
+    "memory_utilization",
+    "most_devices",
+    "most_replicas",
+    "resource",
+]
+
+_MIG = "MIG"
+
+
+def devices_per_node(pool: PoolStatus) -> int:
+    """Return the devices of one node."""
+    return pool.gpus_per_node * (pool.sharing.per_gpu if pool.sharing else 1)
+
+
+def most_devices(pool: PoolStatus) -> int:
+    """Return the devices of the pool at its largest size."""
+    return pool.nodes.max * devices_per_node(pool)
+
+
+def free_devices(pool: PoolStatus) -> int:
+    """Return the devices that no Model has, with the pool at its largest size; never less than 0."""
+    return max(0, most_devices(pool) - (pool.gpus_in_use or 0))
+
+
+def most_replicas(pool: PoolStatus, devices: int, nodes: int = 1) -> int:
+    """Return how many replicas the pool holds at its largest size.
+
+    Args:
+        pool: of the cluster.
+        devices: that a replica takes on each of its nodes.
+        nodes: of one replica.
+    """
+    return pool.nodes.max * (devices_per_node(pool) // devices) // nodes
+
+
+def device_memory_mib(pool: PoolStatus) -> int:
+    """Return the memory of one device, in MiB."""
+    return pool.sharing.memory_mib if pool.sharing else pool.gpu_memory_mib
+
+
+def hourly_usd(pool: PoolStatus, devices: int) -> float | None:
+    """Return the listed price of some devices, in US dollars an hour: their share of their nodes' price."""
+    price = pool.price_usd_per_hour
+    return None if price is None else price * devices / devices_per_node(pool)
+
+
+def resource(pool: PoolStatus) -> str:
+    """Return the extended resource by which a pod requests a device."""
+    return pool.sharing.resource if pool.sharing else contract.GPU
+
+
+def memory_utilization(engine: Engine, sharing: Slices | None) -> float:
+    """Return the share of the memory it sees that an engine may take, from 0 to 1.
+
+    A MIG slice is a device of its own. With time slicing and MPS an engine sees the whole GPU's
+    memory, with MPS too, although it cannot allocate as much:
+    https://github.com/NVIDIA/k8s-device-plugin/issues/764
+    """
+    if sharing is None or sharing.mode == _MIG:
+        return engine.memory_utilization
+    # Rounded down: the slices of a GPU together must not take more than one engine would.
+    return int(engine.memory_utilization / sharing.per_gpu * 10000) / 10000
+
+
+def describe(devices: int, nodes: int, gpu_model: str, *, shared: bool) -> str:
+    """Say what a replica takes: `2 L4`, `1 slice of L4`, `2 nodes of 8 H100-80GB`."""
+    if shared:
+        return f"{devices} slice of {gpu_model}"
+    return f"{nodes} nodes of {devices} {gpu_model}" if nodes > 1 else f"{devices} {gpu_model}"

@@ -1,0 +1,255 @@
+"""Whether a node pool of a cluster holds a Model: on how many of its GPUs, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from functions.api import Capacity, ModelSpec, PoolStatus, Requirement, contract
+from functions.catalog import gpus
+
+from ..size.data_parallel import fewest_data_parallel
+from ..size.memory import Fit, fit
+from ..size.need import Need, tensor_parallel_sizes
+from ..size.pipeline_parallel import fewest_nodes
+from .clusters import Cluster
+from .devices import describe, device_memory_mib, devices_per_node, hourly_usd
+
+__all__ = ["Attempts", "Choice", "Refusal", "fit_pool"]
+
+
+class Choice(NamedTuple):
+    """A node pool that holds a Model, and on how many of its GPUs."""
+
+    cluster: Cluster
+    pool: PoolStatus
+    fit: Fit
+
+    @property
+    def hourly_usd(self) -> float | None:
+        """Listed price of what a replica takes, in US dollars an hour: its share of its nodes' price."""
+        return hourly_usd(self.pool, self.devices)
+
+    @property
+    def devices(self) -> int:
+        """GPUs or slices that a replica takes on all its nodes."""
+        return self.fit.gpus * self.fit.nodes
+
+    @property
+    def order(self) -> tuple[bool, bool, float, int, int, bool, str, str]:
+        """Key to sort choices by, best first: see `docs/sizing.md`."""
+        hourly, several, pool = self.hourly_usd, self.fit.nodes > 1, self.pool
+        return (
+            several,
+            hourly is None,
+            hourly or 0,
+            self.devices,
+            device_memory_mib(pool),
+            several and pool.fabric is None,
+            self.cluster.name,
+            pool.name,
+        )
+
+    @property
+    def takes(self) -> str:
+        """What a replica takes, in words."""
+        fit, pool = self.fit, self.pool
+        return describe(fit.gpus, fit.nodes, pool.gpu_model, shared=pool.sharing is not None)
+
+    def behind(self, best: Choice) -> str:
+        """Say why another choice is preferred."""
+        if self.fit.nodes > 1 and best.fit.nodes == 1:
+            return f"fits on {self.fit.nodes} nodes, and one will do"
+        mine, cheapest = self.hourly_usd, best.hourly_usd
+        if mine != cheapest and cheapest is not None:
+            dear = "has no listed price" if mine is None else f"costs {mine:.2f} USD/h"
+            return f"fits, and {dear} against {cheapest:.2f}"
+        fits = "fits" if mine is None else "fits at the same price"
+        if self.devices > best.devices:
+            return f"{fits}, on {self.devices} GPUs instead of {best.devices}"
+        if device_memory_mib(self.pool) > device_memory_mib(best.pool):
+            return f"{fits}, on a larger GPU"
+        if self.order[:6] > best.order[:6]:
+            return f"{fits}, without RDMA between its nodes"
+        return "fits as well, and comes later by name"
+
+
+class Refusal(NamedTuple):
+    """A node pool that does not hold a Model."""
+
+    cluster: str
+    """Name of the InferenceCluster."""
+    pool: str
+    why: str
+    closest: Fit | None = None
+    """Where only memory is short: the Model on the most GPUs of a node that were tried."""
+    memory_mib: int = 0
+    """Memory of one GPU or slice."""
+    full: bool = False
+    """Whether the pool holds the Model and other Models have too many of its GPUs."""
+
+
+class _Node(NamedTuple):
+    """A kind of node; many pools have few kinds."""
+
+    gpu_model: str
+    devices: int
+    memory_mib: int
+    """Of one device."""
+    shared: bool
+
+
+class _Attempt(NamedTuple):
+    """The result of fitting a Model on a kind of node."""
+
+    fit: Fit | None
+    """The fewest GPUs of one node that hold it; else the most that were tried, if any."""
+    why: str
+    """Why it does not fit one node; empty when it does."""
+    several_nodes: Fit | None = None
+    """The fewest nodes that hold it, where one does not."""
+
+
+Attempts = dict[_Node, _Attempt]
+"""Results by kind of node, kept while the pools of many clusters are tried."""
+
+
+def fit_pool(
+    spec: ModelSpec, need: Need, cluster: Cluster, pool: PoolStatus, attempts: Attempts | None = None
+) -> Choice | Refusal:
+    """Fit a Model on the fewest GPUs of a pool, or say why the pool does not hold it.
+
+    Args:
+        spec: the Model's.
+        need: of one replica.
+        cluster: of the pool.
+        pool: tried.
+        attempts: results for other pools; the result for this pool's kind of node is added.
+    """
+    attempts = {} if attempts is None else attempts
+    node = _Node(pool.gpu_model, devices_per_node(pool), device_memory_mib(pool), pool.sharing is not None)
+    attempt = attempts.get(node)
+    if attempt is None:
+        attempt = attempts[node] = _fit_node(spec, need, node)
+    found, why, closest, full = attempt.fit, "", None, False
+    if found is None:
+        why = attempt.why
+    elif spec.cluster or spec.gpu.requires or spec.replicas.min > 1:
+        why = _lacking(spec, cluster, pool)
+    if not why and attempt.why:
+        found, closest = attempt.several_nodes, attempt.fit
+        lacks = _lacking_for_nodes(cluster, pool, found)
+        why = attempt.why + _several_nodes(attempt, lacks) if found is None or lacks else ""
+    if not why and found is not None:
+        why, full = _crowded(spec, pool, found)
+        if not why:
+            return Choice(cluster, pool, found)
+    return Refusal(cluster.claim.name, pool.name, why, closest, node.memory_mib, full)
+
+
+def _fit_node(spec: ModelSpec, need: Need, node: _Node) -> _Attempt:
+    """Fit a Model on the fewest GPUs of a kind of node."""
+    gpu = gpus().get(node.gpu_model)
+    if gpu is None:
+        return _Attempt(None, f"its GPU {node.gpu_model} is not in this version's catalog")
+    choice = spec.gpu
+    if choice.model is not None and choice.model != node.gpu_model:
+        return _Attempt(None, f"it has {node.gpu_model}, and spec.gpu.model asks for {choice.model}")
+    if choice.min_memory_gib is not None and node.memory_mib < choice.min_memory_gib * 1024:
+        has = f"{node.memory_mib / 1024:.1f} GiB a {'slice' if node.shared else 'GPU'}"
+        return _Attempt(None, f"it has {has}, and spec.gpu.minMemoryGiB asks for {choice.min_memory_gib}")
+    cannot_run = need.engine.cannot_run(need.facts, gpu)
+    if cannot_run:
+        return _Attempt(None, cannot_run)
+    # Slices of one node may be parts of one GPU, and MIG slices cannot exchange data.
+    most = 1 if node.shared and node.devices else node.devices
+    if choice.count is not None and choice.count > most:
+        has = "a Model takes one slice of its GPUs" if node.shared else f"its nodes have {most} GPUs"
+        return _Attempt(None, f"{has}, and spec.gpu.count asks for {choice.count}")
+    sizes = tensor_parallel_sizes(need.facts, most) if choice.count is None else [choice.count]
+    tried = [fit(need, node.memory_mib, n) for n in sizes]
+    if not tried:
+        return _Attempt(None, "its nodes have no GPUs")
+    found = next((attempt for attempt in tried if attempt.fits), None)
+    found = found or fewest_data_parallel(need, node.memory_mib, sizes)
+    if found:
+        return _Attempt(found, "")
+    # Several nodes only where all GPUs of one are too few.
+    whole_node = not node.shared and sizes[-1] == tensor_parallel_sizes(need.facts, most)[-1]
+    several = fewest_nodes(need, node.memory_mib, sizes) if whole_node else None
+    return _Attempt(tried[-1], _arithmetic(tried[-1], node), several)
+
+
+def _lacking_for_nodes(cluster: Cluster, pool: PoolStatus, needed: Fit | None) -> str:
+    """Say what a pool lacks for a replica on several nodes; empty where it lacks nothing."""
+    if needed is None:
+        return ""
+    if needed.nodes > pool.nodes.max:
+        return f"it has at most {pool.nodes.max}"
+    if not cluster.shares_storage:
+        return "its cluster has no shared storage for the weights"
+    if contract.LEADER_WORKER_SET not in (cluster.status.components or []):
+        return "its cluster does not run LeaderWorkerSet"
+    return ""
+
+
+def _several_nodes(attempt: _Attempt, lacks: str) -> str:
+    """Say how many nodes would hold weights that one node does not; empty where one node does."""
+    one, needed = attempt.fit, attempt.several_nodes
+    if one is None or needed is None or one.least_gib < one.usable_gib:
+        return ""
+    return f"; {needed.nodes} nodes of {needed.gpus} would do, and {lacks}"
+
+
+def _arithmetic(attempt: Fit, node: _Node) -> str:
+    """Say how much memory is needed and how much there is."""
+    device = ("slice" if node.shared else "GPU") + ("s" if attempt.gpus > 1 else "")
+    more = attempt.loading_gib > attempt.needed_gib
+    loading = f", while it is quantised {attempt.loading_gib:.1f} GiB," if more else ""
+    return (
+        f"on {attempt.gpus} {device} each needs {attempt.needed_gib:.1f} GiB "
+        f"(weights {attempt.weights_gib:.1f} + cache {attempt.cache_gib:.1f}){loading} and has "
+        f"{attempt.usable_gib:.1f} GiB usable"
+    )
+
+
+def _lacking(spec: ModelSpec, cluster: Cluster, pool: PoolStatus) -> str:
+    """Say what the spec asks of a pool beside memory that the pool lacks; empty when it lacks nothing."""
+    named = spec.cluster.node_pool if spec.cluster else None
+    if named not in (None, pool.name):
+        return f"spec.cluster.nodePool asks for {named}"
+    replicas = spec.replicas.min
+    if replicas > 1 and not cluster.shares_storage:
+        return f"{replicas} replicas read one volume, and its cluster has no shared storage"
+    for requirement in spec.gpu.requires:
+        met, otherwise = _REQUIREMENTS[requirement]
+        if not met(cluster, pool):
+            return f"{otherwise}, and spec.gpu.requires asks for {requirement.value}"
+    return ""
+
+
+_REQUIREMENTS: Mapping[Requirement, tuple[Callable[[Cluster, PoolStatus], bool], str]] = {
+    Requirement.WHOLE_GPU: (lambda _, pool: pool.sharing is None, "its GPUs are shared"),
+    Requirement.NO_SPOT: (
+        lambda _, pool: pool.capacity is not Capacity.SPOT,
+        "its machines may be taken back (Spot)",
+    ),
+    Requirement.RDMA: (lambda _, pool: pool.fabric is not None, "its nodes have no RDMA"),
+    Requirement.SHARED_STORAGE: (lambda c, _: c.shares_storage, "its cluster has no shared storage"),
+}
+
+
+def _crowded(spec: ModelSpec, pool: PoolStatus, found: Fit) -> tuple[str, bool]:
+    """Say that a pool is too small for all replicas, or that it is full, and then the second is True."""
+    # A Model scaled to zero is placed where one replica can run.
+    replicas, each = max(1, spec.replicas.min), found.gpus * found.nodes
+    nodes, used, per_node = pool.nodes.max, pool.gpus_in_use or 0, devices_per_node(pool)
+    if replicas * found.nodes > nodes * (per_node // found.gpus):
+        return f"{replicas} replicas of {each} {_devices(pool)} exceed its {nodes} nodes", False
+    if replicas * each > nodes * per_node - used:
+        return f"{used} of {nodes * per_node} {_devices(pool)} in use", True
+    return "", False
+
+
+def _devices(pool: PoolStatus) -> str:
+    return "slices" if pool.sharing else "GPUs"

@@ -1,0 +1,166 @@
+"""Everything that is composed for one placement of a Model, with its conditions and status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from functions.api import Endpoint, ModelSpec, Placement, VLLMInput
+from functions.base import Condition, Outcome, Progress, Request, Resource, condition_true
+
+from .live.placement import Placed
+from .live.record import record
+from .live.stay import placement_is_lost, storage
+from .plan import Plan, make_plan
+from .serve import live_workload, workload_of
+from .serve.endpoint import connection, endpoint
+from .serve.namespace import namespace
+from .serve.network_policy import default_deny, serving_policy
+from .serve.service import service
+from .source import SOURCES, source_of
+from .source.job import download, download_policy, is_download
+from .source.volume import is_volume, volume, volume_resource
+from .status.conditions import live_serving, not_placed_yet, serving, weights_ready
+
+__all__ = ["carried_on", "composed"]
+
+
+def carried_on(request: Request, placed: Condition | None) -> Outcome:
+    """Leave everything as it is, and say how it does.
+
+    Args:
+        request: the Model's.
+        placed: the condition Placed; None leaves the one that the composite has.
+    """
+    conditions: list[Condition | Progress] = [placed] if placed else []
+    live = {name for name in request.observed if name.startswith("vllm/")}
+    if not live:
+        return Outcome(conditions=[*conditions, *not_placed_yet()])
+    weights = tuple(sorted(name for name in live if is_download(name) or is_volume(name)))
+    downloaded = Progress("WeightsReady", ("vllm/namespace", *weights), "the weights are downloaded")
+    return Outcome(conditions=[*conditions, downloaded, live_serving(request)])
+
+
+def composed(
+    request: Request, spec: ModelSpec, given: VLLMInput, placed: Placed, recorded: Placement | None
+) -> Outcome:
+    """Compose a placement.
+
+    Args:
+        request: the Model's.
+        spec: the Model's.
+        given: the function's input.
+        placed: the placement, and its sizing.
+        recorded: the placement that the status records; None for one that the Model is new to.
+    """
+    size = placed.sizing
+    assert size is not None, "without a sizing everything is carried on"
+    stored = size.checkpoint_gib or size.weights_gib
+    plan = make_plan(request, spec, given, placed.placement, stored, size.context_length)
+    replaced = _weights_being_replaced(request, plan, recorded)
+    fetch = _download(request, plan, replaced)
+    resources = _resources(request, plan, fetch, replaced)
+    # Apps follow the endpoint, so it names the new model only once that is served.
+    standing = request.status(Endpoint, "endpoint") if replaced else None
+    status = {
+        "endpoint": (standing or endpoint(plan)).plain(),
+        "placement": _served(plan, replaced).plain(),
+        "sizing": size.plain(),
+    }
+    names = {resource.name for resource in resources}
+    conditions = [
+        *([placed.condition] if placed.condition else []),
+        weights_ready(plan, f"vllm/{plan.volume}", fetch.name, names),
+        serving(request, plan, names),
+    ]
+    sure = placed.known and not placement_is_lost(request)
+    return Outcome(
+        resources, conditions, status, gone=_gone(request, plan, fetch.name, replaced) if sure else ()
+    )
+
+
+def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) -> list[str]:
+    """Return volumes and downloads of weights that are served no more, and credentials without a use."""
+    volumes = [f"vllm/{plan.volume}", *([volume_resource(replaced.weights)] if replaced else [])]
+    credentials = {r.name for r in source_of(plan.spec).credentials(plan)}
+    possible = {name for source in SOURCES for name in source.credential_names}
+    gone = []
+    for name in request.observed:
+        of_replaced = replaced is not None and is_download(name, replaced.weights)
+        if (
+            (is_volume(name) and name not in volumes)
+            or (is_download(name) and name != fetch and not of_replaced)
+            or (name in possible and name not in credentials)
+        ):
+            gone.append(name)
+    return gone
+
+
+def _resources(request: Request, plan: Plan, fetch: _Download, replaced: Placement | None) -> list[Resource]:
+    """Compose everything around a placed Model; while new weights are downloaded, the old ones are served."""
+    workload = workload_of(plan.placement)
+    store, home = volume(plan), namespace(plan)
+    served, secret = workload.compose(plan, fetch.name.removeprefix("vllm/")), connection(plan)
+    if replaced:
+        served = served.waiting("the new weights")
+        secret = [resource.waiting("the new weights") for resource in secret]
+    return [
+        home,
+        *record(plan, home),
+        default_deny(plan),
+        serving_policy(plan, several_nodes=workload.several_nodes),
+        download_policy(plan),
+        *source_of(plan.spec).credentials(plan),
+        *([] if store.name in request.observed else [store]),
+        *([fetch.job] if fetch.job else []),
+        served,
+        service(plan, workload.endpoint_labels),
+        *secret,
+    ]
+
+
+@dataclass(frozen=True)
+class _Download:
+    name: str
+    """Name of the composed resource."""
+    job: Resource | None = None
+    """None for a finished one, which is carried on: a new Job would download again."""
+
+
+def _download(request: Request, plan: Plan, replaced: Placement | None) -> _Download:
+    """Return the download that filled the volume, the one under way, or a new one."""
+    weights, live = plan.placement.weights, bool(live_workload(request.observed))
+    under_way = [name for name in request.observed if is_download(name, weights)]
+    finished = _finished(request, weights)
+    if not finished and live and replaced is None and under_way:
+        # The volume is served, so its download is done, whatever the Job's Object says now.
+        finished = under_way[0]
+    if finished:
+        return _Download(finished)
+    # A download that began before there were serving pods goes on as it is.
+    variants = [download(plan, beside_serving=beside) for beside in (live, not live)]
+    job = next((v for v in variants if v.name in under_way), variants[0])
+    return _Download(job.name, job)
+
+
+def _finished(request: Request, weights: str) -> str:
+    """Return the composed resource of the download that filled a volume; empty where none did."""
+    done = condition_true()
+    for name in request.observed:
+        view = request.resource(name)
+        if is_download(name, weights) and view is not None and done(view):
+            return name
+    return ""
+
+
+def _weights_being_replaced(request: Request, plan: Plan, recorded: Placement | None) -> Placement | None:
+    """Return the placement whose weights are served while others are still downloaded."""
+    if recorded is None or recorded.weights in ("", plan.placement.weights):
+        return None
+    return None if _finished(request, plan.placement.weights) else recorded
+
+
+def _served(plan: Plan, replaced: Placement | None) -> Placement:
+    """Return the placement to record, with the weights that are served now and their volume's storage."""
+    if replaced is None:
+        return plan.placement
+    return plan.placement.model_copy(update={"weights": replaced.weights, **storage(replaced)})

@@ -1,0 +1,66 @@
+"""Network policies of the Model's namespace: nothing in or out, except what each kind of pod needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.base import Resource
+
+from ..plan import Plan
+from .objects import in_cluster
+from .pod import SERVING
+
+__all__ = ["DEFAULT_DENY", "DNS_PORTS", "SERVING_POLICY", "default_deny", "network_policy", "serving_policy"]
+
+DEFAULT_DENY, SERVING_POLICY = "network-policy-default-deny", "network-policy-serving"
+"""Names of composed resources, without the function's prefix."""
+DNS_PORTS = [{"protocol": protocol, "port": port} for protocol in ("UDP", "TCP") for port in (53, 5353)]
+"""OpenShift's name servers listen on 5353."""
+_NODE_DNS = "169.254.20.10/32"
+"""A node's own name server: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"""
+
+
+def network_policy(plan: Plan, name: str, spec: dict[str, Any]) -> Resource:
+    """Compose a NetworkPolicy, as `network-policy-NAME`."""
+    manifest = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": plan.placement.namespace},
+        "spec": spec,
+    }
+    return in_cluster(plan, f"network-policy-{name}", manifest)
+
+
+def default_deny(plan: Plan) -> Resource:
+    """Compose the policy that denies all traffic that no other policy allows."""
+    return network_policy(plan, "default-deny", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+
+
+def serving_policy(plan: Plan, *, several_nodes: bool) -> Resource:
+    """Compose the policy of serving pods.
+
+    Callers are pods of the namespace with the claim's namespace's name. Serving pods call nobody,
+    except the other pods of a replica on several nodes.
+
+    Args:
+        plan: of the Model.
+        several_nodes: whether a replica has pods on several nodes.
+    """
+    callers = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": plan.claim.namespace}}}
+    spec: dict[str, Any] = {
+        "podSelector": {"matchLabels": SERVING},
+        "policyTypes": ["Ingress"],
+        "ingress": [{"from": [callers], "ports": [{"protocol": "TCP", "port": plan.engine.port}]}],
+    }
+    if several_nodes:
+        _allow_peers(spec)
+    return network_policy(plan, "serving", spec)
+
+
+def _allow_peers(spec: dict[str, Any]) -> None:
+    """Allow the pods of a replica any port of one another, and to resolve names in the cluster alone."""
+    peers = {"podSelector": {"matchLabels": SERVING}}
+    name_servers = [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_DNS}}]
+    spec["policyTypes"].append("Egress")
+    spec["ingress"].append({"from": [peers]})
+    spec["egress"] = [{"to": [peers]}, {"to": name_servers, "ports": DNS_PORTS}]

@@ -1,0 +1,176 @@
+"""What one replica of a Model has to hold: the spec's and the model's numbers, checked against each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+from functions.api import Architecture, ModelSpec, Quantization, Task, VLLMInput
+from functions.base import Invalid
+from functions.catalog import BYTES, ONLINE_FP8, ModelFacts, models, nearest
+
+from ..engine import Engine, engine_of
+
+__all__ = [
+    "Need",
+    "facts_of",
+    "facts_of_architecture",
+    "need",
+    "tensor_parallel_sizes",
+    "unknown_model",
+]
+
+_GIB = 2**30
+_DEFAULT_CONTEXT = 16384
+"""Tokens. A model's own maximum may be millions, which no default should pay for."""
+_MOST_GPUS = 16
+"""GPUs of one node that spec.gpu.count may ask for."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one replica has to hold."""
+
+    facts: ModelFacts
+    """With the precision that the weights are served in."""
+    context: int
+    """Longest context of one request, in tokens."""
+    concurrency: int
+    """Requests of that context that are held at once."""
+    engine: Engine
+
+
+def need(spec: ModelSpec, facts: ModelFacts) -> Need:
+    """Return what one replica has to hold.
+
+    Raises:
+        Invalid: for a context longer than the model's, a task that the model was not made for, a
+            quantization that its checkpoint cannot have, or GPUs that cannot share its heads.
+    """
+    longest = facts.max_context
+    if spec.context_length is not None and spec.context_length > longest:
+        raise Invalid(
+            "spec.contextLength",
+            f"{spec.context_length} tokens is beyond the {longest} that {facts.name} was made for",
+            f"Ask for at most {longest}",
+        )
+    _require_task(spec, facts)
+    sizes = tensor_parallel_sizes(facts, _MOST_GPUS)
+    if spec.gpu.count is not None and spec.gpu.count not in sizes:
+        raise Invalid(
+            "spec.gpu.count",
+            f"{spec.gpu.count} GPUs cannot share the {facts.attention_heads} attention heads and "
+            f"{facts.kv_heads} key-value heads of {facts.name}",
+            f"Use one of {', '.join(map(str, sizes))}",
+        )
+    context = spec.context_length or min(longest, _DEFAULT_CONTEXT)
+    return Need(_quantized(spec, facts), context, spec.concurrency, engine_of(spec))
+
+
+def _require_task(spec: ModelSpec, facts: ModelFacts) -> None:
+    """Refuse a task that the model was not made for.
+
+    A model that is not in the catalog may have been made for any task, an encoder for any but Generate.
+    """
+    if spec.task is Task.GENERATE and not facts.task and not facts.grows:
+        raise Invalid(
+            "spec.task",
+            f"{facts.name} is an encoder (architecture.encoder), which generates nothing",
+            "Say Embed, Rerank or Classify",
+        )
+    if spec.task is Task.AUTO or not facts.task or facts.task == spec.task.value.lower():
+        return
+    made_for = facts.task.capitalize()
+    raise Invalid(
+        "spec.task",
+        f"{facts.name} was made to {made_for}, not to {spec.task.value}",
+        f"Say {made_for}, leave it out, or name a model that was made to {spec.task.value}",
+    )
+
+
+def _quantized(spec: ModelSpec, facts: ModelFacts) -> ModelFacts:
+    """Return the facts of the weights as they are served: as stored, or quantised to fp8 when loaded.
+
+    Raises:
+        Invalid: for a quantization that the checkpoint cannot have.
+    """
+    if spec.quantization is Quantization.AUTO or facts.precision == spec.quantization.value.lower():
+        return facts
+    if spec.quantization is Quantization.NONE:
+        if facts.precision in ("bf16", "fp16", "fp32"):
+            return facts
+        raise Invalid(
+            "spec.quantization",
+            f"{facts.name} is stored in {facts.precision}, so it cannot be served without quantisation",
+            "Leave it out, or name a checkpoint in bf16",
+        )
+    if not facts.fp8_gib:
+        raise Invalid(
+            "spec.quantization",
+            f"{facts.name} is stored in {facts.precision}, and only bf16 and fp16 are quantised when loaded",
+            "Leave it out, or name a checkpoint in bf16",
+        )
+    # Each layer is loaded as it is stored before it is quantised (vllm-project/vllm#31914).
+    loading = facts.fp8_gib + facts.weights_gib / facts.layers
+    return replace(facts, weights_gib=facts.fp8_gib, precision="fp8", loading_gib=loading)
+
+
+def facts_of(spec: ModelSpec, given: VLLMInput) -> ModelFacts | None:
+    """Return a model's numbers from the spec, the function's input or the catalog; None if none has them."""
+    architecture = spec.architecture or given.architectures.get(spec.model)
+    if architecture is not None:
+        return facts_of_architecture(spec.model, architecture)
+    return models().get(spec.model)
+
+
+def unknown_model(name: str) -> Invalid:
+    """Return the refusal of a model whose numbers nothing gives, with what to add."""
+    close = nearest(name, list(models()))
+    hint = f"Did you mean {' or '.join(close)}? If not, add" if close else "Add"
+    return Invalid(
+        "spec.model",
+        f"{name} is not in the catalog, so its size is not known",
+        f"{hint} spec.architecture with parametersBillions, layers, attentionHeads, kvHeads, headDim and "
+        "maxContextLength from the model's config.json",
+        reason="UnknownModel",
+    )
+
+
+def facts_of_architecture(name: str, given: Architecture) -> ModelFacts:
+    """Return the facts of a model whose numbers a spec or the function's input gives."""
+    count, precision = given.parameters_billions * 1e9 / _GIB, given.precision.value
+    stored = given.weights_gib or count * BYTES[precision]
+    return ModelFacts(
+        name=name,
+        parameters_billions=given.parameters_billions,
+        # vLLM serves float32 checkpoints at 16 bits: --dtype auto.
+        weights_gib=stored / 2 if precision == "fp32" else stored,
+        layers=given.layers,
+        attention_heads=given.attention_heads,
+        kv_heads=given.kv_heads,
+        head_dim=given.head_dim or 0,
+        latent_dim=given.latent_dim or 0,
+        sliding_window=given.sliding_window or 0,
+        full_attention_layers=given.layers - given.windowed_layers,
+        max_context=given.max_context_length,
+        precision=precision,
+        task="",
+        checkpoint_gib=stored,
+        fp8_gib=min(count * ONLINE_FP8, stored) if precision in ("bf16", "fp16") else 0.0,
+        state_bytes=round(given.state_mib_per_request * 2**20),
+        grows=not given.encoder,
+    )
+
+
+def tensor_parallel_sizes(facts: ModelFacts, gpus_per_node: int) -> list[int]:
+    """Return the tensor parallel sizes within a node that divide the model's heads, smallest first.
+
+    A size divides the attention heads, and divides or is a multiple of the key-value heads (vLLM).
+    """
+    return list(_dividing(facts.attention_heads, facts.kv_heads, gpus_per_node))
+
+
+@cache
+def _dividing(heads: int, kv_heads: int, most: int) -> tuple[int, ...]:
+    sizes = (n for n in range(1, most + 1) if heads % n == 0)
+    return tuple(n for n in sizes if kv_heads % n == 0 or n % kv_heads == 0)

@@ -1,0 +1,43 @@
+"""What is known of a source of weights: one value of `Source` for each, in a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from functions.api import ModelSpec
+from functions.base import Resource
+
+from ..plan import Plan
+
+__all__ = ["Reader", "Source"]
+
+
+class Reader(NamedTuple):
+    """How a container of the engine's image reads weights from a source into the volume."""
+
+    command: list[str]
+    env: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place that weights come from."""
+
+    field: str
+    """Field of the spec's `source`, as the API's model names it, that is set for this source."""
+    identity: Callable[[ModelSpec], str]
+    """Digest of what tells a Model's weights from other weights; each digest has its own volume."""
+    egress: Callable[[Plan], list[dict[str, Any]]]
+    """Ports that the download reaches beside name servers, as a NetworkPolicy names them."""
+    credentials: Callable[[Plan], list[Resource]]
+    """Composed resources that authenticate the download; none for public weights."""
+    credential_names: tuple[str, ...]
+    """Names of all composed resources that `credentials` may return."""
+    reader: Callable[[Plan], Reader]
+    """How the weights are read."""
+    complete: str
+    """CEL over the download's Job, `object`, that holds once all weights are in the volume."""
+    hint: str
+    """What to check where a download does not end, as a part of a sentence."""

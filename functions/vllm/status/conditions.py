@@ -1,0 +1,115 @@
+"""The conditions WeightsReady and Serving."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from functions.base import Condition, Progress, Request, Status, View, Whose, condition_true
+
+from ..live.placement import takes
+from ..plan import Plan
+from ..serve import WORKLOADS, live_workload
+from ..serve.endpoint import CONNECTION
+from ..serve.network_policy import DEFAULT_DENY, SERVING_POLICY
+from ..source import source_of
+
+__all__ = ["AFTER_PLACED", "NEEDED_TO_SERVE", "live_serving", "not_placed_yet", "serving", "weights_ready"]
+
+AFTER_PLACED = ("WeightsReady", "Serving")
+"""Conditions that follow from what is composed for a placement."""
+NEEDED_TO_SERVE = (
+    *(kind.resource for kind in WORKLOADS),
+    "vllm/service",
+    f"vllm/{DEFAULT_DENY}",
+    f"vllm/{SERVING_POLICY}",
+    CONNECTION,
+)
+"""Composed resources that must be ready for a Model to answer."""
+
+_ANSWERS = "the Model answers at its endpoint"
+_CONDITIONS = ("status", "atProvider", "manifest", "status", "conditions")
+"""Where an Object has the conditions of the object in the cluster."""
+
+
+def not_placed_yet() -> list[Condition]:
+    """Return the conditions of a Model that nothing is composed for."""
+    waits = "waits for a place: see the condition Placed"
+    return [Condition(type_, Status.FALSE, "NotPlaced", waits, Whose.MODEL) for type_ in AFTER_PLACED]
+
+
+def weights_ready(plan: Plan, volume: str, download: str, names: Container[str]) -> Progress:
+    """Return the condition WeightsReady.
+
+    Args:
+        plan: of the Model.
+        volume: the composed resource.
+        download: the composed resource.
+        names: of all composed resources.
+    """
+    source = source_of(plan.spec)
+    credentials = [name for name in source.credential_names if name in names]
+    return Progress(
+        "WeightsReady",
+        ("vllm/namespace", volume, *credentials, download),
+        f"{plan.spec.model} at {plan.spec.revision} is downloaded",
+        hint=f"If this lasts: {source.hint}",
+    )
+
+
+def serving(request: Request, plan: Plan, names: Container[str]) -> Condition | Progress:
+    """Return the condition Serving of a Model whose resources are composed.
+
+    Args:
+        request: the Model's.
+        plan: of the Model.
+        names: of all composed resources.
+    """
+    if plan.spec.replicas.min == 0:
+        text = "scaled to zero: set spec.replicas.min to 1 or more to serve"
+        return Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL)
+    return _stuck(request) or Progress(
+        "Serving",
+        tuple(name for name in NEEDED_TO_SERVE if name in names),
+        _ANSWERS,
+        hint=f"Loading takes up to {plan.startup_seconds // 60} minutes; if this lasts, check that "
+        f"{takes(plan.placement)} are free in node pool {plan.placement.node_pool} and that the image can be "
+        "pulled there",
+    )
+
+
+def live_serving(request: Request) -> Condition | Progress:
+    """Return the condition Serving of what is live, whatever the spec says now."""
+    workload = live_workload(request.observed) or WORKLOADS[0].resource
+    return _stuck(request) or Progress("Serving", (workload, "vllm/service"), _ANSWERS)
+
+
+def _stuck(request: Request) -> Condition | None:
+    """Return the condition of a Deployment whose pods are refused or late; None where they are not.
+
+    Crossplane and provider-kubernetes see no fault in such a Deployment; its own conditions tell it:
+    https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment
+    """
+    workload = request.resource(live_workload(request.observed))
+    if workload is None or condition_true()(workload):
+        return None
+    told = {condition.text("type"): condition for condition in workload.each(*_CONDITIONS)}
+    refused, progress = told.get("ReplicaFailure"), told.get("Progressing")
+    if refused is not None and refused.text("status") == "True":
+        return _pods_refused(refused)
+    if progress is not None and progress.text("reason") == "ProgressDeadlineExceeded":
+        namespace = workload.text("spec", "forProvider", "manifest", "metadata", "namespace")
+        text = (
+            "the Model's pods are not ready in the time that loading may take. Ask the cluster's owner what "
+            f"`kubectl describe pods --namespace {namespace}` and their logs say there"
+        )
+        return Condition("Serving", Status.FALSE, "PodsNotReady", text, Whose.MODEL)
+    return None
+
+
+def _pods_refused(failure: View) -> Condition:
+    why = (failure.text("message") or "").rstrip(". \n")
+    text = (
+        f"the cluster refuses the Model's pods: {why}. Ask the cluster's owner to admit them; they are "
+        "tried again"
+    )
+    return Condition("Serving", Status.FALSE, "PodsRefused", text, Whose.PLATFORM)
