@@ -149,6 +149,82 @@ def _tag(path: Path, value: str) -> bool:
     return value == contract.RECORD_CLUSTER and "node_pools" in path.parts
 
 
+# The rooms of a package.
+
+ROOMS: dict[str, dict[str, set[str]]] = {
+    "vllm": {
+        "engine": set(),
+        "size": {"engine"},
+        "place": {"engine", "size"},
+        "plan": {"engine"},
+        "serve": {"engine", "plan"},
+        "source": {"plan", "serve"},
+        "live": {"place", "plan", "serve", "size", "source"},
+        "status": {"live", "plan", "serve", "source"},
+        "resources": {"live", "plan", "serve", "source", "status"},
+        "compose": {"live", "place", "resources", "serve", "size", "status"},
+    },
+}
+"""For each folder and module of a package the others that it imports, each of which stands before it."""
+
+
+def rooms_in(package: str) -> dict[str, set[str]]:
+    """Return which other rooms each room of a package imports."""
+    found: dict[str, set[str]] = {}
+    for path in sorted((ROOT / "functions" / package).rglob("*.py")):
+        room = path.relative_to(ROOT / "functions" / package).parts[0].removesuffix(".py")
+        if room == "__init__":
+            continue
+        below = [i.what.split(".") for i in imports_of(path) if i.what.startswith(f"functions.{package}.")]
+        found.setdefault(room, set()).update(what[2] for what in below if what[2] != room)
+    return found
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_what_they_may(package: str) -> None:
+    assert rooms_in(package) == ROOMS[package]
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_a_room_stands_on_rooms_before_it(package: str) -> None:
+    rooms = list(ROOMS[package])
+    above = [(room, sorted(ROOMS[package][room] - set(rooms[:i]))) for i, room in enumerate(rooms)]
+    assert [(room, others) for room, others in above if others] == []
+
+
+def modules_imported() -> dict[str, set[str]]:
+    """Return which modules of `functions` each of them imports."""
+    paths = {
+        p: ".".join(p.relative_to(ROOT).with_suffix("").parts) for p in (ROOT / "functions").rglob("*.py")
+    }
+    names = {path: name.removesuffix(".__init__") for path, name in paths.items()}
+    modules = set(names.values())
+    found: dict[str, set[str]] = {}
+    for path, name in names.items():
+        what = [i.what for i in imports_of(path)]
+        found[name] = {w if w in modules else w.rpartition(".")[0] for w in what} & modules - {name}
+    return found
+
+
+def circle(imports: dict[str, set[str]]) -> list[str]:
+    """Return modules that import one another in a circle; none if there is no circle."""
+    left = {name: set(others) for name, others in imports.items()}
+    while done := {name for name, others in left.items() if not others}:
+        left = {name: others - done for name, others in left.items() if name not in done}
+    return sorted(left)
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    imports = modules_imported()
+    assert "functions.vllm.size.memory" in imports["functions.vllm.place.pools"]
+    # A package's front imports its modules, which import one another and not the front.
+    assert circle(imports) == []
+
+
+def test_a_circle_is_seen() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+
+
 # What is really in a server's memory.
 
 LIBRARY_MODULES = 430

@@ -142,7 +142,7 @@ def is_gone_for_good(request: Request, placement: Placement) -> bool:
         found = request.require("way", selector)
     except Unanswered:
         return False
-    deleted = [config for config in found if config.text("metadata", "deletionTimestamp")]
+    deleted = [c for c in found if c.text("metadata", "deletionTimestamp")]
     return not found or any(
         config.text("metadata", "labels", contract.CREATED_BY_CLAIM) for config in deleted
     )
