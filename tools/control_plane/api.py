@@ -32,6 +32,8 @@ _RETRIES = Retry(
     # The API server answers 429 about the objects of a CRD that is a moment old.
     status=10,
     status_forcelist=[http.client.TOO_MANY_REQUESTS],
+    # A certificate does not get better.
+    other=0,
     allowed_methods=None,
     raise_on_status=False,
 )
@@ -141,7 +143,7 @@ class Api:
 
     def path(self, api_version: str, kind: str, name: str = "", namespace: str = "") -> str:
         """Return the path of a kind, or of one object of it."""
-        with _refusals("discovery"):
+        with _refusals(f"kinds of {api_version}"):
             found: str = self.client.resources.get(api_version, kind).path(name, namespace)
         return found
 
