@@ -16,7 +16,7 @@ from tests.e2e.compositions import changed
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import composed, reconcile, refreshed, uids
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, ask_to_go, existing, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, wait_told
 from tools.control_plane.api import Api, condition
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
@@ -84,7 +84,7 @@ def borrowed(attacker: Api, server: str, token: Path) -> Iterator[Manifest]:
     try:
         yield claim
     finally:
-        ask_to_go(attacker, claim)
+        delete(attacker, claim)
         ask_to_go(attacker, secret)
 
 
@@ -120,17 +120,16 @@ def test_a_kubeconfig_from_elsewhere_is_not_used(
 
 def test_a_kubeconfig_is_looked_for_beside_the_claim(control_plane: Plane, api: Api, attacker: Api) -> None:
     """In a listed namespace, too, the Secret of another cannot be used."""
-    existing(control_plane, "shared")
-    claim = cluster("neighbour", existing={"kubeconfigSecretRef": {"name": "shared-kubeconfig"}})
+    existing(control_plane, "lent")
+    claim = cluster("neighbour", existing={"kubeconfigSecretRef": {"name": "lent-kubeconfig"}})
     with changed(control_plane, *STEP, {"kubeconfigNamespaces": [OWNER, ATTACKER]}):
         attacker.apply(claim)
-        wait_told(attacker, claim, f"{ATTACKER}/shared-kubeconfig")
+        wait_told(attacker, claim, f"{ATTACKER}/lent-kubeconfig")
         configs = [r for r in composed(api, claim) if r["kind"] == "ProviderConfig"]
         references = [r["spec"]["credentials"]["secretRef"]["namespace"] for r in configs]
         assert references == [ATTACKER] * len(configs)
         assert configs
-        ask_to_go(attacker, claim)
-        wait_for("the claim to be gone", lambda: not _exists(api, claim))
+        delete(attacker, claim)
 
 
 REFUSED: Sequence[tuple[str, dict[str, object], str]] = (
@@ -154,11 +153,11 @@ def test_what_is_the_platforms_is_refused_to_others(
     assert f"Ask the platform team to list {ATTACKER} there" in told
     reconcile(control_plane, claim)
     assert composed(api, claim) == []
-    ask_to_go(attacker, claim)
+    delete(attacker, claim)
 
 
 def test_a_shorter_list_takes_nothing_from_a_live_cluster(control_plane: Plane, api: Api) -> None:
-    claim = existing(control_plane, "shared")
+    claim = existing(control_plane, "lent")
     before = uids(api, claim)
     with changed(control_plane, *STEP, {"kubeconfigNamespaces": []}):
         wait_refused(api, claim, "KubeconfigNotAllowed")
@@ -166,7 +165,7 @@ def test_a_shorter_list_takes_nothing_from_a_live_cluster(control_plane: Plane, 
         assert uids(api, claim) == before
     wait_for("the claim to be planned again", lambda: _planned(api, claim)["status"] == "True")
     assert uids(api, claim) == before
-    ask_to_go(api, claim)
+    delete(api, claim)
 
 
 def wait_refused(api: Api, claim: Manifest, reason: str) -> str:
@@ -179,8 +178,3 @@ def wait_refused(api: Api, claim: Manifest, reason: str) -> str:
 
 def _planned(api: Api, claim: Manifest) -> Manifest:
     return condition(refreshed(api, claim), "Planned")
-
-
-def _exists(api: Api, claim: Manifest) -> bool:
-    metadata = claim["metadata"]
-    return api.find(claim["apiVersion"], claim["kind"], metadata["name"], metadata["namespace"]) is not None
