@@ -10,38 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from functions.api import Cloud, ClusterSpec, NodePoolsInput, ProviderConfigRef
+from functions.api import NodePoolsInput, ProviderConfigRef
 from functions.base import Condition, Status, Whose
 
-__all__ = ["refusal"]
+__all__ = ["control_plane", "credentials", "kubeconfig"]
 
 _WHERE = "of function-node-pools' input, in Composition inferencecluster"
 
 
-def refusal(namespace: str, spec: ClusterSpec, given: NodePoolsInput) -> Condition | None:
-    """Return why a claim may not have the cluster that it asks for, or None.
+def control_plane(namespace: str, given: NodePoolsInput) -> Condition | None:
+    """Return why a namespace may not use the cluster that Crossplane runs in.
 
-    Args:
-        namespace: the claim's; empty for a composite without a claim, which only
-            administrators can create, so it may use anything.
-        spec: what is asked for.
-        given: the lists.
+    The providers act there under their own service accounts.
     """
-    if not namespace:
-        return None
-    if spec.existing is not None and spec.existing.control_plane is not None:
-        return _control_plane(namespace, given)
-    if spec.existing is not None:
-        return _kubeconfig(namespace, given)
-    for cloud in Cloud:
-        place = getattr(spec, cloud.value)
-        if place is not None:
-            return _credentials(namespace, cloud, place.provider_config_ref, given)
-    return None
-
-
-def _control_plane(namespace: str, given: NodePoolsInput) -> Condition | None:
-    """The providers act there under their own service accounts."""
     if _listed(namespace, given.control_plane_namespaces):
         return None
     return _refused(
@@ -52,8 +33,11 @@ def _control_plane(namespace: str, given: NodePoolsInput) -> Condition | None:
     )
 
 
-def _kubeconfig(namespace: str, given: NodePoolsInput) -> Condition | None:
-    """A kubeconfig may name files and commands of the providers' pods, so borrow their identity."""
+def kubeconfig(namespace: str, given: NodePoolsInput) -> Condition | None:
+    """Return why a namespace may not bring a kubeconfig.
+
+    A kubeconfig may name files and commands of the providers' pods, so borrow their identity.
+    """
     if _listed(namespace, given.kubeconfig_namespaces):
         return None
     return _refused(
@@ -63,11 +47,20 @@ def _kubeconfig(namespace: str, given: NodePoolsInput) -> Condition | None:
     )
 
 
-def _credentials(
-    namespace: str, cloud: Cloud, wanted: ProviderConfigRef, given: NodePoolsInput
+def credentials(
+    cloud: str, namespace: str, wanted: ProviderConfigRef, given: NodePoolsInput
 ) -> Condition | None:
-    """A ProviderConfig is an account of a cloud, with whoever pays for it."""
-    rules = [rule for rule in given.provider_configs if rule.cloud is cloud]
+    """Return why a namespace may not create with a configuration of a cloud's provider.
+
+    The configuration stands for an account, and for whoever pays the account's bill.
+
+    Args:
+        cloud: the field of the spec that names the cloud.
+        namespace: of the claim.
+        wanted: the configuration.
+        given: the lists.
+    """
+    rules = [rule for rule in given.provider_configs if rule.cloud == cloud]
     open_to = [rule for rule in rules if _listed(namespace, rule.namespaces)]
     if any((rule.kind, rule.name) == (wanted.kind, wanted.name) for rule in open_to):
         return None
@@ -76,7 +69,7 @@ def _credentials(
     return _refused(
         "ProviderConfigNotAllowed",
         f"namespace {namespace} may not use {wanted.kind} {wanted.name} "
-        f"(spec.{cloud.value}.providerConfigRef): providerConfigs {_WHERE}, does not list it for that. "
+        f"(spec.{cloud}.providerConfigRef): providerConfigs {_WHERE}, does not list it for that. "
         f"{_ask(namespace)}{instead}",
     )
 

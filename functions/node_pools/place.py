@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from functions.api import ClusterSpec, NodePoolsInput
-from functions.base import Outcome, Request
+from functions.base import Condition, Outcome, Request
 
 __all__ = ["Place"]
 
@@ -17,5 +17,7 @@ class Place:
 
     name: str
     """Field of the spec that names the place, such as aws."""
+    refusal: Callable[[str, ClusterSpec, NodePoolsInput], Condition | None]
+    """Returns why claims in a namespace may not have the cluster that they ask for; None where they may."""
     compose: Callable[[Request, ClusterSpec, NodePoolsInput], Outcome]
     """Composes the cluster; raises Invalid where the spec asks for what the place cannot give."""

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from functions.api import Cloud
 from functions.base.assemble import Desired, assemble
 from functions.node_pools.compose import FUNCTION
+from functions.node_pools.registry import PLACES as REGISTRY
 from tests.node_pools.requests import aws, cluster, existing, lives, settled
 
 TEAM = {"namespace": "team-a", "name": "mine"}
@@ -78,6 +80,11 @@ def test_a_shorter_list_takes_nothing_away(name: str) -> None:
     desired = assemble(later, FUNCTION, FUNCTION.compose(later))
     assert set(desired.manifests) == set(live.observed)
     assert desired.conditions["Planned"].reason == reason
+
+
+def test_the_input_can_list_every_cloud() -> None:
+    """A cloud that no list can name would be nobody's, and one without a list everybody's."""
+    assert {place.name for place in REGISTRY} == {"existing", *Cloud}
 
 
 def test_the_shipped_input_serves_the_platform_namespace() -> None:

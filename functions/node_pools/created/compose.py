@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TypeVar, cast
 
 from functions.api import ClusterSpec, NodePoolsInput, contract
-from functions.base import Outcome, Request, condition_true
+from functions.base import Condition, Outcome, Request, condition_true
 from functions.catalog import kubernetes
 
-from .. import reach
+from .. import allowed, reach
 from ..place import Place
 from ..pools.pool import recorded
 from . import conditions, order, pools, versions
@@ -26,7 +26,11 @@ def place(cloud: Cloud[S, P]) -> Place:
     def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
         return _compose(cloud, request, spec, given)
 
-    return Place(cloud.name, compose)
+    def refusal(namespace: str, spec: ClusterSpec, given: NodePoolsInput) -> Condition | None:
+        own = cast("S", getattr(spec, cloud.name))
+        return allowed.credentials(cloud.name, namespace, own.provider_config_ref, given)
+
+    return Place(cloud.name, refusal, compose)
 
 
 def _compose(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:

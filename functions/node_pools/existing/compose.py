@@ -5,7 +5,7 @@ from __future__ import annotations
 from functions.api import ClusterSpec, Existing, NodePoolsInput
 from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose, remote
 
-from .. import reach
+from .. import allowed, reach
 from ..place import Place
 from ..pools.pool import Pool, recorded, summary
 from . import nodes, pools
@@ -102,4 +102,11 @@ def _notes(spec: ClusterSpec) -> tuple[str, ...]:
     return tuple(notes)
 
 
-PLACE = Place("existing", compose)
+def _refusal(namespace: str, spec: ClusterSpec, given: NodePoolsInput) -> Condition | None:
+    place = spec.existing
+    assert place is not None, "chosen by the spec"
+    asked = allowed.kubeconfig if place.control_plane is None else allowed.control_plane
+    return asked(namespace, given)
+
+
+PLACE = Place("existing", _refusal, compose)
