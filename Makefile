@@ -7,12 +7,11 @@ SHELL := /bin/bash
 
 # The Python that makes .venv; 3.11 or newer.
 PYTHON ?= python3
-# An installed Crossplane CLI and core to use instead of building them.
-CROSSPLANE ?=
+# An installed Crossplane core to use instead of building one; one on the PATH is found without this.
 CROSSPLANE_CORE ?=
 # The folder of CRDs and OpenAPI documents that output is validated against.
 SCHEMAS ?=
-export CROSSPLANE CROSSPLANE_CORE SCHEMAS
+export CROSSPLANE_CORE SCHEMAS
 
 PY := .venv/bin/python
 FREEHOLD := $(PY) -m tools
@@ -33,7 +32,6 @@ help: ## List the targets
 	@echo
 	@echo 'Variables:'
 	@echo '  PYTHON=python3         makes .venv (3.11 or newer)'
-	@echo '  CROSSPLANE=PATH        an installed CLI, instead of building one'
 	@echo '  CROSSPLANE_CORE=PATH   an installed core binary, instead of building one'
 	@echo '  SCHEMAS=DIR            CRDs to validate against (default ../shared/schemas)'
 
@@ -42,7 +40,7 @@ venv: ## Make .venv from the locked requirements
 	@PYTHON='$(PYTHON)' sh tools/venv.sh
 
 .PHONY: tools
-tools: venv ## Build the crossplane CLI and core into .tools/bin (minutes, once)
+tools: venv ## Build what renders claims into .tools/bin (minutes, once)
 	@$(FREEHOLD) build
 
 .PHONY: control-plane
@@ -58,7 +56,7 @@ generate: venv ## Write the XRDs and input CRDs from the Python models
 	@$(PY) -m tools.generate
 
 .PHONY: demo
-demo: tools ## Render and validate every claim in examples/; YAML under out/
+demo: venv ## Render and validate every claim in examples/; YAML under out/
 	@$(FREEHOLD) demo
 
 # XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1] [STRICT=1]. All the progress goes to
@@ -66,7 +64,6 @@ demo: tools ## Render and validate every claim in examples/; YAML under out/
 .PHONY: render
 render: venv ## Render one claim or XR: make -s render XR=FILE [OBSERVED= REQUIRED= SETTLE= STRICT=]
 	@[ -n '$(XR)' ] || { echo 'make -s render XR=FILE [OBSERVED=PATH] [REQUIRED=PATH] [SETTLE=1]' >&2; exit 2; }
-	@$(FREEHOLD) build
 	@$(FREEHOLD) render '$(XR)' $(if $(OBSERVED),--observed '$(OBSERVED)') \
 	  $(if $(REQUIRED),--required '$(REQUIRED)') $(if $(SETTLE),--settle) $(if $(STRICT),--strict)
 

@@ -1,4 +1,4 @@
-"""What an API server refuses of a claim, by the real CLI on the XRDs, with the words a user reads."""
+"""What an API server refuses of a claim, by the API server's own code on the XRDs, with the words a user reads."""
 
 from __future__ import annotations
 

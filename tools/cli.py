@@ -85,7 +85,9 @@ def render(
     Results, conditions, GPUs and cost go to standard error.
     """
     from tools import render as command
+    from tools import toolchain
 
+    toolchain.for_a_render()
     _end(command.run(claim, observed, required or [], settle=settle, strict=strict))
 
 
@@ -140,7 +142,9 @@ def inspect(
 def demo() -> None:
     """Render and validate every claim in examples/; the YAML is written to out/."""
     from tools import demo as command
+    from tools import toolchain
 
+    toolchain.for_a_render()
     _end(command.run())
 
 
@@ -153,10 +157,14 @@ def build(
         ),
     ] = False,
 ) -> None:
-    """Build the Go programs that `render` and `demo` run, where they are not installed (minutes, once)."""
+    """Build the Go programs that `render` and `demo` run, which those do themselves where it is needed."""
     from tools import toolchain
 
-    toolchain.provide_for(control_plane=control_plane)
+    toolchain.for_a_render()
+    if control_plane:
+        from tools.control_plane import command
+
+        command.build()
 
 
 @app.command(rich_help_panel=HERE)

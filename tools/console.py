@@ -1,16 +1,20 @@
 """What `freehold` prints, and where: results on standard output, everything else on standard error."""
 
 import io
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import IO
 
 from rich.console import Console, RenderableType
 
-__all__ = ["console", "failed", "say", "show", "text", "working"]
+__all__ = ["console", "failed", "say", "show", "text", "ticking", "working"]
 
 _UNBOUNDED = 10_000
 """Characters of a line that is not for a terminal: a file or a pipe gets whole lines."""
+TICK_SECONDS = 10
+"""Where there is no terminal, a line says so often what goes on: a silent minute looks like a hang."""
+_SPINNER_SECONDS = 0.5
 
 
 def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
@@ -58,3 +62,27 @@ def working(message: str) -> Iterator[None]:
         return
     with target.status(message):
         yield
+
+
+@contextmanager
+def ticking(message: Callable[[], str]) -> Iterator[None]:
+    """Show what goes on while it changes: beside a spinner on a terminal, else a line every ten seconds."""
+    target = console(stderr=True)
+    ended = threading.Event()
+
+    def tick() -> None:
+        if not target.is_terminal:
+            while not ended.wait(TICK_SECONDS):
+                say(message())
+            return
+        with target.status(message()) as status:
+            while not ended.wait(_SPINNER_SECONDS):
+                status.update(message())
+
+    ticker = threading.Thread(target=tick, daemon=True)
+    ticker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        ticker.join()

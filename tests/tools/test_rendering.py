@@ -1,4 +1,4 @@
-"""The real CLI and core over a made-up function."""
+"""The real reconciler over a made-up function."""
 
 import signal
 import subprocess
@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.tools.farm import COMMAND, made_claim
-from tools import inputs, paths
+from tools import engine, inputs, paths
+from tools.admission import ask
 from tools.definitions import Definitions
 from tools.errors import ToolError
-from tools.manifests import as_json_list, load, parse, resource_name
+from tools.manifests import load, resource_name
 from tools.observe import observe
-from tools.rendering import fatal_message, render
+from tools.rendering import render
 from tools.report import results, tree, unready
 from tools.servers import running
 from tools.settle import settle
@@ -36,36 +37,14 @@ def test_a_render(definitions: Definitions, targets: Targets) -> None:
     assert rendered.fatal is None
 
 
-def test_the_rendered_xr_has_the_defaults_that_the_cli_applies(
-    definitions: Definitions, targets: Targets, tmp_path: Path
+def test_the_rendered_xr_has_the_defaults_of_an_api_server(
+    definitions: Definitions, targets: Targets
 ) -> None:
     xr = inputs.as_xr(made_claim(fields=[{"name": "a"}]), definitions)
     rendered = render(xr, targets, definitions=definitions)
     assert rendered.xr["spec"]["size"] == 3
-    (tmp_path / "xr.yaml").write_text(as_json_list([xr]))
-    (tmp_path / "functions.yaml").write_text(
-        as_json_list(
-            [
-                {
-                    "apiVersion": "pkg.crossplane.io/v1",
-                    "kind": "Function",
-                    "metadata": {"name": "function-farm"},
-                    "spec": {"package": "none"},
-                }
-            ]
-        )
-    )
-    command: list[str | Path] = [
-        *(paths.crossplane(), "composition", "render", tmp_path / "xr.yaml"),
-        *(definitions.all_compositions[0].path, tmp_path / "functions.yaml"),
-        f"--xrd={definitions.all[0].path}",
-        f"--crossplane-binary={paths.crossplane_core()}",
-        "--function-annotations=render.crossplane.io/runtime=Development",
-        "--function-annotations=render.crossplane.io/runtime-development-target=" + targets["function-farm"],
-        "--include-full-xr",
-    ]
-    told = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert parse(told.stdout)[0] == rendered.xr
+    [answer] = ask([xr], [definitions.xrds])
+    assert {**rendered.xr["spec"], **answer.stored["spec"]} == rendered.xr["spec"]
 
 
 def test_a_fatal_result_is_told_in_the_functions_words(definitions: Definitions, targets: Targets) -> None:
@@ -75,8 +54,13 @@ def test_a_fatal_result_is_told_in_the_functions_words(definitions: Definitions,
     assert rendered.composed == []
 
 
-def test_other_failures_are_no_fatal_result() -> None:
-    assert fatal_message("crossplane: error: cannot load XRD") is None
+def test_another_failure_of_the_engine_is_no_fatal_result(
+    definitions: Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "RENDER_SECONDS", 1)
+    xr = inputs.as_xr(made_claim(), definitions)
+    with pytest.raises(ToolError, match=r"crossplane internal render exits 1:\n.*plough"):
+        render(xr, {"function-farm": "127.0.0.1:1"}, definitions=definitions)
 
 
 def test_a_status_field_that_is_no_longer_set_goes_away(definitions: Definitions, targets: Targets) -> None:

@@ -2,10 +2,21 @@ from pathlib import Path
 
 import pytest
 
-from tools import paths, toolchain
+from tools import toolchain
 from tools.control_plane.binaries import ETCD
 from tools.errors import ToolError
-from tools.toolchain import CLI, CORE, Tool, check_installed, fingerprint, flags, pinned_version, provide
+from tools.toolchain import (
+    ADMISSION,
+    CORE,
+    Tool,
+    built,
+    check_installed,
+    fingerprint,
+    flags,
+    pinned_version,
+    provide,
+    render_engine,
+)
 
 
 def _binary(folder: Path, script: str) -> Path:
@@ -37,19 +48,60 @@ def test_a_missing_binary_is_refused_with_its_variable(tmp_path: Path) -> None:
         check_installed(CORE, tmp_path / "none")
 
 
+@pytest.fixture
+def nothing_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in (CORE.variable, ADMISSION.variable):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(toolchain, "MADE", tmp_path / "made")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+
+@pytest.mark.usefixtures("nothing_built")
 def test_the_binary_is_the_named_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     named = _binary(tmp_path, "true")
-    monkeypatch.setenv("CROSSPLANE", str(named))
-    assert paths.crossplane() == named
-    monkeypatch.setenv("CROSSPLANE", str(tmp_path / "none"))
-    with pytest.raises(ToolError, match="CROSSPLANE names it"):
-        paths.crossplane()
+    monkeypatch.setenv(CORE.variable, str(named))
+    assert render_engine() == named
+    monkeypatch.setenv(CORE.variable, str(tmp_path / "none"))
+    with pytest.raises(ToolError, match="CROSSPLANE_CORE names it"):
+        render_engine()
+
+
+@pytest.mark.usefixtures("nothing_built")
+def test_without_a_binary_it_says_what_builds_one() -> None:
+    with pytest.raises(ToolError, match="`freehold build` builds it"):
+        built(ADMISSION)
+
+
+@pytest.mark.usefixtures("nothing_built")
+def test_a_core_on_the_path_renders_without_a_build(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = _binary(tmp_path, f"echo {pinned_version(CORE)}")
+    started: list[Tool] = []
+    monkeypatch.setattr(toolchain, "build", started.append)
+    toolchain.for_a_render()
+    assert started == [ADMISSION]
+    assert render_engine() == found
+    assert "building admission, once: about" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("nothing_built")
+@pytest.mark.parametrize(
+    "script", ["echo v2.3.9", "echo v2.99.0", "exit 1", "echo Client Version: v2.4.0 >&2; exit 80"]
+)
+def test_another_version_and_the_command_line_are_no_core(
+    script: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    _binary(tmp_path, script)
+    started: list[Tool] = []
+    monkeypatch.setattr(toolchain, "build", started.append)
+    toolchain.for_a_render()
+    assert started == [ADMISSION, CORE]
 
 
 def test_the_versions_are_those_of_go_mod() -> None:
-    assert pinned_version(CLI).startswith("v2.")
     assert pinned_version(CORE) in " ".join(flags(CORE))
-    assert fingerprint(CLI) != fingerprint(CORE)
+    assert fingerprint(ADMISSION) != fingerprint(CORE)
 
 
 def test_only_what_is_missing_is_built_and_how_long_it_takes_is_said_first(
@@ -69,7 +121,7 @@ def test_only_what_is_missing_is_built_and_how_long_it_takes_is_said_first(
     provide(CORE)
     capsys.readouterr()
     provide(ETCD, CORE)
-    assert f"1 to build, once: about {ETCD.minutes} min" in capsys.readouterr().err
+    assert f"building {ETCD.name}, once: about {ETCD.minutes} minute" in capsys.readouterr().err
     provide(ETCD, CORE)
     assert built == [CORE.name, ETCD.name]
     assert capsys.readouterr().err == ""

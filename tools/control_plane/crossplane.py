@@ -116,7 +116,7 @@ def _initialize(layout: Layout, ports: Ports) -> None:
 
 
 def _binary() -> str:
-    return str(paths.crossplane_core())
+    return str(CORE.path())
 
 
 def _made(folder: Path) -> Path:
