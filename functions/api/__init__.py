@@ -1,7 +1,7 @@
 """Both XRs and the functions' inputs as typed models; the XRDs are generated from them."""
 
 from .aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
-from .cluster import ClusterSpec, ControlPlane, Existing
+from .cluster import ClusterSpec, ControlPlane, Distribution, Existing
 from .cluster_status import (
     Access,
     Autoscaler,
@@ -60,6 +60,7 @@ __all__ = [
     "ClusterSpec",
     "ClusterStatus",
     "ControlPlane",
+    "Distribution",
     "EksInput",
     "Endpoint",
     "Existing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
@@ -68,6 +69,15 @@ class ControlPlane(Schema):
     """The control plane's own cluster, reached as the providers themselves."""
 
 
+class Distribution(StrEnum):
+    """Kubernetes distributions that need values of their own for GPUs."""
+
+    OTHER = "Other"
+    GKE = "GKE"
+    K3S = "K3s"
+    RKE2 = "RKE2"
+
+
 class Existing(Schema):
     """A cluster that is there already; nothing is created in any cloud."""
 
@@ -82,6 +92,12 @@ class Existing(Schema):
         None,
         description="The cluster that Crossplane itself runs in, instead of one that a kubeconfig reaches. "
         "Only for claims in namespaces that the platform lists for it.",
+    )
+    distribution: Distribution = Field(
+        Distribution.OTHER,
+        description="Kubernetes distribution of the cluster. GKE: the driver is Google's, installed with "
+        "the nodes; the GPU Operator brings the rest. K3s, RKE2: containerd is the distribution's own. "
+        "Default Other.",
     )
     storage_class_name: str | None = Field(
         None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from .cluster import Distribution
 from .contract import DEVICE_PLUGIN_CONFIG, MIG_CONFIG, MIG_DEVICE
 from .node_pool import Capacity, Nodes, Reservation, SharingMode, Taint
 from .schema import Schema
@@ -161,6 +162,9 @@ class ClusterStatus(Schema):
     deleted_with_claim: bool | None = Field(
         None,
         description="Whether the deletion of the claim deletes the cluster, with everything in the cluster.",
+    )
+    distribution: Distribution | None = Field(
+        None, description="Kubernetes distribution, where that changes how containers come to GPUs."
     )
     kubernetes_version: str | None = Field(None, description="Kubernetes minor version that was asked for.")
     storage_class_name: str | None = Field(

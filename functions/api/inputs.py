@@ -101,6 +101,12 @@ class NodePoolsInput(Schema):
     )
 
 
+class SecretName(Schema):
+    """A Secret by its name alone."""
+
+    name: str = Field(description="Name of the Secret.", min_length=1, max_length=253)
+
+
 class Chart(Schema):
     """A Helm chart: from a mirror, at another version, or with values of the platform's own."""
 
@@ -110,6 +116,12 @@ class Chart(Schema):
         pattern="^(https|oci)://",
     )
     version: str | None = Field(None, description="Chart version. Default: the package's.", max_length=64)
+    pull_secret_ref: SecretName | None = Field(
+        None,
+        description="Secret with username and password of the repository. It is looked for beside the "
+        "Release: in the platform namespace, and of an existing cluster that a kubeconfig reaches in the "
+        "claim's namespace. Default: none; provider-helm's own cloud identity is tried.",
+    )
     values: dict[str, Any] = Field(
         default_factory=dict,
         description="Values of the chart, laid over the package's: where a mirror has its images, pull "

@@ -227,6 +227,8 @@ class Chart:
     name: str
     repository: str
     version: str
+    pull_secret: str = ""
+    """Secret beside the Release with `username` and `password` of the repository; empty: none."""
 
 
 # A failed Release is tried again this often, and after that, or without a limit, never
@@ -263,9 +265,11 @@ def release(
     """
     if len(helm_name) > HELM_RELEASE:
         raise ValueError(f"a Helm release has at most {HELM_RELEASE} characters: {helm_name}")
+    secret = {"pullSecretRef": {"name": chart.pull_secret}} if chart.pull_secret else {}
+    source = {"name": chart.name, "repository": chart.repository, "version": chart.version, **secret}
     spec: Manifest = {
         "forProvider": {
-            "chart": {"name": chart.name, "repository": chart.repository, "version": chart.version},
+            "chart": source,
             "namespace": into,
             "values": values,
         },

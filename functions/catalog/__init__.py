@@ -5,6 +5,7 @@ from .mig import MigProfile, mig_profiles
 from .models import INDEX_BYTES, ModelFacts, bytes_per_token, full_layer_bytes, layer_bytes, models
 from .precision import BYTES, ONLINE_FP8
 from .providers import Provider, providers
+from .registries import ecr_registry
 from .shapes import Shape
 from .tables import nearest
 from .versions import ChartVersion, EksVersions, chart, cluster_autoscaler, eks, image, kubernetes
@@ -25,6 +26,7 @@ __all__ = [
     "bytes_per_token",
     "chart",
     "cluster_autoscaler",
+    "ecr_registry",
     "eks",
     "full_layer_bytes",
     "gpus",

@@ -7,13 +7,13 @@ from typing import Any
 from functions.api import Autoscaler, contract
 from functions.catalog import cluster_autoscaler
 
-from .component import Component, workload
+from .component import KUBE_SYSTEM, Component, workload
 from .facts import Facts
 
 __all__ = ["COMPONENT"]
 
-# The cloud's module gives its role to this service account of this namespace.
-_NAMESPACE, _NAME = "kube-system", contract.AUTOSCALER_SERVICE_ACCOUNT
+# The cloud's module gives its role to this service account of kube-system.
+_NAME = contract.AUTOSCALER_SERVICE_ACCOUNT
 
 # https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/FAQ.md. Pools that look
 # alike are not balanced: a Model asks for one of them by its label.
@@ -61,9 +61,8 @@ COMPONENT = Component(
     name="cluster-autoscaler",
     label="cluster-autoscaler",
     about="cluster-autoscaler, in clusters that this package creates.",
-    namespace=_NAMESPACE,
+    namespace=KUBE_SYSTEM,
     wanted=lambda facts: facts.autoscaler is not None,
     values=_values,
-    observed=(workload("cluster-autoscaler", "Deployment", _NAMESPACE, _NAME),),
-    after=("gpu-operator",),
+    observed=(workload("cluster-autoscaler", "Deployment", KUBE_SYSTEM, _NAME),),
 )

@@ -4,13 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from functions.base import remote
 
 from .facts import Facts
 
-__all__ = ["Component", "Observed", "workload"]
+__all__ = ["KUBE_SYSTEM", "Component", "Namespace", "Observed", "PodSecurity", "workload"]
+
+
+class PodSecurity(StrEnum):
+    """A level of the pod security standards, which an API server enforces in a namespace.
+
+    https://kubernetes.io/docs/concepts/security/pod-security-standards/
+    """
+
+    PRIVILEGED = "privileged"
+    BASELINE = "baseline"
+    RESTRICTED = "restricted"
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace of the cluster in which a component's pods run."""
+
+    name: str
+    pod_security: PodSecurity | None
+    """The strictest level that all pods of the component meet, which the namespace enforces.
+
+    A cluster that enforces a stricter one by default would refuse them. None for a namespace
+    of Kubernetes' own, which is not ours to label.
+    """
+
+
+KUBE_SYSTEM = Namespace("kube-system", None)
 
 
 @dataclass(frozen=True)
@@ -28,7 +56,18 @@ class Observed:
     """CEL over `object` that holds while the component works."""
 
 
-def workload(component: str, kind: str, namespace: str, name: str) -> Observed:
+_WORKS = {
+    "Deployment": remote.RUNS["Deployment"],
+    # Of a DaemonSet each node that joins has a pod to start, which is no fault: it works when every
+    # node has its pod (a refused pod is missing) and one is ready.
+    "DaemonSet": "has(object.status) && has(object.status.observedGeneration) "
+    "&& object.status.observedGeneration >= object.metadata.generation "
+    "&& (object.status.desiredNumberScheduled == 0 || (object.status.numberReady > 0 "
+    "&& object.status.currentNumberScheduled >= object.status.desiredNumberScheduled))",
+}
+
+
+def workload(component: str, kind: str, namespace: Namespace, name: str) -> Observed:
     """Observe a Deployment or DaemonSet of a component's chart.
 
     Args:
@@ -37,8 +76,9 @@ def workload(component: str, kind: str, namespace: str, name: str) -> Observed:
         namespace: of the workload.
         name: of the workload.
     """
-    target = {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}}
-    return Observed(f"{component}-{kind.lower()}", target, remote.RUNS[kind])
+    metadata = {"name": name, "namespace": namespace.name}
+    target = {"apiVersion": "apps/v1", "kind": kind, "metadata": metadata}
+    return Observed(f"{component}-{kind.lower()}", target, _WORKS[kind])
 
 
 @dataclass(frozen=True)
@@ -51,8 +91,7 @@ class Component:
     """As messages name it."""
     about: str
     """The description of its field in the function's input."""
-    namespace: str
-    """Where its pods run."""
+    namespace: Namespace
     wanted: Callable[[Facts], bool]
     """Tells whether a cluster needs it."""
     values: Callable[[Facts], dict[str, Any]]
@@ -63,6 +102,8 @@ class Component:
     """Names of components that must be installed before."""
     stays: bool = False
     """Whether it stays in a cluster that no longer needs it, until the cluster goes."""
+    advice: Callable[[Facts], str] = lambda _: ""
+    """What else to do about it while it does not work, as a clause; empty for nothing."""
 
     @property
     def field(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.api import ClusterStatus, NodeImage
+from functions.api import ClusterStatus, Distribution, NodeImage
 from functions.base import Function, Outcome, Progress, Request, Resource, View, Whose
 from functions.catalog import kubernetes
 
@@ -13,7 +13,7 @@ from .component import Component
 from .facts import Facts
 from .input import ClusterStackInput, given
 from .registry import COMPONENTS
-from .render import Cluster, keep_the_way_in, names, render
+from .render import Cluster, keep_the_way_in, names, release_name, render
 
 __all__ = ["FUNCTION"]
 
@@ -23,14 +23,14 @@ _BARE = NodeImage(driver=False, container_toolkit=False)
 
 @dataclass(frozen=True)
 class Installed:
-    """A component of this cluster, and its composed resources, the Release first."""
+    """A component of this cluster, and its composed resources."""
 
     component: Component
     resources: tuple[Resource, ...]
 
     def exists(self, request: Request) -> bool:
         """Tell whether its Release exists."""
-        return request.resource(self.resources[0].name) is not None
+        return request.resource(release_name(self.component.name)) is not None
 
     def works(self, request: Request) -> bool:
         """Tell whether everything of it is ready."""
@@ -56,6 +56,7 @@ def compose(request: Request) -> Outcome:
     facts = Facts(
         cloud=status.cloud,
         node_image=status.node_image or _BARE,
+        distribution=status.distribution or Distribution.OTHER,
         kubernetes=status.kubernetes_version or kubernetes(),
         pools=tuple(status.node_pools),
         autoscaler=status.autoscaler,
@@ -63,7 +64,7 @@ def compose(request: Request) -> Outcome:
     needed = [
         c
         for c in COMPONENTS
-        if c.wanted(facts) or (c.stays and request.resource(f"cluster-stack/{c.name}") is not None)
+        if c.wanted(facts) or (c.stays and request.resource(release_name(c.name)) is not None)
     ]
     installed = [Installed(c, tuple(render(cluster, c, facts, given(parameters, c)))) for c in needed]
     resources = [resource for each in installed for resource in each.resources]
@@ -74,7 +75,7 @@ def compose(request: Request) -> Outcome:
                 "ComponentsReady",
                 tuple(resource.name for resource in resources),
                 f"{_listed([each.component.label for each in installed])} run",
-                hint=_hint(request, cluster, installed),
+                hint=_hint(request, cluster, facts, installed),
             ),
         ),
         status={"components": usable(request, installed)},
@@ -95,17 +96,18 @@ def usable(request: Request, installed: Sequence[Installed]) -> list[str]:
     ]
 
 
-def _hint(request: Request, cluster: Cluster, installed: Sequence[Installed]) -> str:
-    """Say where to look for what is installed and does not work."""
+def _hint(request: Request, cluster: Cluster, facts: Facts, installed: Sequence[Installed]) -> str:
+    """Say where to look for what is installed and does not work, and what else may be the reason."""
     broken = [each.component for each in installed if each.exists(request) and not each.works(request)]
     if not broken:
         return ""
-    namespaces = sorted({component.namespace for component in broken})
+    namespaces = sorted({component.namespace.name for component in broken})
     where = "namespace" if len(namespaces) == 1 else "namespaces"
-    look = f"Look at the pods in {where} {_listed(namespaces)} of the cluster"
-    if cluster.deleted_with_claim:
-        return look
-    return f"{look}; where {_listed([c.label for c in broken])} was installed before, remove that first"
+    clauses = [f"Look at the pods in {where} {_listed(namespaces)} of the cluster"]
+    if not cluster.deleted_with_claim:
+        labels = _listed([c.label for c in broken])
+        clauses.append(f"where {labels} was installed before, or by another claim, remove that first")
+    return "; ".join([*clauses, *(advice for c in broken if (advice := c.advice(facts)))])
 
 
 def _listed(names: Sequence[str]) -> str:

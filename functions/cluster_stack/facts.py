@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Autoscaler, CloudFacts, NodeImage, PoolStatus, contract
+from functions.api import Autoscaler, CloudFacts, Distribution, NodeImage, PoolStatus, contract
 
 __all__ = ["Facts"]
 
@@ -18,6 +18,8 @@ class Facts:
     """The cloud in which the cluster was created; None: the cluster existed before its claim."""
     node_image: NodeImage
     """What of NVIDIA's software the GPU nodes come with."""
+    distribution: Distribution
+    """Of Kubernetes, where that changes how containers come to GPUs."""
     kubernetes: str
     """Kubernetes minor version, such as 1.35."""
     pools: tuple[PoolStatus, ...]

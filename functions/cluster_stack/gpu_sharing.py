@@ -21,34 +21,33 @@ _WHOLE = "whole-gpus"
 """The setting of nodes without a label: another pool's GPUs are never shared by accident."""
 
 
-# Of a node whose image brings the driver, the MIG manager stops the kubelet to change the
-# mode, after which nodes of Amazon Linux 2023 may stay NotReady for good: containerd loses its
-# containers (https://github.com/NVIDIA/gpu-operator/issues/2415). The kubelet has held no GPU
-# open since Kubernetes 1.25, so it is left alone. An A100 in a virtual machine often cannot be
-# reset and changes its mode at a reboot, when nothing runs on the node yet.
+# The MIG manager stops the kubelet to change the mode, after which a node whose containerd the
+# operator did not set up, such as one of Amazon Linux 2023, may stay NotReady for good: containerd
+# loses its containers (https://github.com/NVIDIA/gpu-operator/issues/2415). The kubelet has held no
+# GPU open since Kubernetes 1.25, so it is left alone.
+_LEAVE_THE_KUBELET = {"name": "HOST_KUBELET_SYSTEMD_SERVICE", "value": ""}
+# An A100 in a virtual machine often cannot be reset and changes its mode at a reboot, when nothing
+# runs on the node yet. Not on nodes that are somebody else's.
 # https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/gpu-operator-mig.html
-_IN_THE_CLOUD = [
-    {"name": "HOST_KUBELET_SYSTEMD_SERVICE", "value": ""},
-    {"name": "WITH_REBOOT", "value": "true"},
-]
+_REBOOT = {"name": "WITH_REBOOT", "value": "true"}
 
 
-def values(shared: Sequence[Slices], driver_in_image: bool) -> dict[str, Any]:
+def values(shared: Sequence[Slices], ours: bool) -> dict[str, Any]:
     """Return the GPU Operator's values for GPUs that are shared; none where none are.
 
     Args:
         shared: how the node pools share their GPUs.
-        driver_in_image: whether the node image has the driver.
+        ours: whether the nodes were made for the cluster's claim, and may be rebooted.
     """
     counted = {s.setting: s for s in shared if s.mode in _FIELDS}
     found: dict[str, Any] = {}
     if counted:
         found["devicePlugin"] = {"config": _named(counted)}
     if any(s.mode == SharingMode.MIG for s in shared):
-        # Mixed calls a slice by its profile; single would call it nvidia.com/gpu, as a whole one.
+        # Mixed calls a slice by its profile. Single would call it nvidia.com/gpu, and so would offer
+        # a young node's whole GPUs to Models that wait for slices, until the MIG manager has cut them.
         found["mig"] = {"strategy": "mixed"}
-        if driver_in_image:
-            found["migManager"] = {"env": _IN_THE_CLOUD}
+        found["migManager"] = {"env": [_LEAVE_THE_KUBELET, *([_REBOOT] if ours else [])]}
     return found
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from functions.api import PoolStatus, contract
 
-from .component import Component, workload
+from .component import Component, Namespace, PodSecurity, workload
 
 __all__ = ["COMPONENT"]
 
-_NAMESPACE, _NAME = "lws-system", "lws"
+_NAMESPACE, _NAME = Namespace("lws-system", PodSecurity.RESTRICTED), "lws"
 
 # The chart asks for a whole CPU and 1 GiB, half of a node of the system pool. The controller
 # makes the certificate of its webhooks itself.
@@ -35,7 +35,6 @@ COMPONENT = Component(
     wanted=lambda facts: any(_carries_large_models(pool) for pool in facts.pools),
     values=lambda _: _VALUES,
     observed=(workload(contract.LEADER_WORKER_SET, "Deployment", _NAMESPACE, f"{_NAME}-controller-manager"),),
-    after=("gpu-operator",),
     # Models may still run on nodes of a pool that takes no more such Models.
     stays=True,
 )

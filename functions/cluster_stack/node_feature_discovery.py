@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .component import Component
+from .component import Component, Namespace, PodSecurity, workload
 
 __all__ = ["COMPONENT"]
+
+_NAME = "node-feature-discovery"
+# The worker reads the hardware from the node's own folders.
+_NAMESPACE = Namespace(_NAME, PodSecurity.PRIVILEGED)
 
 # Those of the GPU Operator's chart, which brings NFD along where the cluster has none:
 # https://github.com/NVIDIA/gpu-operator deployments/gpu-operator/values.yaml.
@@ -21,6 +25,9 @@ _SOURCES = {
 
 def _values(tolerations: list[dict[str, Any]]) -> dict[str, Any]:
     return {
+        "fullnameOverride": _NAME,
+        # As the GPU Operator's chart has it: without labels a node's GPUs are not found.
+        "priorityClassName": "system-node-critical",
         "master": _MASTER,
         # A GPU node whose taints the worker does not tolerate is never labelled.
         "worker": {"tolerations": tolerations, "config": {"sources": _SOURCES}},
@@ -28,10 +35,14 @@ def _values(tolerations: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 COMPONENT = Component(
-    name="node-feature-discovery",
+    name=_NAME,
     label="Node Feature Discovery",
     about="Node Feature Discovery.",
-    namespace="node-feature-discovery",
+    namespace=_NAMESPACE,
     wanted=lambda _: True,
     values=lambda facts: _values(facts.tolerations),
+    observed=(
+        workload(_NAME, "DaemonSet", _NAMESPACE, f"{_NAME}-worker"),
+        workload(_NAME, "Deployment", _NAMESPACE, f"{_NAME}-master"),
+    ),
 )

@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Access, Chart, contract
-from functions.base import Resource, remote, unique_name
+from functions.api import Access, Chart, Distribution, contract
+from functions.base import HELM_RELEASE, Resource, remote, unique_name
 from functions.catalog import chart
 
 from .component import Component, Observed
 from .facts import Facts
 
-__all__ = ["Cluster", "keep_the_way_in", "names", "render"]
+__all__ = ["Cluster", "keep_the_way_in", "names", "release_name", "render"]
 
 _FIRST = "-first"
 """Ends the name of the Usage by which a Release is uninstalled before Helm's ProviderConfig goes."""
+_NAMESPACE = "-namespace"
+"""Ends the name of the Object that is a component's namespace."""
+_QUOTA = "-quota"
+"""Ends the name of the Object that lets a namespace have pods of the system's priorities."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Cluster:
 
 
 def render(cluster: Cluster, component: Component, facts: Facts, given: Chart) -> list[Resource]:
-    """Compose a component: its Release first, then what says that it works.
+    """Compose a component: its namespace, its Release, and what says that it works.
 
     Args:
         cluster: where it is installed.
@@ -44,31 +48,113 @@ def render(cluster: Cluster, component: Component, facts: Facts, given: Chart) -
         facts: what its values depend on.
         given: the platform team's chart, of which each field may be unset.
     """
-    installed = _release(cluster, component, facts, given)
-    return [installed, *(_observation(cluster, what, installed) for what in component.observed)]
+    before = _namespace(cluster, component, facts)
+    installed = _release(cluster, component, facts, given, before)
+    return [*before, installed, *(_observation(cluster, what, installed) for what in component.observed)]
+
+
+def release_name(component: str) -> str:
+    """Return the name in the composition of a component's Release."""
+    return f"cluster-stack/{component}"
 
 
 def names(component: Component) -> list[str]:
     """Name everything that may be composed of a component, its Usage included."""
-    release = f"cluster-stack/{component.name}"
-    return [release, f"{release}{_FIRST}", *(f"cluster-stack/{what.name}" for what in component.observed)]
+    release = release_name(component.name)
+    parts = [release, *(release + ending for ending in (_FIRST, _NAMESPACE, _QUOTA))]
+    return [*parts, *(f"cluster-stack/{what.name}" for what in component.observed)]
 
 
-def _release(cluster: Cluster, component: Component, facts: Facts, given: Chart) -> Resource:
+def _namespace(cluster: Cluster, component: Component, facts: Facts) -> list[Resource]:
+    """Compose the namespace of a component's pods; nothing for one of Kubernetes' own.
+
+    It stays when the claim goes, as those that Helm creates: somebody else may use it by then.
+    """
+    level = component.namespace.pod_security
+    if level is None:
+        return []
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": component.namespace.name,
+            "labels": {f"pod-security.kubernetes.io/{mode}": level.value for mode in ("enforce", "warn")},
+        },
+    }
+    ready = remote.cel(remote.NAMESPACE_ACTIVE)
+    namespace = _object(cluster, f"{component.name}{_NAMESPACE}", manifest, (contract.REACHABLE,), ready)
+    if facts.distribution is not Distribution.GKE:
+        return [namespace]
+    # GKE admits pods of the system's priorities only where a quota allows them:
+    # https://docs.nvidia.com/datacenter/cloud-native/gpu-operator/latest/google-gke.html
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "system-priorities", "namespace": component.namespace.name},
+        "spec": {
+            "hard": {"pods": "10000"},
+            "scopeSelector": {
+                "matchExpressions": [
+                    {
+                        "scopeName": "PriorityClass",
+                        "operator": "In",
+                        "values": ["system-node-critical", "system-cluster-critical"],
+                    }
+                ]
+            },
+        },
+    }
+    return [namespace, _object(cluster, f"{component.name}{_QUOTA}", quota, (namespace.name,))]
+
+
+def _object(
+    cluster: Cluster,
+    name: str,
+    manifest: Mapping[str, Any],
+    after: tuple[str, ...],
+    readiness: Mapping[str, str] | None = None,
+) -> Resource:
+    """Compose an Object that makes something in the cluster and leaves it there."""
+    made = remote.kubernetes_object(
+        unique_name(cluster.composite, name),
+        cluster.access.namespace,
+        cluster.access.kubernetes_provider_config,
+        manifest,
+        readiness=readiness,
+        policies=remote.NEVER_DELETE,
+    )
+    return Resource(f"cluster-stack/{name}", made, after)
+
+
+def _release(
+    cluster: Cluster, component: Component, facts: Facts, given: Chart, before: Sequence[Resource]
+) -> Resource:
     known = chart(component.name)
+    secret = given.pull_secret_ref
     manifest = remote.release(
         unique_name(cluster.composite, component.name),
         cluster.helm_namespace,
         cluster.access.helm_provider_config,
-        # A name of our own: a Release adopts, and changes, an installation of the same name.
-        helm_name=f"freehold-{component.name}",
-        chart=remote.Chart(known.name, given.repository or known.repository, given.version or known.version),
-        into=component.namespace,
+        # A name of this claim's own: a Release adopts, and changes, an installation of the same name,
+        # and of two claims of one cluster each would uninstall the other's. Helm refuses the second
+        # claim, whose objects carry the first one's name.
+        helm_name=unique_name(
+            "freehold", component.name, limit=HELM_RELEASE, unique=(cluster.composite, component.name)
+        ),
+        chart=remote.Chart(
+            known.name,
+            given.repository or known.repository,
+            given.version or known.version,
+            secret.name if secret else "",
+        ),
+        into=component.namespace.name,
         values=_over(component.values(facts), given.values),
         policies=remote.NEVER_DELETE if cluster.deleted_with_claim else (),
     )
-    before = tuple(f"cluster-stack/{name}" for name in component.after)
-    return Resource(f"cluster-stack/{component.name}", manifest, (contract.REACHABLE, *before))
+    components = (release_name(name) for name in component.after)
+    return Resource(
+        release_name(component.name), manifest, (contract.REACHABLE, *components, *(r.name for r in before))
+    )
 
 
 def _observation(cluster: Cluster, what: Observed, installed: Resource) -> Resource:

@@ -62,6 +62,7 @@ FUNCTION = Function(
         "cloud",
         "nodeImage",
         "deletedWithClaim",
+        "distribution",
         "kubernetesVersion",
         "storageClassName",
         "sharedStorage",

@@ -13,6 +13,10 @@ NFD, OPERATOR, POLICY = (
     "cluster-stack/gpu-operator",
     "cluster-stack/cluster-policy",
 )
+NFD_ALL = [f"{NFD}-namespace", NFD, f"{NFD}-daemonset", f"{NFD}-deployment"]
+OPERATOR_ALL = [f"{OPERATOR}-namespace", OPERATOR, POLICY, f"{OPERATOR}-deployment"]
+ALWAYS = [*NFD_ALL, *OPERATOR_ALL]
+"""What every cluster gets, in its order."""
 REACHABLE = "node-pools/reachable"
 AWS = {"aws": {"region": "eu-central-1"}, "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}]}
 EXISTING = {

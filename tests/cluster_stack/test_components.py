@@ -9,12 +9,23 @@ import pytest
 
 from functions.base import unique_name
 from functions.cluster_stack.compose import FUNCTION
-from tests.cluster_stack.stack import AWS, EXISTING, NFD, OPERATOR, POLICY, REACHABLE, composed, pool, request
+from tests.cluster_stack.stack import (
+    ALWAYS,
+    AWS,
+    EXISTING,
+    NFD,
+    OPERATOR,
+    REACHABLE,
+    composed,
+    pool,
+    request,
+    values,
+)
 
-ALWAYS = [NFD, OPERATOR, POLICY]
 AUTOSCALER = "cluster-stack/cluster-autoscaler"
 EFA = "cluster-stack/efa-device-plugin"
 LWS = "cluster-stack/leader-worker-set"
+LWS_ALL = [f"{LWS}-namespace", LWS, f"{LWS}-deployment"]
 SIZED = {
     "autoscaler": {"cloud": "aws", "clusterName": "eu-prod-x7k2p", "region": "eu-central-1"},
     "kubernetesVersion": "1.34",
@@ -24,7 +35,14 @@ H100 = pool("h100", gpusPerNode=8, fabric=RDMA, instanceType="p5.48xlarge")
 TAINTED = pool("b200", fabric=RDMA, instanceType="p6-b200.48xlarge", taints=[{"key": "team", "value": "a"}])
 
 
-def release(component: str, namespace: str, chart: Mapping[str, str], values: Mapping[str, Any]) -> Any:
+HELM_NAMES = {
+    "cluster-autoscaler": "freehold-cluster-autoscaler-57d7f8",
+    "efa-device-plugin": "freehold-efa-device-plugin-512b63",
+    "leader-worker-set": "freehold-leader-worker-set-7a7df0",
+}
+
+
+def release(component: str, namespace: str, chart: Mapping[str, str], own: Mapping[str, Any]) -> Any:
     """Return the Release of a cluster that the claim created."""
     return {
         "apiVersion": "helm.m.crossplane.io/v1beta1",
@@ -32,11 +50,11 @@ def release(component: str, namespace: str, chart: Mapping[str, str], values: Ma
         "metadata": {
             "name": unique_name("eu-prod-x7k2p", component),
             "namespace": "crossplane-system",
-            "annotations": {"crossplane.io/external-name": f"freehold-{component}"},
+            "annotations": {"crossplane.io/external-name": HELM_NAMES[component]},
         },
         "spec": {
             "managementPolicies": ["Observe", "Create", "Update"],
-            "forProvider": {"chart": chart, "namespace": namespace, "values": values},
+            "forProvider": {"chart": chart, "namespace": namespace, "values": own},
             "rollbackLimit": 1000,
             "providerConfigRef": {"kind": "ProviderConfig", "name": "eu-prod-helm"},
         },
@@ -48,14 +66,14 @@ def release(component: str, namespace: str, chart: Mapping[str, str], values: Ma
     [
         pytest.param({}, [pool()], [], id="one-GPU-a-node"),
         pytest.param(SIZED, [pool()], [AUTOSCALER, f"{AUTOSCALER}-deployment"], id="sized"),
-        pytest.param({}, [H100], [EFA, f"{EFA}-daemonset", LWS, f"{LWS}-deployment"], id="fabric"),
+        pytest.param({}, [H100], [EFA, f"{EFA}-daemonset", *LWS_ALL], id="fabric"),
         pytest.param(
             {},
             [pool(fabric={"resource": "rdma/shared", "perNode": 8})],
-            [LWS, f"{LWS}-deployment"],
+            LWS_ALL,
             id="another-fabric",
         ),
-        pytest.param({}, [pool(gpusPerNode=8)], [LWS, f"{LWS}-deployment"], id="several-GPUs-a-node"),
+        pytest.param({}, [pool(gpusPerNode=8)], LWS_ALL, id="several-GPUs-a-node"),
         pytest.param({}, [pool(gpusPerNode=8, nodes={"min": 1, "max": 1})], [], id="a-single-node"),
         pytest.param(
             {},
@@ -85,15 +103,16 @@ def test_leader_worker_set_stays() -> None:
     assert EFA not in composed(pools=[pool()], ready=[EFA])
 
 
-def test_the_rest_comes_at_once_after_the_operator() -> None:
-    # Proves: order and waves: each waits for the operator, and its observation for it alone.
+def test_each_comes_as_soon_as_what_it_needs_is_there() -> None:
+    # Proves: only the GPU Operator needs another component; an observation waits for its Release alone.
     found = FUNCTION.compose(request(status=SIZED, pools=[H100])).resources
-    assert {r.name: r.after for r in found[3:]} == {
-        AUTOSCALER: (REACHABLE, OPERATOR),
+    assert {r.name: r.after for r in found[len(ALWAYS) :]} == {
+        AUTOSCALER: (REACHABLE,),
         f"{AUTOSCALER}-deployment": (AUTOSCALER,),
-        EFA: (REACHABLE, OPERATOR),
+        EFA: (REACHABLE,),
         f"{EFA}-daemonset": (EFA,),
-        LWS: (REACHABLE, OPERATOR),
+        f"{LWS}-namespace": (REACHABLE,),
+        LWS: (REACHABLE, f"{LWS}-namespace"),
         f"{LWS}-deployment": (LWS,),
     }
 
@@ -164,8 +183,33 @@ def test_efa() -> None:
                 {"key": "team", "operator": "Equal", "value": "a", "effect": "NoSchedule"},
             ],
             "supportedInstanceLabels": {"values": ["p5.48xlarge", "p6-b200.48xlarge"]},
+            "image": {
+                "repository": "602401143452.dkr.ecr.eu-central-1.amazonaws.com/eks/aws-efa-k8s-device-plugin"
+            },
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("region", "repository"),
+    [
+        pytest.param(
+            "us-gov-west-1",
+            "013241004608.dkr.ecr.us-gov-west-1.amazonaws.com/eks/aws-efa-k8s-device-plugin",
+            id="GovCloud",
+        ),
+        pytest.param(
+            "cn-north-1",
+            "918309763551.dkr.ecr.cn-north-1.amazonaws.com.cn/eks/aws-efa-k8s-device-plugin",
+            id="China",
+        ),
+        pytest.param("xx-new-1", None, id="a-region-that-no-table-lists"),
+    ],
+)
+def test_efa_comes_from_a_registry_that_nodes_can_reach(region: str, repository: str | None) -> None:
+    # Proves: by region and partition; the chart's own stands where nothing better is known.
+    found = composed(status={"cloud": {"name": "aws", "region": region}}, pools=[H100])[EFA]
+    assert values(found).get("image", {}).get("repository") == repository
 
 
 def test_efa_of_machines_that_are_there_already() -> None:
@@ -202,7 +246,7 @@ def test_leader_worker_set() -> None:
             f"{EFA}-daemonset",
             "DaemonSet",
             {"name": "aws-efa-k8s-device-plugin", "namespace": "kube-system"},
-            "numberReady >= object.status.desiredNumberScheduled",
+            "currentNumberScheduled >= object.status.desiredNumberScheduled",
             id="efa",
         ),
         pytest.param(

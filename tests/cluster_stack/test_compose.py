@@ -12,9 +12,11 @@ from functions.base.assemble import assemble
 from functions.cluster_stack.compose import FUNCTION
 from tests.cluster_stack.stack import (
     ACCESS,
+    ALWAYS,
     AWS,
     EXISTING,
     NFD,
+    NFD_ALL,
     OPERATOR,
     POLICY,
     REACHABLE,
@@ -24,27 +26,62 @@ from tests.cluster_stack.stack import (
     values,
 )
 
-NAMES = [NFD, OPERATOR, POLICY]
+NAMES = ALWAYS
 
 
 def test_names_and_order() -> None:
-    # Proves: all that is composed, and that each waits for the one before and for the cluster.
+    # Proves: all that is composed; a Release waits for its namespace, the GPU Operator for NFD too.
     found = FUNCTION.compose(request()).resources
     assert [(r.name, r.after) for r in found] == [
-        (NAMES[0], (REACHABLE,)),
-        (NAMES[1], (REACHABLE, NAMES[0])),
-        (NAMES[2], (NAMES[1],)),
+        (f"{NFD}-namespace", (REACHABLE,)),
+        (NFD, (REACHABLE, f"{NFD}-namespace")),
+        (f"{NFD}-daemonset", (NFD,)),
+        (f"{NFD}-deployment", (NFD,)),
+        (f"{OPERATOR}-namespace", (REACHABLE,)),
+        (OPERATOR, (REACHABLE, NFD, f"{OPERATOR}-namespace")),
+        (POLICY, (OPERATOR,)),
+        (f"{OPERATOR}-deployment", (OPERATOR,)),
     ]
 
 
 def test_nothing_is_installed_before_the_cluster_answers() -> None:
-    # Proves: held back, with the reason in the condition; the first goes once the cluster answers.
+    # Proves: held back, with the reason in the condition; namespaces go once the cluster answers.
     waiting = request(unready=[REACHABLE])
     desired = assemble(waiting, FUNCTION, FUNCTION.compose(waiting))
     assert desired.manifests == {}
-    assert desired.conditions["ComponentsReady"].message.startswith(f"{NAMES[0]} waits for {REACHABLE}")
+    assert desired.conditions["ComponentsReady"].message.startswith(f"{ALWAYS[0]} waits for {REACHABLE}")
     ready = request(ready=[REACHABLE])
-    assert list(assemble(ready, FUNCTION, FUNCTION.compose(ready)).manifests) == NAMES[:1]
+    first = [f"{NFD}-namespace", f"{OPERATOR}-namespace"]
+    assert list(assemble(ready, FUNCTION, FUNCTION.compose(ready)).manifests) == first
+
+
+@pytest.mark.parametrize(
+    ("pools", "levels"),
+    [
+        pytest.param(
+            [pool()], {"node-feature-discovery": "privileged", "gpu-operator": "privileged"}, id="any"
+        ),
+        pytest.param(
+            [pool(gpusPerNode=8)],
+            {
+                "node-feature-discovery": "privileged",
+                "gpu-operator": "privileged",
+                "lws-system": "restricted",
+            },
+            id="of-several-nodes",
+        ),
+    ],
+)
+def test_namespaces_admit_what_runs_in_them(pools: list[Any], levels: Mapping[str, str]) -> None:
+    # Proves: C2. Also where the cluster enforces a stricter level by default; they stay with the cluster.
+    found = [m for n, m in composed(EXISTING, pools=pools).items() if n.endswith("-namespace")]
+    namespaces = [m["spec"]["forProvider"]["manifest"] for m in found]
+    labels = {n["metadata"]["name"]: n["metadata"]["labels"] for n in namespaces}
+    assert labels == {
+        name: {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
+        for name, level in levels.items()
+    }
+    assert all(m["spec"]["managementPolicies"] == ["Observe", "Create", "Update"] for m in found)
 
 
 @pytest.mark.parametrize(
@@ -63,19 +100,65 @@ def test_what_is_not_known_takes_nothing_away(lost: Request) -> None:
     assert list(assemble(lost, FUNCTION, outcome).manifests) == NAMES
 
 
+ASKED = {"name": "ACCEPT_NVIDIA_VISIBLE_DEVICES_ENVVAR_WHEN_UNPRIVILEGED", "value": "false"}
+PLAIN = {"nfd": {"enabled": False}, "dcgmExporter": {"serviceMonitor": {"enabled": False}}}
+UPGRADE = {"autoUpgrade": False, "gpuPodDeletion": {"deleteEmptyDir": True}}
+SOCKET = {"name": "CONTAINERD_SOCKET", "value": "/run/k3s/containerd/containerd.sock"}
+GKE_BINARIES = "/home/kubernetes/bin/nvidia"
+
+
 @pytest.mark.parametrize(
-    ("spec", "installs"),
-    [pytest.param(AWS, False, id="aws"), pytest.param(EXISTING, True, id="existing")],
+    ("spec", "status", "expected"),
+    [
+        pytest.param(
+            AWS, {}, {"driver": {"enabled": False}, "toolkit": {"enabled": False}}, id="image-with-both"
+        ),
+        pytest.param(
+            EXISTING,
+            {},
+            {
+                "driver": {"enabled": True, "upgradePolicy": UPGRADE},
+                "toolkit": {"enabled": True, "env": [ASKED]},
+            },
+            id="nothing-is-known-of-the-nodes",
+        ),
+        pytest.param(
+            EXISTING,
+            {"distribution": "RKE2"},
+            {
+                "driver": {"enabled": True, "upgradePolicy": UPGRADE},
+                "toolkit": {"enabled": True, "env": [ASKED, SOCKET]},
+            },
+            id="containerd-of-the-distribution",
+        ),
+        pytest.param(
+            EXISTING,
+            {"distribution": "GKE", "nodeImage": {"driver": True, "containerToolkit": False}},
+            {
+                "driver": {"enabled": False},
+                "toolkit": {
+                    "enabled": True,
+                    "env": [ASKED, {"name": "RUNTIME_CONFIG_SOURCE", "value": "file"}],
+                    "installDir": GKE_BINARIES,
+                },
+                "hostPaths": {"driverInstallDir": GKE_BINARIES},
+            },
+            id="GKE",
+        ),
+    ],
 )
-def test_gpu_operator(spec: Mapping[str, Any], installs: bool) -> None:
-    # Proves: driver and toolkit are left to the EKS NVIDIA image, and installed elsewhere.
-    assert values(composed(spec)[NAMES[1]]) == {
-        "nfd": {"enabled": False},
-        "driver": {"enabled": installs},
-        "toolkit": {"enabled": installs},
-        "dcgmExporter": {"serviceMonitor": {"enabled": False}},
-        "psa": {"enabled": True},
-    }
+def test_gpu_operator(spec: Mapping[str, Any], status: Mapping[str, Any], expected: dict[str, Any]) -> None:
+    # Proves: whole. It installs what nodes lack; a new driver restarts nothing by itself (C3).
+    assert values(composed(spec, status=status)[OPERATOR]) == PLAIN | expected
+
+
+def test_gke_admits_the_systems_priorities_where_a_quota_says_so() -> None:
+    # Proves: in the namespaces of ours, before anything is installed there.
+    found = {r.name: r for r in FUNCTION.compose(request(EXISTING, status={"distribution": "GKE"})).resources}
+    quota = found[f"{OPERATOR}-quota"].manifest["spec"]["forProvider"]["manifest"]  # type: ignore[index]
+    assert (quota["kind"], quota["metadata"]["namespace"]) == ("ResourceQuota", "gpu-operator")
+    assert f"{OPERATOR}-quota" in found[OPERATOR].after
+    assert not any(name.endswith("-quota") for name in composed(EXISTING))
 
 
 def test_node_feature_discovery_labels_by_vendor() -> None:
@@ -104,9 +187,9 @@ def test_tainted_nodes_are_found() -> None:
     ("ready", "unready", "recorded", "expected"),
     [
         pytest.param((), (), (), [], id="nothing"),
-        pytest.param((NFD,), (), (), ["node-feature-discovery"], id="the-first"),
+        pytest.param(NFD_ALL, (), (), ["node-feature-discovery"], id="the-first"),
         pytest.param(
-            (NFD, OPERATOR), (POLICY,), (), ["node-feature-discovery"], id="installed-is-not-working"
+            (*NFD_ALL, OPERATOR), (POLICY,), (), ["node-feature-discovery"], id="installed-is-not-working"
         ),
         pytest.param(NAMES, (), (), ["node-feature-discovery", "gpu-operator"], id="all"),
         pytest.param(
@@ -123,7 +206,7 @@ def test_tainted_nodes_are_found() -> None:
             ["node-feature-discovery"],
             id="gone-is-gone",
         ),
-        pytest.param((NFD,), (), ("unknown",), ["node-feature-discovery"], id="of-another-version"),
+        pytest.param(NFD_ALL, (), ("unknown",), ["node-feature-discovery"], id="of-another-version"),
     ],
 )
 def test_components(ready: list[str], unready: list[str], recorded: list[str], expected: list[str]) -> None:
@@ -144,21 +227,33 @@ def test_components(ready: list[str], unready: list[str], recorded: list[str], e
         ),
         pytest.param(
             AWS,
-            [NFD, OPERATOR],
+            [*NFD_ALL, OPERATOR],
             [POLICY],
             "Look at the pods in namespace gpu-operator of the cluster",
             id="one",
         ),
         pytest.param(
+            AWS,
+            [name for name in ALWAYS if name != f"{NFD}-daemonset"],
+            [f"{NFD}-daemonset"],
+            "Look at the pods in namespace node-feature-discovery of the cluster",
+            id="refused-workers",
+        ),
+        pytest.param(
             EXISTING,
-            [NFD],
+            NFD_ALL,
             [OPERATOR],
             "Look at the pods in namespace gpu-operator of the cluster; where the GPU Operator was installed "
-            "before, remove that first",
+            "before, or by another claim, remove that first; a node that runs an older driver than the GPU "
+            "Operator brings keeps it until you drain the node and delete its pod nvidia-driver-daemonset",
             id="existing",
         ),
         pytest.param(
-            AWS, [], [], "cluster-stack/node-feature-discovery is not ready yet (2 more to come)", id="none"
+            AWS,
+            [],
+            [],
+            "cluster-stack/node-feature-discovery-namespace is not ready yet (7 more to come)",
+            id="none",
         ),
     ],
 )
@@ -184,17 +279,26 @@ def test_charts() -> None:
     assert {
         n: m["spec"]["forProvider"]["chart"] for n, m in composed().items() if m["kind"] == "Release"
     } == {
-        NAMES[0]: {
+        NFD: {
             "name": "node-feature-discovery",
             "repository": "oci://registry.k8s.io/nfd/charts",
             "version": "0.19.0",
         },
-        NAMES[1]: {
+        OPERATOR: {
             "name": "gpu-operator",
             "repository": "https://helm.ngc.nvidia.com/nvidia",
             "version": "v26.7.0",
         },
     }
+
+
+def test_a_mirror_with_a_password() -> None:
+    # Proves: the Secret is named beside the chart, and only where the platform names one.
+    given = {"gpuOperator": {"repository": "oci://mirror/charts", "pullSecretRef": {"name": "mirror"}}}
+    found = composed(given=given)
+    charts = {n: m["spec"]["forProvider"]["chart"] for n, m in found.items() if m["kind"] == "Release"}
+    assert charts[OPERATOR]["pullSecretRef"] == {"name": "mirror"}
+    assert "pullSecretRef" not in charts[NFD]
 
 
 def test_charts_from_a_mirror() -> None:
@@ -204,7 +308,7 @@ def test_charts_from_a_mirror() -> None:
         "nodeFeatureDiscovery": {"version": "0.18.0"},
     }
     found = composed(given=given)
-    operator, nfd = (found[n]["spec"]["forProvider"]["chart"] for n in (NAMES[1], NAMES[0]))
+    operator, nfd = (found[n]["spec"]["forProvider"]["chart"] for n in (OPERATOR, NFD))
     assert (operator["repository"], operator["version"]) == ("oci://mirror/charts", "v26.7.0")
     assert (nfd["repository"], nfd["version"]) == ("oci://registry.k8s.io/nfd/charts", "0.18.0")
 
@@ -233,26 +337,30 @@ def test_deletion(spec: Mapping[str, Any], policies: list[str] | None) -> None:
 def test_releases_stand_with_their_provider_config(access: Mapping[str, Any], namespace: str) -> None:
     # Proves: a namespaced ProviderConfig is only found from its own namespace.
     found = composed(EXISTING, access=access)
-    for name in NAMES[:2]:
+    for name in (NFD, OPERATOR):
         assert found[name]["metadata"]["namespace"] == namespace
         assert found[name]["spec"]["providerConfigRef"] == {"kind": "ProviderConfig", "name": "eu-prod-helm"}
-    assert found[NAMES[2]]["metadata"]["namespace"] == "crossplane-system"
+    assert found[POLICY]["metadata"]["namespace"] == "crossplane-system"
 
 
 def test_an_installation_that_is_there_is_not_adopted() -> None:
-    # Proves: Helm's names are ours and within its limit, so a Release never takes over another.
-    names = [
-        m["metadata"]["annotations"]["crossplane.io/external-name"]
-        for m in composed().values()
-        if m["kind"] == "Release"
-    ]
-    assert names == ["freehold-node-feature-discovery", "freehold-gpu-operator"]
-    assert all(len(name) <= HELM_RELEASE for name in names)
+    # Proves: Helm's names are this claim's own (G8) and within Helm's limit: two claims of one cluster
+    # never share a release, so that the end of one would take it from the other.
+    def names(composite: str) -> list[str]:
+        asked = request(pools=[pool(gpusPerNode=8)])
+        asked.composite = {**asked.composite, "metadata": {"name": composite}}
+        manifests = [r.manifest for r in FUNCTION.compose(asked).resources if r.manifest]
+        releases = [m for m in manifests if m["kind"] == "Release"]
+        return [m["metadata"]["annotations"]["crossplane.io/external-name"] for m in releases]
+
+    first, second = names("eu-prod-x7k2p"), names("eu-prod-again-a1b2c")
+    assert len(set(first) | set(second)) == 2 * 3
+    assert all(name.startswith("freehold-") and len(name) <= HELM_RELEASE for name in first)
 
 
 def test_readiness_is_the_operators_own_verdict() -> None:
     # Proves: its ClusterPolicy is observed, never written, and ready when it says so.
-    spec = composed()[NAMES[2]]["spec"]
+    spec = composed()[POLICY]["spec"]
     assert spec["managementPolicies"] == ["Observe"]
     assert spec["forProvider"]["manifest"] == {
         "apiVersion": "nvidia.com/v1",
@@ -266,6 +374,6 @@ def test_readiness_is_the_operators_own_verdict() -> None:
 
 def test_a_failed_installation_is_tried_again() -> None:
     # Proves: slow pods fail nothing, and what fails is not given up on.
-    spec = composed()[NAMES[1]]["spec"]
+    spec = composed()[OPERATOR]["spec"]
     assert "wait" not in spec["forProvider"]
     assert spec["rollbackLimit"] >= 1000

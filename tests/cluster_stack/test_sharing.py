@@ -96,13 +96,18 @@ def test_another_pool_changes_no_setting() -> None:
         pytest.param(
             AWS,
             {"mig": {"strategy": "mixed"}, "migManager": {"env": IN_THE_CLOUD}},
-            id="image-with-driver",
+            id="nodes-of-our-own",
         ),
-        pytest.param(EXISTING, {"mig": {"strategy": "mixed"}}, id="existing-nodes-are-not-rebooted"),
+        pytest.param(
+            EXISTING,
+            {"mig": {"strategy": "mixed"}, "migManager": {"env": IN_THE_CLOUD[:1]}},
+            id="existing-nodes-are-not-rebooted",
+        ),
     ],
 )
 def test_mig(spec: Mapping[str, Any], expected: dict[str, Any]) -> None:
-    # Proves: slices are called by their profile, and no setting of the device plugin is needed.
+    # Proves: slices are called by their profile, and no setting of the device plugin is needed; the
+    # kubelet is left alone everywhere (C6).
     assert told([MIG, WHOLE], spec) == expected
 
 

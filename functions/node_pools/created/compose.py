@@ -55,6 +55,7 @@ def _compose(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: Nod
             "nodePools": [pool.status(ready=_is_ready(request, pool.name)).plain() for pool in plan.pools],
             "nodeImage": cloud.node_image.plain(),
             "deletedWithClaim": True,
+            "distribution": None,
             "kubernetesVersion": plan.version.asked,
         },
         gone=parts.gone,

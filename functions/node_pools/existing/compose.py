@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functions.api import ClusterSpec, Existing, NodePoolsInput
+from functions.api import ClusterSpec, Distribution, Existing, NodeImage, NodePoolsInput
 from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose, remote
 
 from .. import allowed, reach
@@ -34,10 +34,19 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
             "sharedStorage": place.shared_storage,
             "storageClassName": place.storage_class_name,
             "deletedWithClaim": False,
+            "distribution": place.distribution.value,
+            "nodeImage": _node_image(place.distribution),
         },
         gone=found.gone,
         notes=[*_notes(spec), *found.notes],
     )
+
+
+def _node_image(distribution: Distribution) -> dict[str, bool] | None:
+    """Return what nodes of a distribution come with; None where that is not known."""
+    if distribution is not Distribution.GKE:
+        return None
+    return NodeImage(driver=True, container_toolkit=False).plain()
 
 
 def _refuse_a_move(request: Request) -> None:

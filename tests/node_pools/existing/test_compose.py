@@ -54,6 +54,8 @@ def test_composes_the_way_in_and_nothing_else() -> None:
         "sharedStorage": False,
         "storageClassName": None,
         "deletedWithClaim": False,
+        "distribution": "Other",
+        "nodeImage": None,
     }
 
 
@@ -157,3 +159,11 @@ def test_what_has_no_effect_is_said() -> None:
         "spec.owner has no effect: nothing in any cloud is created for an existing cluster",
     )
     assert all(isinstance(c, Condition | Progress) for c in found.conditions)
+
+
+def test_gke_brings_the_driver_with_its_nodes() -> None:
+    # Proves: what the next step installs there is told by facts of the distribution.
+    spec = existing()
+    spec["existing"]["distribution"] = "GKE"
+    found = FUNCTION.compose(cluster(spec)).status
+    assert (found["distribution"], found["nodeImage"]) == ("GKE", {"driver": True, "containerToolkit": False})
