@@ -45,8 +45,14 @@ def test_it_becomes_ready(api: Api, claim: Manifest) -> None:
 
 def test_the_charts_get_what_nodes_with_a_driver_need(api: Api, claim: Manifest) -> None:
     """The node image has driver and toolkit, and NFD comes once, from its own chart."""
-    del claim
-    operator = chart_values(api, "freehold-gpu-operator", "gpu-operator")
+    releases = {
+        r["metadata"]["annotations"][RESOURCE_NAME]: r["metadata"]["annotations"][
+            "crossplane.io/external-name"
+        ]
+        for r in composed(api, claim)
+        if r["kind"] == "Release"
+    }
+    operator = chart_values(api, releases["cluster-stack/gpu-operator"], "gpu-operator")
     assert (
         operator.items()
         >= {
@@ -54,13 +60,12 @@ def test_the_charts_get_what_nodes_with_a_driver_need(api: Api, claim: Manifest)
             "driver": {"enabled": False},
             "toolkit": {"enabled": False},
             "dcgmExporter": {"serviceMonitor": {"enabled": False}},
-            "psa": {"enabled": True},
             "mig": {"strategy": "mixed"},
         }.items()
     )
     settings = operator["devicePlugin"]["config"]["data"]
     assert sorted(settings) == ["mps-2", "timeslicing-4", "whole-gpus"]
-    nfd = chart_values(api, "freehold-node-feature-discovery", "node-feature-discovery")
+    nfd = chart_values(api, releases["cluster-stack/node-feature-discovery"], "node-feature-discovery")
     assert nfd["master"]["config"]["extraLabelNs"] == ["nvidia.com"]
     assert [t["key"] for t in nfd["worker"]["tolerations"]] == ["nvidia.com/gpu"]
 
