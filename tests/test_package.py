@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
 from tools import paths
 from tools.errors import SchemaMissingError
-from tools.install import GUARD
+from tools.install import GUARD, PLATFORM
 from tools.manifests import load
 from tools.validate import validate
 
@@ -54,3 +56,26 @@ def test_every_claim_is_guarded() -> None:
     # What the policy asks of the authorizer is the composite's plural.
     for xrd in xrds:
         assert xrd["spec"]["names"]["plural"] == f"x{xrd['spec']['claimNames']['plural']}"
+
+
+def test_the_shipped_inputs_trust_the_namespace_that_is_made_and_no_other() -> None:
+    trusted: set[str] = set()
+    for path in paths.COMPOSITIONS.glob("*.yaml"):
+        for step in load(path)[0]["spec"]["pipeline"]:
+            given = step.get("input", {})
+            for listed in (given, *given.get("providerConfigs", ())):
+                trusted |= {
+                    n for key, names in listed.items() if key.lower().endswith("namespaces") for n in names
+                }
+    made = {m["metadata"]["name"] for m in load(paths.INSTALL) if m["kind"] == "Namespace"}
+    assert trusted == made == {PLATFORM}
+
+
+def test_security_names_tests_that_exist() -> None:
+    text = (paths.ROOT / "SECURITY.md").read_text()
+    named = set(re.findall(r"`(test_\w+)`", text)) | {
+        Path(p).stem for p in re.findall(r"`(tests/\S+\.py)`", text)
+    }
+    there = {path.stem for path in (paths.ROOT / "tests").rglob("test_*.py")}
+    assert named
+    assert named <= there
