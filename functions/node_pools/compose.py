@@ -2,27 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput
 from functions.base import Function, Outcome, Request, Whose
 
 from .models import in_use, offer
+from .place import Place
 from .providers import with_known_kinds
 from .registry import PLACES
 
-__all__ = ["FUNCTION"]
+__all__ = ["FUNCTION", "function"]
 
 
-def compose(request: Request) -> Outcome:
-    """Compose the cluster where the spec says.
+def function(places: Sequence[Place], model: type[ClusterSpec]) -> Function:
+    """Return the function for clusters in some places.
+
+    Args:
+        places: each is a field of the spec.
+        model: of the spec.
+    """
+
+    def compose(request: Request) -> Outcome:
+        return _compose(places, request, request.spec(model))
+
+    return Function(
+        name="node-pools",
+        conditions=("Planned", "NetworkReady", "ControlPlaneReady", "NodePoolsReady"),
+        status=(
+            "access",
+            "nodePools",
+            "network",
+            "autoscaler",
+            "cloud",
+            "nodeImage",
+            "deletedWithClaim",
+            "distribution",
+            "kubernetesVersion",
+            "storageClassName",
+            "sharedStorage",
+            "sharedStorageClassName",
+        ),
+        author=Whose.PLATFORM,
+        compose=compose,
+    )
+
+
+def _compose(places: Sequence[Place], request: Request, spec: ClusterSpec) -> Outcome:
+    """Compose the cluster in the place that the spec names.
 
     Raises:
         Invalid: when the spec asks for what cannot be.
     """
-    spec = request.spec(ClusterSpec)
     given = request.parameters(NodePoolsInput)
-    place = next(place for place in PLACES if getattr(spec, place.name) is not None)
+    place = next(place for place in places if getattr(spec, place.name) is not None)
     namespace = request.claim.namespace
     # A composite without a claim is an administrator's, who may use anything.
     refusal = place.refusal(namespace, spec, given) if namespace else None
@@ -32,7 +66,7 @@ def compose(request: Request) -> Outcome:
 
 
 def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outcome:
-    """Add what is between a cluster and its Models, wherever it is: its offer, guards and counts."""
+    """Add what is between a cluster and its Models in any place: offer, guards and GPUs in use."""
     status = ClusterStatus.model_validate(outcome.status)
     if status.access is None:
         return outcome  # nothing was decided, so that everything is carried on
@@ -51,23 +85,4 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outco
     )
 
 
-FUNCTION = Function(
-    name="node-pools",
-    conditions=("Planned", "NetworkReady", "ControlPlaneReady", "NodePoolsReady"),
-    status=(
-        "access",
-        "nodePools",
-        "network",
-        "autoscaler",
-        "cloud",
-        "nodeImage",
-        "deletedWithClaim",
-        "distribution",
-        "kubernetesVersion",
-        "storageClassName",
-        "sharedStorage",
-        "sharedStorageClassName",
-    ),
-    author=Whose.PLATFORM,
-    compose=compose,
-)
+FUNCTION = function(PLACES, ClusterSpec)

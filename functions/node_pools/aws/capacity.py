@@ -11,7 +11,7 @@ from functions.base import Invalid
 
 from ..pools.pool import Pool
 
-__all__ = ["check", "group_fields", "note", "template_fields"]
+__all__ = ["check", "group_fields", "live", "note", "template_fields"]
 
 _ID = re.compile(r"cr-[0-9a-f]{8,17}")
 
@@ -55,6 +55,18 @@ def template_fields(pool: Pool) -> dict[str, Any]:
             "instanceType": pool.instance_type,
         }
     return fields
+
+
+def live(capacity_type: str, reservation: str) -> Capacity:
+    """Return how a live node group's machines are bought.
+
+    Args:
+        capacity_type: of the node group.
+        reservation: id that its launch template names, or empty.
+    """
+    if reservation:
+        return Capacity.RESERVED
+    return Capacity.SPOT if capacity_type == "SPOT" else Capacity.ON_DEMAND
 
 
 def note(pool: Pool) -> str:

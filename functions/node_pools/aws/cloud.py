@@ -25,7 +25,7 @@ CLOUD = Cloud(
     node_image=NodeImage(driver=True, container_toolkit=True),
     tags=_tags,
     market=plan.market,
-    machine=plan.machine,
+    live_pool=plan.live_pool,
     versions=plan.live_versions,
     plan=plan.make,
     parts=parts,

@@ -27,12 +27,7 @@ def labels(pool: Pool) -> dict[str, str]:
     """
     partitioned = pool.sharing is not None and pool.sharing.mode == SharingMode.MIG
     counted = {} if partitioned else {_ACCELERATOR: pool.gpu_model.lower()}
-    return {
-        **pool.labels,
-        **counted,
-        **(pool.sharing.node_labels if pool.sharing else {}),
-        **pool.node_selector,
-    }
+    return {**counted, **pool.node_labels}
 
 
 def taints(pool: Pool) -> list[dict[str, str]]:

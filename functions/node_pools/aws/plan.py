@@ -9,14 +9,14 @@ from ipaddress import IPv4Network
 from functions.api import DEFAULT_VPC, Aws, NodePool, NodePoolsInput, SystemPool, contract
 from functions.base import Invalid, Request, View, unique_name
 
-from ..created import CLUSTER, SYSTEM, Cluster, LiveVersions, node_pool
+from ..created import CLUSTER, SYSTEM, Cluster, LivePool, LiveVersions, node_pool
 from ..pools.market import Market
 from ..pools.pool import recorded
 from . import capacity, pool_zones, zones
 from .releases import Releases
 from .secrets_key import SecretsKey, decide
 
-__all__ = ["POOL_TAG", "Plan", "Subnet", "live_versions", "machine", "make", "market", "template_resource"]
+__all__ = ["POOL_TAG", "Plan", "Subnet", "live_pool", "live_versions", "make", "market", "template_resource"]
 
 POOL_TAG = "freehold.dev/pool"
 """Tag of everything in AWS that is a pool's alone."""
@@ -165,14 +165,26 @@ def _system_pool(request: Request, asked: SystemPool) -> SystemPool:
     return asked
 
 
-def machine(request: Request, pool: str) -> str:
-    """Return the machine type of a pool that exists, which a Capacity Block's launch template names."""
+def live_pool(request: Request, pool: str) -> LivePool | None:
+    """Return a node pool as its live node group and launch template say it is."""
     group, template = request.resource(node_pool(pool)), request.resource(template_resource(pool))
     if group is None:
-        return ""
+        return None
     types = group.texts("spec", "forProvider", "instanceTypes")
+    # A Capacity Block's machine stands in the launch template.
     in_template = template and template.text("spec", "forProvider", "instanceType")
-    return types[0] if types else in_template or ""
+    target = ("capacityReservationSpecification", "capacityReservationTarget", "capacityReservationId")
+    reservation = (template and template.text("spec", "forProvider", *target)) or ""
+    return LivePool(
+        machine=types[0] if types else in_template or "",
+        capacity=capacity.live(group.text("spec", "forProvider", "capacityType") or "", reservation),
+        reservation=reservation,
+        labels={
+            key: value
+            for key in (contract.MIG_CONFIG, contract.DEVICE_PLUGIN_CONFIG)
+            if (value := group.text("spec", "forProvider", "labels", key))
+        },
+    )
 
 
 def _living_subnets(request: Request, pool: str, subnets: Sequence[Subnet]) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ node pools, with `refusals` of changes), `versions`, `order` (of creation and de
 
 from .cloud import CLUSTER, SYSTEM, Cloud, Cluster, Parts, node_pool
 from .compose import place
+from .pools import LivePool
 from .versions import LiveVersions
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "SYSTEM",
     "Cloud",
     "Cluster",
+    "LivePool",
     "LiveVersions",
     "Parts",
     "node_pool",

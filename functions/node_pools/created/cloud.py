@@ -12,6 +12,7 @@ from functions.base import Request, Resource, View, remote, unique_name
 from .. import reach
 from ..pools.market import Market
 from ..pools.pool import Pool
+from .pools import LivePool
 from .versions import LiveVersions, Versions
 
 __all__ = ["CLUSTER", "SYSTEM", "Cloud", "CloudSpec", "Cluster", "Parts", "node_pool"]
@@ -68,6 +69,8 @@ class Parts:
 
     network: Sequence[Resource]
     """Empty where the network existed before the cluster."""
+    network_is: str
+    """What the network consists of, for a message."""
     control_plane: Sequence[Resource]
     node_pools: Sequence[Resource]
     cluster: Mapping[str, Any]
@@ -76,19 +79,17 @@ class Parts:
     """Name in the composition of what writes the kubeconfig."""
     answers_after: tuple[str, ...]
     """Names in the composition of what must be ready before the cluster counts as reachable."""
-    gone: Sequence[str]
-    """Names in the composition of live resources that the spec no longer asks for."""
-    outlives_cluster: tuple[str, ...]
-    """Names in the composition of resources that are deleted only once the cluster is gone."""
     status: Mapping[str, Any]
     """The cloud's keys of the composite's status: network, autoscaler, cloud and storage."""
-    network_is: str
-    """What the network consists of, for a message."""
-    network_hint: str
+    gone: Sequence[str] = ()
+    """Names in the composition of live resources that the spec no longer asks for."""
+    outlives_cluster: tuple[str, ...] = ()
+    """Names in the composition of resources that are deleted only once the cluster is gone."""
+    network_hint: str = ""
     """What to do where the network fails."""
-    control_plane_hint: str
+    control_plane_hint: str = ""
     """What to do while the control plane is not ready."""
-    node_pools_hint: str
+    node_pools_hint: str = ""
     """What to do where a node pool fails that has no hint of its own."""
     pool_hints: Mapping[str, str] = field(default_factory=dict)
     """What to do where a node pool fails, by the pool's name."""
@@ -124,8 +125,8 @@ class Cloud(Generic[S, P]):
     """Adds the user's tags or labels to the package's own, in the cloud's spelling."""
     market: Callable[[S, Sequence[NodePool]], Market]
     """Returns where machines come from; raises Invalid for node pools that the cloud cannot have."""
-    machine: Callable[[Request, str], str]
-    """Returns the machine type of a live node pool, by the pool's name; empty where there is none."""
+    live_pool: Callable[[Request, str], LivePool | None]
+    """Returns a live node pool, by the pool's name; None where there is none."""
     versions: Callable[[View], LiveVersions]
     """Returns the Kubernetes versions of a live cluster object."""
     plan: Callable[[Request, S, Cluster], P]

@@ -67,7 +67,8 @@ def _cluster(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: Nod
     """Decide what is decided in the same way for every cloud."""
     own = cast("S", getattr(spec, cloud.name))
     before, live = recorded(request), request.resource(CLUSTER)
-    machines = {pool.name: cloud.machine(request, pool.name) for pool in spec.node_pools}
+    found = {pool.name: cloud.live_pool(request, pool.name) for pool in spec.node_pools}
+    live_pools = {name: pool for name, pool in found.items() if pool is not None}
     return Cluster(
         composite=request.name,
         namespace=reach.platform_namespace(request, given),
@@ -81,7 +82,7 @@ def _cluster(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: Nod
             cloud=cloud.label,
         ),
         pools=pools.picked(
-            spec.node_pools, cloud.market(own, spec.node_pools), before.pools, machines, contract.NODE_POOL
+            spec.node_pools, cloud.market(own, spec.node_pools), before.pools, live_pools, contract.NODE_POOL
         ),
     )
 

@@ -7,9 +7,9 @@ contradict the record, so that a newer catalog moves no live node pool.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from functions.api import Fabric, FabricKind, NodePool, PoolStatus
+from functions.api import Capacity, Fabric, FabricKind, NodePool, PoolStatus
 from functions.catalog import Machine, machines
 
 from ..pools.choose import alternatives, choose
@@ -18,14 +18,27 @@ from ..pools.pool import Pool
 from ..pools.sharing import slices
 from . import refusals
 
-__all__ = ["picked"]
+__all__ = ["LivePool", "picked"]
+
+
+@dataclass(frozen=True)
+class LivePool:
+    """What a live node pool's own objects say of it, where the status is lost."""
+
+    machine: str
+    """Machine type."""
+    capacity: Capacity
+    reservation: str = ""
+    """Id of the reservation that the pool draws from; empty where it draws from none."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Labels of its nodes, at least those that say how their GPUs are shared."""
 
 
 def picked(
     pools: Sequence[NodePool],
     market: Market,
     recorded: Mapping[str, PoolStatus],
-    live: Mapping[str, str],
+    live: Mapping[str, LivePool],
     label: str,
 ) -> tuple[Pool, ...]:
     """Give every pool its machine.
@@ -34,8 +47,8 @@ def picked(
         pools: as the user wrote them.
         market: where the machines come from.
         recorded: pools of the status by name; they keep their machine.
-        live: machine types of the pools that exist, which keep what cannot change without
-            replacing their nodes; they stand in for a record that is lost.
+        live: node pools that exist, by name. They keep what cannot change without replacing
+            their nodes, and stand in for a record that is lost.
         label: key of the node label that carries the pool's name.
 
     Raises:
@@ -43,7 +56,7 @@ def picked(
             pool that lives would have to be replaced.
     """
     return tuple(
-        _pool(f"spec.nodePools[{i}]", pool, market, recorded.get(pool.name), live.get(pool.name, ""), label)
+        _pool(f"spec.nodePools[{i}]", pool, market, recorded.get(pool.name), live.get(pool.name), label)
         for i, pool in enumerate(pools)
     )
 
@@ -61,8 +74,10 @@ class _Machine:
     alternatives: tuple[str, ...]
 
 
-def _pool(at: str, asked: NodePool, market: Market, record: PoolStatus | None, live: str, label: str) -> Pool:
-    if live and record is not None:
+def _pool(
+    at: str, asked: NodePool, market: Market, record: PoolStatus | None, live: LivePool | None, label: str
+) -> Pool:
+    if live is not None and record is not None:
         refusals.check(at, asked, record)
     kept = record if record is not None and _agrees(asked, record) else None
     machine = _recorded(kept) if kept else _chosen(at, asked, market, live)
@@ -71,6 +86,15 @@ def _pool(at: str, asked: NodePool, market: Market, record: PoolStatus | None, l
     else:
         others = {m.gpu for m in market.fit}
         shared = slices(at, asked.sharing, machine.gpu, machine.gpu_memory_mib, others)
+    if live is not None and record is None:
+        refusals.check_live(
+            at,
+            asked,
+            capacity=live.capacity,
+            reservation=live.reservation,
+            labels=live.labels,
+            sharing=shared,
+        )
     return Pool(
         asked.name,
         machine.gpu,
@@ -104,16 +128,17 @@ def _recorded(record: PoolStatus) -> _Machine:
     )
 
 
-def _chosen(at: str, asked: NodePool, market: Market, live: str) -> _Machine:
+def _chosen(at: str, asked: NodePool, market: Market, live: LivePool | None) -> _Machine:
     """Return the machine that the pool runs on, where its record is lost, or one for a new pool.
 
     Raises:
         Invalid: also when the pool runs on another than the spec asks for.
     """
-    found = _living(asked, market, live) or choose(at, asked, market)
-    if live and found.name != live:
+    running = live.machine if live is not None else ""
+    found = _living(asked, market, running) or choose(at, asked, market)
+    if running and found.name != running:
         part = "instanceType" if asked.instance_type else "gpu"
-        raise refusals.fixed(f"{at}.{part}", f"the pool runs on {live}", asked.name)
+        raise refusals.fixed(f"{at}.{part}", f"the pool runs on {running}", asked.name)
     return _Machine(
         found.gpu,
         found.gpus,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from functions.api import FabricKind, NodePool, PoolStatus
+from collections.abc import Mapping
+
+from functions.api import Capacity, FabricKind, NodePool, PoolStatus, Slices, contract
 from functions.base import Invalid
 
 from ..pools.sharing import described, same
 
-__all__ = ["check", "fixed"]
+__all__ = ["check", "check_live", "fixed"]
 
 
 def check(at: str, asked: NodePool, record: PoolStatus) -> None:
@@ -29,6 +31,40 @@ def check(at: str, asked: NodePool, record: PoolStatus) -> None:
         raise fixed(f"{at}.zones", f"the pool is {where}", asked.name)
     if not same(asked.sharing, record.sharing):
         raise fixed(f"{at}.sharing", f"the pool {described(record.sharing)}", asked.name)
+
+
+def check_live(
+    at: str,
+    asked: NodePool,
+    *,
+    capacity: Capacity,
+    reservation: str,
+    labels: Mapping[str, str],
+    sharing: Slices | None,
+) -> None:
+    """Refuse the same changes where the status is lost, by what the live objects say.
+
+    Args:
+        at: path of the pool.
+        asked: the pool as the user wrote it.
+        capacity: of the live pool.
+        reservation: id of the live pool's reservation, or empty.
+        labels: of the live pool's nodes.
+        sharing: how the spec shares its GPUs.
+
+    Raises:
+        Invalid: with the way to do it.
+    """
+    if asked.capacity is not capacity:
+        raise fixed(f"{at}.capacity", f"the pool is {capacity.value}", asked.name)
+    if (asked.reservation.id if asked.reservation else "") != reservation:
+        of = f"draws from {reservation or 'no reservation'}"
+        raise fixed(f"{at}.reservation", f"the pool {of}", asked.name)
+    shared = {k: v for k, v in labels.items() if k in (contract.MIG_CONFIG, contract.DEVICE_PLUGIN_CONFIG)}
+    if shared != (sharing.node_labels if sharing else {}):
+        how = " and ".join(f"{k}={v}" for k, v in shared.items())
+        running = f"shares its GPUs ({how})" if how else described(None)
+        raise fixed(f"{at}.sharing", f"the pool {running}", asked.name)
 
 
 def fixed(at: str, running: str, pool: str) -> Invalid:

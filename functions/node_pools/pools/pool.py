@@ -65,6 +65,11 @@ class Pool:
     alternatives: tuple[str, ...] = ()
     """Other machines that would do, the cheapest first, with their price."""
 
+    @property
+    def node_labels(self) -> Mapping[str, str]:
+        """Labels that a cloud gives the nodes: the user's, how GPUs are shared, and the pool's own."""
+        return {**self.labels, **(self.sharing.node_labels if self.sharing else {}), **self.node_selector}
+
     def status(self, *, ready: bool) -> PoolStatus:
         """Return what the cluster's status records of it."""
         return PoolStatus(
