@@ -57,16 +57,18 @@ def template_fields(pool: Pool) -> dict[str, Any]:
     return fields
 
 
-def live(capacity_type: str, reservation: str) -> Capacity:
-    """Return how a live node group's machines are bought.
+def live(capacity_type: str, reservation: str | None) -> Capacity | None:
+    """Return how a live node group's machines are bought; None where its launch template is missing.
 
     Args:
         capacity_type: of the node group.
-        reservation: id that its launch template names, or empty.
+        reservation: id that its launch template names, or empty; None where the template is missing.
     """
-    if reservation:
+    if capacity_type == "SPOT":
+        return Capacity.SPOT
+    if reservation or capacity_type == "CAPACITY_BLOCK":
         return Capacity.RESERVED
-    return Capacity.SPOT if capacity_type == "SPOT" else Capacity.ON_DEMAND
+    return None if reservation is None else Capacity.ON_DEMAND
 
 
 def note(pool: Pool) -> str:

@@ -174,7 +174,7 @@ def live_pool(request: Request, pool: str) -> LivePool | None:
     # A Capacity Block's machine stands in the launch template.
     in_template = template and template.text("spec", "forProvider", "instanceType")
     target = ("capacityReservationSpecification", "capacityReservationTarget", "capacityReservationId")
-    reservation = (template and template.text("spec", "forProvider", *target)) or ""
+    reservation = (template.text("spec", "forProvider", *target) or "") if template else None
     return LivePool(
         machine=types[0] if types else in_template or "",
         capacity=capacity.live(group.text("spec", "forProvider", "capacityType") or "", reservation),

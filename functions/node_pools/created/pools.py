@@ -27,9 +27,10 @@ class LivePool:
 
     machine: str
     """Machine type."""
-    capacity: Capacity
-    reservation: str = ""
-    """Id of the reservation that the pool draws from; empty where it draws from none."""
+    capacity: Capacity | None
+    """How its machines are bought; None where an object that says so is missing."""
+    reservation: str | None = None
+    """Id of the reservation that the pool draws from, empty for none; None where that is not known."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of its nodes, at least those that say how their GPUs are shared."""
 

@@ -37,8 +37,8 @@ def check_live(
     at: str,
     asked: NodePool,
     *,
-    capacity: Capacity,
-    reservation: str,
+    capacity: Capacity | None,
+    reservation: str | None,
     labels: Mapping[str, str],
     sharing: Slices | None,
 ) -> None:
@@ -47,17 +47,17 @@ def check_live(
     Args:
         at: path of the pool.
         asked: the pool as the user wrote it.
-        capacity: of the live pool.
-        reservation: id of the live pool's reservation, or empty.
+        capacity: of the live pool; None where that is not known.
+        reservation: id of the live pool's reservation, empty for none; None where that is not known.
         labels: of the live pool's nodes.
         sharing: how the spec shares its GPUs.
 
     Raises:
         Invalid: with the way to do it.
     """
-    if asked.capacity is not capacity:
+    if capacity is not None and asked.capacity is not capacity:
         raise fixed(f"{at}.capacity", f"the pool is {capacity.value}", asked.name)
-    if (asked.reservation.id if asked.reservation else "") != reservation:
+    if reservation is not None and (asked.reservation.id if asked.reservation else "") != reservation:
         of = f"draws from {reservation or 'no reservation'}"
         raise fixed(f"{at}.reservation", f"the pool {of}", asked.name)
     shared = {k: v for k, v in labels.items() if k in (contract.MIG_CONFIG, contract.DEVICE_PLUGIN_CONFIG)}
