@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
@@ -46,6 +47,15 @@ _SAME_NETWORK = Rule(
 _SYSTEM_NODES = Rule(
     "self.nodes.min > 0", "aws.systemPool.nodes.min is at least 1: without nodes the cluster has no DNS"
 )
+_AMD64 = Rule(
+    "!self.matches('^(a1|[a-z]+[0-9]+[a-z0-9-]*g[a-z0-9-]*)[.]')",
+    "aws.systemPool.instanceType has an ARM CPU, and the system pool's node image is for amd64: use a "
+    "machine such as m6i.large or m7a.large",
+)
+"""EC2 names machines with AWS' own CPUs by a g behind the generation; a1 were the first of them.
+
+https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
+"""
 _SAME_KEY = Rule(
     "has(self.kmsKeyArn) == has(oldSelf.kmsKeyArn)",
     "aws.kmsKeyArn cannot come or go on a live cluster: claim a new one",
@@ -145,8 +155,16 @@ class SystemPool(Schema):
         description="EC2 instance type, amd64. Default m6i.large: 2 vCPU, 8 GiB.",
         pattern=r"^[a-z0-9-]+\.[a-z0-9-]+$",
         max_length=40,
+        json_schema_extra=rules(_AMD64),
     )
     nodes: SystemNodes = Field(SystemNodes(), description="Bounds of its size, in nodes. Default 2 to 3.")
+
+    @field_validator("instance_type")
+    @classmethod
+    def _for_the_image(cls, instance_type: str) -> str:
+        if re.match(r"(a1|[a-z]+[0-9]+[a-z0-9-]*g[a-z0-9-]*)[.]", instance_type):
+            raise ValueError(_AMD64.message)
+        return instance_type
 
     @field_validator("nodes")
     @classmethod

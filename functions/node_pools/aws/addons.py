@@ -10,7 +10,7 @@ from functions.base import Request, Resource, remote
 
 from .. import reach
 from ..created import SYSTEM
-from . import iam
+from . import iam, nodes
 from .managed import managed, ref
 from .plan import Plan
 from .releases import MINOR
@@ -41,6 +41,17 @@ def before_nodes(request: Request, plan: Plan) -> list[Resource]:
         addon(request, plan, "vpc-cni", configuration=cni),
         addon(request, plan, "kube-proxy"),
         addon(request, plan, AGENT),
+        # Tells EKS of broken GPUs, so that node repair replaces the node or starts it again. What looks at
+        # the GPUs does not tolerate the taint of GPU nodes by itself, and where it is missing they count as
+        # broken (dcgmAgent in https://github.com/aws/eks-node-monitoring-agent).
+        addon(
+            request,
+            plan,
+            "eks-node-monitoring-agent",
+            configuration={
+                "dcgmAgent": {"tolerations": [{"operator": "Exists"}], "nodeSelector": nodes.REPAIRED}
+            },
+        ),
     ]
 
 
@@ -48,7 +59,7 @@ def after_nodes(request: Request, plan: Plan) -> list[Resource]:
     """Compose what is only healthy once there are nodes to run on."""
     identity, role = "pod-identity-ebs-csi", iam.EBS_ROLE
     return [
-        iam.pod_identity(plan, identity, role, "ebs-csi-controller-sa", iam.attachments(role)),
+        iam.pod_identity(plan, identity, role, iam.attachments(role)),
         addon(request, plan, "coredns", SYSTEM),
         addon(
             request,
@@ -65,7 +76,10 @@ def after_nodes(request: Request, plan: Plan) -> list[Resource]:
 def addon(
     request: Request, plan: Plan, name: str, *after: str, configuration: Mapping[str, Any] | None = None
 ) -> Resource:
-    """Compose an add-on.
+    """Compose an add-on, which goes with the cluster.
+
+    Deleted by itself, it would go before what it is still needed for: the volumes that the CSI drivers
+    have to delete, and the network interfaces of nodes that are drained.
 
     Args:
         request: with the live add-on.
@@ -90,6 +104,7 @@ def addon(
         },
         after=("cluster", *after),
         annotations={MINOR: minor},
+        policies=remote.NEVER_DELETE,
     )
 
 

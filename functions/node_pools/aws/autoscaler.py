@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from functions.api import Autoscaler, contract
+from functions.api import Autoscaler
 from functions.base import Resource
 
 from . import iam
@@ -22,9 +22,7 @@ def resources(plan: Plan) -> list[Resource]:
     policy = {"roleRef": ref(plan, iam.AUTOSCALER_ROLE), "policy": _policy(plan)}
     return [
         managed(plan, "RolePolicy", _POLICY, policy, after=(iam.AUTOSCALER_ROLE,)),
-        iam.pod_identity(
-            plan, IDENTITY, iam.AUTOSCALER_ROLE, contract.AUTOSCALER_SERVICE_ACCOUNT, (_POLICY,)
-        ),
+        iam.pod_identity(plan, IDENTITY, iam.AUTOSCALER_ROLE, (_POLICY,)),
     ]
 
 

@@ -11,7 +11,7 @@ from functions.base import Invalid
 
 from ..pools.pool import Pool
 
-__all__ = ["check", "group_fields", "live", "note", "template_fields"]
+__all__ = ["check", "group_fields", "live", "note", "template_fields", "update_fields"]
 
 _ID = re.compile(r"cr-[0-9a-f]{8,17}")
 
@@ -69,6 +69,14 @@ def live(capacity_type: str, reservation: str | None) -> Capacity | None:
     if reservation or capacity_type == "CAPACITY_BLOCK":
         return Capacity.RESERVED
     return None if reservation is None else Capacity.ON_DEMAND
+
+
+def update_fields(pool: Pool) -> dict[str, str]:
+    """Return how nodes are replaced: where the reservation holds no further one, the old one goes first.
+
+    https://docs.aws.amazon.com/eks/latest/APIReference/API_NodegroupUpdateConfig.html
+    """
+    return {} if pool.reservation is None else {"updateStrategy": "MINIMAL"}
 
 
 def note(pool: Pool) -> str:

@@ -91,9 +91,7 @@ def _driver(request: Request, plan: Plan) -> list[Resource]:
     # Otherwise it leaves what is in a volume behind, to be paid for, when that is deleted.
     configuration = {"controller": {"deleteAccessPointRootDir": True}}
     return [
-        iam.pod_identity(
-            plan, _IDENTITY, iam.EFS_ROLE, "efs-csi-controller-sa", iam.attachments(iam.EFS_ROLE)
-        ),
+        iam.pod_identity(plan, _IDENTITY, iam.EFS_ROLE, iam.attachments(iam.EFS_ROLE)),
         addons.addon(
             request, plan, _DRIVER, SYSTEM, _IDENTITY, f"addon-{addons.AGENT}", configuration=configuration
         ),

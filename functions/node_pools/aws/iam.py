@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
-from functions.base import Resource
+from functions.api import contract
+from functions.base import Resource, remote
 
 from .managed import managed, ref
 from .plan import Plan
@@ -29,17 +31,14 @@ AUTOSCALER_ROLE, EBS_ROLE, EFS_ROLE = "role-autoscaler", "role-ebs-csi", "role-e
 @dataclass(frozen=True)
 class _Role:
     service: str
-    """Who may assume it: the first label of a service principal."""
+    """Who may assume the role: the first label of a service principal."""
     policies: tuple[tuple[str, str], ...] = ()
     """Managed policies: name in the composition, path and name in AWS."""
-
-    @property
-    def actions(self) -> list[str]:
-        """How it is assumed."""
-        return ["sts:AssumeRole", "sts:TagSession"] if self.service == _PODS else ["sts:AssumeRole"]
+    service_account: str = ""
+    """For whose pods the role is, in kube-system; empty for a role of EKS' or EC2's own."""
 
 
-_PODS = "pods.eks"
+_PODS, _NAMESPACE = "pods.eks", "kube-system"
 
 
 # https://docs.aws.amazon.com/eks/latest/userguide/security-iam-awsmanpol.html
@@ -54,9 +53,9 @@ _ROLES = {
         ),
     ),
     # V2 reaches only the volumes that a CSI driver made, not every one of the account.
-    EBS_ROLE: _Role(_PODS, (("ebs-csi", "AmazonEBSCSIDriverPolicyV2"),)),
-    EFS_ROLE: _Role(_PODS, (("efs-csi", "service-role/AmazonEFSCSIDriverPolicy"),)),
-    AUTOSCALER_ROLE: _Role(_PODS),
+    EBS_ROLE: _Role(_PODS, (("ebs-csi", "AmazonEBSCSIDriverPolicyV2"),), "ebs-csi-controller-sa"),
+    EFS_ROLE: _Role(_PODS, (("efs-csi", "service-role/AmazonEFSCSIDriverPolicy"),), "efs-csi-controller-sa"),
+    AUTOSCALER_ROLE: _Role(_PODS, service_account=contract.AUTOSCALER_SERVICE_ACCOUNT),
 }
 
 
@@ -70,36 +69,38 @@ def attachments(role: str) -> tuple[str, ...]:
     return tuple(f"{role}-{short}" for short, _ in _ROLES[role].policies)
 
 
-def pod_identity(plan: Plan, what: str, role: str, service_account: str, after: tuple[str, ...]) -> Resource:
-    """Compose what gives a role to a service account of kube-system.
+def pod_identity(plan: Plan, what: str, role: str, after: tuple[str, ...]) -> Resource:
+    """Compose what gives a role to its service account; it is deleted with the cluster alone.
 
     Args:
         plan: the cluster.
         what: its name in the composition.
         role: one of the roles here.
-        service_account: of the pods that get it.
         after: what the role needs to do its work.
     """
     fields = {
         "clusterNameRef": ref(plan, "cluster"),
         "roleArnRef": ref(plan, role),
-        "namespace": "kube-system",
-        "serviceAccount": service_account,
+        "namespace": _NAMESPACE,
+        "serviceAccount": _ROLES[role].service_account,
     }
-    return managed(plan, "PodIdentityAssociation", what, fields, after=("cluster", *after))
+    return managed(
+        plan,
+        "PodIdentityAssociation",
+        what,
+        fields,
+        after=("cluster", *after),
+        policies=remote.NEVER_DELETE,
+    )
 
 
 def _role(plan: Plan, name: str, role: _Role) -> list[Resource]:
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": _principal(plan.region, role.service)},
-                "Action": role.actions,
-            }
-        ],
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": _principal(plan.region, role.service)},
+        **_assumed_by(plan, role),
     }
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
     return [
         managed(plan, "Role", name, {"assumeRolePolicy": json.dumps(trust, separators=(",", ":"))}),
         *(
@@ -113,6 +114,24 @@ def _role(plan: Plan, name: str, role: _Role) -> list[Resource]:
             for short, policy in role.policies
         ),
     ]
+
+
+def _assumed_by(plan: Plan, role: _Role) -> dict[str, Any]:
+    """Return how a role is assumed: one of pods, for one service account of this cluster alone.
+
+    EKS tags the session with these (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html), so
+    that no association of another cluster, or of another service account, gives the role away. Roles of
+    EKS and EC2 need no such condition: IAM lets nobody pass a role of another account to a service.
+    """
+    if not role.service_account:
+        return {"Action": ["sts:AssumeRole"]}
+    tags = {
+        "eks-cluster-name": plan.cluster_name,
+        "kubernetes-namespace": _NAMESPACE,
+        "kubernetes-service-account": role.service_account,
+    }
+    condition = {"StringEquals": {f"aws:RequestTag/{key}": value for key, value in tags.items()}}
+    return {"Action": ["sts:AssumeRole", "sts:TagSession"], "Condition": condition}
 
 
 def _arn(region: str, policy: str) -> str:

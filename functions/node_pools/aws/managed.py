@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functions.base import Resource
@@ -59,6 +59,11 @@ KINDS = Kinds(
 _NAMED_BY_TAG = frozenset((*_GROUPS["ec2"], "FileSystem", "Key")) - KINDS.without_tags
 
 
+# All but LateInitialize: the provider would copy what AWS answers into the spec, and defend that from
+# then on. A subnet would have its zone twice, a node group the size of the moment.
+_POLICIES = ("Observe", "Create", "Update", "Delete")
+
+
 def identity(plan: Plan, kind: str, what: str) -> dict[str, Any]:
     """Return what tells a managed resource from every other: its apiVersion, kind and name."""
     return KINDS.identity(plan, kind, what)
@@ -74,6 +79,7 @@ def managed(
     tags: Mapping[str, str] | None = None,
     spec: Mapping[str, Any] | None = None,
     annotations: Mapping[str, str] | None = None,
+    policies: Sequence[str] = _POLICIES,
 ) -> Resource:
     """Compose a managed resource, with region, tags and the provider's configuration.
 
@@ -86,11 +92,13 @@ def managed(
         tags: beside the cluster's own.
         spec: what its spec has beside forProvider.
         annotations: of the object.
+        policies: management policies.
     """
     region = {} if KINDS.group_of[kind] == "iam" else {"region": plan.region}
     named = {"Name": plan.object_name(what)} if kind in _NAMED_BY_TAG else {}
     fields = {**for_provider, **region}
     tags = {**named, **(tags or {})}
+    spec = {"managementPolicies": list(policies), **(spec or {})}
     return KINDS.managed(plan, kind, what, fields, after=after, tags=tags, spec=spec, annotations=annotations)
 
 

@@ -6,7 +6,7 @@ from functions.api import SharingMode, contract
 
 from ..pools.pool import Pool
 
-__all__ = ["labels", "taints", "template_tags"]
+__all__ = ["REPAIRED", "is_repaired", "labels", "taints", "template_tags"]
 
 _GPU_TAINT = {"key": contract.GPU, "value": "true", "effect": "NO_SCHEDULE"}
 _EFFECTS = {
@@ -19,14 +19,29 @@ _ACCELERATOR = "k8s.amazonaws.com/accelerator"
 _HAS = "k8s.io/cluster-autoscaler/node-template/resources/"
 
 
+REPAIRED = {"freehold.dev/node-repair": "true"}
+"""Label of nodes whose GPUs are looked at, so that EKS repairs broken nodes."""
+
+
+def is_repaired(pool: Pool) -> bool:
+    """Tell whether EKS repairs a pool's nodes: not where GPUs are partitioned.
+
+    What looks at the GPUs keeps them open, and the MIG manager can partition only GPUs that nobody uses.
+    """
+    return not _is_partitioned(pool)
+
+
+def _is_partitioned(pool: Pool) -> bool:
+    return pool.sharing is not None and pool.sharing.mode == SharingMode.MIG
+
+
 def labels(pool: Pool) -> dict[str, str]:
     """Return the labels of its nodes, with those by which the GPU Operator shares their GPUs.
 
     The autoscaler waits for the GPUs of a new node that has its own label; by nvidia.com/gpu,
     of which a partitioned node has none, so it would wait for ever there.
     """
-    partitioned = pool.sharing is not None and pool.sharing.mode == SharingMode.MIG
-    counted = {} if partitioned else {_ACCELERATOR: pool.gpu_model.lower()}
+    counted = {} if _is_partitioned(pool) else {_ACCELERATOR: pool.gpu_model.lower(), **REPAIRED}
     return {**counted, **pool.node_labels}
 
 

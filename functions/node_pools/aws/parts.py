@@ -17,6 +17,7 @@ from .secrets_key import KEY
 
 __all__ = ["parts"]
 
+_LASTING_ROLES = (iam.CLUSTER_ROLE, iam.NODE_ROLE, iam.EBS_ROLE, iam.EFS_ROLE)
 _LET_IN = (
     "run Crossplane in a network that reaches the VPC, "
     "or list the public addresses that it calls from in spec.aws.publicAccessCidrs"
@@ -48,10 +49,11 @@ def parts(request: Request, plan: Plan) -> Parts:
         answers_after=tuple(f"node-pools/{n}" for n in (SYSTEM, "addon-coredns", autoscaler.IDENTITY)),
         gone=[*pools.gone(request, plan), *efa.gone(request, plan), *admins.gone(request, plan)],
         # EKS removes its network interfaces with the roles, and those that stay keep the subnets
-        # from going; it reads its Secrets with the key to the end.
+        # from going; it reads its Secrets with the key to the end. The CSI drivers delete volumes
+        # of Models that have just gone.
         outlives_cluster=tuple(
             f"node-pools/{what}"
-            for what in (KEY, *iam.attachments(iam.CLUSTER_ROLE), *iam.attachments(iam.NODE_ROLE))
+            for what in (KEY, *(a for role in _LASTING_ROLES for a in iam.attachments(role)))
         ),
         status=_status(plan),
         network_is=_network(plan),

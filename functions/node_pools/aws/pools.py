@@ -24,12 +24,6 @@ _SYSTEM_DISK_GIB = 50
 # Not a value of the GPU pools' label: a pool may be called anything, system too.
 _SYSTEM_LABEL = {"freehold.dev/system-pool": "true"}
 
-# No LateInitialize: the provider would copy the size of the moment, and the image's
-# release, into the spec and from then on defend them against the autoscaler and upgrades.
-# A provider with an upjet from before 2026-08-12 (f6ae634; provider-upjet-aws 2.6.0 has
-# such a one) defends the size nevertheless: its issue 1907.
-_POLICIES = ["Observe", "Create", "Update", "Delete"]
-
 
 def resources(request: Request, plan: Plan) -> list[Resource]:
     """Compose a launch template and a node group for the system and for every GPU pool."""
@@ -65,6 +59,10 @@ class _Group:
     """The node group's own."""
     machine: Mapping[str, Any] | None = field(default_factory=dict)
     """The launch template's own; None while they are not known."""
+    update: Mapping[str, str] = field(default_factory=dict)
+    """How the nodes are replaced."""
+    repaired: bool = True
+    """Whether EKS replaces broken nodes."""
     needs: tuple[str, ...] = ()
     """What the launch template waits for."""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -104,6 +102,8 @@ def _gpu(request: Request, plan: Plan, pool: Pool) -> _Group:
             "taint": nodes.taints(pool),
         },
         machine=None if fabric is None else {**capacity.template_fields(pool), **fabric},
+        repaired=nodes.is_repaired(pool),
+        update=capacity.update_fields(pool),
         needs=efa.needs(pool),
         tags={POOL_TAG: pool.name},
         group_tags=nodes.template_tags(pool),
@@ -164,7 +164,10 @@ def _node_group(request: Request, plan: Plan, group: _Group, template: Resource)
             **_versions(plan, group, runs),
             **network.subnets(plan, group.subnets),
             "scalingConfig": _bounds(live, group.nodes),
-            "updateConfig": {"maxUnavailable": 1},
+            "updateConfig": {"maxUnavailable": 1, **group.update},
+            # EKS itself stops repairing where more than a fifth of the nodes are broken.
+            # https://docs.aws.amazon.com/eks/latest/userguide/node-repair.html
+            "nodeRepairConfig": {"enabled": group.repaired},
             **group.fields,
         },
         after=(
@@ -176,8 +179,9 @@ def _node_group(request: Request, plan: Plan, group: _Group, template: Resource)
         ),
         tags={**group.tags, **group.group_tags},
         spec={
-            "managementPolicies": _POLICIES,
-            # Only to begin with: from then on the size is the autoscaler's (but see _bounds).
+            # Only to begin with: from then on the size is the autoscaler's (but see _bounds). A provider
+            # with an upjet from before 2026-08-12 (f6ae634; provider-upjet-aws 2.6.0 has such a one)
+            # defends the size nevertheless: its issue 1907.
             "initProvider": {"scalingConfig": {"desiredSize": group.nodes.min}},
         },
     )

@@ -13,6 +13,8 @@ from tests.node_pools.requests import L4, aws, cluster, fields, lives
 NAME = "eu-prod-x7k2p-cluster-ba343f"
 HAS = "k8s.io/cluster-autoscaler/node-template/resources/"
 
+REPAIRED = {"freehold.dev/node-repair": "true"}
+
 
 def test_it_changes_nothing_but_this_clusters_groups() -> None:
     # Proves: sizes and terminations only of groups that EKS tags with the cluster's name.
@@ -78,18 +80,19 @@ def test_it_is_told_what_a_node_has(pool: dict[str, Any], wanted: dict[str, str]
 @pytest.mark.parametrize(
     ("pool", "wanted"),
     [
-        pytest.param(L4, {"k8s.amazonaws.com/accelerator": "l4"}, id="whole"),
+        pytest.param(L4, {"k8s.amazonaws.com/accelerator": "l4", **REPAIRED}, id="whole"),
         pytest.param(
             {**SHARED, "sharing": {"mode": "TimeSlicing", "slicesPerGPU": 4}},
             {
                 "k8s.amazonaws.com/accelerator": "l4",
+                **REPAIRED,
                 "nvidia.com/device-plugin.config": "timeslicing-4",
             },
             id="time-slices",
         ),
         pytest.param(
             {**SHARED, "sharing": {"mode": "MPS", "slicesPerGPU": 2}},
-            {"k8s.amazonaws.com/accelerator": "l4", "nvidia.com/device-plugin.config": "mps-2"},
+            {"k8s.amazonaws.com/accelerator": "l4", "nvidia.com/device-plugin.config": "mps-2", **REPAIRED},
             id="mps",
         ),
         pytest.param(

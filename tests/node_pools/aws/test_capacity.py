@@ -65,6 +65,21 @@ def test_a_pool_is_bought(pool: dict[str, Any], group: dict[str, Any], template:
     assert {k: v for k, v in launch.items() if k in reserves} == template
 
 
+@pytest.mark.parametrize(
+    ("pool", "update"),
+    [
+        pytest.param(L4, {"maxUnavailable": 1}, id="on-demand"),
+        pytest.param(reserved(H100), {"maxUnavailable": 1, "updateStrategy": "MINIMAL"}, id="reserved"),
+        pytest.param(
+            reserved(H100, "CapacityBlock"), {"maxUnavailable": 1, "updateStrategy": "MINIMAL"}, id="block"
+        ),
+    ],
+)
+def test_how_nodes_are_replaced(pool: dict[str, Any], update: dict[str, Any]) -> None:
+    # Proves: a reservation that is full holds no further node, so an old one goes first there.
+    assert made(pool)[0]["updateConfig"] == update
+
+
 def test_a_live_capacity_block_keeps_its_machine() -> None:
     # Proves: which the launch template names; another would replace every node.
     request, _ = settled(FUNCTION, aws(reserved(H100, "CapacityBlock"), region=US))

@@ -65,6 +65,7 @@ NAMES = {
             "vpc-cni",
             "kube-proxy",
             "eks-pod-identity-agent",
+            "eks-node-monitoring-agent",
             "coredns",
             "aws-ebs-csi-driver",
             "aws-efs-csi-driver",
@@ -93,6 +94,8 @@ NAMES = {
     "kms-key-last",
     "role-cluster-cluster-last",
     *(f"role-node-{policy}-last" for policy in ("worker", "registry", "cni")),
+    "role-ebs-csi-ebs-csi-last",
+    "role-efs-csi-efs-csi-last",
 }
 """Composed resources' names. They never change: a new name is a new resource in AWS."""
 
@@ -380,7 +383,11 @@ def test_gpu_pool(whole: dict[str, Any]) -> None:
     found = fields(big)
     assert found["instanceTypes"] == ["g6e.12xlarge"]
     assert (found["amiType"], found["capacityType"]) == ("AL2023_x86_64_NVIDIA", "SPOT")
-    assert found["labels"] == {"freehold.dev/node-pool": "big", "k8s.amazonaws.com/accelerator": "l40s"}
+    assert found["labels"] == {
+        "freehold.dev/node-pool": "big",
+        "k8s.amazonaws.com/accelerator": "l40s",
+        "freehold.dev/node-repair": "true",
+    }
     assert found["taint"] == [{"key": "nvidia.com/gpu", "value": "true", "effect": "NO_SCHEDULE"}]
     assert found["updateConfig"] == {"maxUnavailable": 1}
     assert found["launchTemplate"]["version"] == "1"
@@ -463,11 +470,102 @@ def test_network_policies_are_enforced(whole: dict[str, Any]) -> None:
 
 def test_the_ebs_driver_has_a_role_of_its_own(whole: dict[str, Any]) -> None:
     # Proves: by Pod Identity, with no key and nothing on the node's role.
-    trust = json.loads(fields(whole["role-ebs-csi"])["assumeRolePolicy"])["Statement"][0]
-    assert trust["Principal"] == {"Service": "pods.eks.amazonaws.com"}
-    assert trust["Action"] == ["sts:AssumeRole", "sts:TagSession"]
+    assert fields(whole["role-ebs-csi"])["assumeRolePolicy"].count("pods.eks.amazonaws.com") == 1
     found = fields(whole["pod-identity-ebs-csi"])
     assert (found["namespace"], found["serviceAccount"]) == ("kube-system", "ebs-csi-controller-sa")
+
+
+@pytest.mark.parametrize(
+    ("role", "service_account"),
+    [
+        ("role-ebs-csi", "ebs-csi-controller-sa"),
+        ("role-efs-csi", "efs-csi-controller-sa"),
+        ("role-autoscaler", "cluster-autoscaler"),
+    ],
+)
+def test_a_pods_role_is_for_one_service_account_of_this_cluster(
+    whole: dict[str, Any], role: str, service_account: str
+) -> None:
+    # Proves: no association of another cluster or service account in the AWS account gives it away.
+    [statement] = json.loads(fields(whole[role])["assumeRolePolicy"])["Statement"]
+    assert statement == {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+        "Condition": {
+            "StringEquals": {
+                "aws:RequestTag/eks-cluster-name": "eu-prod-x7k2p-cluster-ba343f",
+                "aws:RequestTag/kubernetes-namespace": "kube-system",
+                "aws:RequestTag/kubernetes-service-account": service_account,
+            }
+        },
+    }
+    [identity] = [
+        fields(m)
+        for m in whole.values()
+        if m["kind"] == "PodIdentityAssociation"
+        and fields(m)["roleArnRef"]["name"] == whole[role]["metadata"]["name"]
+    ]
+    assert identity["serviceAccount"] == service_account
+
+
+def test_volumes_can_be_deleted_to_the_end(whole: dict[str, Any]) -> None:
+    # Proves: nothing that a CSI driver needs is deleted before the cluster: its add-on and identity go with
+    # it, its role's policy after it.
+    for name, manifest in whole.items():
+        if manifest["kind"] in ("Addon", "PodIdentityAssociation"):
+            assert manifest["spec"]["managementPolicies"] == ["Observe", "Create", "Update"], name
+    cluster = whole["cluster"]["metadata"]["name"]
+    for kept in ("role-ebs-csi-ebs-csi", "role-efs-csi-efs-csi"):
+        guard = whole[f"{kept}-last"]["spec"]
+        assert guard["of"]["resourceRef"]["name"] == whole[kept]["metadata"]["name"]
+        assert guard["by"]["resourceRef"]["name"] == cluster
+
+
+def test_the_provider_writes_nothing_of_its_own_into_a_spec(whole: dict[str, Any]) -> None:
+    # Proves: what is desired is what was composed: no zone by name beside the one by id, no size of the moment.
+    for name, manifest in whole.items():
+        if ".aws.m.upbound.io/" in manifest["apiVersion"]:
+            assert not {"LateInitialize", "*"} & set(manifest["spec"]["managementPolicies"]), name
+
+
+def test_broken_nodes_are_repaired(whole: dict[str, Any]) -> None:
+    # Proves: EKS replaces them, and what tells it of broken GPUs reaches tainted nodes.
+    for group in ("system-pool", "pool-l4", "pool-big"):
+        assert fields(whole[group])["nodeRepairConfig"] == {"enabled": True}
+    label = {"freehold.dev/node-repair": "true"}
+    assert fields(whole["pool-l4"])["labels"].items() >= label.items()
+    configured = json.loads(fields(whole["addon-eks-node-monitoring-agent"])["configurationValues"])
+    assert configured == {"dcgmAgent": {"nodeSelector": label, "tolerations": [{"operator": "Exists"}]}}
+
+
+def test_nodes_with_partitioned_gpus_are_not_repaired() -> None:
+    # Proves: nothing holds GPUs open that the MIG manager has to partition, so nothing calls them broken.
+    mig = {"name": "mig", "instanceType": "p4d.24xlarge", "sharing": {"mode": "MIG", "profile": "1g.5gb"}}
+    pool = fields(lives(FUNCTION, aws(mig, region="us-east-1"))["pool-mig"])
+    assert pool["nodeRepairConfig"] == {"enabled": False}
+    assert "freehold.dev/node-repair" not in pool["labels"]
+
+
+@pytest.mark.parametrize("machine", ["t4g.large", "m7g.xlarge", "c6gn.large", "a1.xlarge", "x2gd.large"])
+def test_an_arm_system_pool_is_refused(machine: str) -> None:
+    # Proves: in words, since the pool's node image would not start there.
+    with pytest.raises(Invalid) as caught:
+        composed(aws(L4, systemPool={"instanceType": machine}))
+    assert str(caught.value) == (
+        "spec.aws.systemPool.instanceType: aws.systemPool.instanceType has an ARM CPU, and the system pool's "
+        f"node image is for amd64: use a machine such as m6i.large or m7a.large (got '{machine}'). Correct "
+        "this field."
+    )
+
+
+@pytest.mark.parametrize(
+    "machine", ["m6i.large", "m7a.large", "m7i-flex.large", "g4dn.xlarge", "gr6.4xlarge"]
+)
+def test_an_amd64_system_pool_is_taken(machine: str) -> None:
+    # Proves: a g in front of the generation is no ARM CPU.
+    pools = {r.name: r.manifest for r in composed(aws(L4, systemPool={"instanceType": machine})).resources}
+    assert "node-pools/system-pool" in pools
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ ADDONS = {
     "aws-ebs-csi-driver",
     "aws-efs-csi-driver",
     "coredns",
+    "eks-node-monitoring-agent",
     "eks-pod-identity-agent",
     "kube-proxy",
     "vpc-cni",

@@ -167,7 +167,11 @@ def test_a_part_goes_after_another() -> None:
         assert manifest is not None
         return str(manifest["metadata"]["name"])
 
-    attachments = ("role-cluster-cluster", "role-node-worker", "role-node-registry", "role-node-cni")
+    attachments = (
+        "role-cluster-cluster",
+        *(f"role-node-{policy}" for policy in ("worker", "registry", "cni")),
+        *(f"role-{driver}-{driver}" for driver in ("ebs-csi", "efs-csi")),
+    )
     roles = {("RolePolicyAttachment", made(name), "Cluster") for name in attachments}
     assert order == {("Key", made("kms-key"), "Cluster"), *roles}
     last = resources["node-pools/role-node-cni-last"]
