@@ -2,13 +2,14 @@
 
 import io
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO
 
 from rich.console import Console, RenderableType
+from rich.table import Table
 
-__all__ = ["console", "failed", "say", "show", "text", "ticking", "working"]
+__all__ = ["console", "failed", "say", "show", "table", "text", "ticking", "working"]
 
 _UNBOUNDED = 10_000
 """Characters of a line that is not for a terminal: a file or a pipe gets whole lines."""
@@ -30,6 +31,14 @@ def text(renderable: RenderableType) -> list[str]:
     file = io.StringIO()
     console(file).print(renderable)
     return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Return a table without lines, its cells two blanks apart."""
+    made = Table(*head, box=None, pad_edge=False, padding=(0, 1), header_style="bold")
+    for row in rows:
+        made.add_row(*row)
+    return made
 
 
 def show(renderable: RenderableType, *, stderr: bool = False) -> None:

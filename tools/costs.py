@@ -8,11 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rich.console import RenderableType
+
 from functions.api import Capacity, ClusterSpec, ModelSpec, Placement, PoolStatus, ReservationKind, Sizing
 from functions.catalog import machines, regions
+from functions.vllm.place.devices import devices_per_node
+from tools.console import table
 from tools.manifests import Manifest
 
-__all__ = ["lines"]
+__all__ = ["report"]
 
 _HEAD = ("POOL", "NODES", "GPUS", "MACHINE", "CAPACITY", "A NODE", "USD/H")
 _NOT_IN_IT = "Not in it: the control plane, its system nodes, NAT gateways, disks, traffic, taxes."
@@ -62,40 +66,36 @@ class _Priced:
         return 0.0 if self.price is None or self.prepaid else self.price.here * nodes
 
 
-def lines(xr: Manifest, required: Sequence[Manifest]) -> list[str]:
-    """Return what an XR uses and costs; empty when it is not planned, or has no place.
+def report(xr: Manifest, required: Sequence[Manifest]) -> list[RenderableType]:
+    """Return what an XR uses and costs: a table and lines; nothing when it is not planned, or has no place.
 
     Args:
         xr: an XInferenceCluster or XModel with its rendered status.
         required: what it was rendered with; a Model's cost is read from its cluster.
     """
-    return _of_model(xr, required) if xr["kind"] == "XModel" else _of_cluster(xr)
+    return [*(_of_model(xr, required) if xr["kind"] == "XModel" else _of_cluster(xr))]
 
 
-def _of_cluster(xr: Manifest) -> list[str]:
-    pools = _pools(xr)
-    if not pools:
-        return []
-    rows = [_HEAD, *(_row(each) for each in pools)]
-    if len(pools) > 1:
-        rows.append(_total(pools))
-    return [*_aligned(rows), *_notes(pools, _place(xr))]
+def _of_cluster(xr: Manifest) -> Iterator[RenderableType]:
+    if pools := _pools(xr):
+        total = [_total(pools)] if len(pools) > 1 else []
+        yield table(_HEAD, [*map(_row, pools), *total])
+        yield from _notes(pools, _place(xr))
 
 
-def _of_model(xr: Manifest, required: Sequence[Manifest]) -> list[str]:
+def _of_model(xr: Manifest, required: Sequence[Manifest]) -> Iterator[str]:
     status = xr.get("status") or {}
     if not status.get("placement"):
-        return []
-    at, replicas = (
-        Placement.model_validate(status["placement"]),
-        ModelSpec.model_validate(xr["spec"]).replicas,
-    )
+        return
+    at = Placement.model_validate(status["placement"])
+    replicas = ModelSpec.model_validate(xr["spec"]).replicas
     of = f"{_count(replicas.min, 'replica')} x {_count(at.nodes, 'node')} x {at.gpus} {at.resource}"
     line = f"Takes {of} ({at.gpu_model}) of pool {at.node_pool} in {at.claim}"
     if status.get("sizing"):
         need = Sizing.model_validate(status["sizing"])
         line += f", {need.needed_gib_per_gpu:.1f} of {need.usable_gib_per_gpu:.1f} GiB on each"
-    return [f"{line}.", *_share(at, replicas.min * at.nodes * at.gpus, required)]
+    yield f"{line}."
+    yield from _share(at, replicas.min * at.nodes * at.gpus, required)
 
 
 def _share(at: Placement, units: int, required: Sequence[Manifest]) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _share(at: Placement, units: int, required: Sequence[Manifest]) -> Iterator[
     if not priced or priced[0].price is None or priced[0].prepaid:
         return
     pool, price = priced[0].pool, priced[0].price
-    slices = pool.gpus_per_node * (pool.sharing.per_gpu if pool.sharing else 1)
+    slices = devices_per_node(pool)
     hourly = priced[0].hourly(1) * units / slices
     yield (
         f"That is {hourly:.2f} USD/h of what its nodes, with {slices} each, are listed at: {price}, "
@@ -189,10 +189,3 @@ def _count(number: int, what: str) -> str:
 
 def _between(least: int, most: int) -> str:
     return str(least) if least == most else f"{least} to {most}"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(r, widths, strict=True)).rstrip() for r in rows
-    ]

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tools import inputs, paths, report
 from tools.admission import require_admitted
-from tools.console import say
+from tools.console import say, show
 from tools.definitions import Definitions
 from tools.errors import Exit, SchemaMissingError
 from tools.manifests import Manifest, dump, label, load, resource_name
@@ -148,7 +148,7 @@ def _validate(played: Sequence[tuple[Example, Settled]], definitions: Definition
 
 def _show(example: Example, settled: Settled) -> None:
     rendered = settled.rendered
-    print("\n".join(report.tree(settled, example.title)))
+    show(report.tree(settled, example.title))
     if rendered.fatal is not None:
         print(f"   FATAL from step {rendered.fatal}")
     for heading, lines in (

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group, RenderableType
+
+from tools.console import show, table
 from tools.definitions import Definitions
 from tools.errors import Exit, ToolError
 from tools.manifests import Manifest, label, load
@@ -24,7 +27,10 @@ def run(model: Path, clusters: Sequence[Path], *, json_output: bool) -> Exit:
     """Place a Model; return the exit code. Raises ClaimInvalidError, ToolError."""
     known = [manifest for path in clusters for manifest in load(path)]
     decision = decide(_one(model), known, Definitions())
-    print(json.dumps(as_json(decision), indent=2) if json_output else "\n".join(as_text(decision)))
+    if json_output:
+        print(json.dumps(as_json(decision), indent=2))
+    else:
+        show(Group(*report(decision)))
     return Exit.DONE if is_placed(decision) else Exit.TO_DO
 
 
@@ -35,13 +41,10 @@ def _one(path: Path) -> Manifest:
     return found[0]
 
 
-def as_text(decision: Decision) -> Iterator[str]:
+def report(decision: Decision) -> Iterator[RenderableType]:
     """Yield the table, the sum in words, and the condition as the function would set it."""
     if decision.rows:
-        lines = [_HEAD, *map(_cells, decision.rows)]
-        widths = [max(len(line[i]) for line in lines) for i in range(len(_HEAD))]
-        for line in lines:
-            yield "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        yield table(_HEAD, map(_cells, decision.rows))
         yield _UNITS
     if decision.sizing:
         yield f"Sizing: {decision.sizing['explanation']}"

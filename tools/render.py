@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from rich.console import Group
+
 from tools import costs, inputs, paths, report
 from tools.admission import require_admitted
-from tools.console import say, working
+from tools.console import say, show, working
 from tools.definitions import Definitions
 from tools.errors import Exit, ToolError
 from tools.manifests import Manifest, label, load
@@ -23,12 +25,9 @@ def run(claim: Path, observed: Path | None, required: Sequence[Path], *, settle:
     if rendered.fatal is not None:
         say(f"FATAL from step {rendered.fatal}")
         return Exit.REFUSED
-    for line in [
-        *report.results(rendered),
-        *report.conditions(rendered),
-        *costs.lines(rendered.xr, clusters),
-    ]:
+    for line in (*report.results(rendered), *report.conditions(rendered)):
         say(line)
+    show(Group(*costs.report(rendered.xr, clusters)), stderr=True)
     print(as_yaml(rendered), end="")
     to_do = owned(rendered.conditions) if strict else []
     if to_do:
@@ -68,8 +67,7 @@ def _render(
             settled = settle(
                 xr, servers.targets, observed=observed, required=required, definitions=definitions
             )
-    for line in report.tree(settled, label(manifest)):
-        say(line)
+    show(report.tree(settled, label(manifest)), stderr=True)
     return settled.rendered, required
 
 

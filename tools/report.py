@@ -1,8 +1,10 @@
 """What a person reads of a render: conditions, results, a tree of what was composed."""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
+
+from rich.text import Text
+from rich.tree import Tree
 
 from tools.manifests import Manifest, dump, label, resource_name
 from tools.objects import inner
@@ -45,44 +47,36 @@ def status(rendered: Rendered) -> Iterator[str]:
         yield from lines if len(lines) <= _LONGEST_STATUS else [f"{key}: # {len(lines)} lines"]
 
 
-def tree(settled: Settled, title: str) -> Iterator[str]:
-    """Yield a tree: the XR, then what it composes by the round that first composed it.
+def tree(settled: Settled, title: str) -> Tree:
+    """Return a tree: the XR, then what it composes by the round that first composed it.
 
     Each line has kind, name and whether it is ready in the end; an Object also
     names what is inside of it.
     """
-    yield title
     waiting = unready(settled.rendered)
-    waves: dict[int, list[Manifest]] = {}
-    for manifest in settled.composed:
-        waves.setdefault(settled.wave(manifest), []).append(manifest)
-    blocks = [(f"wave {number}", [_line(m, waiting) for m in waves[number]]) for number in sorted(waves)]
-    yield f"└─ {label(settled.xr)}{_state(settled.rendered)}"
-    for text in _branches(blocks):
-        yield f"   {text}"
+    top = Tree(title)
+    xr = top.add(Text.assemble(label(settled.xr), "  ", _state(settled.rendered)))
+    waves: dict[int, Tree] = {}
+    for manifest in sorted(settled.composed, key=settled.wave):
+        number = settled.wave(manifest)
+        if number not in waves:
+            waves[number] = xr.add(f"wave {number}")
+        waves[number].add(_line(manifest, ready=resource_name(manifest) not in waiting))
+    return top
 
 
-def _state(rendered: Rendered) -> str:
+def _state(rendered: Rendered) -> Text:
     if rendered.fatal is not None:
-        return "  FATAL"
-    by_type = {c["type"]: c["status"] for c in rendered.conditions}
-    return "  ready" if by_type.get("Ready") == "True" else "  not ready"
+        return Text("FATAL", style="red")
+    return _ready(any(c["type"] == "Ready" and c["status"] == "True" for c in rendered.conditions))
 
 
-def _line(manifest: Manifest, waiting: set[str]) -> str:
+def _ready(ready: bool) -> Text:
+    return Text("ready", style="green") if ready else Text("not ready", style="yellow")
+
+
+def _line(manifest: Manifest, *, ready: bool) -> Text:
     within = inner(manifest)
     inside = f" [{label(within)}]" if within else ""
-    state = "not ready" if resource_name(manifest) in waiting else "ready"
-    return f"{manifest['kind']} {manifest['metadata'].get('name', '')}{inside}  {state}"
-
-
-def _branches(blocks: Iterable[tuple[str, list[str]]]) -> Iterator[str]:
-    for (head, leaves), last in _with_last(list(blocks)):
-        yield f"{'└─' if last else '├─'} {head}"
-        for leaf, last_leaf in _with_last(leaves):
-            yield f"{'   ' if last else '│  '}{'└─' if last_leaf else '├─'} {leaf}"
-
-
-def _with_last(items: list[Any]) -> Iterator[tuple[Any, bool]]:
-    for index, item in enumerate(items):
-        yield item, index == len(items) - 1
+    name = manifest["metadata"].get("name", "")
+    return Text.assemble(f"{manifest['kind']} {name}{inside}  ", _ready(ready))

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from rich.console import Group
+
 from tests.golden.conftest import Played
 from tools import costs, paths, report
+from tools.console import text
 from tools.demo import Example
 from tools.manifests import Manifest, label
 from tools.settle import Settled
@@ -16,24 +19,24 @@ README = paths.ROOT / "README.md"
 
 def _demo(example: Example, settled: Settled) -> list[str]:
     conditions = [f"     {line}" for line in report.conditions(settled.rendered)]
-    return [*report.tree(settled, example.title), "   conditions:", *conditions]
+    return [*text(report.tree(settled, example.title)), "   conditions:", *conditions]
 
 
 def _render(example: Example, settled: Settled, clusters: Sequence[Manifest]) -> list[str]:
     return [
-        *report.tree(settled, label(example.claim)),
+        *text(report.tree(settled, label(example.claim))),
         *report.conditions(settled.rendered),
-        *costs.lines(settled.xr, clusters),
+        *text(Group(*costs.report(settled.xr, clusters))),
     ]
 
 
 def test_readme(played: Played, golden_update: bool) -> None:
-    text = README.read_text(encoding="utf-8")
-    written = _with(text, "demo", _demo(*played.examples["existing/small"]))
+    readme = README.read_text(encoding="utf-8")
+    written = _with(readme, "demo", _demo(*played.examples["existing/small"]))
     large = played.examples["aws/large"][1].xr
     clusters = [settled.xr for _, settled in played.examples.values()]
     written = _with(written, "render", _render(*played.examples["models/minimal"], clusters))
-    written = _with(written, "costs", costs.lines(large, []))
+    written = _with(written, "costs", text(Group(*costs.report(large, []))))
     if golden_update:
         README.write_text(written, encoding="utf-8")
     assert written == README.read_text(encoding="utf-8"), "README.md differs: make golden, and read the diff"

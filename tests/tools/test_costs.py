@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from rich.console import Group
 
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import aws, cluster, existing
-from tools.costs import lines
+from tools.console import text
+from tools.costs import report
 from tools.manifests import Manifest
 
 NOT_IN_IT = "Not in it: the control plane, its system nodes, NAT gateways, disks, traffic, taxes."
@@ -18,6 +20,11 @@ P5E = {"nodes": {"min": 1, "max": 1}, "name": "p5e", "instanceType": "p5e.48xlar
 B200 = {"nodes": {"min": 1, "max": 1}, "name": "b200", "instanceType": "p6-b200.48xlarge"}
 BLOCK = {"capacity": "Reserved", "reservation": {"id": "cr-00000000000000001", "kind": "CapacityBlock"}}
 SHARED = {"sharing": {"mode": "TimeSlicing", "slicesPerGPU": 4}}
+
+
+def lines(xr: Manifest, required: list[Manifest]) -> list[str]:
+    """What a file or a pipe gets."""
+    return text(Group(*report(xr, required)))
 
 
 def planned(spec: dict[str, Any]) -> Manifest:

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from tests.tools.farm import COMMAND, made_claim
 from tools import engine, inputs, paths
 from tools.admission import ask
+from tools.console import text
 from tools.definitions import Definitions
 from tools.errors import ToolError
 from tools.manifests import load, resource_name
@@ -85,16 +85,15 @@ def test_settling_plays_the_waves(definitions: Definitions, targets: Targets) ->
     assert settled.xr["status"]["phase"] == "Ready"
     assert len(settled.observed) == 3
     name = xr["metadata"]["name"]
-    assert "\n".join(tree(settled, "Farm team-a/home")) == textwrap.dedent(
-        f"""\
-        Farm team-a/home
-        └─ XFarm {name}  ready
-           ├─ wave 1
-           │  └─ ConfigMap {name}-house  ready
-           └─ wave 2
-              ├─ ConfigMap {name}-barn  ready
-              └─ ConfigMap {name}-silo  ready"""
-    )
+    assert text(tree(settled, "Farm team-a/home")) == [
+        "Farm team-a/home",
+        f"└── XFarm {name}  ready",
+        "    ├── wave 1",
+        f"    │   └── ConfigMap {name}-house  ready",
+        "    └── wave 2",
+        f"        ├── ConfigMap {name}-barn  ready",
+        f"        └── ConfigMap {name}-silo  ready",
+    ]
 
 
 def test_what_never_settles_is_named(definitions: Definitions, targets: Targets) -> None:
