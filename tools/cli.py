@@ -3,6 +3,7 @@
 Those modules are imported when their sub-command runs, so that `freehold --help` answers at once.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +12,9 @@ import typer
 
 from tools.console import failed
 from tools.errors import ToolError
+from tools.paths import require_clone
 
-__all__ = ["app", "main"]
+__all__ = ["app", "entry", "main"]
 
 _EXIT_CODES = (
     "Exit codes: 0 done; 1 an API server would refuse the claim, or the command failed; 2 wrong usage; "
@@ -45,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     raise AssertionError("typer ends in SystemExit")
 
 
+def entry() -> None:
+    """Run as the program that `pip install` makes."""
+    sys.exit(main())
+
+
 def _end(code: int) -> None:
     """End a sub-command with an exit code."""
     raise typer.Exit(code)
@@ -52,15 +59,20 @@ def _end(code: int) -> None:
 
 @app.command(rich_help_panel=BEFORE)
 def render(
-    claim: Annotated[Path, typer.Argument(metavar="FILE", help="YAML file with one claim or XR.")],
+    claim: Annotated[
+        Path, typer.Argument(metavar="FILE", exists=True, help="YAML file with one claim or XR.")
+    ],
     observed: Annotated[
         Path | None,
-        typer.Option(metavar="PATH", help="Composed resources as they are now: a YAML file or folder."),
+        typer.Option(
+            metavar="PATH", exists=True, help="Composed resources as they are now: a YAML file or folder."
+        ),
     ] = None,
     required: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="PATH",
+            exists=True,
             help="What the functions may ask for, such as the clusters that a Model may use: a file or "
             "folder of claims or XRs. Repeatable. A claim without a status is settled first.",
         ),
@@ -85,18 +97,16 @@ def render(
     Results, conditions, GPUs and cost go to standard error.
     """
     from tools import render as command
-    from tools import toolchain
 
-    toolchain.for_a_render()
     _end(command.run(claim, observed, required or [], settle=settle, strict=strict))
 
 
 @app.command(rich_help_panel=BEFORE)
 def plan(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="YAML file with one Model.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", exists=True, help="YAML file with one Model.")],
     clusters: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[CLUSTERS]...", help="Files or folders of InferenceClusters."),
+        typer.Argument(metavar="[CLUSTERS]...", exists=True, help="Files or folders of InferenceClusters."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -141,10 +151,9 @@ def inspect(
 @app.command(rich_help_panel=HERE)
 def demo() -> None:
     """Render and validate every claim in examples/; the YAML is written to out/."""
+    require_clone("demo")
     from tools import demo as command
-    from tools import toolchain
 
-    toolchain.for_a_render()
     _end(command.run())
 
 
@@ -160,6 +169,8 @@ def build(
     """Build the Go programs that `render` and `demo` run, which those do themselves where it is needed."""
     from tools import toolchain
 
+    if control_plane:
+        require_clone("build --control-plane")
     toolchain.for_a_render()
     if control_plane:
         from tools.control_plane import command
@@ -170,6 +181,7 @@ def build(
 @app.command(rich_help_panel=HERE)
 def up() -> None:
     """Start a Kubernetes API server, Crossplane, providers and functions; print the kubeconfig to use."""
+    require_clone("up")
     from tools.control_plane import command
 
     command.up()
@@ -178,6 +190,7 @@ def up() -> None:
 @app.command(rich_help_panel=HERE)
 def down() -> None:
     """Stop what `freehold up` started."""
+    require_clone("down")
     from tools.control_plane import command
 
     command.down()

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools import inputs, paths, report
+from tools import inputs, paths, report, toolchain
 from tools.admission import require_admitted
 from tools.console import say, show
 from tools.definitions import Definitions
@@ -69,6 +69,7 @@ def run() -> Exit:
 def _demo() -> tuple[list[tuple[Example, Settled]], list[Problem] | None]:
     definitions = Definitions()
     examples = find(paths.EXAMPLES, definitions)
+    toolchain.for_a_render()
     require_admitted([example.claim for example in examples], definitions)
     functions = inputs.functions_of([e.claim for e in examples], definitions)
     with running(functions, log_dir=paths.MADE / "log") as servers:

@@ -7,17 +7,31 @@ Environment variables name something installed elsewhere; make passes them on
 import os
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-MADE = ROOT / ".tools"
-"""What the tools make for themselves: binaries, caches, logs."""
+from tools.errors import ToolError
 
-XRDS = ROOT / "xrds"
-COMPOSITIONS = ROOT / "compositions"
-PACKAGE = ROOT / "package"
+ROOT = Path(__file__).resolve().parent.parent
+"""The clone, or the folder that an installed copy is in."""
+CLONE = (ROOT / "pyproject.toml").is_file()
+"""Whether this is a clone."""
+_FILES = ROOT if CLONE else ROOT / "tools" / "files"
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+MADE = ROOT / ".tools" if CLONE else _CACHE / "freehold"
+"""What the tools make for themselves: programs, caches, logs."""
+
+XRDS = _FILES / "xrds"
+COMPOSITIONS = _FILES / "compositions"
+PACKAGE = _FILES / "package"
 INSTALL = PACKAGE / "install.yaml"
 """What a platform team applies beside the packages."""
+GO_LOCK = _FILES / "requirements" / "go.txt"
 EXAMPLES = ROOT / "examples"
 OUT = ROOT / "out"
+
+
+def require_clone(command: str) -> None:
+    """Raise ToolError in an installed copy, which has neither examples nor a control plane's sources."""
+    if not CLONE:
+        raise ToolError(f"`freehold {command}` needs a clone of the project: run it there, after `make venv`")
 
 
 def schemas() -> Path:

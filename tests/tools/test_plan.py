@@ -219,8 +219,8 @@ def test_wrong_files(
 
 
 def test_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["plan", str(tmp_path / "none.yaml")]) == Exit.FAILED
-    assert "there is no such file or folder" in capsys.readouterr().err
+    assert main(["plan", str(tmp_path / "none.yaml")]) == Exit.USAGE
+    assert "does not exist" in capsys.readouterr().err
 
 
 def test_as_a_module() -> None:

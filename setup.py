@@ -1,0 +1,19 @@
+"""What a wheel holds beside what pyproject.toml says: files of the clone that the command reads."""
+
+from setuptools import find_packages, setup
+
+FILES = ("compositions", "package", "requirements", "xrds")
+"""Folders of the clone; in a wheel they stand in tools/files."""
+
+setup(
+    packages=[
+        *find_packages(include=["functions", "functions.*", "tools", "tools.*"]),
+        *(f"tools.files.{name}" for name in FILES),
+    ],
+    package_dir={f"tools.files.{name}": name for name in FILES},
+    package_data={
+        "": ["*.tsv", "*.toml", "*.yaml", "*/*.yaml"],
+        "tools": ["admission/*", "crossplane-core/*"],
+        "tools.files.requirements": ["go.txt"],
+    },
+)
