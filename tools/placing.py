@@ -202,7 +202,7 @@ def _left_out(
     if recorded is not None:
         return f"the Model stays on {recorded.claim}"
     if cluster.name not in named:
-        return "spec.cluster asks for another"
+        return "spec.cluster names another cluster"
     if not trusted(cluster, spec, given, namespace):
         return f"{namespace} does not trust {cluster.claim.namespace}: name it in spec.cluster.namespace"
     if not cluster.admits(namespace):

@@ -77,7 +77,7 @@ def test_more_replicas_than_the_pool_holds_change_nothing(api: Api, team: Api, c
     before = {pod["metadata"]["uid"] for pod in serving(api, chat)}
     team.patch(chat, {"spec": {"replicas": {"min": 3}}})
     wait_told(team, chat, "PoolTooSmall")
-    assert "The Model goes on as it was" in "\n".join(told(refreshed(team, chat)))
+    assert "Until then the Model runs as before" in "\n".join(told(refreshed(team, chat)))
     assert {pod["metadata"]["uid"] for pod in serving(api, chat)} == before
     team.patch(chat, {"spec": {"replicas": {"min": 2}}})
     wait_ready(team, chat, seconds=60)

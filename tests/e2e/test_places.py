@@ -67,7 +67,7 @@ def test_a_model_moves_when_told_to(api: Api, team: Api, cluster: Manifest) -> N
     before = team.get("v1", "Secret", secret, "team-a")["data"]
     assert nodes_of(api, claim)[0].startswith("places-l4-")
     team.patch(claim, {"spec": {"gpu": {"model": "A100-80GB"}}})
-    wait_told(team, claim, "It would move to platform/places, node pool a100, 1 A100-80GB a replica")
+    wait_told(team, claim, "The Model can move to platform/places, node pool a100, 1 A100-80GB per replica")
     assert condition(refreshed(team, claim), "Serving")["status"] == "True"
     team.patch(claim, {"spec": {"cluster": {**HERE["cluster"], "nodePool": "a100"}}})
     wait_for("the old place to go", lambda: api.find("v1", "Namespace", old) is None, seconds=120)
@@ -84,7 +84,7 @@ def test_what_fits_nowhere_says_so_and_makes_nothing(api: Api, team: Api, cluste
     claim = team.create(model("team-a", "huge", gpu={"model": "L4"}, model="Qwen/Qwen3-32B", **HERE))
     wait_told(team, claim, "NothingFits")
     [placed] = [line for line in told(refreshed(team, claim)) if line.startswith("Placed=")]
-    assert "Nearest fit" in placed or "do not fit any node" in placed
+    assert "It would fit" in placed or "do not fit any node" in placed
     assert condition(refreshed(team, claim), "Ready")["status"] == "False"
     assert composed(api, claim) == []
     ask_to_go(api, claim)
@@ -125,7 +125,7 @@ def test_a_full_pool_lets_the_next_model_wait(api: Api, team: Api, cluster: Mani
     """Nothing that runs is moved for it; it is placed as soon as there is room."""
     wait_for("both L4 to be counted", lambda: in_use(api, cluster)["l4"] == 2)
     claim = team.create(model("team-a", "late", gpu={"model": "L4"}, **HERE))
-    wait_told(team, claim, "places/l4: 2 of 2 GPUs in use")
+    wait_told(team, claim, "places/l4: 2 of its 2 GPUs are in use")
     assert "NoFreeGPUs" in "\n".join(told(refreshed(team, claim)))
     assert composed(api, claim) == []
     team.patch(both, {"spec": {"replicas": {"min": 1}}})

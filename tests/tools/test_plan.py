@@ -67,14 +67,15 @@ def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.splitlines() == [
         "   CLUSTER          POOL  REPLICA      NEEDS  HAS   FREE      USD/H  WHY",
         "   platform/closed  l4    1 L4         17.8   18.1  4 of 4    0.80   its spec.allowedNamespaces does not admit team-a",
-        "   platform/eu      h100  1 H100-80GB  17.8   70.8  16 of 16  6.88   fits, and costs 6.88 USD/h against 0.80",
+        "   platform/eu      h100  1 H100-80GB  17.8   70.8  16 of 16  6.88   fits, for 6.88 USD/h instead of 0.80",
         "   platform/eu      t4    T4           -      -     4 of 4    -      T4 has compute capability 7.5; bf16 weights need 8.0",
-        "   platform/eu      l4x4  1 L4         17.8   18.1  16 of 16  1.15   fits, and costs 1.15 USD/h against 0.80",
+        "   platform/eu      l4x4  1 L4         17.8   18.1  16 of 16  1.15   fits, for 1.15 USD/h instead of 0.80",
         "*  platform/eu      l4    1 L4         17.8   18.1  4 of 4    0.80   the lowest price, then the fewest GPUs",
-        "   platform/us      l4    1 L4         17.8   18.1  4 of 4    0.80   fits as well, and comes later by name",
+        "   platform/us      l4    1 L4         17.8   18.1  4 of 4    0.80   fits as well, and its name comes later in the alphabet",
         "NEEDS and HAS: GiB on each GPU or slice, for weights and cache. FREE: GPUs or slices of the pool at its largest that no Model takes. USD/H: listed price of what a replica takes.",
-        "Sizing: 22.4 GiB x 0.92 - 2.5 overhead = 18.1 GiB usable on each of 1 L4; needed: weights 15.3 x 1.02 / 1 = 15.6, cache of 1 x 16384 tokens = 2.2, together 17.8 GiB",
-        "Placed=True Placed: on platform/eu, node pool l4, 1 L4 a replica",
+        "Sizing: 1 L4 per replica. Usable on each GPU: 22.4 GiB x 0.92 - 2.5 overhead = 18.1 GiB. Needed on each GPU: "
+        "weights 15.3 x 1.02 / 1 = 15.6, KV cache of 1 x 16384 tokens = 2.2, together 17.8 GiB",
+        "Placed=True Placed: on platform/eu, node pool l4, 1 L4 per replica",
     ]
 
 
@@ -86,7 +87,7 @@ def test_slices_and_what_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert run(tmp_path, small, cluster("eu", half, {**L4, "gpusInUse": 4}, allowed=["*"])) == 0
     assert capsys.readouterr().out.splitlines()[1:3] == [
         "*  platform/eu  half  1 slice of L4  2.8    7.8  3 of 8  0.40   the lowest price, then the fewest GPUs",
-        "   platform/eu  l4    L4             -      -    0 of 4  -      4 of 4 GPUs in use",
+        "   platform/eu  l4    L4             -      -    0 of 4  -      4 of its 4 GPUs are in use",
     ]
 
 
@@ -101,13 +102,13 @@ def test_several_nodes_and_a_move(tmp_path: Path, capsys: pytest.CaptureFixture[
         components=["leader-worker-set"],
     )
     assert run(tmp_path, model(large), several) == 0
-    row = "*  platform/eu  l4x4  2 nodes of 4 L4  17.4   17.6  8 of 8  9.20   the lowest price, then the fewest GPUs"
+    row = "*  platform/eu  l4x4  2 nodes with 4 L4 each  17.4   17.6  8 of 8  9.20   the lowest price, then the fewest GPUs"
     assert capsys.readouterr().out.splitlines()[1] == row
     here, there = cluster("eu", L4, allowed=["*"]), cluster("us", H100, allowed=["*"])
     status = compose(request({"model": "Qwen/Qwen3-8B"}, here)).status
     changed = {"model": "Qwen/Qwen3-8B", "gpu": {"model": "H100-80GB"}}
     assert run(tmp_path, model(changed, status=status), here, there) == Exit.TO_DO
-    assert "It would move to platform/us, node pool h100" in capsys.readouterr().out
+    assert "The Model can move to platform/us, node pool h100" in capsys.readouterr().out
 
 
 def test_claims_are_planned_from_their_spec(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -130,7 +131,7 @@ def test_claims_are_planned_from_their_spec(tmp_path: Path, capsys: pytest.Captu
     ]
     # The driver's 46068 MiB and 23034 MiB: x 0.92 / 1024 - 2.5, or 3.0 on two GPUs.
     assert [p["usableGiBPerGPU"] for p in found["pools"]] == [38.89, 17.69]
-    assert found["condition"]["message"] == "on platform/eu, node pool a, 1 L40S a replica"
+    assert found["condition"]["message"] == "on platform/eu, node pool a, 1 L40S per replica"
 
 
 WORDS = [
@@ -164,8 +165,8 @@ def test_a_cluster_by_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[s
     spec = {"model": "Qwen/Qwen3-8B", "cluster": {"matchLabels": {"tier": "gold"}}}
     assert run(tmp_path, model(spec), other, gold) == 0
     out = capsys.readouterr().out
-    assert "platform/us  l4    1 L4     17.8   18.1  4 of 4  0.80   spec.cluster asks for another" in out
-    assert out.endswith("on platform/eu, node pool l4, 1 L4 a replica\n")
+    assert "platform/us  l4    1 L4     17.8   18.1  4 of 4  0.80   spec.cluster names another cluster" in out
+    assert out.endswith("on platform/eu, node pool l4, 1 L4 per replica\n")
 
 
 def test_a_placed_model_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,8 +188,8 @@ def test_an_invalid_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         == Exit.REFUSED
     )
     assert capsys.readouterr().err == (
-        "spec.contextLength: 50000 tokens is beyond the 40960 that Qwen/Qwen3-8B was made for. "
-        "Ask for at most 40960.\n"
+        "spec.contextLength: 50000 tokens are more than the 40960 of the longest context of Qwen/Qwen3-8B. "
+        "Set at most 40960.\n"
     )
 
 
@@ -228,4 +229,4 @@ def test_as_a_module() -> None:
     command = [sys.executable, "-m", "tools", "plan", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=paths.ROOT)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.endswith("Placed=True Placed: on platform/eu-prod, node pool l4, 1 L4 a replica\n")
+    assert done.stdout.endswith("Placed=True Placed: on platform/eu-prod, node pool l4, 1 L4 per replica\n")

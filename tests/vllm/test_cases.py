@@ -116,9 +116,10 @@ FP8, AWQ = "Qwen/Qwen3-8B-FP8", "Qwen/Qwen3-8B-AWQ"
 OSS20, OSS120 = "openai/gpt-oss-20b", "openai/gpt-oss-120b"
 MOE, BIG = "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8"
 FLASH, PHI = "zai-org/GLM-4.7-Flash", "microsoft/phi-4"
-ASK = ". Ask the platform team for a node pool that this model can use"
+ASK = ". Ask the platform team for a node pool that can run this model"
 QUANTISE = (
-    "do not fit any node: ask the platform team for a larger pool, or take a quantised or smaller model"
+    "do not fit any node: ask the platform team for a node pool with more GPU memory, or name a quantised "
+    "or smaller model"
 )
 
 CASES = [
@@ -126,8 +127,8 @@ CASES = [
     Case("fits", m(Q8), [L4], "l4 x 1", "15.565 + 16384 tokens 2.25 <= 18.063", 17.82),
     Case(
         *("a little too long", m(Q8, contextLength=18432), [L4]),
-        "[model] eu/l4: on 1 GPU each needs 18.1 GiB (weights 15.6 + cache 2.5) and has 18.1 GiB usable. "
-        "Nearest fit, on eu/l4: contextLength: 18176",
+        "[model] eu/l4: the Model needs 18.1 GiB on 1 GPU (weights 15.6, KV cache 2.5), and 18.1 GiB are "
+        "usable. It would fit eu/l4 with contextLength: 18176",
         "15.565 + 2.531 = 18.096 > 18.063; room for 2.498 = 18191 tokens, by 256: 18176; not one request",
     ),
     Case(
@@ -173,8 +174,8 @@ CASES = [
     Case("one token more", edge(contextLength=97813), [A100], "a100 x 2", "29.58 + 5.970", 35.55),
     Case(
         *("1 GiB more than usable", edge(contextLength=106004, gpu={"count": 1}), [A100]),
-        "[model] eu/a100: on 1 GPU each needs 72.1 GiB (weights 59.2 + cache 12.9) and has 71.1 GiB usable. "
-        "Nearest fit, on eu/a100: 2 A100-80GB, without spec.gpu",
+        "[model] eu/a100: the Model needs 72.1 GiB on 1 GPU (weights 59.2, KV cache 12.9), and 71.1 GiB "
+        "are usable. Without spec.gpu, it would fit eu/a100 on 2 A100-80GB",
         "59.16 + 12.94; two: 29.58 + 6.47",
     ),
     # What a GPU can run.
@@ -205,8 +206,8 @@ CASES = [
     Case("window", m(OSS20), [L4], "l4 x 1", "13.059 + (12 x 16384 + 12 x 2176) x 2048 bytes = 0.425", 13.48),
     Case(
         *("window and long requests", m(OSS20, contextLength=131072, concurrency=3), [L4]),
-        "[model] eu/l4: on 1 GPU each needs 22.1 GiB (weights 13.1 + cache 9.1) and has 18.1 GiB usable. "
-        "Nearest fit, on eu/l4: contextLength: 71936, or concurrency: 1 at 131072 tokens",
+        "[model] eu/l4: the Model needs 22.1 GiB on 1 GPU (weights 13.1, KV cache 9.1), and 18.1 GiB are "
+        "usable. It would fit eu/l4 with contextLength: 71936, or with concurrency: 1 at 131072 tokens",
         "3 x 3 + 12 x (3 x 128 + 2048) x 2048 bytes = 9.056; room 5.004, without windows 4.948: three of 72066 "
         "tokens, by 256: 71936; one request 3.05, two 6.05",
     ),
@@ -255,8 +256,9 @@ CASES = [
     ),
     Case(
         *("a head that is not split is too much", m(BIG, contextLength=131072, concurrency=8), [H100]),
-        "[model] eu/h100: on 8 GPUs each needs 75.1 GiB (weights 28.1 + cache 47.0) and has 70.3 GiB usable. "
-        "Nearest fit, on eu/h100: contextLength: 117504, or concurrency: 7 at 131072 tokens",
+        "[model] eu/h100: the Model needs 75.1 GiB on each of 8 GPUs (weights 28.1, KV cache 47.0), and "
+        "70.3 GiB are usable. It would fit eu/h100 with contextLength: 117504, or with concurrency: 7 at "
+        "131072 tokens",
         "188 / 4; room 42.203 = 7.18 requests of 23.5 / 4, or eight of 117693 tokens, by 256: 117504",
     ),
     # MLA: 61 x (512 + 64) x 2 = 70272 bytes a token, all of it on every GPU. Weights 626.918 x 1.02 = 639.457,
@@ -264,9 +266,9 @@ CASES = [
     # 3 x 256) = 3.106.
     Case(
         *("MLA does not fit", m(R1), [H100]),
-        "[model] eu/h100: on 8 GPUs each needs 81.0 GiB (weights 79.9 + cache 1.1) and has 70.2 GiB usable; "
-        "2 nodes of 8 would do, and its cluster has no shared storage for the weights. The weights of 626.9 GiB "
-        f"{QUANTISE}",
+        "[model] eu/h100: the Model needs 81.0 GiB on each of 8 GPUs (weights 79.9, KV cache 1.1), and "
+        "70.2 GiB are usable; 2 nodes with 8 each would hold it, but its cluster has no shared storage "
+        f"for the weights. The weights of 626.9 GiB {QUANTISE}",
         "639.457 / 8 = 79.932 alone is more than 79.647 x 0.92 - 3.106",
     ),
     Case("MLA", m(R1), [H200], "h200 x 8", "four 159.9 no; eight 79.932 + 1.072", 81.00),
@@ -277,8 +279,8 @@ CASES = [
     ),
     Case(
         *("MLA, on one GPU", m(R1, contextLength=163840, concurrency=5, gpu={"count": 1}), [H200]),
-        "[model] eu/h200: on 1 GPU each needs 693.1 GiB (weights 639.5 + cache 53.6) and has 126.2 GiB usable. "
-        "Nearest fit, on eu/h200: 8 H200-141GB, without spec.gpu",
+        "[model] eu/h200: the Model needs 693.1 GiB on 1 GPU (weights 639.5, KV cache 53.6), and 126.2 GiB "
+        "are usable. Without spec.gpu, it would fit eu/h200 on 8 H200-141GB",
         "one GPU holds no more than one",
     ),
     # Data parallel attention, where the latent on every GPU is too much: 609.149 of R1 are experts, so
@@ -294,8 +296,9 @@ CASES = [
     ),
     Case(
         *("three are too many", m(R1, contextLength=163840, concurrency=17), [H200]),
-        "[model] eu/h200: on 8 GPUs each needs 262.2 GiB (weights 79.9 + cache 182.3) and has 126.1 GiB usable. "
-        "Nearest fit, on eu/h200: contextLength: 41216, or concurrency: 4 at 163840 tokens",
+        "[model] eu/h200: the Model needs 262.2 GiB on each of 8 GPUs (weights 79.9, KV cache 182.3), and "
+        "126.1 GiB are usable. It would fit eu/h200 with contextLength: 41216, or with concurrency: 4 at "
+        "163840 tokens",
         "95.792 + 32.168 > 125.763; shared by all, room 46.132 / 17 = 41464 tokens, by 256: 41216",
     ),
     Case("MLA, 1 TB", m("moonshotai/Kimi-K2-Instruct"), [H200], "h200 x 8", "977.660 / 8 + 1.072", 123.28),
@@ -307,16 +310,17 @@ CASES = [
     Case("five divide 20 heads", m(FLASH, contextLength=67584), [L4X8], "l4x8 x 5", "11.377 + 3.408", 14.79),
     Case(
         *("five are not in the node", m(FLASH, contextLength=67584), [L4X4]),
-        "[model] eu/l4x4: on 4 GPUs each needs 17.6 GiB (weights 14.2 + cache 3.4) and has 17.6 GiB usable. "
-        "Nearest fit, on eu/l4x4: contextLength: 66048",
+        "[model] eu/l4x4: the Model needs 17.6 GiB on each of 4 GPUs (weights 14.2, KV cache 3.4), and "
+        "17.6 GiB are usable. It would fit eu/l4x4 with contextLength: 66048",
         "14.221 + 3.408 = 17.629 > 17.563; room 3.342 = 66277 tokens, by 256: 66048",
     ),
     # Tensor parallel sizes: phi-4 has 40 heads and 10 key-value heads.
     Case("two divide 10", m(PHI), [L4X4], "l4x4 x 2", "27.856, cache 3.125: two 13.928 + 1.563", 15.49),
     Case(
         *("four do not divide 10", m(PHI, concurrency=8), [L4X4]),
-        "[model] eu/l4x4: on 2 GPUs each needs 26.4 GiB (weights 13.9 + cache 12.5) and has 17.6 GiB usable. "
-        "Nearest fit, on eu/l4x4: contextLength: 4608, or concurrency: 2 at 16384 tokens",
+        "[model] eu/l4x4: the Model needs 26.4 GiB on each of 2 GPUs (weights 13.9, KV cache 12.5), and "
+        "17.6 GiB are usable. It would fit eu/l4x4 with contextLength: 4608, or with concurrency: 2 at "
+        "16384 tokens",
         "room 3.635 = 2.33 requests of 3.125 / 2, or eight of 4764 tokens, by 256: 4608",
     ),
     Case("five do", m(PHI, concurrency=8), [L4X8], "l4x8 x 5", "5.571 + 25 / 5", 10.57),
@@ -378,39 +382,41 @@ CASES = [
     ),
     Case(
         *("too few nodes", m(L70), [{**L4, "nodes": {"min": 0, "max": 7}}]),
-        "[model] eu/l4: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB usable; 8 "
-        "nodes of 1 would do, and it has at most 7. Nearest fit, on eu/l4: 5 nodes of 1 L4, with quantization: "
-        "FP8",
+        "[model] eu/l4: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 GiB are "
+        "usable; 8 nodes with 1 each would hold it, but the pool has at most 7. It would fit eu/l4 with "
+        "quantization: FP8, on 5 nodes with 1 L4 each",
         "8 > 7; 68.451e9 x 1.00024 + 2.101e9 x 2 bytes = 67.68 x 1.02: a fifth of it 13.81 + 1, a quarter 18.51",
         shared=True,
         groups=True,
     ),
     Case(
         *("nothing that runs it", m(L70), [L4X4]),
-        "[model] eu/l4x4: on 4 GPUs each needs 34.8 GiB (weights 33.5 + cache 1.2) and has 17.6 GiB usable; 2 nodes "
-        f"of 4 would do, and its cluster does not run LeaderWorkerSet. The weights of 131.4 GiB {QUANTISE}",
+        "[model] eu/l4x4: the Model needs 34.8 GiB on each of 4 GPUs (weights 33.5, KV cache 1.2), and "
+        "17.6 GiB are usable; 2 nodes with 4 each would hold it, but its cluster does not run "
+        f"LeaderWorkerSet. The weights of 131.4 GiB {QUANTISE}",
         "no leader-worker-set among its components",
         shared=True,
     ),
     Case(
         *("not for less than a node", m(Q32, gpu={"count": 2}), [L4X4]),
-        "[model] eu/l4x4: on 2 GPUs each needs 33.1 GiB (weights 31.1 + cache 2.0) and has 17.6 GiB usable. Nearest "
-        "fit, on eu/l4x4: 4 L4, without spec.gpu",
+        "[model] eu/l4x4: the Model needs 33.1 GiB on each of 2 GPUs (weights 31.1, KV cache 2.0), and "
+        "17.6 GiB are usable. Without spec.gpu, it would fit eu/l4x4 on 4 L4",
         "two of four: the node is not used up",
         shared=True,
         groups=True,
     ),
     Case(
         *("nodes in use", m(L70), [used(L4X4, 4)]),
-        "[platform] eu/l4x4: 4 of 8 GPUs in use. Waits until enough are free: delete a Model that nobody needs, or "
-        "ask the platform team for more nodes, such as in eu/l4x4",
+        "[platform] eu/l4x4: 4 of its 8 GPUs are in use. The Model waits until enough are free: delete a "
+        "Model that nobody needs, or ask the platform team to raise nodes.max of a node pool, such as "
+        "eu/l4x4",
         "8 - 4 < 2 x 4",
         shared=True,
         groups=True,
     ),
     Case(
         *("two replicas of two nodes", m(L70, replicas={"min": 2}), [L4X4]),
-        "[model] eu/l4x4: 2 replicas of 8 GPUs exceed its 2 nodes. Nearest fit, on eu/l4x4: replicas.min: 1",
+        "[model] eu/l4x4: 2 x 8 GPUs do not fit its 2 nodes. It would fit eu/l4x4 with replicas.min: 1",
         "2 nodes x 1 / 2 = 1",
         shared=True,
         groups=True,
@@ -438,14 +444,14 @@ CASES = [
     Case("a MIG slice", m(SMALL), [H100, MIG], "h100-1g x 1", "0.98 before 6.88: 2.846 <= 6.47", 2.85),
     Case(
         *("larger than a slice", m(Q8), [HALF]),
-        "[model] eu/l4-half: on 1 slice each needs 17.8 GiB (weights 15.6 + cache 2.2) and has 7.8 GiB usable. "
-        f"The weights of 15.3 GiB {QUANTISE}",
+        "[model] eu/l4-half: the Model needs 17.8 GiB on 1 slice (weights 15.6, KV cache 2.2), and 7.8 "
+        f"GiB are usable. The weights of 15.3 GiB {QUANTISE}",
         "15.565 alone > 7.782, and slices are not added up",
     ),
     Case(
         *("several slices", m(SMALL, gpu={"count": 2}), [HALF]),
-        "[model] eu/l4-half: a Model takes one slice of its GPUs, and spec.gpu.count asks for 2. Nearest fit, on "
-        "eu/l4-half: 1 slice of L4, without spec.gpu",
+        "[model] eu/l4-half: a Model gets one slice of its shared GPUs, and spec.gpu.count is 2. Without "
+        "spec.gpu, it would fit eu/l4-half on 1 slice of L4",
         "two slices may be parts of one GPU",
     ),
     Case(
@@ -457,8 +463,9 @@ CASES = [
     Case("the last one", m(Q8), [used(L4, 1), A10], "l4 x 1", "1 of 2 is left", 17.82),
     Case(
         *("all are full", m(Q8), [used(L4, 2), used(A10, 3)]),
-        "[platform] eu/l4: 2 of 2 GPUs in use; eu/a10: 3 of 2 GPUs in use. Waits until enough are free: delete a "
-        "Model that nobody needs, or ask the platform team for more nodes, such as in eu/l4",
+        "[platform] eu/l4: 2 of its 2 GPUs are in use; eu/a10: 3 of its 2 GPUs are in use. The Model waits "
+        "until enough are free: delete a Model that nobody needs, or ask the platform team to raise "
+        "nodes.max of a node pool, such as eu/l4",
         "neither has one left",
     ),
     Case(
@@ -471,9 +478,10 @@ CASES = [
     ),
     Case(
         *("slices are in use", m(SMALL), [used(HALF, 4), used(QUARTER, 1)]),
-        "[platform] eu/l4-half: 4 of 4 slices in use; eu/l4-quarter: on 1 slice each needs 2.8 GiB (weights 2.3 "
-        "+ cache 0.5) and has 2.6 GiB usable. Waits until enough are free: delete a Model that nobody needs, or "
-        "ask the platform team for more nodes, such as in eu/l4-half",
+        "[platform] eu/l4-half: 4 of its 4 slices are in use; eu/l4-quarter: the Model needs 2.8 GiB on 1 "
+        "slice (weights 2.3, KV cache 0.5), and 2.6 GiB are usable. The Model waits until enough are free: "
+        "delete a Model that nobody needs, or ask the platform team to raise nodes.max of a node pool, "
+        "such as eu/l4-half",
         "2 nodes x 1 x 2 are taken; 7 of 8 quarters are free and too small",
     ),
     Case(
@@ -492,29 +500,30 @@ CASES = [
     ),
     Case(
         *("what no pool has is asked for", m(Q8, gpu={"requires": ["NoSpot", "RDMA"]}), [L4, SPOT]),
-        "[model] eu/l4: its nodes have no RDMA, and spec.gpu.requires asks for RDMA; eu/spot: its machines may be "
-        "taken back (Spot), and spec.gpu.requires asks for NoSpot. Nearest fit, on eu/l4: 1 L4, without spec.gpu",
+        "[model] eu/l4: its nodes have no RDMA, and spec.gpu.requires has RDMA; eu/spot: the cloud may "
+        "take its machines back (Spot), and spec.gpu.requires has NoSpot. Without spec.gpu, it would fit "
+        "eu/l4 on 1 L4",
         "no fabric; capacity Spot",
     ),
     Case("model asked for", m(Q8, gpu={"model": "H100-80GB"}), [L4, H100], "h100 x 1", "L4 is left out"),
     Case("count asked for", m(Q8, gpu={"count": 2}), [L4, L4X4], "l4x4 x 2", "7.783 + 1.125", 8.91),
     Case(
         *("count that no node has", m(Q8, gpu={"count": 4}), [L4]),
-        "[model] eu/l4: its nodes have 1 GPUs, and spec.gpu.count asks for 4. Nearest fit, on eu/l4: 1 L4, "
-        "without spec.gpu",
+        "[model] eu/l4: its nodes have 1 GPU, and spec.gpu.count is 4. Without spec.gpu, it would fit "
+        "eu/l4 on 1 L4",
         "one GPU a node",
     ),
     Case(
         *("model that no pool has", m(Q8, gpu={"model": "L40S"}), [L4, T4]),
-        "[model] eu/l4: it has L4, and spec.gpu.model asks for L40S; "
-        "eu/t4: it has T4, and spec.gpu.model asks for L40S. Nearest fit, on eu/l4: 1 L4, without spec.gpu",
+        "[model] eu/l4: its GPUs are L4, and spec.gpu.model is L40S; eu/t4: its GPUs are T4, and "
+        "spec.gpu.model is L40S. Without spec.gpu, it would fit eu/l4 on 1 L4",
         "neither is one",
     ),
     # Replicas and nodes; a pool has at most two.
     Case("a replica a node", m(Q8, replicas={"min": 2}), [L4], "l4 x 1", "2 <= 2 nodes x 1", shared=True),
     Case(
         *("more than nodes", m(Q8, replicas={"min": 3}), [L4]),
-        "[model] eu/l4: 3 replicas of 1 GPUs exceed its 2 nodes. Nearest fit, on eu/l4: replicas.min: 2",
+        "[model] eu/l4: 3 x 1 GPU do not fit its 2 nodes. It would fit eu/l4 with replicas.min: 2",
         "3 > 2 nodes x 1",
         shared=True,
     ),
@@ -524,22 +533,21 @@ CASES = [
     ),
     Case(
         *("one replica too many", m(Q8, replicas={"min": 5}, gpu={"count": 2}), [L4X4]),
-        "[model] eu/l4x4: 5 replicas of 2 GPUs exceed its 2 nodes. Nearest fit, on eu/l4x4: 1 L4, without "
-        "spec.gpu",
+        "[model] eu/l4x4: 5 x 2 GPUs do not fit its 2 nodes. Without spec.gpu, it would fit eu/l4x4 on 1 L4",
         "5 > 2 nodes x 4 / 2",
         shared=True,
     ),
     Case(
         *("one volume for all", m(Q8, replicas={"min": 2}), [L4]),
-        "[model] eu/l4: 2 replicas read one volume, and its cluster has no shared storage. Nearest fit, on "
-        "eu/l4: replicas.min: 1",
+        "[model] eu/l4: 2 replicas mount one volume, and its cluster has no shared storage. It would fit "
+        "eu/l4 with replicas.min: 1",
         "no shared storage",
     ),
     # What no cluster could serve.
     Case(
         *("beyond the model's context", m(Q8, contextLength=40961), [H100]),
-        "spec.contextLength: 40961 tokens is beyond the 40960 that Qwen/Qwen3-8B was made for. Ask for at most "
-        "40960.",
+        "spec.contextLength: 40961 tokens are more than the 40960 of the longest context of Qwen/Qwen3-8B. "
+        "Set at most 40960.",
         "40960 in its config.json",
     ),
     Case(
@@ -547,8 +555,9 @@ CASES = [
     ),
     Case(
         *("requests that no cache holds", m(Q8, contextLength=40960, concurrency=1024), [H100]),
-        "[model] eu/h100: on 8 GPUs each needs 721.9 GiB (weights 1.9 + cache 720.0) and has 70.3 GiB usable. "
-        "Nearest fit, on eu/h100: contextLength: 3840, or concurrency: 97 at 40960 tokens",
+        "[model] eu/h100: the Model needs 721.9 GiB on each of 8 GPUs (weights 1.9, KV cache 720.0), and "
+        "70.3 GiB are usable. It would fit eu/h100 with contextLength: 3840, or with concurrency: 97 at "
+        "40960 tokens",
         "room 68.330 x 8 = 97.2 requests of 5.625, or 1024 of 3887 tokens, by 256: 3840",
     ),
     # Encoders cache nothing, and float32 is served at 16 bits.
@@ -574,8 +583,8 @@ CASES = [
             m("Snowflake/snowflake-arctic-embed-l-v2.0", task="Generate"),
             [L4],
         ),
-        "spec.task: Snowflake/snowflake-arctic-embed-l-v2.0 was made to Embed, not to Generate. Say Embed, leave it out, or name a model "
-        "that was made to Generate.",
+        "spec.task: the task of Snowflake/snowflake-arctic-embed-l-v2.0 is Embed, not Generate. Set Embed, "
+        "leave spec.task out, or name a model whose task is Generate.",
         "embed in its row",
     ),
     # fp8 made when loaded: Qwen3-32B has 1.556e9 embeddings at 16 bits and 31.206e9 others at 8.
@@ -585,33 +594,35 @@ CASES = [
     ),
     Case(
         *("fp8 when loaded, on Ampere", m(Q8, quantization="FP8"), [A10]),
-        "[model] eu/a10: A10G has compute capability 8.6; fp8 weights need 8.9. Without spec.quantization they "
-        f"are served as stored{ASK}",
+        "[model] eu/a10: A10G has compute capability 8.6; fp8 weights need 8.9. Without spec.quantization "
+        f"the weights are served as they are stored{ASK}",
         "fp8 from 8.9",
     ),
     Case(
         *("fp8 of what is int4", m(AWQ, quantization="FP8"), [L4]),
-        "spec.quantization: Qwen/Qwen3-8B-AWQ is stored in int4, and only bf16 and fp16 are quantised when "
-        "loaded. Leave it out, or name a checkpoint in bf16.",
+        "spec.quantization: Qwen/Qwen3-8B-AWQ is stored in int4, and only weights in bf16 and fp16 are "
+        "quantised when they are loaded. Leave spec.quantization out, or name a checkpoint in bf16.",
         "int4 stays int4",
     ),
     Case(
         *("fp8 would do", m(Q32), [L40S]),
-        "[model] eu/l40s: on 1 GPU each needs 66.2 GiB (weights 62.2 + cache 4.0) and has 38.6 GiB usable; 2 "
-        "nodes of 1 would do, and its cluster has no shared storage for the weights. Nearest fit, on eu/l40s: 1 L40S, with quantization: FP8",
+        "[model] eu/l40s: the Model needs 66.2 GiB on 1 GPU (weights 62.2, KV cache 4.0), and 38.6 GiB are "
+        "usable; 2 nodes with 1 each would hold it, but its cluster has no shared storage for the weights. "
+        "It would fit eu/l40s with quantization: FP8, on 1 L40S",
         "32.607 + 4 <= 38.627",
     ),
     Case(
         *("fp8 would not do", m("meta-llama/Llama-3.3-70B-Instruct"), [L40S]),
-        "[model] eu/l40s: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 38.6 GiB usable; 4 "
-        f"nodes of 1 would do, and it has at most 2. The weights of 131.4 GiB {QUANTISE}",
+        "[model] eu/l40s: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 38.6 GiB "
+        "are usable; 4 nodes with 1 each would hold it, but the pool has at most 2. The weights of 131.4 "
+        f"GiB {QUANTISE}",
         "69.03 > 38.627",
     ),
     Case(
         *("fp8 while it is loaded", edge(quantization="FP8", architecture={**EDGE, "layers": 1}), [L40S]),
-        "[model] eu/l40s: on 1 GPU each needs 35.6 GiB (weights 35.5 + cache 0.1), while it is quantised 94.7 GiB, "
-        "and has 38.6 GiB usable. The weights of 34.8 GiB do not fit any node: ask the platform team for a larger "
-        "pool, or take a quantised or smaller model",
+        "[model] eu/l40s: the Model needs 35.6 GiB on 1 GPU (weights 35.5, KV cache 0.1; 94.7 GiB while "
+        "the weights are quantised), and 38.6 GiB are usable. The weights of 34.8 GiB do not fit any node: "
+        "ask the platform team for a node pool with more GPU memory, or name a quantised or smaller model",
         "29 x 1.2 = 34.8, with its one layer of 58: 92.8; x 1.02. Cache 16384 x 2 x 8 x 128 x 2 bytes = 0.0625",
     ),
     Case(
@@ -620,16 +631,16 @@ CASES = [
             edge(architecture={**EDGE, "parametersBillions": 9.5, "weightsGiB": 17.7}),
             [L4],
         ),
-        "[model] eu/l4: on 1 GPU each needs 20.1 GiB (weights 18.1 + cache 2.0) and has 18.1 GiB usable. The "
-        "weights of 17.7 GiB leave no room for a cache on any node: ask the platform team for a larger pool, or "
-        "take a quantised or smaller model",
+        "[model] eu/l4: the Model needs 20.1 GiB on 1 GPU (weights 18.1, KV cache 2.0), and 18.1 GiB are "
+        "usable. The weights of 17.7 GiB leave no room for a cache on any node: ask the platform team for "
+        "a node pool with more GPU memory, or name a quantised or smaller model",
         "17.7 x 1.02 = 18.054, 0.009 less than 18.063: 76 tokens",
     ),
     Case("fp8 of what is fp8", m(FP8, quantization="FP8"), [L4], "l4 x 1", "as it is: 8.966 + 2.25", 11.22),
     Case(
         *("no quantisation of what is quantised", m(FP8, quantization="None"), [L4]),
-        "spec.quantization: Qwen/Qwen3-8B-FP8 is stored in fp8, so it cannot be served without quantisation. "
-        "Leave it out, or name a checkpoint in bf16.",
+        "spec.quantization: Qwen/Qwen3-8B-FP8 is stored in fp8, so it cannot be served without "
+        "quantisation. Leave spec.quantization out, or name a checkpoint in bf16.",
         "the files are fp8",
     ),
 ]

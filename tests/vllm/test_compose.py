@@ -190,7 +190,7 @@ def test_the_volume_served_keeps_what_it_was_made_with() -> None:
 def test_a_live_model_stays_when_the_spec_names_what_is_not_there(choice: dict[str, str]) -> None:
     _, outcome = again({**SPEC, "cluster": choice})
     assert (reason(outcome), list(outcome.resources), list(outcome.gone)) == ("ClusterNotFound", [], [])
-    assert condition_text(outcome).endswith(". The Model goes on as it was")
+    assert condition_text(outcome).endswith(". Until then the Model runs as before")
 
 
 @pytest.mark.parametrize("data", [{}, {"offer": "{"}, {"offer": '{"nodePools": 1}'}])
@@ -341,8 +341,8 @@ def test_more_replicas_than_the_pool_holds() -> None:
     assert isinstance(condition, Condition)
     assert (condition.reason, list(outcome.resources), list(outcome.gone)) == ("PoolTooSmall", [], [])
     assert condition.text == (
-        "[model] 5 replicas of 1 L4 do not fit node pool l4, which holds 4: lower spec.replicas.min, or ask "
-        "the owner of platform/eu for more nodes. The Model goes on as it was"
+        "[model] 5 replicas of 1 L4 do not fit node pool l4, which holds 4: lower spec.replicas.min, or "
+        "ask the owner of platform/eu for more nodes. Until then the Model runs as before"
     )
 
 
@@ -441,7 +441,7 @@ def test_a_replica_takes_one_slice(mode: str, resource: str, utilization: str) -
     assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
     download = next(m for n, m in manifests(outcome).items() if n.startswith("vllm/download-"))
     assert _pod(download)["containers"][0]["resources"]["limits"][resource] == "1"
-    assert condition_text(outcome) == "on platform/eu, node pool l4, 1 slice of L4 a replica"
+    assert condition_text(outcome) == "on platform/eu, node pool l4, 1 slice of L4 per replica"
 
 
 def test_ranks_cache_requests_of_their_own() -> None:

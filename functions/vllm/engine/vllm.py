@@ -76,7 +76,9 @@ def _cannot_run(facts: ModelFacts, gpu: GPU) -> str:
     if gpu.compute_capability >= least:
         return ""
     has, wants = (f"{major}.{minor}" for major, minor in (gpu.compute_capability, least))
-    without = ". Without spec.quantization they are served as stored" if facts.loading_gib else ""
+    without = (
+        ". Without spec.quantization the weights are served as they are stored" if facts.loading_gib else ""
+    )
     return f"{gpu.name} has compute capability {has}; {facts.precision} weights need {wants}{without}"
 
 

@@ -17,7 +17,7 @@ from .placement import Placed, placement_of, sizing_of, takes, where
 
 __all__ = ["GOES_ON", "Moving", "leave", "names_another"]
 
-GOES_ON = "The Model goes on as it was"
+GOES_ON = "Until then the Model runs as before"
 
 
 @dataclass(frozen=True)
@@ -74,25 +74,25 @@ def leave(
     on_its_way = not_placed(
         Whose.INFRASTRUCTURE,
         "Moving",
-        f"moves to {where(target)}, {takes(target)} a replica: it serves on {where(recorded)} until it does "
-        "there",
+        f"moves to {where(target)}, {takes(target)} per replica: the Model serves on {where(recorded)} until "
+        "it answers there",
     )
     return Moving(recorded, Placed(target, on_its_way, sizing_of(replica, choices)))
 
 
 def _another_workload(recorded: Placement, target: Placement) -> str:
     return (
-        f"this Model runs on {takes(recorded)}, and the spec now needs {takes(target)} of the same node "
-        "pool, which is another workload: ask for less again, or delete this Model and claim it again. "
-        f"{GOES_ON}"
+        f"this Model runs on {takes(recorded)}, and the changed spec needs {takes(target)} of the same node "
+        "pool. A live Model cannot change between one node and several: undo the change, or delete this "
+        f"Model and create it again. {GOES_ON}"
     )
 
 
 def _announced(recorded: Placement, target: Placement, why: str) -> str:
     namespace, _, name = target.claim.partition("/")
     return (
-        f"{why}. It would move to {where(target)}, {takes(target)} a replica: its weights are downloaded "
-        f"again there, it serves on {where(recorded)} until it does there, and then its address changes. To "
-        f"agree, set spec.cluster to {{namespace: {namespace}, name: {name}, nodePool: {target.node_pool}}}. "
-        f"{GOES_ON}"
+        f"{why}. The Model can move to {where(target)}, {takes(target)} per replica: its weights are "
+        f"downloaded there, it serves on {where(recorded)} until it answers there, and then its endpoint "
+        "changes. To agree, set spec.cluster to "
+        f"{{namespace: {namespace}, name: {name}, nodePool: {target.node_pool}}}. {GOES_ON}"
     )

@@ -149,10 +149,10 @@ def sizing_of(need: Need, choices: Choices) -> Sizing:
     overhead = memory_gib * utilization - fit.usable_gib
     requests = -(-need.concurrency // fit.data_parallel)
     explanation = (
-        f"{memory_gib:.1f} GiB x {utilization} - {overhead:.1f} "
-        f"overhead = {fit.usable_gib:.1f} GiB usable on each of {choice.takes}; needed: weights "
-        f"{_weights_in_words(need, fit)} = {fit.weights_gib:.1f}, cache "
-        f"of {requests} x {need.context} tokens = {fit.cache_gib:.1f}, together {fit.needed_gib:.1f} GiB"
+        f"{choice.takes} per replica. Usable on each GPU: {memory_gib:.1f} GiB x {utilization} - "
+        f"{overhead:.1f} overhead = {fit.usable_gib:.1f} GiB. Needed on each GPU: weights "
+        f"{_weights_in_words(need, fit)} = {fit.weights_gib:.1f}, KV cache of {requests} x {need.context} "
+        f"tokens = {fit.cache_gib:.1f}, together {fit.needed_gib:.1f} GiB"
     )
     return Sizing(
         weights_gib=loaded,
@@ -173,13 +173,13 @@ def _weights_in_words(need: Need, fit: Fit) -> str:
     if fit.data_parallel > 1:
         experts = need.facts.experts_gib
         return f"({whole - experts:.1f} + {experts:.1f} of experts / {fit.gpus}) x {WEIGHTS_FACTOR}"
-    stages = f", the largest of {fit.nodes} stages," if fit.nodes > 1 else ""
-    return f"{whole:.1f} x {WEIGHTS_FACTOR} / {fit.gpus}{stages}"
+    layers = f", on the node with most layers of {fit.nodes}," if fit.nodes > 1 else ""
+    return f"{whole:.1f} x {WEIGHTS_FACTOR} / {fit.gpus}{layers}"
 
 
 def placed_on(placement: Placement) -> Condition:
     """Return the condition of a Model that is placed as its spec wants."""
-    message = f"on {where(placement)}, {takes(placement)} a replica"
+    message = f"on {where(placement)}, {takes(placement)} per replica"
     return Condition("Placed", Status.TRUE, "Placed", message, Whose.MODEL)
 
 

@@ -77,7 +77,7 @@ def stay(
         Unanswered: when its cluster is not known yet and the spec asks for other weights.
     """
     if names_another(spec, recorded):
-        why = f"this Model runs on {where(recorded)}, and spec.cluster names another"
+        why = f"this Model runs on {where(recorded)}, and spec.cluster names another cluster or node pool"
         return leave(request, spec, given, recorded, why)
     size = request.status(Sizing, "sizing")
     same_weights = recorded.weights == source_of(spec).identity(spec)
@@ -97,8 +97,9 @@ def stay(
     if spec.replicas.min > 1 and not shared:
         return _refuse(
             "VolumeNotShared",
-            f"{spec.replicas.min} replicas need a volume that several nodes can read, and this Model's is "
-            "for one: keep spec.replicas.min at 1, or name another node pool in spec.cluster",
+            f"{spec.replicas.min} replicas need a volume that several nodes can mount, and this Model's "
+            "volume can be mounted on one: set spec.replicas.min to 1, or name a node pool of a cluster with "
+            "shared storage in spec.cluster",
         )
     most = most_replicas(pool, recorded.gpus, recorded.nodes)
     if spec.replicas.min > most:
@@ -126,20 +127,20 @@ def _missing(
     if cluster is None:
         return _keep(
             CLUSTER_MISSING,
-            f"InferenceCluster {claim} offers nothing: where it is gone, delete this Model and claim it "
-            "again; where it is there, wait until it has been looked at by this version",
+            f"InferenceCluster {claim} publishes no node pools: if it was deleted, delete this Model and "
+            "create it again; if it exists, ask its owner what its conditions say",
         )
     if not cluster.admits(namespace):
         return _keep(
             "NamespaceNotAllowed",
-            f"{claim} no longer admits namespace {namespace}: ask its owner to add it to "
-            "spec.allowedNamespaces, or delete this Model",
+            f"InferenceCluster {claim} no longer admits Models of namespace {namespace}: ask its owner to "
+            f"add {namespace} to its spec.allowedNamespaces, or delete this Model",
         )
     if pool is None:
         return _keep(
             "PoolMissing",
-            f"node pool {recorded.node_pool} of {claim} is gone: ask its owner to restore it, or name "
-            "another in spec.cluster, with its nodePool",
+            f"InferenceCluster {claim} has no node pool {recorded.node_pool} any more: ask its owner to "
+            "restore it, or name another cluster and its nodePool in spec.cluster",
         )
     return None
 
@@ -161,10 +162,10 @@ def _sized_again(
     status = cluster.status.model_copy(update={"components": [contract.LEADER_WORKER_SET]})
     result = fit_pool(spec, replica, replace(cluster, status=status), pool)
     if not isinstance(result, Choice):
-        why = f"the spec has changed, and on {where(recorded)} it does not fit: {result.why}"
+        why = f"the changed spec does not fit {where(recorded)}: {result.why}"
         return leave(request, spec, given, recorded, why)
     if (result.fit.nodes > 1) != (recorded.nodes > 1):
-        why = f"the spec has changed, and needs {result.takes} where it has {takes(recorded)}"
+        why = f"the changed spec needs {result.takes}, and the Model runs on {takes(recorded)}"
         return leave(request, spec, given, recorded, why)
     choices = Choices(result)
     placement = placement_of(request, choices, spec, replica, recorded.tag_in_names)

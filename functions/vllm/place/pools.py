@@ -59,11 +59,14 @@ class Choice(NamedTuple):
     def behind(self, best: Choice) -> str:
         """Say why another choice is preferred."""
         if self.fit.nodes > 1 and best.fit.nodes == 1:
-            return f"fits on {self.fit.nodes} nodes, and one will do"
+            return f"needs {self.fit.nodes} nodes, and the chosen pool one"
         mine, cheapest = self.hourly_usd, best.hourly_usd
         if mine != cheapest and cheapest is not None:
-            dear = "has no listed price" if mine is None else f"costs {mine:.2f} USD/h"
-            return f"fits, and {dear} against {cheapest:.2f}"
+            return (
+                "fits, but has no listed price"
+                if mine is None
+                else (f"fits, for {mine:.2f} USD/h instead of {cheapest:.2f}")
+            )
         fits = "fits" if mine is None else "fits at the same price"
         if self.devices > best.devices:
             return f"{fits}, on {self.devices} GPUs instead of {best.devices}"
@@ -71,7 +74,7 @@ class Choice(NamedTuple):
             return f"{fits}, on a larger GPU"
         if self.order[:6] > best.order[:6]:
             return f"{fits}, without RDMA between its nodes"
-        return "fits as well, and comes later by name"
+        return "fits as well, and its name comes later in the alphabet"
 
 
 class Refusal(NamedTuple):
@@ -151,21 +154,25 @@ def _fit_node(spec: ModelSpec, need: Need, node: _Node) -> _Attempt:
     """Fit a Model on the fewest GPUs of a kind of node."""
     gpu = gpus().get(node.gpu_model)
     if gpu is None:
-        return _Attempt(None, f"its GPU {node.gpu_model} is not in this version's catalog")
+        return _Attempt(None, f"its GPU {node.gpu_model} is not in the catalog of this version")
     choice = spec.gpu
     if choice.model is not None and choice.model != node.gpu_model:
-        return _Attempt(None, f"it has {node.gpu_model}, and spec.gpu.model asks for {choice.model}")
+        return _Attempt(None, f"its GPUs are {node.gpu_model}, and spec.gpu.model is {choice.model}")
     if choice.min_memory_gib is not None and node.memory_mib < choice.min_memory_gib * 1024:
-        has = f"{node.memory_mib / 1024:.1f} GiB a {'slice' if node.shared else 'GPU'}"
-        return _Attempt(None, f"it has {has}, and spec.gpu.minMemoryGiB asks for {choice.min_memory_gib}")
+        has = f"its {'slices' if node.shared else 'GPUs'} have {node.memory_mib / 1024:.1f} GiB"
+        return _Attempt(None, f"{has}, and spec.gpu.minMemoryGiB is {choice.min_memory_gib}")
     cannot_run = need.engine.cannot_run(need.facts, gpu)
     if cannot_run:
         return _Attempt(None, cannot_run)
     # Slices of one node may be parts of one GPU, and MIG slices cannot exchange data.
     most = 1 if node.shared and node.devices else node.devices
     if choice.count is not None and choice.count > most:
-        has = "a Model takes one slice of its GPUs" if node.shared else f"its nodes have {most} GPUs"
-        return _Attempt(None, f"{has}, and spec.gpu.count asks for {choice.count}")
+        has = (
+            "a Model gets one slice of its shared GPUs"
+            if node.shared
+            else f"its nodes have {_devices(most, shared=False)}"
+        )
+        return _Attempt(None, f"{has}, and spec.gpu.count is {choice.count}")
     sizes = tensor_parallel_sizes(need.facts, most) if choice.count is None else [choice.count]
     tried = [fit(need, node.memory_mib, n) for n in sizes]
     if not tried:
@@ -185,7 +192,7 @@ def _lacking_for_nodes(cluster: Cluster, pool: PoolStatus, needed: Fit | None) -
     if needed is None:
         return ""
     if needed.nodes > pool.nodes.max:
-        return f"it has at most {pool.nodes.max}"
+        return f"the pool has at most {pool.nodes.max}"
     if not cluster.shares_storage:
         return "its cluster has no shared storage for the weights"
     if contract.LEADER_WORKER_SET not in (cluster.status.components or []):
@@ -198,18 +205,18 @@ def _several_nodes(attempt: _Attempt, lacks: str) -> str:
     one, needed = attempt.fit, attempt.several_nodes
     if one is None or needed is None or one.least_gib < one.usable_gib:
         return ""
-    return f"; {needed.nodes} nodes of {needed.gpus} would do, and {lacks}"
+    return f"; {needed.nodes} nodes with {needed.gpus} each would hold it, but {lacks}"
 
 
 def _arithmetic(attempt: Fit, node: _Node) -> str:
     """Say how much memory is needed and how much there is."""
-    device = ("slice" if node.shared else "GPU") + ("s" if attempt.gpus > 1 else "")
-    more = attempt.loading_gib > attempt.needed_gib
-    loading = f", while it is quantised {attempt.loading_gib:.1f} GiB," if more else ""
+    devices = _devices(attempt.gpus, shared=node.shared)
+    where = f"each of {devices}" if attempt.gpus > 1 else devices
+    loading = attempt.loading_gib > attempt.needed_gib
+    quantising = f"; {attempt.loading_gib:.1f} GiB while the weights are quantised" if loading else ""
     return (
-        f"on {attempt.gpus} {device} each needs {attempt.needed_gib:.1f} GiB "
-        f"(weights {attempt.weights_gib:.1f} + cache {attempt.cache_gib:.1f}){loading} and has "
-        f"{attempt.usable_gib:.1f} GiB usable"
+        f"the Model needs {attempt.needed_gib:.1f} GiB on {where} (weights {attempt.weights_gib:.1f}, KV "
+        f"cache {attempt.cache_gib:.1f}{quantising}), and {attempt.usable_gib:.1f} GiB are usable"
     )
 
 
@@ -217,14 +224,14 @@ def _lacking(spec: ModelSpec, cluster: Cluster, pool: PoolStatus) -> str:
     """Say what the spec asks of a pool beside memory that the pool lacks; empty when it lacks nothing."""
     named = spec.cluster.node_pool if spec.cluster else None
     if named not in (None, pool.name):
-        return f"spec.cluster.nodePool asks for {named}"
+        return f"spec.cluster.nodePool is {named}"
     replicas = spec.replicas.min
     if replicas > 1 and not cluster.shares_storage:
-        return f"{replicas} replicas read one volume, and its cluster has no shared storage"
+        return f"{replicas} replicas mount one volume, and its cluster has no shared storage"
     for requirement in spec.gpu.requires:
         met, otherwise = _REQUIREMENTS[requirement]
         if not met(cluster, pool):
-            return f"{otherwise}, and spec.gpu.requires asks for {requirement.value}"
+            return f"{otherwise}, and spec.gpu.requires has {requirement.value}"
     return ""
 
 
@@ -232,7 +239,7 @@ _REQUIREMENTS: Mapping[Requirement, tuple[Callable[[Cluster, PoolStatus], bool],
     Requirement.WHOLE_GPU: (lambda _, pool: pool.sharing is None, "its GPUs are shared"),
     Requirement.NO_SPOT: (
         lambda _, pool: pool.capacity is not Capacity.SPOT,
-        "its machines may be taken back (Spot)",
+        "the cloud may take its machines back (Spot)",
     ),
     Requirement.RDMA: (lambda _, pool: pool.fabric is not None, "its nodes have no RDMA"),
     Requirement.SHARED_STORAGE: (lambda c, _: c.shares_storage, "its cluster has no shared storage"),
@@ -244,12 +251,14 @@ def _crowded(spec: ModelSpec, pool: PoolStatus, found: Fit) -> tuple[str, bool]:
     # A Model scaled to zero is placed where one replica can run.
     replicas, each = max(1, spec.replicas.min), found.gpus * found.nodes
     nodes, used, per_node = pool.nodes.max, pool.gpus_in_use or 0, devices_per_node(pool)
+    shared = pool.sharing is not None
     if replicas * found.nodes > nodes * (per_node // found.gpus):
-        return f"{replicas} replicas of {each} {_devices(pool)} exceed its {nodes} nodes", False
+        return f"{replicas} x {_devices(each, shared=shared)} do not fit its {nodes} nodes", False
     if replicas * each > nodes * per_node - used:
-        return f"{used} of {nodes * per_node} {_devices(pool)} in use", True
+        return f"{used} of its {_devices(nodes * per_node, shared=shared)} are in use", True
     return "", False
 
 
-def _devices(pool: PoolStatus) -> str:
-    return "slices" if pool.sharing else "GPUs"
+def _devices(count: int, *, shared: bool) -> str:
+    """Name a number of devices: `1 GPU`, `4 slices`."""
+    return f"{count} {'slice' if shared else 'GPU'}{'' if count == 1 else 's'}"

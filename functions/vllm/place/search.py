@@ -31,8 +31,8 @@ def search(request: Request, spec: ModelSpec, given: VLLMInput, need: Need) -> C
         return not_placed(
             Whose.MODEL,
             "ClusterAmbiguous",
-            f"there is an InferenceCluster {spec.cluster.name} in each of {', '.join(sorted(owners))}: "
-            "say which in spec.cluster.namespace",
+            f"namespaces {' and '.join(sorted(owners))} each have an InferenceCluster {spec.cluster.name}: "
+            "set spec.cluster.namespace to one of them",
         )
     admitted = [c for c in found if c.admits(namespace)]
     usable = without_own(request, [c for c in admitted if not c.waiting_for])
@@ -64,27 +64,30 @@ def _no_cluster(
     """Say why no cluster takes a Model, naming only clusters that admit it or that it names."""
     if admitted:
         reasons = "; ".join(f"{c.claim.name}: {c.waiting_for}" for c in admitted)
-        return not_placed(Whose.INFRASTRUCTURE, "ClusterNotReady", f"waits for a cluster. {reasons}")
+        return not_placed(
+            Whose.INFRASTRUCTURE, "ClusterNotReady", f"waits until a cluster is ready. {reasons}"
+        )
     if found:
-        those = wanted.name if wanted and wanted.name else "any InferenceCluster"
+        named = f"InferenceCluster {wanted.name} does not admit" if wanted and wanted.name else ""
         return not_placed(
             Whose.PLATFORM,
             "NamespaceNotAllowed",
-            f"namespace {namespace} may not use {those}: ask its owner to add {namespace} to "
-            "spec.allowedNamespaces",
+            f"{named or 'no InferenceCluster admits'} Models of namespace {namespace}: ask the cluster's "
+            f"owner to add {namespace} to its spec.allowedNamespaces",
         )
     if wanted is not None:
         return not_placed(
             Whose.MODEL,
             "ClusterNotFound",
-            f"there is no InferenceCluster {_in_words(wanted)} in this namespace or one that the platform "
-            "shares: correct spec.cluster, say its namespace in spec.cluster.namespace, or leave it out",
+            f"there is no InferenceCluster {_in_words(wanted)} in the Model's namespace or in one whose "
+            "clusters the platform shares: correct spec.cluster, set spec.cluster.namespace to the cluster's "
+            "namespace, or leave spec.cluster out",
         )
     return not_placed(
         Whose.PLATFORM,
         "NoCluster",
-        "there is no InferenceCluster in this namespace or one that the platform shares: ask the platform "
-        "team to claim one, or name another in spec.cluster",
+        "there is no InferenceCluster in the Model's namespace or in one whose clusters the platform shares: "
+        "ask the platform team to create one, or name one and its namespace in spec.cluster",
     )
 
 

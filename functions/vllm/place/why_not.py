@@ -35,8 +35,8 @@ def no_pool(
         text = f"{_listed(refusals)}. {remedy}"
         return Condition("Placed", Status.FALSE, "NothingFits", text, Whose.MODEL)
     message = (
-        f"{_listed(refusals)}. Waits until enough are free: delete a Model that nobody needs, or ask the "
-        f"platform team for more nodes, such as in {full.cluster}/{full.pool}"
+        f"{_listed(refusals)}. The Model waits until enough are free: delete a Model that nobody needs, or "
+        f"ask the platform team to raise nodes.max of a node pool, such as {full.cluster}/{full.pool}"
     )
     return Condition("Placed", Status.FALSE, "NoFreeGPUs", message, Whose.PLATFORM)
 
@@ -46,11 +46,11 @@ def _without(spec: ModelSpec, model: Need, clusters: Sequence[Cluster]) -> str:
     if spec.gpu != GpuChoice():
         found = choose(spec.model_copy(update={"gpu": GpuChoice()}), model, clusters).best
         if found is not None:
-            return f"Nearest fit, on {_where(found)}: {found.takes}, without spec.gpu"
+            return f"Without spec.gpu, it would fit {_where(found)} on {found.takes}"
     if spec.replicas.min > 1:
         found = choose(spec.model_copy(update={"replicas": Replicas(min=1)}), model, clusters).best
         if found is not None:
-            return f"Nearest fit, on {_where(found)}: replicas.min: {_room(found)}"
+            return f"It would fit {_where(found)} with replicas.min: {_room(found)}"
     return ""
 
 
@@ -62,7 +62,7 @@ def _as_fp8(spec: ModelSpec, model: Need, clusters: Sequence[Cluster], refusals:
         return ""
     quantised = spec.model_copy(update={"quantization": Quantization.FP8})
     found = choose(quantised, need(quantised, model.facts), clusters).best
-    return f"Nearest fit, on {_where(found)}: {found.takes}, with quantization: FP8" if found else ""
+    return f"It would fit {_where(found)} with quantization: FP8, on {found.takes}" if found else ""
 
 
 def _room(choice: Choice) -> int:
@@ -95,7 +95,7 @@ def _nearest(model: Need, refusals: Sequence[Refusal]) -> str:
     """Offer the longest context that fits a pool, or fewer requests of the spec's context."""
     short = [(r, r.closest) for r in refusals if r.closest is not None]
     if not short:
-        return "Ask the platform team for a node pool that this model can use"
+        return "Ask the platform team for a node pool that can run this model"
     roomy = [(r, tried) for r, tried in short if tried.least_gib < tried.usable_gib]
     if not roomy:
         return _too_heavy(model, "do not fit any node")
@@ -106,13 +106,13 @@ def _nearest(model: Need, refusals: Sequence[Refusal]) -> str:
     offers = list(_offers(model, refusal.memory_mib, tried.gpus, context))
     if not offers:
         return _too_heavy(model, "leave no room for a cache on any node")
-    return f"Nearest fit, on {refusal.cluster}/{refusal.pool}: {', or '.join(offers)}"
+    return f"It would fit {refusal.cluster}/{refusal.pool} with {', or with '.join(offers)}"
 
 
 def _too_heavy(model: Need, why: str) -> str:
     return (
         f"The weights of {model.facts.weights_gib:.1f} GiB {why}: "
-        "ask the platform team for a larger pool, or take a quantised or smaller model"
+        "ask the platform team for a node pool with more GPU memory, or name a quantised or smaller model"
     )
 
 
@@ -125,4 +125,4 @@ def _offers(model: Need, memory_mib: int, gpus: int, context: int) -> Iterator[s
     if context < LEAST_CONTEXT and not requests:
         alone = longest_context(replace(model, concurrency=1), memory_mib, gpus)
         if alone >= LEAST_CONTEXT:
-            yield f"contextLength: {alone} with concurrency: 1"
+            yield f"contextLength: {alone} and concurrency: 1"

@@ -51,8 +51,9 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
     if spec.context_length is not None and spec.context_length > longest:
         raise Invalid(
             "spec.contextLength",
-            f"{spec.context_length} tokens is beyond the {longest} that {facts.name} was made for",
-            f"Ask for at most {longest}",
+            f"{spec.context_length} tokens are more than the {longest} of the longest context of "
+            f"{facts.name}",
+            f"Set at most {longest}",
         )
     _require_task(spec, facts)
     sizes = tensor_parallel_sizes(facts, _MOST_GPUS)
@@ -76,15 +77,15 @@ def _require_task(spec: ModelSpec, facts: ModelFacts) -> None:
         raise Invalid(
             "spec.task",
             f"{facts.name} is an encoder (architecture.encoder), which generates nothing",
-            "Say Embed, Rerank or Classify",
+            "Set Embed, Rerank or Classify",
         )
     if spec.task is Task.AUTO or not facts.task or facts.task == spec.task.value.lower():
         return
     made_for = facts.task.capitalize()
     raise Invalid(
         "spec.task",
-        f"{facts.name} was made to {made_for}, not to {spec.task.value}",
-        f"Say {made_for}, leave it out, or name a model that was made to {spec.task.value}",
+        f"the task of {facts.name} is {made_for}, not {spec.task.value}",
+        f"Set {made_for}, leave spec.task out, or name a model whose task is {spec.task.value}",
     )
 
 
@@ -102,13 +103,14 @@ def _quantized(spec: ModelSpec, facts: ModelFacts) -> ModelFacts:
         raise Invalid(
             "spec.quantization",
             f"{facts.name} is stored in {facts.precision}, so it cannot be served without quantisation",
-            "Leave it out, or name a checkpoint in bf16",
+            "Leave spec.quantization out, or name a checkpoint in bf16",
         )
     if not facts.fp8_gib:
         raise Invalid(
             "spec.quantization",
-            f"{facts.name} is stored in {facts.precision}, and only bf16 and fp16 are quantised when loaded",
-            "Leave it out, or name a checkpoint in bf16",
+            f"{facts.name} is stored in {facts.precision}, and only weights in bf16 and fp16 are quantised "
+            "when they are loaded",
+            "Leave spec.quantization out, or name a checkpoint in bf16",
         )
     # Each layer is loaded as it is stored before it is quantised (vllm-project/vllm#31914).
     loading = facts.fp8_gib + facts.weights_gib / facts.layers

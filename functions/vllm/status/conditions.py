@@ -33,7 +33,7 @@ _CONDITIONS = ("status", "atProvider", "manifest", "status", "conditions")
 
 def not_placed_yet() -> list[Condition]:
     """Return the conditions of a Model that nothing is composed for."""
-    waits = "waits for a place: see the condition Placed"
+    waits = "waits until the Model is placed: see the condition Placed"
     return [Condition(type_, Status.FALSE, "NotPlaced", waits, Whose.MODEL) for type_ in AFTER_PLACED]
 
 
@@ -52,7 +52,7 @@ def weights_ready(plan: Plan, volume: str, download: str, names: Container[str])
         "WeightsReady",
         ("vllm/namespace", volume, *credentials, download),
         f"{plan.spec.model} at {plan.spec.revision} is downloaded",
-        hint=f"If this lasts: {source.hint}",
+        hint=f"If this lasts, {source.hint}",
     )
 
 
@@ -71,9 +71,9 @@ def serving(request: Request, plan: Plan, names: Container[str]) -> Condition | 
         "Serving",
         tuple(name for name in NEEDED_TO_SERVE if name in names),
         _ANSWERS,
-        hint=f"Loading takes up to {plan.startup_seconds // 60} minutes; if this lasts, check that "
-        f"{takes(plan.placement)} are free in node pool {plan.placement.node_pool} and that the image can be "
-        "pulled there",
+        hint=f"Loading takes up to {plan.startup_seconds // 60} minutes. If this lasts longer, check that "
+        f"node pool {plan.placement.node_pool} has {takes(plan.placement)} free for each replica, and that "
+        f"its nodes can pull the image {plan.image}",
     )
 
 
@@ -99,8 +99,8 @@ def _stuck(request: Request) -> Condition | None:
     if progress is not None and progress.text("reason") == "ProgressDeadlineExceeded":
         namespace = workload.text("spec", "forProvider", "manifest", "metadata", "namespace")
         text = (
-            "the Model's pods are not ready in the time that loading may take. Ask the cluster's owner what "
-            f"`kubectl describe pods --namespace {namespace}` and their logs say there"
+            "the Model's pods did not become ready in the time allowed for loading. Ask the cluster's owner "
+            f"what `kubectl describe pods --namespace {namespace}` says there, and the pods' logs"
         )
         return Condition("Serving", Status.FALSE, "PodsNotReady", text, Whose.MODEL)
     return None
@@ -109,7 +109,7 @@ def _stuck(request: Request) -> Condition | None:
 def _pods_refused(failure: View) -> Condition:
     why = (failure.text("message") or "").rstrip(". \n")
     text = (
-        f"the cluster refuses the Model's pods: {why}. Ask the cluster's owner to admit them; they are "
-        "tried again"
+        f"the cluster refuses the Model's pods: {why}. Ask the cluster's owner to admit them; Kubernetes "
+        "keeps trying"
     )
     return Condition("Serving", Status.FALSE, "PodsRefused", text, Whose.PLATFORM)

@@ -86,19 +86,19 @@ def text(desired: Desired, type_: str = "Placed") -> str:
 ANNOUNCED = [
     pytest.param(
         {"gpu": {"model": "H100-80GB"}},
-        "the spec has changed, and on platform/eu, node pool l4 it does not fit: it has L4, and spec.gpu.model asks "
-        "for H100-80GB",
+        "the changed spec does not fit platform/eu, node pool l4: its GPUs are L4, and spec.gpu.model is "
+        "H100-80GB",
         id="another GPU",
     ),
     pytest.param(
         {"contextLength": 40960, "concurrency": 8},
-        "the spec has changed, and on platform/eu, node pool l4 it does not fit: on 1 GPU each needs 60.6 GiB "
-        "(weights 15.6 + cache 45.0) and has 18.1 GiB usable",
+        "the changed spec does not fit platform/eu, node pool l4: the Model needs 60.6 GiB on 1 GPU "
+        "(weights 15.6, KV cache 45.0), and 18.1 GiB are usable",
         id="grown",
     ),
     pytest.param(
         {"cluster": {"name": "us"}},
-        "this Model runs on platform/eu, node pool l4, and spec.cluster names another",
+        "this Model runs on platform/eu, node pool l4, and spec.cluster names another cluster or node pool",
         id="another cluster",
     ),
 ]
@@ -110,10 +110,10 @@ def test_a_move_is_announced_and_nothing_happens(change: dict[str, Any], why: st
     before, status = dict(world.observed), world.status
     world.spec = {**SPEC, **change}
     assert text(world.settle()) == (
-        f"MoveAnnounced: [model] {why}. It would move to platform/us, node pool h100, 1 H100-80GB a replica: its "
-        "weights are downloaded again there, it serves on platform/eu, node pool l4 until it does there, and then "
-        "its address changes. To agree, set spec.cluster to {namespace: platform, name: us, nodePool: h100}. The "
-        "Model goes on as it was"
+        f"MoveAnnounced: [model] {why}. The Model can move to platform/us, node pool h100, 1 H100-80GB per "
+        "replica: its weights are downloaded there, it serves on platform/eu, node pool l4 until it "
+        "answers there, and then its endpoint changes. To agree, set spec.cluster to {namespace: "
+        "platform, name: us, nodePool: h100}. Until then the Model runs as before"
     )
     assert (world.observed, world.status) == (before, status)
 
@@ -124,8 +124,8 @@ def test_it_serves_until_it_does_elsewhere() -> None:
     world.spec, world.loading = {**SPEC, **THERE}, True
     moving = world.settle()
     assert text(moving) == (
-        "Moving: [infrastructure] moves to platform/us, node pool h100, 1 H100-80GB a replica: it serves on "
-        "platform/eu, node pool l4 until it does there"
+        "Moving: [infrastructure] moves to platform/us, node pool h100, 1 H100-80GB per replica: the Model "
+        "serves on platform/eu, node pool l4 until it answers there"
     )
     assert {name: world.observed[name] for name in old} == old, (
         "the old place is as it was, the endpoint's Secret too"
@@ -152,7 +152,7 @@ def test_the_endpoint_follows_and_the_old_place_goes() -> None:
     assert old <= set(world.observed), "and the old place is still there"
     assert world.place == "platform/us/h100"
     assert world.status["endpoint"] != endpoint
-    assert text(world.settle()) == "Placed: on platform/us, node pool h100, 1 H100-80GB a replica"
+    assert text(world.settle()) == "Placed: on platform/us, node pool h100, 1 H100-80GB per replica"
     assert set(world.observed) & old == {"vllm/connection"}
     [kind] = [m["kind"] for n, m in world.observed.items() if n.endswith("/placed")]
     assert kind == "ConfigMap"
@@ -202,7 +202,7 @@ def test_its_own_gpus_are_free_for_it() -> None:
     world = live()
     world.clusters, world.loading = (here,), True
     world.spec = {**SPEC, "cluster": {"namespace": "platform", "name": "eu", "nodePool": "h100"}}
-    assert "eu/h100: 16 of 16 GPUs in use" in text(world.look())
+    assert "eu/h100: 16 of its 16 GPUs are in use" in text(world.look())
     here["status"]["nodePools"][1]["gpusInUse"] = 15
     world.settle()
     here["status"]["nodePools"][1]["gpusInUse"] = 16
@@ -242,8 +242,8 @@ def test_a_new_model_goes_where_it_is_told() -> None:
     spec = {**SPEC, "cluster": {"name": "eu", "nodePool": "h100"}}
     placed = compose(request(spec, both)).conditions[0]
     assert isinstance(placed, Condition)
-    assert placed.text == "on platform/eu, node pool h100, 1 H100-80GB a replica"
+    assert placed.text == "on platform/eu, node pool h100, 1 H100-80GB per replica"
     nowhere: Outcome = compose(request({**SPEC, "cluster": {"name": "eu", "nodePool": "a100"}}, both))
     condition = nowhere.conditions[0]
     assert isinstance(condition, Condition)
-    assert "eu/l4 and 1 more: spec.cluster.nodePool asks for a100" in condition.text
+    assert "eu/l4 and 1 more: spec.cluster.nodePool is a100" in condition.text

@@ -39,7 +39,7 @@ def placed(spec: dict[str, Any], *clusters: dict[str, Any], **more: Any) -> Cond
 def test_choice(spec: dict[str, Any], pools: list[dict[str, Any]], message: str) -> None:
     condition = placed(spec, cluster("eu", *pools, allowed=["*"]))
     assert condition.status is Status.TRUE, condition.message
-    assert condition.message == f"on platform/eu, node pool {message} a replica"
+    assert condition.message == f"on platform/eu, node pool {message} per replica"
 
 
 MODEL = {"model": "Qwen/Qwen3-8B"}
@@ -49,7 +49,9 @@ NOWHERE = [
         [],
         (
             "NoCluster",
-            "[platform] there is no InferenceCluster in this namespace or one that the platform shares: ask the platform team to claim one, or name another in spec.cluster",
+            "[platform] there is no InferenceCluster in the Model's namespace or in one whose clusters the "
+            "platform shares: ask the platform team to create one, or name one and its namespace in "
+            "spec.cluster",
         ),
         id="no cluster",
     ),
@@ -58,7 +60,9 @@ NOWHERE = [
         [cluster("eu", allowed=["*"])],
         (
             "ClusterNotFound",
-            "[model] there is no InferenceCluster us in this namespace or one that the platform shares: correct spec.cluster, say its namespace in spec.cluster.namespace, or leave it out",
+            "[model] there is no InferenceCluster us in the Model's namespace or in one whose clusters the "
+            "platform shares: correct spec.cluster, set spec.cluster.namespace to the cluster's namespace, "
+            "or leave spec.cluster out",
         ),
         id="unknown cluster",
     ),
@@ -67,8 +71,8 @@ NOWHERE = [
         [cluster("eu", allowed=["research"])],
         (
             "NamespaceNotAllowed",
-            "[platform] namespace team-a may not use any InferenceCluster: ask its owner to add team-a to "
-            "spec.allowedNamespaces",
+            "[platform] no InferenceCluster admits Models of namespace team-a: ask the cluster's owner to "
+            "add team-a to its spec.allowedNamespaces",
         ),
         id="namespace not admitted",
     ),
@@ -77,8 +81,8 @@ NOWHERE = [
         [cluster("eu")],
         (
             "NamespaceNotAllowed",
-            "[platform] namespace team-a may not use any InferenceCluster: ask its owner to add team-a to "
-            "spec.allowedNamespaces",
+            "[platform] no InferenceCluster admits Models of namespace team-a: ask the cluster's owner to "
+            "add team-a to its spec.allowedNamespaces",
         ),
         id="only its own namespace by default",
     ),
@@ -87,7 +91,8 @@ NOWHERE = [
         [cluster("eu", allowed=["*"], ready=False)],
         (
             "ClusterNotReady",
-            "[infrastructure] waits for a cluster. eu: its control plane is not ready yet (Creating)",
+            "[infrastructure] waits until a cluster is ready. eu: its control plane is not ready yet "
+            "(Creating)",
         ),
         id="cluster not ready",
     ),
@@ -96,8 +101,8 @@ NOWHERE = [
         [cluster("eu", allowed=["*"])],
         (
             "NothingFits",
-            "[model] eu/l4: on 1 GPU each needs 26.8 GiB (weights 15.6 + cache 11.2) and has 18.1 GiB usable. "
-            "Nearest fit, on eu/l4: contextLength: 8960",
+            "[model] eu/l4: the Model needs 26.8 GiB on 1 GPU (weights 15.6, KV cache 11.2), and 18.1 GiB "
+            "are usable. It would fit eu/l4 with contextLength: 8960",
         ),
         id="context too long",
     ),
@@ -106,9 +111,11 @@ NOWHERE = [
         [cluster("eu", L4, T4, allowed=["*"])],
         (
             "NothingFits",
-            "[model] eu/l4: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB usable; "
-            "8 nodes of 1 would do, and it has at most 4; eu/t4: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit any "
-            "node: ask the platform team for a larger pool, or take a quantised or smaller model",
+            "[model] eu/l4: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 GiB "
+            "are usable; 8 nodes with 1 each would hold it, but the pool has at most 4; eu/t4: T4 has "
+            "compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit any node: "
+            "ask the platform team for a node pool with more GPU memory, or name a quantised or smaller "
+            "model",
         ),
         id="weights too large",
     ),
@@ -117,8 +124,8 @@ NOWHERE = [
         [cluster("eu", allowed=["*"])],
         (
             "NothingFits",
-            "[model] eu/l4: it has L4, and spec.gpu.model asks for H100-80GB. Nearest fit, on eu/l4: 1 L4, "
-            "without spec.gpu",
+            "[model] eu/l4: its GPUs are L4, and spec.gpu.model is H100-80GB. Without spec.gpu, it would "
+            "fit eu/l4 on 1 L4",
         ),
         id="GPU that no pool has",
     ),
@@ -127,8 +134,8 @@ NOWHERE = [
         [cluster("eu", allowed=["*"])],
         (
             "NothingFits",
-            "[model] eu/l4: 2 replicas read one volume, and its cluster has no shared storage. Nearest fit, on "
-            "eu/l4: replicas.min: 1",
+            "[model] eu/l4: 2 replicas mount one volume, and its cluster has no shared storage. It would "
+            "fit eu/l4 with replicas.min: 1",
         ),
         id="replicas without shared storage",
     ),
@@ -137,7 +144,7 @@ NOWHERE = [
         [cluster("eu", allowed=["*"], sharedStorage=True)],
         (
             "NothingFits",
-            "[model] eu/l4: 9 replicas of 1 GPUs exceed its 4 nodes. Nearest fit, on eu/l4: replicas.min: 4",
+            "[model] eu/l4: 9 x 1 GPU do not fit its 4 nodes. It would fit eu/l4 with replicas.min: 4",
         ),
         id="more replicas than nodes",
     ),
@@ -196,7 +203,8 @@ def test_a_name_that_two_share() -> None:
     )
     assert (condition.reason, condition.text) == (
         "ClusterAmbiguous",
-        "[model] there is an InferenceCluster eu in each of other, platform: say which in spec.cluster.namespace",
+        "[model] namespaces other and platform each have an InferenceCluster eu: set "
+        "spec.cluster.namespace to one of them",
     )
 
 
@@ -223,7 +231,7 @@ def test_gpus_that_cannot_share_the_heads(count: int, message: str) -> None:
 
 def test_only_concurrency_is_too_high() -> None:
     condition = placed({**MODEL, "concurrency": 1024}, cluster("eu", allowed=["*"]))
-    assert condition.message.endswith("Nearest fit, on eu/l4: concurrency: 1 at 16384 tokens")
+    assert condition.message.endswith("It would fit eu/l4 with concurrency: 1 at 16384 tokens")
 
 
 def test_wildcards_admit() -> None:
@@ -240,9 +248,11 @@ def test_each_reason_is_given_once() -> None:
     many = [cluster(f"c{i:02}", *pools, allowed=["*"]) for i in range(50)]
     condition = placed({"model": "meta-llama/Llama-3.3-70B-Instruct"}, *many)
     assert condition.message == (
-        "c00/l40 and 499 more: on 1 GPU each needs 139.0 GiB (weights 134.0 + cache 5.0) and has 18.1 GiB "
-        "usable; 8 nodes of 1 would do, and it has at most 4; c00/t40 and 499 more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 "
-        "GiB do not fit any node: ask the platform team for a larger pool, or take a quantised or smaller model"
+        "c00/l40 and 499 more: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 "
+        "GiB are usable; 8 nodes with 1 each would hold it, but the pool has at most 4; c00/t40 and 499 "
+        "more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit "
+        "any node: ask the platform team for a node pool with more GPU memory, or name a quantised or "
+        "smaller model"
     )
 
 
@@ -262,7 +272,7 @@ def test_the_next_best_are_recorded() -> None:
             "claim": "platform/eu",
             "nodePool": f"twin{i}",
             "gpus": "1 L4",
-            "why": "fits as well, and comes later by name",
+            "why": "fits as well, and its name comes later in the alphabet",
         }
         for i in range(5)
     ]
@@ -276,6 +286,6 @@ def test_why_each_lost() -> None:
     ]
     assert [(r["nodePool"], r["why"]) for r in placement["runnersUp"]] == [
         ("large", "fits at the same price, on a larger GPU"),
-        ("l4x4", "fits, and costs 1.15 USD/h against 0.80"),
-        ("bare", "fits, and has no listed price against 0.80"),
+        ("l4x4", "fits, for 1.15 USD/h instead of 0.80"),
+        ("bare", "fits, but has no listed price"),
     ]

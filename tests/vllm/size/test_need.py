@@ -87,8 +87,8 @@ def test_an_encoder_does_not_generate() -> None:
     with pytest.raises(Invalid) as caught:
         need(ModelSpec(model="acme/house", task=Task.GENERATE), facts)
     assert str(caught.value) == (
-        "spec.task: acme/house is an encoder (architecture.encoder), which generates nothing. Say Embed, Rerank "
-        "or Classify."
+        "spec.task: acme/house is an encoder (architecture.encoder), which generates nothing. Set Embed, "
+        "Rerank or Classify."
     )
 
 
@@ -96,6 +96,6 @@ def test_context_beyond_the_model() -> None:
     with pytest.raises(Invalid) as caught:
         need(ModelSpec(model="Qwen/Qwen3-8B", context_length=50000), models()["Qwen/Qwen3-8B"])
     assert str(caught.value) == (
-        "spec.contextLength: 50000 tokens is beyond the 40960 that Qwen/Qwen3-8B was made for. "
-        "Ask for at most 40960."
+        "spec.contextLength: 50000 tokens are more than the 40960 of the longest context of Qwen/Qwen3-8B. "
+        "Set at most 40960."
     )

@@ -38,7 +38,8 @@ def test_refused_pods() -> None:
         "Serving",
         Status.FALSE,
         "PodsRefused",
-        f"the cluster refuses the Model's pods: {QUOTA}. Ask the cluster's owner to admit them; they are tried again",
+        f"the cluster refuses the Model's pods: {QUOTA}. Ask the cluster's owner to admit them; Kubernetes "
+        "keeps trying",
         Whose.PLATFORM,
     )
 
@@ -47,8 +48,8 @@ def test_late_pods() -> None:
     condition = told([LATE])
     assert (condition.reason, condition.whose) == ("PodsNotReady", Whose.MODEL)
     assert condition.message == (
-        "the Model's pods are not ready in the time that loading may take. Ask the cluster's owner what "
-        f"`kubectl describe pods --namespace {NAMESPACE}` and their logs say there"
+        "the Model's pods did not become ready in the time allowed for loading. Ask the cluster's owner "
+        f"what `kubectl describe pods --namespace {NAMESPACE}` says there, and the pods' logs"
     )
 
 
