@@ -102,7 +102,7 @@ def test_several_nodes_and_a_move(tmp_path: Path, capsys: pytest.CaptureFixture[
         components=["leader-worker-set"],
     )
     assert run(tmp_path, model(large), several) == 0
-    row = "*  platform/eu  l4x4  2 nodes with 4 L4 each  17.4   17.6  8 of 8  9.20   the lowest price, then the fewest GPUs"
+    row = "*  platform/eu  l4x4  8 L4 on 2 nodes  17.4   17.6  8 of 8  9.20   the lowest price, then the fewest GPUs"
     assert capsys.readouterr().out.splitlines()[1] == row
     here, there = cluster("eu", L4, allowed=["*"]), cluster("us", H100, allowed=["*"])
     status = compose(request({"model": "Qwen/Qwen3-8B"}, here)).status

@@ -267,8 +267,8 @@ CASES = [
     Case(
         *("MLA does not fit", m(R1), [H100]),
         "[model] eu/h100: the Model needs 81.0 GiB on each of 8 GPUs (weights 79.9, KV cache 1.1), and "
-        "70.2 GiB are usable; 2 nodes with 8 each would hold it, but its cluster has no shared storage "
-        f"for the weights. The weights of 626.9 GiB {QUANTISE}",
+        "70.2 GiB are usable; 2 nodes with 8 GPUs each would hold it, but its cluster has no shared "
+        f"storage for the weights. The weights of 626.9 GiB {QUANTISE}",
         "639.457 / 8 = 79.932 alone is more than 79.647 x 0.92 - 3.106",
     ),
     Case("MLA", m(R1), [H200], "h200 x 8", "four 159.9 no; eight 79.932 + 1.072", 81.00),
@@ -383,8 +383,8 @@ CASES = [
     Case(
         *("too few nodes", m(L70), [{**L4, "nodes": {"min": 0, "max": 7}}]),
         "[model] eu/l4: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 GiB are "
-        "usable; 8 nodes with 1 each would hold it, but the pool has at most 7. It would fit eu/l4 with "
-        "quantization: FP8, on 5 nodes with 1 L4 each",
+        "usable; 8 nodes with 1 GPU each would hold it, but the pool has at most 7. It would fit eu/l4 "
+        "with quantization: FP8, on 5 L4 on 5 nodes",
         "8 > 7; 68.451e9 x 1.00024 + 2.101e9 x 2 bytes = 67.68 x 1.02: a fifth of it 13.81 + 1, a quarter 18.51",
         shared=True,
         groups=True,
@@ -392,7 +392,7 @@ CASES = [
     Case(
         *("nothing that runs it", m(L70), [L4X4]),
         "[model] eu/l4x4: the Model needs 34.8 GiB on each of 4 GPUs (weights 33.5, KV cache 1.2), and "
-        "17.6 GiB are usable; 2 nodes with 4 each would hold it, but its cluster does not run "
+        "17.6 GiB are usable; 2 nodes with 4 GPUs each would hold it, but its cluster does not run "
         f"LeaderWorkerSet. The weights of 131.4 GiB {QUANTISE}",
         "no leader-worker-set among its components",
         shared=True,
@@ -607,15 +607,15 @@ CASES = [
     Case(
         *("fp8 would do", m(Q32), [L40S]),
         "[model] eu/l40s: the Model needs 66.2 GiB on 1 GPU (weights 62.2, KV cache 4.0), and 38.6 GiB are "
-        "usable; 2 nodes with 1 each would hold it, but its cluster has no shared storage for the weights. "
-        "It would fit eu/l40s with quantization: FP8, on 1 L40S",
+        "usable; 2 nodes with 1 GPU each would hold it, but its cluster has no shared storage for the "
+        "weights. It would fit eu/l40s with quantization: FP8, on 1 L40S",
         "32.607 + 4 <= 38.627",
     ),
     Case(
         *("fp8 would not do", m("meta-llama/Llama-3.3-70B-Instruct"), [L40S]),
         "[model] eu/l40s: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 38.6 GiB "
-        "are usable; 4 nodes with 1 each would hold it, but the pool has at most 2. The weights of 131.4 "
-        f"GiB {QUANTISE}",
+        "are usable; 4 nodes with 1 GPU each would hold it, but the pool has at most 2. The weights of "
+        f"131.4 GiB {QUANTISE}",
         "69.03 > 38.627",
     ),
     Case(

@@ -173,8 +173,9 @@ def _weights_in_words(need: Need, fit: Fit) -> str:
     if fit.data_parallel > 1:
         experts = need.facts.experts_gib
         return f"({whole - experts:.1f} + {experts:.1f} of experts / {fit.gpus}) x {WEIGHTS_FACTOR}"
-    layers = f", on the node with most layers of {fit.nodes}," if fit.nodes > 1 else ""
-    return f"{whole:.1f} x {WEIGHTS_FACTOR} / {fit.gpus}{layers}"
+    layers = need.facts.layers
+    share = f" x {-(-layers // fit.nodes)}/{layers} layers" if fit.nodes > 1 else ""
+    return f"{whole:.1f} x {WEIGHTS_FACTOR} / {fit.gpus}{share}"
 
 
 def placed_on(placement: Placement) -> Condition:

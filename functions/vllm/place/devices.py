@@ -77,7 +77,7 @@ def memory_utilization(engine: Engine, sharing: Slices | None) -> float:
 
 
 def describe(devices: int, nodes: int, gpu_model: str, *, shared: bool) -> str:
-    """Say what a replica takes: `2 L4`, `1 slice of L4`, `2 nodes with 8 H100-80GB each`."""
+    """Say what a replica takes: `2 L4`, `1 slice of L4`, `16 H100-80GB on 2 nodes`."""
     if shared:
         return f"{devices} slice of {gpu_model}"
-    return f"{nodes} nodes with {devices} {gpu_model} each" if nodes > 1 else f"{devices} {gpu_model}"
+    return f"{devices * nodes} {gpu_model} on {nodes} nodes" if nodes > 1 else f"{devices} {gpu_model}"

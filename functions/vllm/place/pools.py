@@ -205,7 +205,9 @@ def _several_nodes(attempt: _Attempt, lacks: str) -> str:
     one, needed = attempt.fit, attempt.several_nodes
     if one is None or needed is None or one.least_gib < one.usable_gib:
         return ""
-    return f"; {needed.nodes} nodes with {needed.gpus} each would hold it, but {lacks}"
+    return (
+        f"; {needed.nodes} nodes with {_devices(needed.gpus, shared=False)} each would hold it, but {lacks}"
+    )
 
 
 def _arithmetic(attempt: Fit, node: _Node) -> str:

@@ -112,7 +112,7 @@ NOWHERE = [
         (
             "NothingFits",
             "[model] eu/l4: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 GiB "
-            "are usable; 8 nodes with 1 each would hold it, but the pool has at most 4; eu/t4: T4 has "
+            "are usable; 8 nodes with 1 GPU each would hold it, but the pool has at most 4; eu/t4: T4 has "
             "compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit any node: "
             "ask the platform team for a node pool with more GPU memory, or name a quantised or smaller "
             "model",
@@ -249,9 +249,9 @@ def test_each_reason_is_given_once() -> None:
     condition = placed({"model": "meta-llama/Llama-3.3-70B-Instruct"}, *many)
     assert condition.message == (
         "c00/l40 and 499 more: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 "
-        "GiB are usable; 8 nodes with 1 each would hold it, but the pool has at most 4; c00/t40 and 499 "
-        "more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit "
-        "any node: ask the platform team for a node pool with more GPU memory, or name a quantised or "
+        "GiB are usable; 8 nodes with 1 GPU each would hold it, but the pool has at most 4; c00/t40 and "
+        "499 more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not "
+        "fit any node: ask the platform team for a node pool with more GPU memory, or name a quantised or "
         "smaller model"
     )
 

@@ -138,9 +138,9 @@ def test_a_group_does_not_become_a_deployment() -> None:
     assert isinstance(condition, Condition)
     assert (list(outcome.resources), list(outcome.gone)) == ([], [])
     assert condition.text == (
-        "[model] this Model runs on 2 nodes with 8 H100-80GB each, and the changed spec needs 1 H100-80GB "
-        "of the same node pool. A live Model cannot change between one node and several: undo the change, "
-        "or delete this Model and create it again. Until then the Model runs as before"
+        "[model] this Model runs on 16 H100-80GB on 2 nodes, and the changed spec needs 1 H100-80GB of the "
+        "same node pool. A live Model cannot change between one node and several: undo the change, or "
+        "delete this Model and create it again. Until then the Model runs as before"
     )
 
 
