@@ -1,4 +1,4 @@
-"""What a Model tells: where it is, how to call it, and why it got those GPUs."""
+"""Status of a Model: where it is placed, how to call it, and why it needs its GPUs."""
 
 from __future__ import annotations
 
@@ -18,52 +18,55 @@ class Endpoint(Schema):
     base_url: str = Field(alias="baseURL", description="OpenAI base URL, inside the cluster's network.")
     model: str = Field(description="Value of `model` in requests.")
     secret_name: str | None = Field(
-        None, description="Secret beside the claim with both, as OPENAI_BASE_URL and OPENAI_MODEL."
+        None, description="Secret in the claim's namespace with both, as OPENAI_BASE_URL and OPENAI_MODEL."
     )
 
 
 class RunnerUp(Schema):
-    """A pool that would have done as well."""
+    """A node pool that also holds the Model."""
 
     claim: str = Field(description="The InferenceCluster, as namespace/name.")
     node_pool: str = Field(description="The node pool.")
-    gpus: str = Field(description="What a replica would have taken, such as 2 L4.")
+    gpus: str = Field(description="GPUs of one replica there, such as 2 L4.")
     why: str = Field(description="Why it was not chosen.")
 
 
 class Placement(Schema):
-    """Where the Model runs; recorded, so that it goes on when its cluster cannot be read."""
+    """Where the Model runs. It is recorded, so that the Model runs on while its cluster cannot be read."""
 
     cluster: str = Field(description="The XInferenceCluster.")
     claim: str = Field(description="Its claim, as namespace/name.")
     node_pool: str = Field(description="The node pool.")
     gpu_model: str = Field(description="GPU model of the pool.")
     gpus: int = Field(
-        description="GPUs, or slices, that one replica takes on each of its nodes; the tensor parallel size "
-        "unless there are ranks."
+        description="GPUs, or slices of GPUs, of one replica on each of its nodes: the tensor parallel size "
+        "times the data parallel size."
     )
-    nodes: int = Field(1, description="Nodes of one replica; the pipeline parallel size.")
-    ranks: int | None = Field(
+    nodes: int = Field(1, description="Nodes of one replica: the pipeline parallel size.")
+    data_parallel: int | None = Field(
         None,
-        description="GPUs that cache requests of their own, with experts divided; the data parallel size.",
+        description="Data parallel size: GPUs of a node that each have all of the attention and requests of "
+        "their own, while the experts are divided. Default 1.",
     )
-    resource: str = Field(GPU, description="What a pod asks for to get one of them.")
-    fabric: Fabric | None = Field(None, description="RDMA devices between the nodes of a replica, if any.")
+    resource: str = Field(GPU, description="Extended resource by which a pod requests one of them.")
+    fabric: Fabric | None = Field(None, description="RDMA devices of each pod of a replica on several nodes.")
     namespace: str = Field(description="The Model's namespace in that cluster.")
     provider_config: str = Field(description="ProviderConfig that reaches the cluster.")
     provider_config_namespace: str = Field(description="Namespace of that ProviderConfig.")
-    storage_class_name: str | None = Field(None, description="StorageClass of the weights.")
-    shared_storage: bool = Field(False, description="Whether the volume can be read on several nodes.")
+    storage_class_name: str | None = Field(
+        None, description="StorageClass of the weights' volume; none: the cluster's default."
+    )
+    shared_storage: bool = Field(False, description="Whether several nodes can mount the volume.")
     node_selector: dict[str, str] = Field(default_factory=dict, description="Labels of the pool's nodes.")
     taints: list[Taint] | None = Field(None, description="Taints of the pool's nodes beside nvidia.com/gpu.")
     sharing: str | None = Field(
         None, description="How a GPU is shared with other Models: TimeSlicing, MPS or MIG; none: whole GPUs."
     )
     gpu_memory_utilization: float = Field(
-        0.92, description="Share of the memory that the engine sees which it takes, from 0 to 1."
+        0.92, description="Share of a GPU's memory that the engine takes, from 0 to 1."
     )
     price_usd_per_hour: float | None = Field(
-        None, description="Listed price of the GPUs that one replica takes, in US dollars an hour."
+        None, description="Listed price of the GPUs of one replica, in US dollars an hour."
     )
     runners_up: list[RunnerUp] | None = Field(
         None, description="The next best pools when the Model was placed, at most five."
@@ -73,19 +76,25 @@ class Placement(Schema):
         description="Arguments of the engine that follow from the model's task, precision and shape.",
     )
     tag: str | None = Field(
-        None, description="In the names of what is composed for a place that the Model moved to."
+        None, description="Part of the names of what is composed for a node pool that the Model has moved to."
     )
-    weights: str = Field("", description="The weights being served, as part of their volume's name.")
-    asked: str = Field("", description="What was asked when it was placed; a change places it again.")
+    weights: str = Field(
+        "", description="Digest of the weights that are served; part of their volume's name."
+    )
+    sized_by: str = Field(
+        "",
+        description="Digest of the fields of the spec that the Model was sized by. When they change, it is "
+        "sized again.",
+    )
 
     @property
     def tag_in_names(self) -> str:
-        """The tag; empty for the Model's first place."""
+        """The tag; empty for the Model's first placement."""
         return self.tag or ""
 
 
 class Sizing(Schema):
-    """The arithmetic, in GiB."""
+    """How the memory of each GPU was computed, in GiB."""
 
     weights_gib: float = Field(alias="weightsGiB", description="Weights, in GiB.")
     checkpoint_gib: float | None = Field(
@@ -94,21 +103,23 @@ class Sizing(Schema):
         description="The weights as files, in GiB, where that is another size than when loaded.",
     )
     kv_cache_bytes_per_token: int = Field(description="KV cache of one token over all layers, in bytes.")
-    context_length: int = Field(description="Context the cache is sized for, in tokens.")
-    concurrency: int = Field(description="Requests of that context at once.")
-    kv_cache_gib: float = Field(alias="kvCacheGiB", description="KV cache for that, on all GPUs, in GiB.")
+    context_length: int = Field(description="Longest context of a request, in tokens.")
+    concurrency: int = Field(description="Requests of that context that are held at once.")
+    kv_cache_gib: float = Field(
+        alias="kvCacheGiB", description="KV cache of these requests on all GPUs, in GiB."
+    )
     usable_gib_per_gpu: float = Field(
-        alias="usableGiBPerGPU", description="Memory of one GPU for weights and cache, in GiB."
+        alias="usableGiBPerGPU", description="Memory of one GPU for weights and KV cache, in GiB."
     )
     needed_gib_per_gpu: float = Field(
-        alias="neededGiBPerGPU", description="Weights and cache on one GPU, in GiB."
+        alias="neededGiBPerGPU", description="Weights and KV cache on one GPU, in GiB."
     )
-    explanation: str = Field(description="The sum, in words.")
+    explanation: str = Field(description="The computation, in words.")
 
 
 class ModelStatus(Schema):
     """Status of a Model."""
 
     endpoint: Endpoint | None = Field(None, description="How to call the Model.")
-    placement: Placement | None = Field(None, description="Where the Model runs.")
-    sizing: Sizing | None = Field(None, description="Why it got those GPUs.")
+    placement: Placement | None = Field(None, description="Where the Model is placed.")
+    sizing: Sizing | None = Field(None, description="Why it needs its GPUs.")

@@ -288,11 +288,15 @@ CASES = [
     # 2048) + 3 x 2048) = 3.406, so 125.763 usable.
     Case(
         *("requests of their own on each GPU", m(R1, contextLength=163840, concurrency=5), [H200]),
-        *("h200 x 8, 8 ranks", "79.932 + 5 x 10.723 = 133.5 > 126.064; one each: 95.792 + 10.723", 106.51),
+        *(
+            "h200 x 8, 8 data parallel",
+            "79.932 + 5 x 10.723 = 133.5 > 126.064; one each: 95.792 + 10.723",
+            106.51,
+        ),
     ),
     Case(
         *("two on each", m(R1, contextLength=163840, concurrency=16), [H200]),
-        *("h200 x 8, 8 ranks", "95.792 + 21.445 <= 125.763", 117.24),
+        *("h200 x 8, 8 data parallel", "95.792 + 21.445 <= 125.763", 117.24),
     ),
     Case(
         *("three are too many", m(R1, contextLength=163840, concurrency=17), [H200]),
@@ -665,7 +669,7 @@ def place(case: Case) -> Found:
         return Found(placed.text)
     placement, sizing = outcome.status["placement"], outcome.status["sizing"]
     nodes = f" x {placement['nodes']} nodes" if placement["nodes"] > 1 else ""
-    nodes += f", {placement['ranks']} ranks" if "ranks" in placement else ""
+    nodes += f", {placement['dataParallel']} data parallel" if "dataParallel" in placement else ""
     return Found(f"{placement['nodePool']} x {placement['gpus']}{nodes}", sizing["neededGiBPerGPU"])
 
 

@@ -126,7 +126,7 @@ def _arguments(spec: ModelSpec, placement: Placement, context: int, peer: Peer |
 
 
 def _parallel(placement: Placement) -> list[str]:
-    gpus, data_parallel = placement.gpus, placement.ranks
+    gpus, data_parallel = placement.gpus, placement.data_parallel
     if data_parallel is None:
         return [f"--tensor-parallel-size={gpus}"]
     tensor_parallel = gpus // data_parallel

@@ -63,7 +63,7 @@ def placement_of(request: Request, choices: Choices, spec: ModelSpec, need: Need
         gpu_model=pool.gpu_model,
         gpus=fit.gpus,
         nodes=fit.nodes,
-        ranks=fit.data_parallel if fit.data_parallel > 1 else None,
+        data_parallel=fit.data_parallel if fit.data_parallel > 1 else None,
         resource=resource(pool),
         fabric=_fabric(pool, fit),
         namespace=_namespace_of(request.claim, tag),
@@ -79,7 +79,7 @@ def placement_of(request: Request, choices: Choices, spec: ModelSpec, need: Need
         runners_up=_runners_up(choices),
         engine_flags=need.engine.model_arguments(spec, need.facts, fit.gpus // fit.data_parallel) or None,
         weights=source_of(spec).identity(spec),
-        asked=sized_by(spec),
+        sized_by=sized_by(spec),
     )
 
 

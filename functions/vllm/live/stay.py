@@ -108,7 +108,7 @@ def stay(
             f"{spec.replicas.min} replicas of {takes(recorded)} do not fit node pool {pool.name}, which "
             f"holds {most}: lower spec.replicas.min, or ask the owner of {recorded.claim} for more nodes",
         )
-    if recorded.asked == sized_by(spec) and size is not None:
+    if recorded.sized_by == sized_by(spec) and size is not None:
         # A newer catalog may size the Model otherwise; that is no reason to move what runs.
         return Placed(_refreshed(spec, recorded, cluster, pool), placed_on(recorded), size)
     return _sized_again(request, spec, given, recorded, cluster, pool)
