@@ -15,13 +15,15 @@ from tools.control_plane.charts import CHARTS
 from tools.control_plane.plane import mirror
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
+from tools.versions.releases import releases
 
 NAMESPACE = "releases"
 ELSEWHERE = "platform"
 HELM = "helm.m.crossplane.io/v1beta1"
 POLICY = ("nvidia.com/v1", "ClusterPolicy", "cluster-policy")
 SECRET = "kubeconfig-of-a-test"
-VALUES = {"driver": {"enabled": False}, "tolerations": [{"key": "nvidia.com/gpu"}]}
+VALUES = {asked.component: asked.values for asked in releases()}
+"""By component: what an example gives its chart."""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +82,7 @@ def release(plane: Plane, component: str, config: str = "beside") -> Manifest:
                     "repository": mirror(plane.layout),
                 },
                 "namespace": NAMESPACE,
-                "values": VALUES,
+                "values": VALUES[component],
             },
             "providerConfigRef": {"kind": "ProviderConfig", "name": config},
         },
@@ -88,7 +90,7 @@ def release(plane: Plane, component: str, config: str = "beside") -> Manifest:
 
 
 @pytest.fixture(scope="module")
-def releases(control_plane: Plane, ways: None) -> list[Manifest]:
+def installed(control_plane: Plane, ways: None) -> list[Manifest]:
     """Every chart, installed. Tests here go on from one another."""
     del ways
     api = control_plane.api
@@ -96,16 +98,31 @@ def releases(control_plane: Plane, ways: None) -> list[Manifest]:
     return [wait_ready(api, each, seconds=90) for each in asked]
 
 
-def test_every_chart_is_installed_with_its_values(api: Api, releases: list[Manifest]) -> None:
-    assert [r["status"]["atProvider"]["state"] for r in releases] == ["deployed"] * len(CHARTS)
-    assert [chart_values(api, name(r), NAMESPACE) for r in releases] == [VALUES] * len(CHARTS)
+def test_every_chart_is_installed_with_its_values(api: Api, installed: list[Manifest]) -> None:
+    assert [r["status"]["atProvider"]["state"] for r in installed] == ["deployed"] * len(CHARTS)
+    given = [chart_values(api, name(r), NAMESPACE) for r in installed]
+    assert given == [VALUES[component] for component in CHARTS.values()]
     assert api.find(*POLICY)
 
 
-def test_a_change_of_values_arrives(api: Api, releases: list[Manifest]) -> None:
-    changed = VALUES | {"driver": {"enabled": True}}
-    api.patch(releases[0], {"spec": {"forProvider": {"values": changed}}})
-    wait_for("the change", lambda: chart_values(api, name(releases[0]), NAMESPACE) == changed)
+def test_a_change_of_values_arrives(api: Api, installed: list[Manifest]) -> None:
+    changed = {**VALUES[next(iter(CHARTS.values()))], "imagePullSecrets": [{"name": "mirror"}]}
+    api.patch(installed[0], {"spec": {"forProvider": {"values": changed}}})
+    wait_for("the change", lambda: chart_values(api, name(installed[0]), NAMESPACE) == changed)
+
+
+def test_a_value_that_the_real_chart_does_not_know_is_refused(
+    control_plane: Plane, api: Api, ways: None
+) -> None:
+    """So a mistake in a component's values fails where it is made, and not on a cluster with GPUs."""
+    del ways
+    asked = release(control_plane, "gpu-operator")
+    asked["metadata"]["name"] = "gpu-operator-mistaken"
+    asked["spec"]["forProvider"]["values"] = {"driver": {"enable": False}}
+    made = api.create(asked)
+    wait_for("a failure", lambda: condition(refreshed(api, made), "Synced").get("status") == "False")
+    assert "additional properties 'enable' not allowed" in "\n".join(told(refreshed(api, made)))
+    api.delete(made)
 
 
 def test_a_secret_elsewhere_is_not_found(control_plane: Plane, api: Api, ways: None) -> None:
@@ -117,8 +134,8 @@ def test_a_secret_elsewhere_is_not_found(control_plane: Plane, api: Api, ways: N
     api.delete(asked)
 
 
-def test_a_release_that_is_deleted_takes_everything_along(api: Api, releases: list[Manifest]) -> None:
-    for each in releases:
+def test_a_release_that_is_deleted_takes_everything_along(api: Api, installed: list[Manifest]) -> None:
+    for each in installed:
         api.delete(each)
     # Not before half a minute after its creation: crossplane-runtime's creation grace period.
     wait_for("the Releases to be gone", lambda: not api.items(HELM, "Release", NAMESPACE))

@@ -113,6 +113,21 @@ LEADER_WORKER_SET = Tool(
     minutes=3,
     variables=("sigs.k8s.io/lws/pkg/version.GitVersion={version}",),
 )
+HELM = Tool(
+    name="helm",
+    title="Helm",
+    folder="control-plane/helm",
+    variable="HELM",
+    module="helm.sh/helm/v3",
+    package="helm.sh/helm/v3/cmd/helm",
+    ask=("version", "--short"),
+    answer=r"v3\.\d+\.\d+",
+    # What provider-helm is built with.
+    oldest=(3, 21, 0),
+    minutes=2,
+    variables=("helm.sh/helm/v3/internal/version.version={version}",),
+)
+"""Templates charts for `freehold versions` and the tests; no control plane runs it."""
 
 TOOLS = (
     ETCD,

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 import trustme
-import yaml
 
 from functions.api import Chart
 from functions.catalog import chart
@@ -21,6 +20,8 @@ from tools.control_plane import charts
 from tools.control_plane.registry import MANIFEST, Blob, Registry
 from tools.errors import ToolError
 from tools.manifests import load
+from tools.versions.facts import chart_facts
+from tools.versions.pod_security import level
 
 KNOWN = chart("gpu-operator")
 
@@ -37,24 +38,35 @@ def test_every_component_has_a_chart_that_stands_in() -> None:
     assert all(chart(component).version for component in charts.CHARTS.values())
 
 
-def test_a_package_holds_its_metadata_and_templates() -> None:
-    found = unpacked(charts.package(KNOWN, charts.files("gpu-operator")))
-    assert set(found) == {
-        "gpu-operator/Chart.yaml",
-        "gpu-operator/templates/cluster-policy.yaml",
-        "gpu-operator/templates/values.yaml",
+@pytest.mark.parametrize("component", charts.CHARTS.values())
+def test_a_package_is_what_is_known_of_the_real_chart(component: str) -> None:
+    facts = chart_facts(chart(component).name)
+    found = {n.partition("/")[2]: c for n, c in unpacked(charts.package(component)).items()}
+    assert json.loads(found["Chart.yaml"]) == {
+        "apiVersion": "v2",
+        "name": facts.chart,
+        "version": facts.version,
     }
-    metadata = yaml.safe_load(found["gpu-operator/Chart.yaml"])
-    assert metadata == {"apiVersion": "v2", "name": "gpu-operator", "version": KNOWN.version}
+    crds = {name.removeprefix("crds/").removesuffix(".yaml") for name in found if name.startswith("crds/")}
+    assert crds == set(facts.crds)
+    made = [json.loads(c) for n, c in found.items() if n.startswith(("templates/deploy", "templates/daemon"))]
+    assert {(m["kind"], m["metadata"]["name"], level(m["spec"]["template"]["spec"]).value) for m in made} == {
+        (w.kind, w.name, w.pod_security) for w in facts.workloads if not w.hook
+    }
 
 
-def test_a_package_is_the_same_bytes_whenever_it_is_made(tmp_path: Path) -> None:
-    """Whatever the files' times: a pushed tag then stays the digest that it was."""
-    copies = []
-    for source in charts.files("gpu-operator"):
-        copies.append(tmp_path / source.name)
-        copies[-1].write_bytes(source.read_bytes())
-    assert charts.package(KNOWN, copies) == charts.package(KNOWN, charts.files("gpu-operator"))
+def test_a_stand_in_takes_the_real_charts_values_and_no_others() -> None:
+    top = charts.schema(chart_facts("gpu-operator"))
+    driver = top["properties"]["driver"]
+    assert top["additionalProperties"] is driver["additionalProperties"] is False
+    assert driver["properties"]["enabled"] == {"type": "boolean"}
+    assert driver["properties"]["upgradePolicy"]["properties"]["autoUpgrade"] == {"type": "boolean"}
+    assert driver["properties"]["startupProbe"] == {"type": "object"}, "passed on whole"
+
+
+def test_a_package_is_the_same_bytes_whenever_it_is_made() -> None:
+    """A pushed tag then stays the digest that it was."""
+    assert charts.package("gpu-operator") == charts.package("gpu-operator")
 
 
 def test_charts_are_mirrored_by_the_input_alone() -> None:
@@ -109,8 +121,8 @@ def test_a_chart_is_pushed_as_helm_pulls_it(registry: Registry) -> None:
     charts.push(registry)
     media_type, manifest = _Server.taken[f"/v2/charts/gpu-operator/manifests/{KNOWN.version}"]
     assert media_type == MANIFEST
-    content = Blob(charts.CONTENT, charts.package(KNOWN, charts.files("gpu-operator")))
-    config = Blob(charts.CONFIG, charts.metadata(KNOWN))
+    content = Blob(charts.CONTENT, charts.package("gpu-operator"))
+    config = Blob(charts.CONFIG, charts.files("gpu-operator")["Chart.yaml"])
     assert json.loads(manifest) == {
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
