@@ -236,7 +236,7 @@ class NodePool(Schema):
     disk_gib: int = Field(
         200,
         alias="diskGiB",
-        description="Encrypted root disk of a node, in GiB. Default 200.",
+        description="Encrypted root disk of a node, in GiB. Cannot change on a live pool. Default 200.",
         ge=50,
         le=16384,
     )

@@ -39,6 +39,7 @@ INVALID_WITHOUT = {
     "kind": ["cannot change while it lives"],
     "fabric": ["cannot change while it lives"],
     "sharing": ["cannot change while it lives"],
+    "diskGiB": ["cannot change while it lives"],
     "mode": ["goes with mode"],
     "profile": ["goes with mode"],
     "slicesPerGPU": ["goes with mode"],

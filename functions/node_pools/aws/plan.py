@@ -175,6 +175,8 @@ def live_pool(request: Request, pool: str) -> LivePool | None:
     in_template = template and template.text("spec", "forProvider", "instanceType")
     target = ("capacityReservationSpecification", "capacityReservationTarget", "capacityReservationId")
     reservation = (template.text("spec", "forProvider", *target) or "") if template else None
+    disks = template.each("spec", "forProvider", "blockDeviceMappings") if template else ()
+    disk = next((size for d in disks if (size := d.number("ebs", "volumeSize"))), None)
     return LivePool(
         machine=types[0] if types else in_template or "",
         capacity=capacity.live(group.text("spec", "forProvider", "capacityType") or "", reservation),
@@ -184,6 +186,7 @@ def live_pool(request: Request, pool: str) -> LivePool | None:
             for key in (contract.MIG_CONFIG, contract.DEVICE_PLUGIN_CONFIG)
             if (value := group.text("spec", "forProvider", "labels", key))
         },
+        disk_gib=None if disk is None else int(disk),
     )
 
 

@@ -23,7 +23,7 @@ __all__ = ["LivePool", "picked"]
 
 @dataclass(frozen=True)
 class LivePool:
-    """What a live node pool's own objects say of it, where the status is lost."""
+    """What a live node pool's own objects say of it."""
 
     machine: str
     """Machine type."""
@@ -33,6 +33,8 @@ class LivePool:
     """Id of the reservation that the pool draws from, empty for none; None where that is not known."""
     labels: Mapping[str, str] = field(default_factory=dict)
     """Labels of its nodes, at least those that say how their GPUs are shared."""
+    disk_gib: int | None = None
+    """Root disk of its nodes, in GiB; None where that is not known."""
 
 
 def picked(
@@ -87,6 +89,8 @@ def _pool(
     else:
         others = {m.gpu for m in market.fit}
         shared = slices(at, asked.sharing, machine.gpu, machine.gpu_memory_mib, others)
+    if live is not None:
+        refusals.check_disk(at, asked, live.disk_gib)
     if live is not None and record is None:
         refusals.check_live(
             at,

@@ -9,7 +9,7 @@ from functions.base import Invalid
 
 from ..pools.sharing import described, same
 
-__all__ = ["check", "check_live", "fixed"]
+__all__ = ["check", "check_disk", "check_live", "fixed"]
 
 
 def check(at: str, asked: NodePool, record: PoolStatus) -> None:
@@ -65,6 +65,21 @@ def check_live(
         how = " and ".join(f"{k}={v}" for k, v in shared.items())
         running = f"shares its GPUs ({how})" if how else described(None)
         raise fixed(f"{at}.sharing", f"the pool {running}", asked.name)
+
+
+def check_disk(at: str, asked: NodePool, live_gib: int | None) -> None:
+    """Refuse another root disk, whether or not the status is lost.
+
+    Args:
+        at: path of the pool.
+        asked: the pool as the user wrote it.
+        live_gib: root disk of the live pool's nodes, in GiB; None where that is not known.
+
+    Raises:
+        Invalid: with the way to do it.
+    """
+    if live_gib is not None and asked.disk_gib != live_gib:
+        raise fixed(f"{at}.diskGiB", f"the pool's nodes have disks of {live_gib} GiB", asked.name)
 
 
 def fixed(at: str, running: str, pool: str) -> Invalid:

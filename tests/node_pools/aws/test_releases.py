@@ -10,7 +10,7 @@ import pytest
 from functions.base import Invalid, Request
 from functions.catalog import eks
 from tests.node_pools.aws.worlds import Manifests, again, desired, observed, world
-from tests.node_pools.requests import aws, fields
+from tests.node_pools.requests import L4, aws, fields
 
 POOL, TEMPLATE, SYSTEM = "node-pools/pool-l4", "node-pools/launch-template-l4", "node-pools/system-pool"
 ADDONS = {
@@ -191,3 +191,15 @@ def test_replaced_nodes_take_the_newest_launch_template() -> None:
     seen = {**before.observed, TEMPLATE: observed(waiting, before.composite)[TEMPLATE]}
     seen[TEMPLATE]["status"]["atProvider"]["latestVersion"] = 2
     assert runs(desired(again(before, spec, seen=seen))) == ("1.35", "1.35.9-20261101", "2")
+
+
+@pytest.mark.parametrize("status", [None, {}], ids=["recorded", "status-lost"])
+def test_another_disk_is_refused(status: dict[str, Any] | None) -> None:
+    # Proves: as every change that would replace the nodes, since it would wait for ever until they are.
+    before = world(aws())
+    with pytest.raises(Invalid) as caught:
+        desired(again(before, aws({**L4, "diskGiB": 500}), status=status))
+    assert str(caught.value) == (
+        "spec.nodePools[0].diskGiB: the pool's nodes have disks of 200 GiB and cannot change while it lives. "
+        "Add a pool with another name, move the Models, then remove pool l4."
+    )
