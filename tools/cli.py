@@ -28,6 +28,8 @@ app = typer.Typer(
     epilog=_EXIT_CODES,
     no_args_is_help=True,
     add_completion=False,
+    # A docstring's lines are not the lines of the help.
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -106,7 +108,7 @@ def plan(
     model: Annotated[Path, typer.Argument(metavar="MODEL", exists=True, help="YAML file with one Model.")],
     clusters: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[CLUSTERS]...", exists=True, help="Files or folders of InferenceClusters."),
+        typer.Argument(metavar="CLUSTERS", exists=True, help="Files or folders of InferenceClusters."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
@@ -146,6 +148,31 @@ def inspect(
     from tools.inspect import command
 
     _end(command.run(folder, model, parameters_billions, tsv=tsv))
+
+
+@app.command(rich_help_panel=BEFORE)
+def validate(
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILES...", exists=True, help="YAML files or folders of manifests."),
+    ],
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            exists=True,
+            help="Ask the API server of this cluster by a dry run: policies, webhooks and permissions too.",
+        ),
+    ] = None,
+) -> None:
+    """Say what an API server would refuse in claims and other manifests; nothing is stored.
+
+    Without --kubeconfig the API server's own code for custom resources runs on this machine, with the
+    XRDs of this version and the CRDs in the folder that the variable SCHEMAS names.
+    """
+    from tools import validate as command
+
+    _end(command.run(files, kubeconfig))
 
 
 @app.command(rich_help_panel=HERE)

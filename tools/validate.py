@@ -1,15 +1,48 @@
-"""Composed resources checked against the real schemas, and what is inside Objects too."""
+"""What an API server would refuse in manifests, and in those inside Objects: `freehold validate`."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tools import paths
-from tools.admission import Answer, ask
+from tools import paths, toolchain
+from tools.admission import Answer, admit, ask
+from tools.console import say, show
 from tools.definitions import Definitions
-from tools.errors import SchemaMissingError
-from tools.manifests import Manifest
+from tools.errors import Exit, SchemaMissingError, ToolError
+from tools.manifests import Manifest, group_of, load
 from tools.objects import Inner, unwrap
 from tools.problem import Problem
+
+
+def run(files: Sequence[Path], kubeconfig: Path | None) -> Exit:
+    """Print what an API server would refuse in the manifests of files; return the exit code."""
+    manifests = [manifest for path in files for manifest in load(path)]
+    problems = _by_a_server(manifests, kubeconfig) if kubeconfig else _offline(manifests)
+    for problem in problems:
+        show(str(problem))
+    refused = len({problem.resource for problem in problems})
+    say(f"{len(manifests)} manifests, {refused} of which an API server would refuse")
+    return Exit.FAILED if problems else Exit.DONE
+
+
+def _by_a_server(manifests: Sequence[Manifest], kubeconfig: Path) -> list[Problem]:
+    from kubernetes.config import ConfigException
+
+    from tools.control_plane.api import Api
+    from tools.control_plane.dry_run import refusals
+
+    try:
+        api = Api.of(kubeconfig)
+    except ConfigException as error:
+        raise ToolError(f"{kubeconfig} is no kubeconfig: {error}") from error
+    return refusals(api, manifests)
+
+
+def _offline(manifests: Sequence[Manifest]) -> list[Problem]:
+    toolchain.for_a_render()
+    groups = {definition.group for definition in Definitions().all}
+    ours = [manifest for manifest in manifests if group_of(manifest) in groups]
+    others = [manifest for manifest in manifests if group_of(manifest) not in groups]
+    return admit(ours) + (validate(others) if others else [])
 
 
 def validate(

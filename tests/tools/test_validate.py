@@ -2,7 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from tools.manifests import Manifest
+from tools import paths
+from tools.cli import main
+from tools.errors import Exit
+from tools.manifests import Manifest, dump
 from tools.validate import validate
 
 
@@ -64,3 +67,32 @@ def test_of_what_is_only_observed_a_name_is_enough(schemas: Path) -> None:
     named = _manifest("gateway.networking.k8s.io/v1", "Gateway")
     assert validate([_object(named)], schemas) != []
     assert validate([_object(named, managementPolicies=["Observe"])], schemas) == []
+
+
+def test_claims_need_no_folder_of_schemas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCHEMAS", str(tmp_path / "none"))
+    assert main(["validate", str(paths.EXAMPLES)]) == Exit.DONE
+    claim = _manifest("freehold.dev/v1alpha1", "Model", metadata={"name": "m"}, spec={"modle": "x"})
+    (tmp_path / "claim.yaml").write_text(dump([claim]))
+    capsys.readouterr()
+    assert main(["validate", str(tmp_path)]) == Exit.FAILED
+    printed = capsys.readouterr()
+    assert "Model m: spec.modle: unknown field" in printed.out.splitlines()
+    assert printed.err == "1 manifests, 1 of which an API server would refuse\n"
+
+
+def test_other_manifests_need_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SCHEMAS", str(tmp_path / "none"))
+    assert main(["validate", str(paths.PACKAGE / "install.yaml")]) == Exit.FAILED
+    assert "no folder of schemas; name one with SCHEMAS=DIR" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_kubeconfig(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "kubeconfig").write_text("{}")
+    claim = str(paths.EXAMPLES / "models" / "minimal.yaml")
+    assert main(["validate", claim, "--kubeconfig", str(tmp_path / "kubeconfig")]) == Exit.FAILED
+    assert "kubeconfig is no kubeconfig: " in capsys.readouterr().err
