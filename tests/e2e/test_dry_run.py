@@ -7,6 +7,7 @@ import pytest
 from functions.base.own_fields import own_fields
 from tests.e2e.conftest import examples
 from tools import demo, paths
+from tools.admission import ask
 from tools.control_plane import dry_run
 from tools.control_plane.api import Api
 from tools.defaults import with_defaults
@@ -42,11 +43,13 @@ def test_everything_composed_is_accepted(api: Api, settled: dict[str, Settled], 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_defaults_are_those_of_a_render(api: Api, name: str) -> None:
     claim = EXAMPLES[name]
-    schema = Definitions().of(claim).schema(version_of(claim))
-    spec = dry_run.stored(api, claim)["spec"]
+    definition = Definitions().of(claim)
+    stored = dry_run.stored(api, claim)["spec"]
+    [offline] = ask([claim], [definition.path])
+    assert stored == offline.stored["spec"]
     # Core's own field, of which an XR has none.
-    del spec["compositeDeletePolicy"]
-    assert spec == with_defaults(claim, schema)["spec"]
+    del stored["compositeDeletePolicy"]
+    assert stored == with_defaults(claim, definition.schema(version_of(claim)))["spec"]
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

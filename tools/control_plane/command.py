@@ -4,13 +4,13 @@ from tools.console import say
 from tools.control_plane import layout, plane
 from tools.control_plane.binaries import LEADER_WORKER_SET, TOOLS
 from tools.servers import SigtermAsExit
-from tools.toolchain import CORE, provide
+from tools.toolchain import ADMISSION, CORE, provide
 
 
 def build() -> None:
     """Build what a control plane runs, and what tests/e2e run beside it."""
     with SigtermAsExit():
-        provide(CORE, *TOOLS, LEADER_WORKER_SET)
+        provide(ADMISSION, CORE, *TOOLS, LEADER_WORKER_SET)
 
 
 def up() -> None:
