@@ -72,10 +72,10 @@ class NodePoolsInput(Schema):
         description="Kubernetes minor version of clusters that do not ask for one. Default: the package's.",
         pattern=r"^1\.\d{2}$",
     )
-    eks: dict[str, EksInput] = Field(
+    eks: dict[Annotated[str, Field(pattern=r"^1\.\d{2}$")], EksInput] = Field(
         default_factory=dict,
         description="Versions of EKS' node images and add-ons, by Kubernetes minor version, such as 1.35. "
-        "Default: the package's.",
+        "A version that the package does not know is allowed by being here. Default: the package's.",
         max_length=20,
     )
     provider_configs: list[ProviderConfigRule] = Field(

@@ -86,7 +86,8 @@ def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
     subnets, network = _subnets(place, chosen), place.existing_network
     given = request.parameters(NodePoolsInput)
     releases = Releases(cluster.version, place.node_release or "", given.eks)
-    releases.check()
+    live = request.resource(CLUSTER)
+    releases.check((live and live_versions(live).composed) or "")
     return Plan(
         **vars(cluster),
         region=place.region,

@@ -45,12 +45,23 @@ class Releases:
     given: Mapping[str, EksInput]
     """The platform's releases, by Kubernetes minor version."""
 
-    def check(self) -> None:
-        """Refuse a node image of another Kubernetes version than the cluster's.
+    def check(self, live: str) -> None:
+        """Refuse a Kubernetes version that EKS does not have, and a node image of another one.
+
+        Args:
+            live: the Kubernetes version that the live cluster was composed with; empty for a new cluster.
 
         Raises:
-            Invalid: with the version that the release must be of.
+            Invalid: with the versions that there are.
         """
+        wanted, known = self.version.control_plane, {*eks(), *self.given}
+        if wanted not in known and wanted != live:
+            raise Invalid(
+                "spec.kubernetesVersion",
+                f"EKS is not known to have Kubernetes {wanted}",
+                f"Use one of {', '.join(sorted(known, key=_minor))}; a platform that knows better lists "
+                f"{wanted} under eks in the input of function-node-pools",
+            )
         asked = self.node_release.rpartition(".")[0]
         if asked and self.version.nodes and asked not in (self.version.control_plane, self.version.nodes):
             raise Invalid(
@@ -112,3 +123,8 @@ class Releases:
         if live is not None and taken_for in ("", minor):
             return has, minor
         return (known.addons.get(name, has) if known else has), minor
+
+
+def _minor(version: str) -> int:
+    """Return 35 for 1.35."""
+    return int(version.partition(".")[2])

@@ -10,7 +10,7 @@ import pytest
 from functions.base import Invalid, Request
 from functions.catalog import eks
 from tests.node_pools.aws.worlds import Manifests, again, desired, observed, world
-from tests.node_pools.requests import L4, aws, fields
+from tests.node_pools.requests import L4, aws, cluster, fields
 
 POOL, TEMPLATE, SYSTEM = "node-pools/pool-l4", "node-pools/launch-template-l4", "node-pools/system-pool"
 ADDONS = {
@@ -68,9 +68,21 @@ def test_the_platform_has_releases_of_its_own() -> None:
 
 def test_a_kubernetes_version_that_the_package_does_not_know_leaves_the_choice_to_eks() -> None:
     # Proves: no release of another version is taken for it.
-    made = desired(world({**aws(), "kubernetesVersion": "1.37"}))
+    made = desired(world({**aws(), "kubernetesVersion": "1.37"}, given={"eks": {"1.37": {}}}))
     assert addons(made) == dict.fromkeys(ADDONS)
     assert runs(made) == ("1.37", None, "1")
+
+
+def test_a_kubernetes_version_that_eks_does_not_have_is_refused() -> None:
+    # Proves: before anything is made, and never for a cluster that lives.
+    with pytest.raises(Invalid) as caught:
+        desired(cluster({**aws(), "kubernetesVersion": "1.99"}))
+    assert str(caught.value) == (
+        "spec.kubernetesVersion: EKS is not known to have Kubernetes 1.99. Use one of 1.33, 1.34, 1.35, 1.36; a "
+        "platform that knows better lists 1.99 under eks in the input of function-node-pools."
+    )
+    before = world({**aws(), "kubernetesVersion": "1.37"}, given={"eks": {"1.37": {}}})
+    assert desired(again(before, {**aws(), "kubernetesVersion": "1.37"}, given={})) == desired(before)
 
 
 @pytest.mark.parametrize("name", ["platform's", "package's"])
