@@ -23,6 +23,7 @@ __all__ = [
     "OFFERED_BY",
     "OFFER_KEY",
     "REACHABLE",
+    "REACHABLE_LABEL",
     "RECORD_CLUSTER",
     "RECORD_GPUS",
     "RECORD_MODEL_KEY",
@@ -38,6 +39,8 @@ COMPONENTS_READY = "ComponentsReady"
 """Condition of function-cluster-stack."""
 REACHABLE = "node-pools/reachable"
 """Composed resource that is ready once the cluster's API answers; the components wait for it."""
+REACHABLE_LABEL = "the cluster's API"
+"""How messages name that resource."""
 LEADER_WORKER_SET = "leader-worker-set"
 """Component that a Model of several nodes needs, as `status.components` lists it."""
 

@@ -9,9 +9,10 @@ from . import remote
 from .conditions import Condition, Progress, Status, Whose
 from .errors import Invalid, Unanswered
 from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
-from .outcome import Function, Outcome, Readiness, Resource, by_itself, condition_true, exists
+from .outcome import Function, Outcome, Readiness, Resource, by_itself, condition_true, exists, reports
 from .remote import goes_after
 from .request import Claim, Request, Selector, parse
+from .settle import failing
 from .view import View
 
 __all__ = [
@@ -35,9 +36,11 @@ __all__ = [
     "condition_true",
     "digest",
     "exists",
+    "failing",
     "goes_after",
     "label_value",
     "parse",
     "remote",
+    "reports",
     "unique_name",
 ]

@@ -6,25 +6,22 @@ forgets a resource keeps it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from google.protobuf.struct_pb2 import Struct
 
 from .conditions import Condition, Progress, Status, Whose
 from .outcome import Function, Outcome, by_itself
 from .own_fields import own_fields
 from .remote import NEVER_DELETE
 from .request import Request
+from .settle import Seen, label_of, settle
 from .view import View
+from .wire import holds, to_struct
 
-__all__ = ["IN_FLIGHT", "Desired", "assemble"]
-
-IN_FLIGHT = 8
-"""Composed resources of one composite that may be on their way to ready at once.
-
-Crossplane's circuit breaker takes two tokens for each update of a composed
-resource, refills one a second and opens for five minutes after a burst of 100.
-"""
+__all__ = ["Desired", "assemble", "unknown"]
 
 
 @dataclass
@@ -38,10 +35,26 @@ class Desired:
     conditions: dict[str, Condition] = field(default_factory=dict)
 
 
-def assemble(request: Request, function: Function, outcome: Outcome) -> Desired:
+def _anywhere(_: str) -> Struct:
+    return Struct()
+
+
+def assemble(
+    request: Request,
+    function: Function,
+    outcome: Outcome,
+    place: Callable[[str], Struct] = _anywhere,
+) -> Desired:
     """Decide what becomes of every resource that is asked for or exists.
 
+    Args:
+        request: what exists.
+        function: whose resources they are.
+        outcome: what it decided.
+        place: gives an empty struct to write a composed resource into, by its name.
+
     Raises:
+        TypeError: for a manifest that is not plain data.
         ValueError: for a name that is not the function's, is there twice, or is asked for and given up.
     """
     desired = Desired()
@@ -53,12 +66,11 @@ def assemble(request: Request, function: Function, outcome: Outcome) -> Desired:
             desired.manifests[resource.name] = manifest
             desired.ready[resource.name] = resource.ready(View(observed))
     _carry_on(request, function, outcome, desired)
-    _create(request, outcome, desired)
+    _create(request, function, outcome, desired)
     if outcome.unreachable:
         desired.manifests = {name: _left_behind(m) for name, m in desired.manifests.items()}
-    for condition in outcome.conditions:
-        settled = condition if isinstance(condition, Condition) else _settle(condition, request, desired)
-        desired.conditions[settled.type] = settled
+    encoded = {name: to_struct(manifest, place(name)) for name, manifest in desired.manifests.items()}
+    _conclude(request, function, outcome, desired, encoded)
     return desired
 
 
@@ -83,27 +95,22 @@ def _carry_on(request: Request, function: Function, outcome: Outcome, desired: D
             desired.ready[name] = by_itself(View(observed))
 
 
-def _create(request: Request, outcome: Outcome, desired: Desired) -> None:
-    """Add what does not exist yet, in order, as far as its needs and the wave allow."""
+def _create(request: Request, function: Function, outcome: Outcome, desired: Desired) -> None:
+    """Add what does not exist yet, as far as everything that it needs is ready."""
     everywhere = {**request.composed_before, **desired.ready}
-    in_flight = sum(
-        not ready and name in request.observed and not _failing(View(request.observed[name]))
-        for name, ready in everywhere.items()
-    ) + sum(name not in request.observed for name in request.composed_before)
+    asked = {resource.name: resource for resource in outcome.resources}
     for resource in outcome.resources:
         if resource.name in desired.manifests:
             continue
-        waiting = [name for name in resource.after if not everywhere.get(name, False)]
-        if waiting:
-            desired.held[resource.name] = f"waits for {waiting[0]}"
+        waiting = next((name for name in resource.after if not everywhere.get(name, False)), None)
+        if waiting is not None:
+            label = label_of(waiting, asked.get(waiting), request.observed.get(waiting), function.labels)
+            desired.held[resource.name] = f"waits for {label}"
         elif resource.manifest is None:
             desired.held[resource.name] = f"waits for {resource.waits_for}"
-        elif in_flight >= IN_FLIGHT:
-            desired.held[resource.name] = "waits for its turn"
         else:
             desired.manifests[resource.name] = resource.manifest
             desired.ready[resource.name] = False
-            in_flight += 1
 
 
 def _left_behind(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -114,47 +121,21 @@ def _left_behind(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**manifest, "spec": {**spec, "managementPolicies": list(NEVER_DELETE)}}
 
 
-def _failing(observed: View) -> str:
-    """Return the provider's own message for an object it cannot create, else nothing."""
-    for type_ in ("Synced", "LastAsyncOperation"):
-        condition = observed.condition(type_)
-        if condition is not None and condition.text("status") == "False":
-            return condition.text("message") or condition.text("reason") or type_
-    return ""
-
-
-def _settle(progress: Progress, request: Request, desired: Desired) -> Condition:
-    """Turn the state of some resources into a condition; a failure's own words go first."""
-    unready = [
-        n for n in progress.resources if not desired.ready.get(n, request.composed_before.get(n, False))
-    ]
-    if not unready:
-        return Condition(progress.type, Status.TRUE, "Available", progress.ready, progress.whose)
-    for name in unready:
-        failure = _failing(View(request.observed.get(name, {})))
-        if failure:
-            message = f"{name}: {failure}"
-            return Condition(
-                progress.type, Status.FALSE, "Failing", _with(message, progress.hint), progress.whose
-            )
-    return Condition(
-        progress.type,
-        Status.FALSE,
-        "Creating",
-        _with(_waiting(unready, desired), progress.hint),
-        progress.whose,
+def _conclude(
+    request: Request, function: Function, outcome: Outcome, desired: Desired, encoded: Mapping[str, Struct]
+) -> None:
+    """Settle the function's conditions, by its own resources and those of earlier steps."""
+    seen = Seen(
+        live=request.observed,
+        ready={**request.composed_before, **desired.ready},
+        held=desired.held,
+        asked={resource.name: resource for resource in outcome.resources},
+        changed=lambda name: name in encoded and not holds(request.observed[name], encoded[name]),
+        labels=function.labels,
     )
-
-
-def _waiting(unready: list[str], desired: Desired) -> str:
-    first = unready[0]
-    state = desired.held.get(first, "is not ready yet")
-    rest = f" ({len(unready) - 1} more to come)" if len(unready) > 1 else ""
-    return f"{first} {state}{rest}"
-
-
-def _with(message: str, hint: str) -> str:
-    return message.rstrip(". \n") + f". {hint}" if hint else message
+    for condition in outcome.conditions:
+        settled = settle(condition, seen) if isinstance(condition, Progress) else condition
+        desired.conditions[settled.type] = settled
 
 
 def unknown(type_: str) -> Condition:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-__all__ = ["SYSTEM", "Condition", "Progress", "Status", "Whose"]
+__all__ = ["SYSTEM", "Condition", "Progress", "Reason", "Status", "Whose"]
 
 # Core: IsSystemConditionType in apis/apiextensions/v1 and apis/core/v2.
 SYSTEM = frozenset({"Ready", "Synced", "Healthy", "UpToDate", "Responsive"})
@@ -28,6 +28,21 @@ class Status(Enum):
     UNKNOWN = "Unknown"
 
 
+class Reason(Enum):
+    """The state of some composed resources, as the reason of their condition."""
+
+    CREATING = "Creating"
+    """Something is not there or not ready yet."""
+    FAILING = "Failing"
+    """A provider cannot make something."""
+    UPDATING = "Updating"
+    """All is ready, and a provider has not carried out the last change yet."""
+    UPDATE_FAILING = "UpdateFailing"
+    """A provider cannot change something that is ready."""
+    AVAILABLE = "Available"
+    """All is ready and as it is asked for."""
+
+
 @dataclass(frozen=True)
 class Condition:
     """One condition of the composite and of its claim."""
@@ -42,8 +57,8 @@ class Condition:
 
     @property
     def text(self) -> str:
-        """The message with its owner in front; a condition that holds needs none."""
-        if self.status is Status.TRUE:
+        """The message with its owner in front, unless there is nothing to do."""
+        if self.status is Status.TRUE and self.reason != Reason.UPDATE_FAILING.value:
             return self.message
         return f"[{self.whose.value}] {self.message}"
 

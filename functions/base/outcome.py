@@ -18,6 +18,7 @@ __all__ = [
     "by_itself",
     "condition_true",
     "exists",
+    "reports",
 ]
 
 Readiness = Callable[[View], bool]
@@ -49,6 +50,19 @@ def by_itself(observed: View) -> bool:
     return exists(observed)
 
 
+def reports(*path: str) -> Readiness:
+    """Current when the provider reports what the object asks for, at the same path.
+
+    Compared are texts of `status.atProvider` and `spec.forProvider`.
+    """
+
+    def current(observed: View) -> bool:
+        reported = observed.text("status", "atProvider", *path)
+        return reported is None or reported == observed.text("spec", "forProvider", *path)
+
+    return current
+
+
 @dataclass(frozen=True)
 class Resource:
     """A composed resource that the spec asks for."""
@@ -62,6 +76,10 @@ class Resource:
     ready: Readiness = field(default=condition_true())
     waits_for: str = ""
     """In words, what the manifest needs that is not known yet; a live object is carried on."""
+    label: str = ""
+    """How messages name it: "node pool l4". Without one, kind and name of the object do."""
+    current: Readiness | None = None
+    """Tells whether the observed object is as it asks to be, where conditions of its kind do not."""
 
     def __post_init__(self) -> None:
         """Refuse a resource without a manifest that does not say what the manifest waits for.
@@ -118,6 +136,8 @@ class Function:
     author: Whose
     """Who writes the spec that it reads, so who mends it."""
     compose: Callable[[Request], Outcome]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """How messages name the composed resources of other functions that it waits for."""
 
     def __post_init__(self) -> None:
         """Refuse a declaration that Crossplane would ignore.

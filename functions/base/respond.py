@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossplane.function.proto.v1 import run_function_pb2 as fnv1
+from google.protobuf.struct_pb2 import Struct
 
 from .assemble import Desired, assemble, unknown
 from .conditions import Condition, Status, Whose
@@ -41,8 +42,8 @@ def respond(function: Function, message: fnv1.RunFunctionRequest) -> fnv1.RunFun
     try:
         request = read(message)
         outcome = _decide(function, request)
-        desired = assemble(request, function, outcome)
-        _write_resources(response, desired)
+        desired = assemble(request, function, outcome, lambda name: _emptied(response, name))
+        _write_ready(response, desired)
         _write_status(response, function, request, outcome)
         response.conditions.extend(_every_condition(function, request, desired.conditions))
         _write_readiness(response, desired)
@@ -106,12 +107,16 @@ def _begin(message: fnv1.RunFunctionRequest) -> fnv1.RunFunctionResponse:
     return response
 
 
-def _write_resources(response: fnv1.RunFunctionResponse, desired: Desired) -> None:
-    for name, manifest in desired.manifests.items():
-        resource = response.desired.resources[name]
-        resource.resource.Clear()
-        to_struct(manifest, resource.resource)
-        resource.ready = fnv1.READY_TRUE if desired.ready[name] else fnv1.READY_FALSE
+def _emptied(response: fnv1.RunFunctionResponse, name: str) -> Struct:
+    """Return the struct of a composed resource, without what an earlier step left there."""
+    struct = response.desired.resources[name].resource
+    struct.Clear()
+    return struct
+
+
+def _write_ready(response: fnv1.RunFunctionResponse, desired: Desired) -> None:
+    for name, ready in desired.ready.items():
+        response.desired.resources[name].ready = fnv1.READY_TRUE if ready else fnv1.READY_FALSE
 
 
 def _write_readiness(response: fnv1.RunFunctionResponse, desired: Desired) -> None:

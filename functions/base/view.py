@@ -31,6 +31,8 @@ class View:
 
     def _at(self, path: tuple[str, ...]) -> Any:
         node: Any = self._data
+        if isinstance(node, Fields):
+            return node.at(path)
         for key in path:
             if not isinstance(node, Mapping):
                 return None
@@ -65,10 +67,16 @@ class View:
 
     def condition(self, type_: str) -> View | None:
         """Return the status condition of that type."""
-        for condition in self.each("status", "conditions"):
-            if condition.text("type") == type_:
-                return condition
-        return None
+        return self.conditions(type_)[0]
+
+    def conditions(self, *types: str) -> list[View | None]:
+        """Return the status conditions of these types, in their order; None for one that there is not."""
+        if isinstance(self._data, Fields):
+            return [None if found is None else View(found) for found in self._data.conditions(types)]
+        given = {
+            condition.text("type"): condition for condition in reversed(self.each("status", "conditions"))
+        }
+        return [given.get(type_) for type_ in types]
 
     def parsed(self, model: type[Model], *path: str) -> Model | None:
         """Parse what is at the path; None when it is missing or of another shape."""

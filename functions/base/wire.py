@@ -11,7 +11,7 @@ from typing import Any, overload
 
 from google.protobuf.struct_pb2 import ListValue, Struct, Value
 
-__all__ = ["Fields", "Items", "thaw", "to_plain", "to_struct"]
+__all__ = ["Fields", "Items", "holds", "thaw", "to_plain", "to_struct"]
 
 # Beyond this a double cannot tell neighbouring integers apart.
 _EXACT = 2**53
@@ -74,6 +74,34 @@ class Fields(Mapping[str, Any]):
         """Read what `to_bytes` returned."""
         return cls(Struct.FromString(content))
 
+    def at(self, path: Sequence[str]) -> Any:
+        """Return what is at a path, as item by item would; None where there is nothing."""
+        fields = self._fields
+        value = None
+        for key in path:
+            if key not in fields:
+                return None
+            value = fields[key]
+            fields = value.struct_value.fields  # of anything but a struct: no fields
+        return self if value is None else _frozen(value)
+
+    def conditions(self, types: Sequence[str]) -> list[Fields | None]:
+        """Return the status conditions of some types, in one pass: every resource is asked for its own."""
+        found: list[Fields | None] = [None] * len(types)
+        if "status" not in self._fields:
+            return found
+        status = self._fields["status"].struct_value.fields
+        if "conditions" not in status:
+            return found
+        for value in status["conditions"].list_value.values:
+            struct = value.struct_value
+            fields = struct.fields
+            if "type" in fields and (type_ := fields["type"].string_value) in types:
+                index = types.index(type_)
+                if found[index] is None:
+                    found[index] = Fields(struct)
+        return found
+
     def __getitem__(self, key: str) -> Any:
         if key not in self._fields:  # a protobuf map would make an empty entry
             raise KeyError(key)
@@ -123,6 +151,41 @@ def thaw(data: Any) -> Any:
     if isinstance(data, Items):
         return _array(data._values)
     return data
+
+
+_NOT_OURS = ("apiVersion", "kind", "metadata", "status")
+
+
+def holds(live: Mapping[str, Any], wanted: Struct) -> bool:
+    """Tell whether an observed object has every field that is desired of it, with the same value.
+
+    Metadata and status are left out. What others added beside is no difference; protobuf
+    compares equal parts by itself, which is a tenth of the time of a walk.
+    """
+    seen = live._struct if isinstance(live, Fields) else to_struct(live)
+    here, there = seen.fields, wanted.fields
+    return all(
+        key in here and (here[key] == there[key] or _holds(here[key], there[key]))
+        for key in there
+        if key not in _NOT_OURS
+    )
+
+
+def _holds(live: Value, wanted: Value) -> bool:
+    kind = wanted.WhichOneof("kind")
+    if kind != live.WhichOneof("kind"):
+        return False
+    if kind == "struct_value":
+        here, there = live.struct_value.fields, wanted.struct_value.fields
+        return all(
+            key in here and (here[key] == there[key] or _holds(here[key], there[key])) for key in there
+        )
+    if kind == "list_value":
+        ours, theirs = wanted.list_value.values, live.list_value.values
+        return len(ours) == len(theirs) and all(
+            a == b or _holds(a, b) for a, b in zip(theirs, ours, strict=True)
+        )
+    return bool(live == wanted)
 
 
 def to_struct(data: Mapping[str, Any], into: Struct | None = None) -> Struct:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.api import ClusterStatus, Distribution, NodeImage
+from functions.api import ClusterStatus, Distribution, NodeImage, contract
 from functions.base import Function, Outcome, Progress, Request, Resource, View, Whose
 from functions.catalog import kubernetes
 
@@ -120,4 +120,5 @@ FUNCTION = Function(
     status=("components",),
     author=Whose.PLATFORM,
     compose=compose,
+    labels={contract.REACHABLE: contract.REACHABLE_LABEL},
 )

@@ -153,7 +153,10 @@ def _release(
     )
     components = (release_name(name) for name in component.after)
     return Resource(
-        release_name(component.name), manifest, (contract.REACHABLE, *components, *(r.name for r in before))
+        release_name(component.name),
+        manifest,
+        (contract.REACHABLE, *components, *(r.name for r in before)),
+        label=component.label,
     )
 
 

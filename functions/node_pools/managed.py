@@ -51,6 +51,7 @@ class Kinds:
         tags: Mapping[str, str] | None = None,
         spec: Mapping[str, Any] | None = None,
         annotations: Mapping[str, str] | None = None,
+        label: str = "",
     ) -> Resource:
         """Compose a managed resource, with tags and the provider's configuration.
 
@@ -63,6 +64,7 @@ class Kinds:
             tags: beside the cluster's own, which go first.
             spec: fields of the spec beside forProvider.
             annotations: of the object.
+            label: how messages name the resource; empty: by kind and name.
         """
         tagged = {} if kind in self.without_tags else {self.tags: {**cluster.tags, **(tags or {})}}
         manifest = self.identity(cluster, kind, what)
@@ -75,4 +77,5 @@ class Kinds:
                 **(spec or {}),
             },
         }
-        return Resource(f"node-pools/{what}", manifest, tuple(f"node-pools/{name}" for name in after))
+        needs = tuple(f"node-pools/{name}" for name in after)
+        return Resource(f"node-pools/{what}", manifest, needs, label=label)

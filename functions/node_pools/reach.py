@@ -101,9 +101,14 @@ def resources(way: Way, after: tuple[str, ...] = (), answers_after: tuple[str, .
     )
     helm = remote.provider_config(remote.HELM_API, way.helm, way.helm_namespace, way.kubeconfig, labels)
     return [
-        Resource(KUBERNETES, kubernetes, after, exists),
-        Resource(HELM, helm, after, exists),
-        Resource(REACHABLE, _reachable(way), (KUBERNETES, HELM, *answers_after)),
+        Resource(KUBERNETES, kubernetes, after, exists, label="provider-kubernetes' ProviderConfig"),
+        Resource(HELM, helm, after, exists, label="provider-helm's ProviderConfig"),
+        Resource(
+            REACHABLE,
+            _reachable(way),
+            (KUBERNETES, HELM, *answers_after),
+            label=contract.REACHABLE_LABEL,
+        ),
     ]
 
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.base import Outcome, Progress, Resource, exists
-from functions.base.assemble import IN_FLIGHT
 from functions.base.respond import respond
 from functions.base.wire import to_plain
 from tests.base import support as s
@@ -224,79 +223,13 @@ def test_composed_resources(case: Case) -> None:
     assert s.answer(decided, case.request) == want, case.reason
 
 
-class Wave(NamedTuple):
-    name: str
-    reason: str
-    observed: dict[str, dict[str, Any]]
-    created: list[str]
-    """Of twelve new resources n0 to n11 after those observed, those that are created."""
-    desired: Wanted | None = None
-
-
-NEW = named("n", 12)
-WAVES = [
-    Wave("first", "a wave is full", {}, NEW[:IN_FLIGHT]),
-    Wave(
-        "underway",
-        "what exists and is not ready takes a place",
-        {f"demo/{n}": live(n, ready=False) for n in named("old", 5)},
-        NEW[: IN_FLIGHT - 5],
-    ),
-    Wave(
-        "ready",
-        "what is ready takes none",
-        {f"demo/{n}": live(n) for n in named("old", 20)},
-        NEW[:IN_FLIGHT],
-    ),
-    Wave(
-        "full",
-        "nothing is created beyond the wave, and nothing that exists is dropped",
-        {f"demo/{n}": live(n, ready=False) for n in named("old", 20)},
-        [],
-    ),
-    Wave(
-        "failing",
-        "what the provider cannot create must not hold up the rest",
-        {f"demo/{n}": live(n, ready=False, failure="no quota") for n in named("old", 20)},
-        NEW[:IN_FLIGHT],
-    ),
-    Wave(
-        "failing-before-ready-is-said",
-        "nor what has no Ready condition yet",
-        {f"demo/{n}": live(n, ready=None, failure="no quota") for n in named("old", 20)},
-        NEW[:IN_FLIGHT],
-    ),
-    Wave(
-        "earlier-steps-new",
-        "what an earlier step is about to create takes a place",
-        {},
-        NEW[: IN_FLIGHT - 3],
-        {f"first/{n}": (s.managed(n), None) for n in named("x", 3)},
-    ),
-    Wave(
-        "earlier-steps-underway",
-        "and what it waits for",
-        {f"first/{n}": live(n, ready=False) for n in named("x", 3)},
-        NEW[: IN_FLIGHT - 3],
-        {f"first/{n}": (s.managed(n), False) for n in named("x", 3)},
-    ),
-    Wave(
-        "earlier-steps-silent",
-        "not what it leaves to a later step to call ready",
-        {f"first/{n}": s.config(n) for n in named("x", 20)},
-        NEW[:IN_FLIGHT],
-        {f"first/{n}": (s.config(n), None) for n in named("x", 20)},
-    ),
-]
-
-
-@pytest.mark.parametrize("case", WAVES, ids=lambda c: c.name)
-def test_wave(case: Wave) -> None:
-    old = [resource(n.removeprefix("demo/")) for n in case.observed if n.startswith("demo/")]
-    decided = s.function(Outcome([*[resource(n) for n in NEW], *old]))
-    message = s.request(observed=case.observed, desired=case.desired)
-    got = set(respond(decided, message).desired.resources)
-    assert got == {*case.observed, *(case.desired or {}), *(f"demo/{n}" for n in case.created)}, case.reason
+def test_all_that_need_nothing_are_created_at_once() -> None:
+    """However many are on their way, or fail: a slow kind holds up nothing but what needs it."""
+    old = {f"demo/{n}": live(n, ready=False) for n in named("old", 20)}
+    broken = {f"demo/{n}": live(n, ready=False, failure="no quota") for n in named("broken", 20)}
+    decided = s.function(Outcome([resource(n) for n in named("n", 50)]))
+    got = respond(decided, s.request(observed={**old, **broken})).desired.resources
+    assert {f"demo/{n}" for n in named("n", 50)} <= set(got)
 
 
 def test_what_is_out_of_reach_goes_without_being_reached() -> None:
@@ -331,12 +264,6 @@ def test_a_resource_waits_for_its_manifest_or_has_one(
 ) -> None:
     with pytest.raises(ValueError, match="has either a manifest or what that waits for"):
         Resource("demo/a", manifest, waits_for=waits_for)
-
-
-def test_a_resource_that_waits_takes_no_place_in_the_wave() -> None:
-    waiting = [resource(f"w{i}", "never") for i in range(IN_FLIGHT)]
-    got = s.answer(s.function(Outcome([*waiting, resource("a")])), s.request())
-    assert set(got["desired"]["resources"]) == {"demo/a"}
 
 
 # Random graphs of resources, and of what exists of them.
@@ -406,25 +333,16 @@ def test_nothing_is_created_before_its_needs(world: World) -> None:
 
 
 @given(worlds())
-def test_no_more_than_a_wave_is_in_flight(world: World) -> None:
+def test_whatever_has_what_it_needs_is_created(world: World) -> None:
     observed, answer = world.message.observed.resources, run(world).desired.resources
-    created = [n for n in answer if n not in observed]
-    underway = [
-        n
-        for n in answer
-        if n in observed and answer[n].ready == fnv1.READY_FALSE and "no quota" not in str(observed[n])
-    ]
-    ours = [n for n in created if n.startswith("demo/")]
-    assert not ours or len(created) + len(underway) <= IN_FLIGHT
-    able = [
+    able = {
         r.name
         for r in world.resources
         if r.name not in observed
         and r.manifest is not None
         and all(n in observed and answer[n].ready == fnv1.READY_TRUE for n in r.after)
-    ]
-    assert set(ours) == set(able[: len(ours)]), "in the order of the decision"
-    assert len(ours) == len(able) or len(created) + len(underway) >= IN_FLIGHT, "a wave is used up"
+    }
+    assert {n for n in answer if n not in observed and n.startswith("demo/")} == able
 
 
 @given(worlds(), st.randoms(use_true_random=False))

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pytest
 from crossplane.function.proto.v1 import run_function_pb2 as fnv1
 
-from functions.base import Condition, Function, Invalid, Outcome, Progress, Resource, Status, Whose
-from functions.base.assemble import IN_FLIGHT
+from functions.base import (
+    Condition,
+    Function,
+    Invalid,
+    Outcome,
+    Progress,
+    Resource,
+    Status,
+    Whose,
+    reports,
+)
 from tests.base import support as s
 
-A = Resource("demo/a", s.managed("a"))
+A = Resource("demo/a", s.managed("a"), label="the first thing")
 B = Resource("demo/b", s.managed("b"), after=("demo/a",))
-C = Resource("demo/c", None, waits_for="the network's id")
+C = Resource("demo/c", None, waits_for="the network's id", label="the third thing")
+D = Resource("demo/d", s.managed("d", version="2"), current=reports("version"))
 
 
 class Case(NamedTuple):
@@ -36,70 +47,181 @@ def failing(text: str) -> dict[str, Any]:
     return s.condition("Live", "False", "Failing", f"[infrastructure] {text}")
 
 
-def reporting(condition: dict[str, Any]) -> dict[str, Any]:
-    return {**s.managed("a"), "status": {"conditions": [condition]}}
-
-
 READY_A = {"demo/a": s.managed("a", ready=True)}
 AVAILABLE = s.condition("Live", "True", "Available", "all there")
+
+
+def reporting(*conditions: dict[str, Any], ready: str = "", **metadata: Any) -> dict[str, Any]:
+    """Return Thing a with these conditions, and with Ready where it is given."""
+    made = s.managed("a")
+    own = [s.standing("Ready", ready)] if ready else []
+    made["metadata"] |= metadata
+    return {**made, "status": {"conditions": [*own, *conditions]}}
+
+
+def synced(status: str = "True", **more: Any) -> dict[str, Any]:
+    return {**s.standing("Synced", status, "Reconcile", "the API is slow"), **more}
+
+
+def said(status: str, reason: str, text: str) -> dict[str, Any]:
+    return s.condition("Live", status, reason, text)
+
+
+ONGOING = s.standing("AsyncOperation", "False", "Ongoing")
+DENIED = s.standing("LastAsyncOperation", "False", "AsyncUpdateFailure", "denied.")
+LAST_DENIED = s.standing("LastAsyncOperation", "False", "AsyncCreateFailure", "denied")
+CANNOT = s.managed("a", ready=False, failure="no quota.\n")
 PROGRESS = [
     Case("all-ready", "True needs no owner", over("a"), READY_A, AVAILABLE),
     Case("none", "nothing to wait for", over(), {}, AVAILABLE),
-    Case("just-created", "it is not ready yet", over("a"), {}, creating("demo/a is not ready yet")),
+    Case("just-created", "it is not ready yet", over("a"), {}, creating("the first thing is not ready yet")),
     Case(
         "held-back",
-        "the first thing missing says why, the rest is counted",
+        "the first thing missing says why, by its label, and what it waits for by that one's; the rest is counted",
         over("b", "c", "a"),
         {},
-        creating("demo/b waits for demo/a (2 more to come)"),
+        creating("Thing b waits for the first thing (2 more to come)"),
     ),
     Case(
         "unknown-input",
         "in the function's own words",
         over("a", "c", hint="Check the network."),
         READY_A,
-        creating("demo/c waits for the network's id. Check the network."),
+        creating("the third thing waits for the network's id. Check the network."),
     ),
     Case(
         "never-decided",
-        "a name that nothing desires is not ready",
+        "a name that nothing desires is not ready, and no user knows that name",
         over("x"),
         {},
-        creating("demo/x is not ready yet"),
+        creating("a resource that is not composed yet is not ready yet"),
     ),
     Case(
         "provider-cannot",
         "the provider's own message goes first, though another is only waiting",
         over("c", "a", hint="Raise the quota."),
-        {"demo/a": s.managed("a", ready=False, failure="no quota.\n")},
-        failing("demo/a: no quota. Raise the quota."),
+        {"demo/a": CANNOT},
+        failing("the first thing: no quota. Raise the quota."),
     ),
     Case(
         "provider-cannot-before-ready-is-said",
         "a failure at the first attempt",
         over("a"),
         {"demo/a": s.managed("a", failure="no quota")},
-        failing("demo/a: no quota"),
+        failing("the first thing: no quota"),
     ),
     Case(
         "asynchronous-failure",
         "upjet reports it apart from Synced",
         over("a"),
-        {"demo/a": reporting(s.standing("LastAsyncOperation", "False", "AsyncCreateFailure", "denied"))},
-        failing("demo/a: denied"),
+        {"demo/a": reporting(LAST_DENIED)},
+        failing("the first thing: denied"),
     ),
     Case(
         "failure-without-words",
         "at least its reason",
         over("a"),
         {"demo/a": reporting({"type": "Synced", "status": "False", "reason": "ReconcileError"})},
-        failing("demo/a: ReconcileError"),
+        failing("the first thing: ReconcileError"),
     ),
     Case(
-        "failure-of-a-ready-one",
-        "what serves is Available, whatever its provider could not change",
+        "update-refused",
+        "what serves is still True, and the provider's own words say why it is not as asked",
+        over("a", hint="Ask for less."),
+        {"demo/a": s.managed("a", ready=True, failure="denied.")},
+        said(
+            "True",
+            "UpdateFailing",
+            "[infrastructure] the provider cannot update the first thing: denied. As before, all there. "
+            "Ask for less.",
+        ),
+    ),
+    Case(
+        "asynchronous-update-refused",
+        "as EKS does after minutes",
         over("a"),
+        {"demo/a": reporting(synced(), DENIED, ready="True")},
+        said(
+            "True",
+            "UpdateFailing",
+            "[infrastructure] the provider cannot update the first thing: denied. As before, all there",
+        ),
+    ),
+    Case(
+        "update-refused-while-another-is-made",
+        "the refusal is news, that something is on its way is none",
+        over("b", "a"),
         {"demo/a": s.managed("a", ready=True, failure="denied")},
+        said(
+            "False",
+            "UpdateFailing",
+            "[infrastructure] the provider cannot update the first thing: denied",
+        ),
+    ),
+    Case(
+        "another-cannot-be-made",
+        "what keeps the condition False goes before what only cannot be changed",
+        over("a", "b"),
+        {
+            "demo/a": s.managed("a", ready=True, failure="denied"),
+            "demo/b": s.managed("b", ready=False, failure="no quota"),
+        },
+        failing("Thing b: no quota"),
+    ),
+    Case(
+        "changed-in-this-run",
+        "the provider has not seen yet what is desired now",
+        over("a"),
+        {"demo/a": s.managed("a", ready=True, region="there")},
+        said("True", "Updating", "all there; being updated: the first thing"),
+    ),
+    Case(
+        "filled-in-by-the-provider",
+        "what others added is no change of ours",
+        over("a"),
+        {"demo/a": s.managed("a", ready=True, arn="late", tags={"x": "y"})},
+        AVAILABLE,
+    ),
+    Case(
+        "not-looked-at",
+        "its conditions are of an earlier generation",
+        over("a"),
+        {"demo/a": reporting(synced(observedGeneration=1), ready="True", generation=2)},
+        said("True", "Updating", "all there; being updated: the first thing"),
+    ),
+    Case(
+        "looked-at",
+        "of the newest generation",
+        over("a"),
+        {"demo/a": reporting(synced(observedGeneration=2), ready="True", generation=2)},
+        AVAILABLE,
+    ),
+    Case(
+        "operation-goes-on",
+        "EKS takes a quarter of an hour",
+        over("a"),
+        {"demo/a": reporting(synced(), ONGOING, ready="True")},
+        said("True", "Updating", "all there; being updated: the first thing"),
+    ),
+    Case(
+        "reports-another-state",
+        "what the cloud says of it is not what is asked",
+        over("d", "a"),
+        {
+            **READY_A,
+            "demo/d": {**s.managed("d", ready=True, version="2")}
+            | {"status": {"conditions": [s.standing("Ready")], "atProvider": {"version": "1"}}},
+        },
+        said("True", "Updating", "all there; being updated: Thing d"),
+    ),
+    Case(
+        "reports-the-state-asked-for",
+        "then it is done",
+        over("d"),
+        {
+            "demo/d": {**s.managed("d", ready=True, version="2")}
+            | {"status": {"conditions": [s.standing("Ready")], "atProvider": {"version": "2"}}},
+        },
         AVAILABLE,
     ),
     Case(
@@ -107,23 +229,58 @@ PROGRESS = [
         "a function says whose it is",
         over("a", whose=Whose.MODEL),
         {},
-        s.condition("Live", "False", "Creating", "[model] demo/a is not ready yet"),
+        s.condition("Live", "False", "Creating", "[model] the first thing is not ready yet"),
     ),
 ]
 
 
 @pytest.mark.parametrize("case", PROGRESS, ids=lambda c: c.name)
 def test_progress(case: Case) -> None:
-    decided = s.function(Outcome((A, B, C), (s.VALID, case.progress)))
+    decided = s.function(Outcome((A, B, C, D), (s.VALID, case.progress)))
     got = s.answer(decided, s.request(observed=case.observed))
     assert got["conditions"] == [s.VALID_SENT, case.want], case.reason
 
 
-def test_progress_says_that_a_wave_is_full() -> None:
-    many = [Resource(f"demo/{i}", s.managed(str(i))) for i in range(IN_FLIGHT + 1)]
-    progress = over(str(IN_FLIGHT))
-    got = s.answer(s.function(Outcome(many, (s.VALID, progress))), s.request())
-    assert got["conditions"][1] == creating(f"demo/{IN_FLIGHT} waits for its turn")
+def test_a_refused_update_leaves_the_composite_ready() -> None:
+    """Ready follows what serves; the condition tells the rest."""
+    observed = {"demo/a": s.managed("a", ready=True, failure="denied")}
+    got = s.answer(s.function(Outcome((A,), (s.VALID, over("a")))), s.request(observed=observed))
+    assert got["conditions"][1]["reason"] == "UpdateFailing"
+    assert "composite" not in got["desired"], "as Crossplane finds it"
+
+
+@pytest.mark.parametrize(
+    ("manifest", "label"),
+    [
+        pytest.param({"kind": "Role", "metadata": {"name": "x-role"}}, "Role x-role", id="kind and name"),
+        pytest.param(
+            {
+                "kind": "Object",
+                "metadata": {"name": "x"},
+                "spec": {
+                    "forProvider": {
+                        "manifest": {"kind": "Deployment", "metadata": {"name": "vllm", "namespace": "team"}}
+                    }
+                },
+            },
+            "Deployment team/vllm",
+            id="what an Object stands for",
+        ),
+    ],
+)
+def test_what_has_no_label_is_named_by_its_kind(manifest: dict[str, Any], label: str) -> None:
+    decided = Outcome((Resource("demo/a", manifest),), (s.VALID, over("a")))
+    got = s.answer(s.function(decided), s.request())
+    assert got["conditions"][1] == creating(f"{label} is not ready yet")
+
+
+def test_another_functions_resource_has_the_label_that_the_function_gives() -> None:
+    waits = Resource("demo/a", s.managed("a"), after=("first/net",))
+    labelled = replace(
+        s.function(Outcome((waits,), (s.VALID, over("a")))), labels={"first/net": "the network"}
+    )
+    got = s.answer(labelled, s.request())
+    assert got["conditions"][1] == creating("Thing a waits for the network")
 
 
 def test_progress_counts_what_earlier_steps_made_ready() -> None:

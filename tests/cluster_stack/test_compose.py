@@ -21,6 +21,7 @@ from tests.cluster_stack.stack import (
     POLICY,
     REACHABLE,
     composed,
+    live,
     pool,
     request,
     values,
@@ -49,7 +50,8 @@ def test_nothing_is_installed_before_the_cluster_answers() -> None:
     waiting = request(unready=[REACHABLE])
     desired = assemble(waiting, FUNCTION, FUNCTION.compose(waiting))
     assert desired.manifests == {}
-    assert desired.conditions["ComponentsReady"].message.startswith(f"{ALWAYS[0]} waits for {REACHABLE}")
+    message = desired.conditions["ComponentsReady"].message
+    assert message.startswith("Namespace node-feature-discovery waits for the cluster's API")
     ready = request(ready=[REACHABLE])
     first = [f"{NFD}-namespace", f"{OPERATOR}-namespace"]
     assert list(assemble(ready, FUNCTION, FUNCTION.compose(ready)).manifests) == first
@@ -249,11 +251,7 @@ def test_components(ready: list[str], unready: list[str], recorded: list[str], e
             id="existing",
         ),
         pytest.param(
-            AWS,
-            [],
-            [],
-            "cluster-stack/node-feature-discovery-namespace is not ready yet (7 more to come)",
-            id="none",
+            AWS, [], [], "Namespace node-feature-discovery is not ready yet (7 more to come)", id="none"
         ),
     ],
 )
@@ -270,7 +268,9 @@ def test_the_condition_says_where_to_look(
 def test_the_condition_names_what_runs() -> None:
     # Proves: True once everything works, with what that is.
     asked = request(ready=[REACHABLE, *NAMES])
-    condition = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["ComponentsReady"]
+    outcome = FUNCTION.compose(asked)
+    asked.observed = {r.name: {**(r.manifest or {}), **live(True)} for r in outcome.resources}
+    condition = assemble(asked, FUNCTION, outcome).conditions["ComponentsReady"]
     assert condition.message == "Node Feature Discovery and the GPU Operator run"
 
 

@@ -37,6 +37,8 @@ class Run:
     status: dict[str, Any] = field(default_factory=dict)
     conditions: dict[str, fnv1.Condition] = field(default_factory=dict)
     fatal: str | None = None
+    notes: list[str] = field(default_factory=list)
+    """Warnings."""
     wire: list[bytes] = field(default_factory=list)
     """Every step's last response."""
 
@@ -66,6 +68,7 @@ def run(
         desired = response.desired
         result.wire.append(response.SerializeToString(deterministic=True))
         result.conditions.update({c.type: c for c in response.conditions})
+        result.notes += [r.message for r in response.results]
         for outcome in response.results:
             if outcome.severity == fnv1.SEVERITY_FATAL:
                 result.fatal = outcome.message

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -103,6 +103,23 @@ def _known(cluster: str) -> list[dict[str, Any]]:
     """What a Model may require of a cluster: its composite, and its offer as that composed it."""
     live = world(cluster)
     return [live.xr, next(o for o in live.observed if name_of(o) == "node-pools/offer")]
+
+
+def while_made(example: str) -> Iterator[Run]:
+    """Every look at an example until all of it is there: what exists is ready, the rest is not there yet."""
+    xr, available = _start(example), world(example).available
+    observed: list[dict[str, Any]] = []
+    while name_of_all(observed) != world(example).names():
+        made = run(xr, observed, available)
+        yield made
+        if set(made.composed) == name_of_all(observed):
+            return
+        xr, observed = with_answer(xr, made), observed_of(made, xr)
+
+
+def name_of_all(observed: list[dict[str, Any]]) -> set[str]:
+    """The composition resource names of observed resources."""
+    return set(map(name_of, observed))
 
 
 @cache

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functions.base import Resource
+from dataclasses import replace
+
+from functions.base import Resource, reports
 
 from . import iam, network
 from .managed import managed, ref
@@ -56,8 +58,9 @@ def resources(plan: Plan) -> list[Resource]:
         after=("cluster",),
         spec={"writeConnectionSecretToRef": {"name": plan.object_name("kubeconfig")}},
     )
+    cluster = replace(cluster, current=reports("version"))
     if plan.secrets_key.awaited:
-        cluster = cluster.waiting(f"the ARN of node-pools/{KEY}")
+        cluster = cluster.waiting("the ARN of the KMS key of its Secrets")
     return [*_key(plan), cluster, auth]
 
 

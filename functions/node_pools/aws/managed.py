@@ -8,6 +8,7 @@ from typing import Any
 from functions.base import Resource
 
 from ..managed import Kinds
+from .labels import label
 from .plan import Plan
 
 __all__ = ["KINDS", "identity", "managed", "ref"]
@@ -97,9 +98,17 @@ def managed(
     region = {} if KINDS.group_of[kind] == "iam" else {"region": plan.region}
     named = {"Name": plan.object_name(what)} if kind in _NAMED_BY_TAG else {}
     fields = {**for_provider, **region}
-    tags = {**named, **(tags or {})}
-    spec = {"managementPolicies": list(policies), **(spec or {})}
-    return KINDS.managed(plan, kind, what, fields, after=after, tags=tags, spec=spec, annotations=annotations)
+    return KINDS.managed(
+        plan,
+        kind,
+        what,
+        fields,
+        after=after,
+        tags={**named, **(tags or {})},
+        spec={"managementPolicies": list(policies), **(spec or {})},
+        annotations=annotations,
+        label=label(what, fields, plan.zones),
+    )
 
 
 def ref(plan: Plan, what: str) -> dict[str, str]:

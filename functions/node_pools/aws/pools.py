@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from functions.api import Nodes
-from functions.base import Request, Resource, View, digest
+from functions.base import Request, Resource, View, digest, reports
 
 from ..created import SYSTEM, node_pool
 from ..pools.pool import Pool
@@ -185,7 +185,8 @@ def _node_group(request: Request, plan: Plan, group: _Group, template: Resource)
             "initProvider": {"scalingConfig": {"desiredSize": group.nodes.min}},
         },
     )
-    return composed if runs else composed.waiting(f"the version of {template.name}")
+    composed = replace(composed, current=reports("version"))
+    return composed if runs else composed.waiting("the version of its launch template")
 
 
 def _versions(plan: Plan, group: _Group, runs: NodeVersions | None) -> dict[str, Any]:

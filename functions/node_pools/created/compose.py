@@ -42,13 +42,15 @@ def _compose(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: Nod
     own = cast("S", getattr(spec, cloud.name))
     plan = cloud.plan(request, own, _cluster(cloud, request, spec, given))
     parts = cloud.parts(request, plan)
+    live = request.resource(CLUSTER)
+    running = cloud.versions(live).running if live is not None else ""
     reached = reach.resources(plan.way, after=(parts.kubeconfig,), answers_after=parts.answers_after)
     control_plane = [*parts.control_plane, *reached]
     made = [*parts.network, *control_plane, *parts.node_pools]
     guards = order.of_deletion(plan.composite, parts.cluster, made, parts.outlives_cluster)
     return Outcome(
-        resources=order.of_creation([*made, *guards]),
-        conditions=conditions.conditions(request, plan, parts, [r.name for r in control_plane]),
+        resources=[*made, *guards],
+        conditions=conditions.conditions(request, plan, parts, [r.name for r in control_plane], running),
         status={
             **parts.status,
             "access": plan.way.status.plain(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from functions.base import Condition, Progress, Request, Status, Whose
+from functions.base import Condition, Progress, Request, Status, Whose, failing
 
 from ..pools.pool import summary
 from .cloud import Cluster, Parts, node_pool
@@ -13,7 +13,7 @@ __all__ = ["conditions"]
 
 
 def conditions(
-    request: Request, plan: Cluster, parts: Parts, control_plane: Sequence[str]
+    request: Request, plan: Cluster, parts: Parts, control_plane: Sequence[str], running: str
 ) -> tuple[Condition | Progress, ...]:
     """Return every condition of the step.
 
@@ -22,6 +22,7 @@ def conditions(
         plan: the cluster.
         parts: its composed resources.
         control_plane: names in the composition of all that the control plane consists of.
+        running: Kubernetes version that the cloud reports; empty where it reports none.
     """
     return (
         Condition("Planned", Status.TRUE, "Planned", summary(plan.pools), Whose.PLATFORM),
@@ -29,7 +30,7 @@ def conditions(
         Progress(
             "ControlPlaneReady",
             tuple(control_plane),
-            f"Kubernetes {plan.version.control_plane} answers",
+            f"Kubernetes {running or plan.version.control_plane} answers",
             hint=parts.control_plane_hint,
         ),
         Progress(
@@ -50,12 +51,6 @@ def _network(parts: Parts) -> Condition | Progress:
 
 def _hint(request: Request, plan: Cluster, parts: Parts) -> str:
     """Return what to do about the first node pool that fails, else about node pools in general."""
-    failing = next((pool.name for pool in plan.pools if _fails(request, node_pool(pool.name))), "")
-    return parts.pool_hints.get(failing) or parts.node_pools_hint
-
-
-def _fails(request: Request, name: str) -> bool:
-    """Tell whether the provider reports that it cannot make a resource."""
-    seen = request.resource(name)
-    found = [seen.condition(type_) for type_ in ("Synced", "LastAsyncOperation")] if seen else []
-    return any(condition.text("status") == "False" for condition in found if condition)
+    live = ((pool.name, request.resource(node_pool(pool.name))) for pool in plan.pools)
+    broken = next((name for name, seen in live if seen is not None and failing(seen)), "")
+    return parts.pool_hints.get(broken) or parts.node_pools_hint

@@ -1,4 +1,4 @@
-"""In which order composed resources are created and deleted."""
+"""In which order composed resources are deleted."""
 
 from __future__ import annotations
 
@@ -9,28 +9,7 @@ from functions.base import Resource, goes_after
 
 from .cloud import CLUSTER
 
-__all__ = ["of_creation", "of_deletion"]
-
-
-def of_creation(resources: Sequence[Resource]) -> list[Resource]:
-    """Put every resource behind what it waits for, and leave the order as it is otherwise.
-
-    Waves of creation are filled in this order.
-
-    Raises:
-        ValueError: for resources that wait for each other, or for what is not composed.
-    """
-    placed: list[Resource] = []
-    names: set[str] = set()
-    rest = list(resources)
-    while rest:
-        ready = [r for r in rest if names.issuperset(r.after)]
-        if not ready:
-            raise ValueError(f"{rest[0].name} waits for itself, or for what is not composed: {rest[0].after}")
-        placed += ready
-        names |= {r.name for r in ready}
-        rest = [r for r in rest if r.name not in names]
-    return placed
+__all__ = ["of_deletion"]
 
 
 def of_deletion(

@@ -91,7 +91,11 @@ def _look(request: Request, way: reach.Way, pool: Pool, record: PoolStatus | Non
         return _Look(_status(pool, record.nodes_found, ready=True))
     nodes = _nodes(request, way, pool)
     collection = Resource(
-        _resource(pool), _collection(request, way, pool), (reach.REACHABLE,), lambda _: nodes is not None
+        _resource(pool),
+        _collection(request, way, pool),
+        (reach.REACHABLE,),
+        lambda _: nodes is not None,
+        label=f"the search for the nodes of node pool {pool.name}",
     )
     if nodes is None:
         return _Look(_status(pool, record.nodes_found if record else None, ready=False), collection)

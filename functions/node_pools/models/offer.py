@@ -27,7 +27,7 @@ def resource(
         status: with its access and node pools.
     """
     made = manifest(composite, claim, allowed_namespaces, status)
-    return Resource("node-pools/offer", made, ready=exists)
+    return Resource("node-pools/offer", made, ready=exists, label="the cluster's offer to Models")
 
 
 def manifest(

@@ -41,4 +41,4 @@ def record(plan: Plan, namespace: Resource) -> list[Resource]:
     assert namespace.manifest is not None, "a namespace is composed complete"
     # Created at once: the Model may be deleted before its namespace is ready.
     usage = goes_after("vllm/placed-last", plan.prefix, manifest, namespace.manifest, ())
-    return [Resource("vllm/placed", manifest, ready=exists), usage]
+    return [Resource("vllm/placed", manifest, ready=exists, label="the record of the Model's place"), usage]

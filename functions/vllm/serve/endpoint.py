@@ -45,4 +45,4 @@ def connection(plan: Plan) -> list[Resource]:
         "type": "Opaque",
         "data": {key: b64encode(value.encode()).decode() for key, value in values.items()},
     }
-    return [Resource(CONNECTION, manifest, ready=exists)]
+    return [Resource(CONNECTION, manifest, ready=exists, label="the endpoint's Secret")]

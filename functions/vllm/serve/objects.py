@@ -14,6 +14,18 @@ __all__ = ["LABEL", "in_cluster", "labels"]
 _UNWATCHED = ("Secret",)
 """A token seldom changes, and a watch would be one of all Secrets, in the cluster and the control plane."""
 
+_LABELS = {
+    "deployment": "the Model's pods",
+    "download-": "the download of the weights",
+    "hub-token": "the copy of the Hub token",
+    "leader-worker-set": "the Model's pods",
+    "namespace": "the Model's namespace",
+    "network-policy-": "the Model's network policies",
+    "service": "the Model's Service",
+    "weights-": "the volume of the weights",
+}
+"""How messages name an Object, by the beginning of its name in the composition."""
+
 LABEL = "freehold.dev/model"
 """Label of everything that belongs to a Model in its cluster."""
 
@@ -62,4 +74,10 @@ def in_cluster(
         labels={LABEL: plan.name},
         annotations=annotations,
     )
-    return Resource(f"vllm/{what}", body, after=tuple(f"vllm/{name}" for name in after))
+    needs = tuple(f"vllm/{name}" for name in after)
+    return Resource(f"vllm/{what}", body, needs, label=_label(what))
+
+
+def _label(what: str) -> str:
+    """Return how messages name an Object; empty for one that its kind and name say best."""
+    return next((text for beginning, text in _LABELS.items() if what.startswith(beginning)), "")

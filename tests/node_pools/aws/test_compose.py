@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from graphlib import TopologicalSorter
 from typing import Any
 
 import pytest
 
 from functions.base import Invalid, Outcome
-from functions.base.assemble import IN_FLIGHT, assemble
+from functions.base.assemble import assemble
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import L4, aws, cluster, fields, live, lives, settled
 
@@ -116,11 +117,9 @@ def test_names() -> None:
 
 
 def test_everything_comes_after_what_it_waits_for() -> None:
-    # Proves: every name in `after` is composed, and earlier: no cycles, no endless wait.
-    placed: set[str] = set()
-    for resource in composed().resources:
-        assert set(resource.after) <= placed, resource.name
-        placed.add(resource.name)
+    # Proves: every name in `after` is composed, and none waits for itself: no endless wait.
+    order = TopologicalSorter({r.name: r.after for r in composed().resources})
+    assert set(order.static_order()) == {r.name for r in composed().resources}
 
 
 def test_objects_refer_to_what_they_wait_for(whole: dict[str, Any]) -> None:
@@ -146,13 +145,11 @@ def _references(node: Any) -> list[str]:
     return [name for item in node for name in _references(item)] if isinstance(node, list) else []
 
 
-def test_it_settles_in_waves() -> None:
-    # Proves: it is created in few runs, none of them adding more than the breaker bears,
-    # and then every condition holds and every pool is ready.
+def test_it_settles_in_few_looks() -> None:
+    # Proves: what needs nothing is created at once, then every condition holds and every pool is ready.
     request, waves = settled(FUNCTION, aws(L4, SPOT))
     assert set().union(*waves) == {f"node-pools/{name}" for name in NAMES}
-    assert max(len(wave) for wave in waves) <= IN_FLIGHT
-    assert len(waves) <= 15
+    assert len(waves) <= 10
     outcome = FUNCTION.compose(request)
     conditions = assemble(request, FUNCTION, outcome).conditions
     assert {t: c.status.value for t, c in conditions.items()} == dict.fromkeys(FUNCTION.conditions, "True")
@@ -338,7 +335,7 @@ def test_a_role_that_is_not_there_is_told() -> None:
     again = cluster(spec, observed={**request.observed, name: entry})
     found = assemble(again, FUNCTION, FUNCTION.compose(again)).conditions["ControlPlaneReady"]
     assert found.text == (
-        f"[infrastructure] {name}: invalid principal. Check that the roles in spec.aws.adminRoleArns exist"
+        f"[infrastructure] access of {ADMINS} to the EKS cluster: invalid principal. Check that the roles in spec.aws.adminRoleArns exist"
     )
 
 
@@ -446,7 +443,7 @@ def test_machines_start_safely(whole: dict[str, Any]) -> None:
 def test_a_node_group_waits_for_its_launch_template() -> None:
     # Proves: the version is pinned, so the group is held back until there is one.
     [group] = [r for r in composed(aws()).resources if r.name == "node-pools/pool-l4"]
-    assert (group.manifest, group.waits_for) == (None, "the version of node-pools/launch-template-l4")
+    assert (group.manifest, group.waits_for) == (None, "the version of its launch template")
 
 
 def test_an_upgrade_does_the_control_plane_first() -> None:
@@ -614,15 +611,23 @@ def test_the_storage_class_encrypts(whole: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "condition", "text"),
+    ("lost", "condition", "label", "text"),
     [
-        pytest.param("nat-1", "NetworkReady", "Where AWS names a limit", id="network"),
-        pytest.param("cluster", "ControlPlaneReady", "The API is private: run Crossplane in", id="api"),
-        pytest.param("pool-l4", "NodePoolsReady", "Where AWS has no capacity", id="pool"),
+        pytest.param(
+            "nat-1", "NetworkReady", "NAT gateway in euc1-az2", "Where AWS names a limit", id="network"
+        ),
+        pytest.param(
+            "cluster",
+            "ControlPlaneReady",
+            "the EKS cluster",
+            "The API is private: run Crossplane in",
+            id="api",
+        ),
+        pytest.param("pool-l4", "NodePoolsReady", "node pool l4", "Where AWS has no capacity", id="pool"),
     ],
 )
 def test_a_failure_keeps_the_clouds_words_and_adds_the_next_step(
-    lost: str, condition: str, text: str
+    lost: str, condition: str, label: str, text: str
 ) -> None:
     # Proves: the provider's message goes first, whose it is in front, the hint behind.
     request, _ = settled(FUNCTION, aws())
@@ -632,4 +637,65 @@ def test_a_failure_keeps_the_clouds_words_and_adds_the_next_step(
     again = cluster(aws(), observed={**request.observed, f"node-pools/{lost}": broken})
     found = assemble(again, FUNCTION, FUNCTION.compose(again)).conditions[condition]
     assert found.reason == "Failing"
-    assert found.text.startswith(f"[infrastructure] node-pools/{lost}: AWS says no. {text}")
+    assert found.text.startswith(f"[infrastructure] {label}: AWS says no. {text}")
+
+
+@pytest.mark.parametrize(
+    ("what", "condition", "text"),
+    [
+        pytest.param(
+            "cluster",
+            "ControlPlaneReady",
+            "the provider cannot update the EKS cluster: AWS says no. As before, Kubernetes 1.35 answers",
+            id="cluster",
+        ),
+        pytest.param(
+            "pool-l4",
+            "NodePoolsReady",
+            "the provider cannot update node pool l4: AWS says no. As before, the system pool and all GPU pools "
+            "are there",
+            id="pool",
+        ),
+    ],
+)
+def test_an_upgrade_that_eks_refuses_is_told(what: str, condition: str, text: str) -> None:
+    # Proves: while 1.35 goes on to run, nothing says that 1.36 does, and the provider's words are there.
+    request, _ = settled(FUNCTION, aws())
+    observed = dict(request.observed)
+    for name, seen in observed.items():
+        version = {"version": "1.36"} if name.startswith(("node-pools/cluster", "node-pools/pool")) else {}
+        if "forProvider" in seen.get("spec", {}) and version and "version" in fields(seen):
+            newer = {**fields(seen), **version}
+            observed[name] = {**seen, "spec": {**seen["spec"], "forProvider": newer}}
+    refused = observed[f"node-pools/{what}"]
+    conditions = [
+        {"type": "Ready", "status": "True"},
+        {"type": "Synced", "status": "False", "reason": "ReconcileError", "message": "AWS says no"},
+    ]
+    observed[f"node-pools/{what}"] = {**refused, "status": {**refused["status"], "conditions": conditions}}
+    again = cluster({**aws(), "kubernetesVersion": "1.36"}, observed=observed)
+    found = assemble(again, FUNCTION, FUNCTION.compose(again)).conditions[condition]
+    assert (found.status.value, found.reason) == ("True", "UpdateFailing")
+    assert found.text.startswith(f"[infrastructure] {text}")
+
+
+def test_an_upgrade_under_way_is_told_by_what_runs() -> None:
+    # Proves: updating in the very run that asks for it, and until EKS reports the new version; then done.
+    request, _ = settled(FUNCTION, aws())
+    asked = {**aws(), "kubernetesVersion": "1.36"}
+
+    def said(observed: Any) -> tuple[str, str]:
+        again = cluster(asked, observed=observed)
+        found = assemble(again, FUNCTION, FUNCTION.compose(again)).conditions["ControlPlaneReady"]
+        return found.reason, found.message
+
+    updating = ("Updating", "Kubernetes 1.35 answers; being updated: the EKS cluster")
+    assert said(request.observed) == updating
+    seen = request.observed["node-pools/cluster"]
+    applied = {**seen, "spec": {**seen["spec"], "forProvider": {**fields(seen), "version": "1.36"}}}
+    assert said({**request.observed, "node-pools/cluster": applied}) == updating
+    at = {**applied["status"]["atProvider"], "version": "1.36"}
+    done = {**applied, "status": {**applied["status"], "atProvider": at}}
+    # What follows the new version comes after it: here the add-ons.
+    answers = said({**request.observed, "node-pools/cluster": done})[1]
+    assert answers.startswith("Kubernetes 1.36 answers; being updated: EKS add-on kube-proxy")

@@ -37,7 +37,7 @@ def test_a_new_cluster_waits_for_a_key_of_its_own() -> None:
     # Proves: rotated, kept for a while once it is deleted, and there before the cluster.
     found = composed({})
     assert found["cluster"].manifest is None
-    assert found["cluster"].waits_for == "the ARN of node-pools/kms-key"
+    assert found["cluster"].waits_for == "the ARN of the KMS key of its Secrets"
     assert "node-pools/kms-key" in found["cluster"].after
     fields = found["kms-key"].manifest["spec"]["forProvider"]
     assert (fields["enableKeyRotation"], fields["deletionWindowInDays"]) == (True, 30)
