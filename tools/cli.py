@@ -13,6 +13,7 @@ import typer
 from tools.console import failed
 from tools.errors import ToolError
 from tools.paths import require_clone
+from tools.versions.command import app as versions
 
 __all__ = ["app", "entry", "main"]
 
@@ -33,6 +34,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(versions, rich_help_panel="Versions")
 
 BEFORE, HERE = "Before a claim is applied", "On this machine (from a clone)"
 

@@ -37,3 +37,9 @@ def require_clone(command: str) -> None:
 def schemas() -> Path:
     """Return the folder of CRDs and OpenAPI documents; it may not exist."""
     return Path(os.environ.get("SCHEMAS") or ROOT.parent / "shared" / "schemas")
+
+
+def charts() -> Path | None:
+    """Return the folder of real Helm charts, packaged or unpacked, that $CHARTS names; None for none."""
+    named = os.environ.get("CHARTS")
+    return Path(named) if named else None

@@ -1,5 +1,6 @@
 """etcd and Kubernetes' own processes: the API server, its controllers and the scheduler."""
 
+import json
 import socket
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def api_server(layout: Layout, ports: Ports, certificates: Path) -> list[str]:
         "--authorization-mode=RBAC",
         # No kubelet mounts a service account's token, so pods need no service account.
         "--disable-admission-plugins=ServiceAccount",
+        f"--admission-control-config-file={_admission(layout)}",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={layout.signing_key}",
@@ -66,6 +68,35 @@ def api_server(layout: Layout, ports: Ports, certificates: Path) -> list[str]:
         # The endpoints of the service `kubernetes` must not be a loopback address.
         "--endpoint-reconciler-type=none",
     ]
+
+
+def _admission(layout: Layout) -> Path:
+    """Write how pods are admitted; JSON is YAML.
+
+    As in a cluster whose administrators enforce the baseline level wherever a namespace says nothing:
+    what needs more has to say so.
+    """
+    defaults = {"enforce": "baseline", "audit": "baseline", "warn": "baseline"}
+    plugin = {
+        "name": "PodSecurity",
+        "configuration": {
+            "apiVersion": "pod-security.admission.config.k8s.io/v1",
+            "kind": "PodSecurityConfiguration",
+            "defaults": defaults,
+            "exemptions": {"namespaces": ["kube-system"]},
+        },
+    }
+    file = layout.folder / "admission.json"
+    file.write_text(
+        json.dumps(
+            {
+                "apiVersion": "apiserver.config.k8s.io/v1",
+                "kind": "AdmissionConfiguration",
+                "plugins": [plugin],
+            }
+        )
+    )
+    return file
 
 
 def controller_manager(layout: Layout, ports: Ports) -> list[str]:

@@ -21,7 +21,7 @@ from tools.versions.facts import ANY, OPEN, ChartFacts, Workload, type_of
 from tools.versions.pod_security import level
 from tools.versions.releases import Asked, releases
 
-__all__ = ["Chart", "derive", "found_charts", "template", "values"]
+__all__ = ["Chart", "derive", "found_charts", "pod_of", "template", "values"]
 
 _POD = {
     "Deployment": ("spec", "template", "spec"),
@@ -131,24 +131,25 @@ def _crds(folder: Path) -> Iterator[tuple[str, str]]:
 
 def _workloads(manifests: Sequence[Manifest]) -> Iterator[Workload]:
     for manifest in manifests:
-        if manifest["kind"] in _POD:
+        pod = pod_of(manifest)
+        if pod is not None:
             metadata = manifest["metadata"]
             hook = (metadata.get("annotations") or {}).get("helm.sh/hook", "")
-            yield Workload(manifest["kind"], metadata["name"], level(_pod(manifest)).value, hook)
+            yield Workload(manifest["kind"], metadata["name"], level(pod).value, hook)
 
 
-def _pod(manifest: Manifest) -> Mapping[str, Any]:
-    """Return the spec of a workload's pods."""
+def pod_of(manifest: Manifest) -> Mapping[str, Any] | None:
+    """Return the spec of the pods that a manifest makes; None for one that makes none."""
     found: Any = manifest
-    for key in _POD[manifest["kind"]]:
+    for key in _POD.get(manifest["kind"], ()):
         found = found[key]
-    return found  # type: ignore[no-any-return]
+    return None if found is manifest else found
 
 
 def _images(manifests: Sequence[Manifest]) -> Iterator[str]:
     for manifest in manifests:
-        if manifest["kind"] in _POD:
-            pod = _pod(manifest)
+        pod = pod_of(manifest)
+        if pod is not None:
             for container in (*pod.get("initContainers", ()), *pod["containers"]):
                 yield container["image"]
         else:
