@@ -103,6 +103,11 @@ class PoolStatus(Schema):
     gpus_in_use: int | None = Field(
         None, description="GPUs, or slices where they are shared, that placed Models take of the pool's most."
     )
+    leaving: bool | None = Field(
+        None,
+        description="Whether the spec no longer has the node pool. It stays for the Models on it, and takes "
+        "no others.",
+    )
     ready: bool = Field(False, description="Whether the pool itself is there.")
 
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput
 from functions.base import Function, Outcome, Request, Whose
 
-from .models import in_use, offer
+from . import reach
+from .models import guards, offer
+from .models.in_use import InUse, read
 from .place import Place
 from .providers import with_known_kinds
 from .registry import PLACES
@@ -62,25 +64,30 @@ def _compose(places: Sequence[Place], request: Request, spec: ClusterSpec) -> Ou
     refusal = place.refusal(namespace, spec, given) if namespace else None
     if refusal is not None:
         return Outcome(conditions=[refusal])
-    return _with_models(request, spec, with_known_kinds(request, place.compose(request, spec, given)))
+    in_use = read(request, reach.platform_namespace(request, given))
+    outcome = with_known_kinds(request, place.compose(request, spec, given, in_use))
+    return _with_models(request, spec, outcome, in_use)
 
 
-def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome) -> Outcome:
+def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome, in_use: InUse) -> Outcome:
     """Add what is between a cluster and its Models in any place: offer, guards and GPUs in use."""
     status = ClusterStatus.model_validate(outcome.status)
     if status.access is None:
         return outcome  # nothing was decided, so that everything is carried on
-    models = in_use.models(request, status.access.namespace)
-    pools = in_use.counted(request, models, status.node_pools or [])
+    kept = guards.kept_pools(request, spec, in_use)
+    pools = in_use.counted(request, [*(status.node_pools or []), *guards.statuses(request, kept)])
+    status = status.model_copy(update={"node_pools": pools})
+    planned = [guards.missing(kept)] if kept else []
     return replace(
         outcome,
         # The offer goes first: a Model may be placed as soon as the cluster answers.
         resources=[
             offer.resource(request.name, request.claim, spec.allowed_namespaces, status),
             *outcome.resources,
-            *in_use.guards(request, models),
+            *guards.guards(request, in_use),
         ],
-        gone=[*outcome.gone, *in_use.unguarded(request, models)],
+        conditions=[*(c for c in outcome.conditions if not (kept and c.type == "Planned")), *planned],
+        gone=[*outcome.gone, *guards.unguarded(request, in_use)],
         status={**outcome.status, "nodePools": [pool.plain() for pool in pools]},
     )
 

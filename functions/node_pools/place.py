@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functions.api import ClusterSpec, NodePoolsInput
 from functions.base import Condition, Outcome, Request
 
+from .models.in_use import InUse
+
 __all__ = ["Place"]
 
 
@@ -19,5 +21,5 @@ class Place:
     """Field of the spec that names the place, such as aws."""
     refusal: Callable[[str, ClusterSpec, NodePoolsInput], Condition | None]
     """Returns why claims in a namespace may not have the cluster that they ask for; None where they may."""
-    compose: Callable[[Request, ClusterSpec, NodePoolsInput], Outcome]
+    compose: Callable[[Request, ClusterSpec, NodePoolsInput, InUse], Outcome]
     """Composes the cluster; raises Invalid where the spec asks for what the place cannot give."""

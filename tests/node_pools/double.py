@@ -74,7 +74,7 @@ def _parts(request: Request, plan: Cluster) -> Parts:
         kubeconfig="node-pools/login",
         answers_after=(f"node-pools/{SYSTEM}",),
         status={"cloud": CloudFacts(name="double", region="here").plain()},
-        gone=request.others(node_pool(""), [pool.name for pool in plan.pools]),
+        gone=plan.leftovers(request, node_pool("")),
     )
 
 

@@ -41,11 +41,12 @@ def cluster(
     given: Mapping[str, Any] | None = None,
     claim: Mapping[str, str] | None = None,
     composite: str = COMPOSITE,
+    answers: Mapping[str, tuple[Mapping[str, Any], ...]] | None = None,
 ) -> Request:
     """Make a request for claim platform/eu-prod.
 
     `before` is what earlier steps put into the status, `given` what a platform team changes in the
-    shipped input.
+    shipped input, `answers` what Crossplane answers to what is required: nothing yet, unless said otherwise.
     """
     ref = {"namespace": "platform", "name": "eu-prod"} if claim is None else claim
     owner = {"claimRef": ref} if ref else {}
@@ -60,7 +61,7 @@ def cluster(
         observed=observed or {},
         composed_before={},
         status_before=before or {},
-        answers={},
+        answers=answers or {},
         input={**SHIPPED, **(given or {})},
     )
 

@@ -46,9 +46,10 @@ def resources(plan: Plan) -> list[Resource]:
 def gone(request: Request, plan: Plan) -> list[str]:
     """Return the placement groups of other pools, and the security group once no pool has a fabric."""
     groups = {_placement_group(pool) for pool in plan.pools if pool.fabric is not None}
-    shared = () if groups else (_GROUP, *(name for name, _ in _RULES))
+    # A node pool that stays for its Models may be the last one with a fabric.
+    shared = () if groups or plan.kept_pools else (_GROUP, *(name for name, _ in _RULES))
     live = [name for name in (f"node-pools/{what}" for what in shared) if name in request.observed]
-    keys = [group.removeprefix(_PLACEMENT_GROUPS) for group in groups if group]
+    keys = [*(group.removeprefix(_PLACEMENT_GROUPS) for group in groups if group), *plan.kept_pools]
     return [*request.others(f"node-pools/{_PLACEMENT_GROUPS}", keys), *live]
 
 

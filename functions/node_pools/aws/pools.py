@@ -32,10 +32,9 @@ def resources(request: Request, plan: Plan) -> list[Resource]:
 
 
 def gone(request: Request, plan: Plan) -> list[str]:
-    """Return the node groups and launch templates of pools that the spec no longer has."""
-    names = [pool.name for pool in plan.pools]
+    """Return the node groups and launch templates of pools that the spec no longer has and no Model uses."""
     return [
-        name for prefix in (node_pool(""), template_resource("")) for name in request.others(prefix, names)
+        name for prefix in (node_pool(""), template_resource("")) for name in plan.leftovers(request, prefix)
     ]
 
 

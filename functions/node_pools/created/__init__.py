@@ -5,7 +5,8 @@ node pools, with `refusals` of changes), `versions`, `order` (of creation and de
 `compose`.
 """
 
-from .cloud import CLUSTER, SYSTEM, Cloud, Cluster, Parts, node_pool
+from ..pools.pool import node_pool
+from .cloud import CLUSTER, SYSTEM, Cloud, Cluster, Parts
 from .compose import place
 from .pools import LivePool
 from .versions import LiveVersions

@@ -15,17 +15,12 @@ from ..pools.pool import Pool
 from .pools import LivePool
 from .versions import LiveVersions, Versions
 
-__all__ = ["CLUSTER", "SYSTEM", "Cloud", "CloudSpec", "Cluster", "Parts", "node_pool"]
+__all__ = ["CLUSTER", "SYSTEM", "Cloud", "CloudSpec", "Cluster", "Parts"]
 
 CLUSTER = "node-pools/cluster"
 """Name of the cluster itself in the composition, in every cloud."""
 SYSTEM = "system-pool"
 """Name of the node pool without GPUs in the composition, after the function's, in every cloud."""
-
-
-def node_pool(pool: str) -> str:
-    """Return the name of a GPU node pool in the composition, in every cloud."""
-    return f"node-pools/pool-{pool}"
 
 
 @dataclass(frozen=True)
@@ -42,6 +37,12 @@ class Cluster:
     """The provider's configuration, so the account."""
     version: Versions
     pools: tuple[Pool, ...]
+    kept_pools: tuple[str, ...]
+    """Names of node pools that the spec no longer has and Models use: they stay as they are."""
+
+    def leftovers(self, request: Request, prefix: str) -> tuple[str, ...]:
+        """Return the live resources, named by a prefix and a node pool, of pools that may go."""
+        return request.others(prefix, [*(pool.name for pool in self.pools), *self.kept_pools])
 
     def object_name(self, *what: str) -> str:
         """Name an object, and by that what the object stands for in the cloud."""

@@ -9,10 +9,12 @@ from functions.base import Condition, Outcome, Request, condition_true
 from functions.catalog import kubernetes
 
 from .. import allowed, reach
+from ..models.guards import kept_pools
+from ..models.in_use import InUse
 from ..place import Place
-from ..pools.pool import recorded
+from ..pools.pool import node_pool, recorded
 from . import conditions, order, pools, versions
-from .cloud import CLUSTER, Cloud, CloudSpec, Cluster, node_pool
+from .cloud import CLUSTER, Cloud, CloudSpec, Cluster
 
 __all__ = ["place"]
 
@@ -23,8 +25,8 @@ P = TypeVar("P", bound=Cluster)
 def place(cloud: Cloud[S, P]) -> Place:
     """Return the place that a cloud is."""
 
-    def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
-        return _compose(cloud, request, spec, given)
+    def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: InUse) -> Outcome:
+        return _compose(cloud, request, spec, given, in_use)
 
     def refusal(namespace: str, spec: ClusterSpec, given: NodePoolsInput) -> Condition | None:
         own = cast("S", getattr(spec, cloud.name))
@@ -33,14 +35,16 @@ def place(cloud: Cloud[S, P]) -> Place:
     return Place(cloud.name, refusal, compose)
 
 
-def _compose(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
+def _compose(
+    cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: InUse
+) -> Outcome:
     """Compose a cluster in a cloud.
 
     Raises:
         Invalid: when the spec asks for what the cloud, or the live cluster, cannot give.
     """
     own = cast("S", getattr(spec, cloud.name))
-    plan = cloud.plan(request, own, _cluster(cloud, request, spec, given))
+    plan = cloud.plan(request, own, _cluster(cloud, request, spec, given, in_use))
     parts = cloud.parts(request, plan)
     live = request.resource(CLUSTER)
     running = cloud.versions(live).running if live is not None else ""
@@ -65,7 +69,9 @@ def _compose(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: Nod
     )
 
 
-def _cluster(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Cluster:
+def _cluster(
+    cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: InUse
+) -> Cluster:
     """Decide what is decided in the same way for every cloud."""
     own = cast("S", getattr(spec, cloud.name))
     before, live = recorded(request), request.resource(CLUSTER)
@@ -86,6 +92,7 @@ def _cluster(cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: Nod
         pools=pools.picked(
             spec.node_pools, cloud.market(own, spec.node_pools), before.pools, live_pools, contract.NODE_POOL
         ),
+        kept_pools=tuple(kept_pools(request, spec, in_use)),
     )
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from functions.base import Condition, Progress, Request, Status, Whose, failing
 
-from ..pools.pool import summary
-from .cloud import Cluster, Parts, node_pool
+from ..pools.pool import node_pool, summary
+from .cloud import Cluster, Parts
 
 __all__ = ["conditions"]
 
@@ -35,7 +35,7 @@ def conditions(
         ),
         Progress(
             "NodePoolsReady",
-            tuple(r.name for r in parts.node_pools),
+            (*(r.name for r in parts.node_pools), *map(node_pool, plan.kept_pools)),
             "the system pool and all GPU pools are there",
             hint=_hint(request, plan, parts),
         ),

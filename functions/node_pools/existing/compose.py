@@ -6,6 +6,7 @@ from functions.api import ClusterSpec, Distribution, Existing, NodeImage, NodePo
 from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose, remote
 
 from .. import allowed, reach
+from ..models.in_use import InUse
 from ..place import Place
 from ..pools.pool import Pool, recorded, summary
 from . import nodes, pools
@@ -13,7 +14,7 @@ from . import nodes, pools
 __all__ = ["PLACE"]
 
 
-def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outcome:
+def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: InUse) -> Outcome:
     """Take the cluster over.
 
     Raises:
@@ -22,7 +23,7 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput) -> Outco
     place = spec.existing
     assert place is not None, "chosen by the spec"
     _refuse_a_move(request)
-    declared = pools.pools(spec.node_pools, recorded(request).pools)
+    declared = pools.pools(spec.node_pools, recorded(request).pools, in_use)
     way = _way(request, place, given)
     found = nodes.find(request, way, declared)
     return Outcome(

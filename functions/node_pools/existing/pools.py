@@ -8,6 +8,8 @@ from functions.api import NodePool, PoolStatus, SharingMode, Slices
 from functions.base import Invalid
 from functions.catalog import GPU, gpus
 
+from ..models.guards import named
+from ..models.in_use import InUse
 from ..pools.choose import UNKNOWN_GPU
 from ..pools.likely import did_you_mean, likely_first
 from ..pools.pool import Pool
@@ -21,44 +23,84 @@ _SHARED = "-SHARED"
 """What it adds to the product of GPUs that are shared without MIG, since the stack does not rename them."""
 
 
-def pools(asked: Sequence[NodePool], recorded: Mapping[str, PoolStatus]) -> tuple[Pool, ...]:
-    """Take the pools as declared; a recorded one outlives the catalog.
+def pools(asked: Sequence[NodePool], recorded: Mapping[str, PoolStatus], in_use: InUse) -> tuple[Pool, ...]:
+    """Take node pools as the spec declares them; a recorded one outlives the catalog.
+
+    Args:
+        asked: as the user wrote them.
+        recorded: node pools of the status by name.
+        in_use: the Models on the cluster.
 
     Raises:
-        Invalid: for a GPU or a share of it that the catalog does not know, or two pools of the same nodes.
+        Invalid: for a GPU, or a share of a GPU, that the catalog does not know, for two pools of
+            the same nodes, and for what Models on a pool do not let change.
+        Unanswered: where a pool changes and it is not known whether Models use the pool.
     """
     found = tuple(
-        _pool(f"spec.nodePools[{i}]", pool, recorded.get(pool.name)) for i, pool in enumerate(asked)
+        _pool(f"spec.nodePools[{i}]", pool, recorded.get(pool.name), in_use) for i, pool in enumerate(asked)
     )
     _refuse_the_same_nodes(found)
     return found
 
 
-def _pool(at: str, asked: NodePool, record: PoolStatus | None) -> Pool:
+def _pool(at: str, asked: NodePool, record: PoolStatus | None, in_use: InUse) -> Pool:
     assert asked.gpu is not None, "refused by ClusterSpec"
-    model, count = asked.gpu.model, asked.gpu.count
-    if record is not None and (record.gpu_model, record.gpus_per_node) != (model, count):
-        record = None
-    if record is not None and not same(asked.sharing, record.sharing):
-        _refuse_another_share(at, record)
-        record = None
-    if record is not None:
-        memory, shared = record.gpu_memory_mib, record.sharing
+    kept = record if record is not None and _agrees(asked, record) else None
+    if kept is not None:
+        memory, shared = kept.gpu_memory_mib, kept.sharing
     else:
-        memory = _gpu(at, model).memory_mib or 0
-        shared = slices(at, asked.sharing, model, memory, gpus())
-    return Pool(
+        memory = _gpu(at, asked.gpu.model).memory_mib or 0
+        shared = slices(at, asked.sharing, asked.gpu.model, memory, gpus())
+    pool = Pool(
         asked.name,
-        model,
-        count,
+        asked.gpu.model,
+        asked.gpu.count,
         memory,
         asked.nodes,
         asked.capacity,
         asked.disk_gib,
-        node_selector=_selector(at, asked, shared, record),
+        node_selector=_selector(at, asked, shared, kept),
         taints=tuple(asked.taints),
         sharing=shared,
     )
+    if record is not None:
+        _refuse_changes(at, asked, pool, record, in_use)
+    return pool
+
+
+def _agrees(asked: NodePool, record: PoolStatus) -> bool:
+    """Tell whether the recorded GPUs, and how they are shared, are what the spec declares."""
+    gpu = asked.gpu
+    assert gpu is not None, "refused by ClusterSpec"
+    same_gpu = (record.gpu_model, record.gpus_per_node) == (gpu.model, gpu.count)
+    return same_gpu and same(asked.sharing, record.sharing)
+
+
+def _refuse_changes(at: str, asked: NodePool, pool: Pool, record: PoolStatus, in_use: InUse) -> None:
+    """Refuse what the Models on a node pool were placed by: its GPUs, their slices and its nodes.
+
+    Raises:
+        Invalid: while Models use the pool.
+        Unanswered: where it is not known whether Models do.
+    """
+    if (pool.gpu_model, pool.gpus_per_node) != (record.gpu_model, record.gpus_per_node):
+        field, was = "gpu", f"has {record.gpus_per_node} x {record.gpu_model} a node"
+    elif not same(asked.sharing, record.sharing):
+        field, was = "sharing", described(record.sharing)
+    elif record.node_selector not in ({}, dict(pool.node_selector)):
+        field, was = "labels", f"has the nodes with labels {_in_words(record.node_selector)}"
+    else:
+        return
+    if users := in_use.of(pool.name):
+        raise Invalid(
+            f"{at}.{field}",
+            f"node pool {pool.name} {was}, and {named(users)} {'uses' if len(users) == 1 else 'use'} it",
+            f"Declare a pool with another name, move the Models, then remove pool {pool.name}",
+        )
+
+
+def _in_words(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def _gpu(at: str, model: str) -> GPU:
@@ -75,16 +117,6 @@ def _gpu(at: str, model: str) -> GPU:
             f"{at}.gpu.model", f"the memory of {model} is not known", f"Known are {', '.join(usable)}"
         )
     return gpu
-
-
-def _refuse_another_share(at: str, record: PoolStatus) -> None:
-    """Models ask for the slices that the pool had when they came."""
-    if record.gpus_in_use:
-        raise Invalid(
-            f"{at}.sharing",
-            f"the pool {described(record.sharing)} and Models use it",
-            f"Declare a pool with another name, move the Models, then remove pool {record.name}",
-        )
 
 
 def _selector(
@@ -112,14 +144,17 @@ def _selector(
 
 
 def _refuse_the_same_nodes(found: Sequence[Pool]) -> None:
-    """Two pools of the same nodes would each promise them to Models."""
-    seen: dict[tuple[tuple[str, str], ...], Pool] = {}
+    """Refuse two pools of the same nodes: each would promise the nodes to Models.
+
+    A node that has all labels of one pool belongs to every pool that asks for some of them.
+    """
     for index, pool in enumerate(found):
-        selector = tuple(sorted(pool.node_selector.items()))
-        if selector in seen:
-            raise Invalid(
-                f"spec.nodePools[{index}]",
-                f"it has the same nodes as pool {seen[selector].name}",
-                "Give each labels that its nodes have and the other's have not, or make one pool of them",
-            )
-        seen[selector] = pool
+        for other in found[:index]:
+            narrow, wide = sorted((pool, other), key=lambda p: -len(p.node_selector))
+            if wide.node_selector.items() <= narrow.node_selector.items():
+                raise Invalid(
+                    f"spec.nodePools[{index}]",
+                    f"nodes of pool {narrow.name} are nodes of pool {wide.name} as well, by labels "
+                    f"{_in_words(wide.node_selector)}",
+                    "Give each labels that its nodes have and the other's have not, or make one pool of them",
+                )

@@ -1,23 +1,19 @@
-"""What the placed Models are to their cluster: guards of its claim and composite, and GPUs in use."""
+"""What Models use of their cluster: who uses which node pool, how many GPUs, and what that forbids.
+
+The source is the record that every placed Model leaves in the platform namespace.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from functions.api import API_VERSION, PoolStatus, contract
-from functions.base import Request, Resource, Selector, Unanswered, View, label_value, remote, unique_name
+from functions.api import PoolStatus, contract
+from functions.base import Request, Selector, Unanswered, View, label_value
 
 from ..pools.pool import recorded
 
-__all__ = ["PlacedModel", "counted", "guards", "models", "unguarded"]
-
-_LISTED = 10
-"""Models that a refusal names; a message is for reading."""
-
-_COMPOSITE, _CLAIM = "node-pools/in-use", "node-pools/claim-in-use"
+__all__ = ["InUse", "PlacedModel", "read"]
 
 
 @dataclass(frozen=True)
@@ -31,8 +27,37 @@ class PlacedModel:
     """GPUs, or slices where they are shared, of all its replicas."""
 
 
-def models(request: Request, namespace: str) -> list[PlacedModel] | None:
-    """Require the records of the Models on the cluster; None while that is not answered.
+@dataclass(frozen=True)
+class InUse:
+    """The Models on a cluster."""
+
+    models: tuple[PlacedModel, ...] | None
+    """None while Crossplane has not said which Models there are."""
+
+    def counted(self, request: Request, pools: Sequence[PoolStatus]) -> list[PoolStatus]:
+        """Return node pools with the GPUs that Models use; the last count while Models are not known."""
+        if self.models is None:
+            before = recorded(request).pools
+            count = {name: pool.gpus_in_use for name, pool in before.items()}
+        else:
+            count = dict.fromkeys((pool.name for pool in pools), 0)
+            for model in self.models:
+                count[model.node_pool] = (count.get(model.node_pool) or 0) + model.gpus
+        return [pool.model_copy(update={"gpus_in_use": count.get(pool.name)}) for pool in pools]
+
+    def of(self, pool: str) -> tuple[str, ...]:
+        """Return the claims of the Models on a node pool, as namespace/name.
+
+        Raises:
+            Unanswered: while it is not known which Models there are.
+        """
+        if self.models is None:
+            raise Unanswered("models")
+        return tuple(model.claim for model in self.models if model.node_pool == pool)
+
+
+def read(request: Request, namespace: str) -> InUse:
+    """Require the records of the Models on the cluster.
 
     Args:
         request: the cluster's.
@@ -42,8 +67,8 @@ def models(request: Request, namespace: str) -> list[PlacedModel] | None:
     try:
         records = request.require("models", Selector("v1", "ConfigMap", labels=labels, namespace=namespace))
     except Unanswered:
-        return None
-    return sorted(map(_model, records), key=lambda model: model.claim)
+        return InUse(None)
+    return InUse(tuple(sorted(map(_model, records), key=lambda model: model.claim)))
 
 
 def _model(record: View) -> PlacedModel:
@@ -53,54 +78,3 @@ def _model(record: View) -> PlacedModel:
         node_pool=record.text("metadata", "labels", contract.NODE_POOL) or "",
         gpus=int(gpus) if gpus.isdecimal() else 0,
     )
-
-
-def counted(
-    request: Request, models: Sequence[PlacedModel] | None, pools: Sequence[PoolStatus]
-) -> list[PoolStatus]:
-    """Return the pools with what Models take of each; the last count while the records are not known."""
-    if models is None:
-        before = recorded(request).pools
-        taken = {name: pool.gpus_in_use for name, pool in before.items()}
-        return [pool.model_copy(update={"gpus_in_use": taken.get(pool.name)}) for pool in pools]
-    count: Counter[str] = Counter()
-    for model in models:
-        count[model.node_pool] += model.gpus
-    return [pool.model_copy(update={"gpus_in_use": count[pool.name]}) for pool in pools]
-
-
-def guards(request: Request, models: Sequence[PlacedModel] | None) -> list[Resource]:
-    """Compose what refuses the deletion of claim and composite while Models run on the cluster.
-
-    Both need one: a claim whose composite is guarded would vanish and leave that behind. Those
-    that are there stay while the Models are not known.
-    """
-    if not models:
-        return []
-    reason = _reason([model.claim for model in models])
-    kind = str(request.composite["kind"])
-    name = unique_name(request.name, "in-use")
-    made = [Resource(_COMPOSITE, remote.usage(name, _named(kind, request.name), reason=reason))]
-    if request.claim.namespace:
-        claim = _named(kind.removeprefix("X"), request.claim.name)
-        guard = remote.usage(name, claim, namespace=request.claim.namespace, reason=reason)
-        made.append(Resource(_CLAIM, guard))
-    return made
-
-
-def _named(kind: str, name: str) -> dict[str, Any]:
-    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}}
-
-
-def unguarded(request: Request, models: Sequence[PlacedModel] | None) -> tuple[str, ...]:
-    """Return the guards to give up: those that exist, once no Model is known to be on the cluster."""
-    if models is None or models:
-        return ()
-    return tuple(name for name in (_COMPOSITE, _CLAIM) if name in request.observed)
-
-
-def _reason(models: list[str]) -> str:
-    if len(models) == 1:
-        return f"Model {models[0]} runs on it: delete that first"
-    more = f" and {len(models) - _LISTED} more" if len(models) > _LISTED else ""
-    return f"Models {', '.join(models[:_LISTED])}{more} run on it: delete those first"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functions.api import Capacity, Fabric, Network, Nodes, PoolStatus, Reservation, Slices, Taint
 from functions.base import Request, View
 
-__all__ = ["Pool", "Recorded", "recorded", "summary"]
+__all__ = ["Pool", "Recorded", "live_pools", "node_pool", "recorded", "summary"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,17 @@ def recorded(request: Request) -> Recorded:
         zones=tuple(network.zones) if network is not None else (),
         kubernetes_version=composite.text("status", "kubernetesVersion") or "",
     )
+
+
+def live_pools(request: Request) -> set[str]:
+    """Return the names of the node pools that exist: recorded ones, and those with a live resource."""
+    live = request.others(node_pool(""))
+    return {*recorded(request).pools, *(name.removeprefix(node_pool("")) for name in live)}
+
+
+def node_pool(pool: str) -> str:
+    """Return the name in the composition of a node pool that a cloud makes, the same in every cloud."""
+    return f"node-pools/pool-{pool}"
 
 
 @dataclass(frozen=True)

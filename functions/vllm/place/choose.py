@@ -15,6 +15,7 @@ from .pools import Attempts, Choice, Refusal, fit_pool
 __all__ = ["Choices", "choose"]
 
 _RUNNERS_UP = 5
+_LEAVES = "it is no longer in the cluster's spec and stays only for the Models on it"
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ def choose(spec: ModelSpec, need: Need, clusters: Iterable[Cluster]) -> Choices:
     attempts: Attempts = {}
     for cluster in clusters:
         for pool in cluster.status.node_pools or []:
+            if pool.leaving:
+                refusals.append(Refusal(cluster.claim.name, pool.name, _LEAVES))
+                continue
             result = fit_pool(spec, need, cluster, pool, attempts)
             if isinstance(result, Choice):
                 choices.append(result)

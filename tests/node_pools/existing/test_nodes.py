@@ -151,7 +151,8 @@ def test_once_found_nobody_looks_any_more() -> None:
 def test_another_declaration_is_looked_at_again(change: dict[str, Any]) -> None:
     found = after(looking([node("n1"), node("n2")]))
     spec = {**found.composite["spec"], "nodePools": [{**A100, **change}]}
-    changed = replace(found, composite={**found.composite, "spec": spec})
+    answers = {**found.answers, "models": ()}
+    changed = replace(found, composite={**found.composite, "spec": spec}, answers=answers)
     assert NODES in decided(changed).manifests
     assert decided(changed).conditions["NodePoolsReady"].status.value == "False"
 

@@ -8,22 +8,25 @@ import pytest
 
 from functions.base import Invalid
 from functions.node_pools.compose import FUNCTION
+from tests.node_pools.models.test_in_use import record as placed
 from tests.node_pools.requests import L4, cluster, existing
 
 
 def pool(declared: dict[str, Any], record: dict[str, Any] | None = None) -> dict[str, Any]:
     """What the status says of a pool, declared after what `record` says of it."""
     status = {"nodePools": [record]} if record else {}
-    found: dict[str, Any] = FUNCTION.compose(cluster(existing(declared), status=status)).status["nodePools"][
-        0
-    ]
-    return found
+    request = cluster(existing(declared), status=status, answers={"models": ()})
+    found: dict[str, Any] = FUNCTION.compose(request).status["nodePools"][0]
+    return {key: value for key, value in found.items() if key != "gpusInUse"}
 
 
-def refused(*declared: dict[str, Any], record: dict[str, Any] | None = None) -> str:
+def refused(
+    *declared: dict[str, Any], record: dict[str, Any] | None = None, models: tuple[str, ...] = ()
+) -> str:
     status = {"nodePools": [record]} if record else {}
+    answers = {"models": tuple(map(placed, models))}
     with pytest.raises(Invalid) as caught:
-        FUNCTION.compose(cluster(existing(*declared), status=status))
+        FUNCTION.compose(cluster(existing(*declared), status=status, answers=answers))
     return str(caught.value)
 
 
@@ -130,24 +133,62 @@ def test_a_gpu_whose_label_is_not_known() -> None:
     assert pool({"name": "x", "gpu": {"model": "GB300"}, "labels": OWN})["nodeSelector"] == OWN
 
 
-def test_two_pools_of_the_same_nodes() -> None:
-    # Proves: the same GPUs are not promised twice.
+INSTEAD = "Give each labels that its nodes have and the other's have not, or make one pool of them."
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_two_pools_of_the_same_nodes(first: bool) -> None:
+    # Proves: the same GPUs are not promised twice, in whatever order; nor those of a wider selector.
     assert refused(L4, {**L4, "name": "other"}) == (
-        "spec.nodePools[1]: it has the same nodes as pool l4. Give each labels that its nodes have and the "
-        "other's have not, or make one pool of them."
+        "spec.nodePools[1]: nodes of pool other are nodes of pool l4 as well, by labels "
+        f"nvidia.com/gpu.count=1, nvidia.com/gpu.product=NVIDIA-L4. {INSTEAD}"
     )
+    wide = {**L4, "labels": OWN}
+    narrow = {**L4, "name": "narrow", "labels": {**OWN, "example.com/rack": "1"}}
+    both = (wide, narrow) if first else (narrow, wide)
+    assert refused(*both) == (
+        "spec.nodePools[1]: nodes of pool narrow are nodes of pool l4 as well, by labels "
+        f"example.com/group=a. {INSTEAD}"
+    )
+    apart = {**L4, "name": "other", "labels": {"example.com/group": "b"}}
+    assert FUNCTION.compose(cluster(existing(wide, apart))).status["nodePools"]
 
 
 def test_mig_on_a_gpu_without_it() -> None:
     assert refused({**L4, "sharing": MIG}).startswith("spec.nodePools[0].sharing.mode: L4 has no MIG.")
 
 
-def test_another_share_while_models_use_it() -> None:
-    # Proves: a Model that asks for a slice finds it as large as when it came.
-    record = {**pool({**L4, "sharing": TURNS}), "gpusInUse": 1}
-    assert refused({**L4, "sharing": MPS}, record=record) == (
-        "spec.nodePools[0].sharing: the pool shares its GPUs by TimeSlicing (4 x slices a GPU) and Models use "
-        "it. Declare a pool with another name, move the Models, then remove pool l4."
-    )
-    free = {**record, "gpusInUse": 0}
-    assert pool({**L4, "sharing": MPS}, free)["sharing"]["perGPU"] == 2
+USED = "Model a/chat uses it. Declare a pool with another name, move the Models, then remove pool l4."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        pytest.param(
+            {},
+            {"gpu": {"model": "T4"}},
+            "gpu: node pool l4 has 1 x L4 a node",
+            id="gpu",
+        ),
+        pytest.param(
+            {"sharing": TURNS},
+            {"sharing": MPS},
+            "sharing: node pool l4 shares its GPUs by TimeSlicing (4 x slices a GPU)",
+            id="sharing",
+        ),
+        pytest.param(
+            {"labels": OWN},
+            {"labels": {"b": "c"}},
+            "labels: node pool l4 has the nodes with labels example.com/group=a",
+            id="labels",
+        ),
+    ],
+)
+def test_what_models_were_placed_by_stays(
+    before: dict[str, Any], after: dict[str, Any], message: str
+) -> None:
+    # Proves: Models on a pool find the GPUs, slices and nodes that they came for; without Models all may change.
+    record = pool({**L4, **before})
+    wanted = f"spec.nodePools[0].{message}, and {USED}"
+    assert refused({**L4, **before, **after}, record=record, models=("a/chat",)) == wanted
+    assert pool({**L4, **before, **after}, record) == pool({**L4, **before, **after})

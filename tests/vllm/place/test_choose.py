@@ -25,6 +25,9 @@ def placed(spec: dict[str, Any], *clusters: dict[str, Any], **more: Any) -> Cond
     [
         pytest.param({"model": "Qwen/Qwen3-8B"}, [H100, L4], "l4, 1 L4", id="one GPU each: the cheaper"),
         pytest.param({"model": "Qwen/Qwen3-8B"}, [T4, L4], "l4, 1 L4", id="bf16 does not run on T4"),
+        pytest.param(
+            {"model": "Qwen/Qwen3-8B"}, [{**L4, "leaving": True}, H100], "h100, 1 H100-80GB", id="l4 leaves"
+        ),
         pytest.param({"model": "Qwen/Qwen3-32B"}, [L4X4, H100], "l4x4, 4 L4", id="the cheaper"),
         pytest.param({"model": "Qwen/Qwen3-32B"}, [L4X4], "l4x4, 4 L4", id="tensor parallel in a node"),
         pytest.param(
