@@ -1,9 +1,9 @@
-"""Facts about GPUs, machines and models, and versions of what is deployed: data files and their loader."""
+"""Facts about GPUs, machines and models, and versions of what is deployed: data files and their loaders."""
 
 from .machines import GPU, Machine, Region, gpus, machines, regions
 from .mig import MigProfile, mig_profiles
-from .models import INDEX_BYTES, ModelFacts, bytes_per_token, full_layer_bytes, layer_bytes, models
-from .precision import BYTES, ONLINE_FP8
+from .models import INDEXER_BYTES, ModelFacts, bytes_per_token, full_layer_bytes, layer_bytes, models
+from .precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES
 from .providers import Provider, providers
 from .registries import ecr_registry
 from .shapes import Shape
@@ -11,10 +11,10 @@ from .tables import nearest
 from .versions import ChartVersion, EksVersions, chart, cluster_autoscaler, eks, image, kubernetes
 
 __all__ = [
-    "BYTES",
+    "BYTES_PER_PARAMETER",
+    "FP8_WHEN_LOADED_BYTES",
     "GPU",
-    "INDEX_BYTES",
-    "ONLINE_FP8",
+    "INDEXER_BYTES",
     "ChartVersion",
     "EksVersions",
     "Machine",

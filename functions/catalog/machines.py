@@ -1,10 +1,8 @@
-"""GPUs, the machines that hold them and the regions that have those.
+"""NVIDIA's GPUs, the machine types of clouds that have them, and the regions that sell those machines.
 
-The tables hold more than is served here, such as AMD's GPUs: what is read of them is
-what NVIDIA's software runs on. Each row of `gpus.tsv`, `instances.tsv` and
-`regions.tsv` has its sources and how sure it is: verified by several that agree,
-derived from what they say of something near (of a region, that it has prices), or from
-memory.
+The tables have rows that are not read, such as AMD's GPUs. Each row of `gpus.tsv`, `instances.tsv` and
+`regions.tsv` names its sources and how sure it is: verified by several sources that agree, derived from
+what a source says of something similar (of a region, that it has prices), or from memory.
 """
 
 from __future__ import annotations
@@ -24,10 +22,10 @@ class GPU:
 
     name: str
     memory_mib: int | None
-    """Memory that the driver reports, in MiB; None where no report is known."""
+    """Memory that the driver reports, in MiB; None where it is not known."""
     compute_capability: tuple[int, int]
     product: str
-    """Value of the node label `nvidia.com/gpu.product`; empty where none was seen."""
+    """Value of the node label `nvidia.com/gpu.product`; empty where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -41,31 +39,31 @@ class Machine:
     gpus: int
     """GPUs of one machine; 0 where that is not known."""
     whole_gpus: bool
-    """False for machines that get a slice of a GPU."""
+    """False for a machine that has a part of a GPU."""
     gpu_memory_mib: int | None
-    """Usable memory of one GPU, in MiB: the smaller of the cloud's figure and the driver's."""
+    """Memory of one GPU, in MiB: the smaller of what the cloud and the driver report."""
     vcpus: int
     memory_gib: float | None
     local_nvme_gib: int | None
-    """Local disks, in GiB; the most that can be had where they are optional."""
+    """Local disks, in GiB; the most that can be ordered where they are optional."""
     network_gbps: float | None
     fabric: str
-    """How GPUs of several machines write to each other: efa, infiniband, rdma and so on; empty: not."""
+    """RDMA network between machines: efa, infiniband, rdma and so on; empty where there is none."""
     fabric_cards: int | None
-    """Devices of that fabric in one machine."""
+    """RDMA devices of one machine."""
     architecture: str
     """amd64 or arm64."""
     spot: bool
     """Whether it is known to be offered as Spot."""
     on_demand: bool
-    """Whether it can be had on demand; False for what is sold by reservation or Spot alone."""
+    """Whether it is sold on demand; False where it is sold only by reservation or as Spot."""
     capacity_blocks: bool
     """Whether it is known to be offered in AWS Capacity Blocks."""
     price_usd_per_hour: float | None
-    """Listed on-demand price, US dollars, in the region and at the date below."""
+    """Listed on-demand price in US dollars, in `price_region` on `price_date`."""
     price_region: str
     price_date: str
-    """Year-month-day; empty without a price."""
+    """As YYYY-MM-DD; empty without a price."""
 
 
 @dataclass(frozen=True)
@@ -74,18 +72,18 @@ class Region:
 
     name: str
     zones: tuple[str, ...]
-    """Availability zone ids; empty where they are not known."""
+    """Ids of availability zones; empty where they are not known."""
     family_zones: Mapping[str, tuple[str, ...]]
-    """Zones by machine family or machine type; no zones: sold there, zones not known."""
+    """Zones that have a machine family or type; empty where it is sold here and its zones are not known."""
     price_factors: Mapping[str, float]
-    """On-demand prices here by family or type, in parts of what the machines' rows say."""
+    """On-demand prices here over the listed ones, by machine family or type."""
 
     def zones_of(self, machine: Machine) -> tuple[str, ...] | None:
-        """Return the zones that have a machine; None where the region is not known to have it."""
+        """Return the zones that have a machine; None where the region is not known to sell it."""
         return self.family_zones.get(machine.name, self.family_zones.get(machine.family))
 
     def price_factor_of(self, machine: Machine) -> float | None:
-        """Return what a machine costs here in parts of its listed price; None where that is not known."""
+        """Return a machine's price here over its listed price; None where it is not known."""
         if self.name == machine.price_region:
             return 1.0
         return self.price_factors.get(machine.name, self.price_factors.get(machine.family))
@@ -107,7 +105,7 @@ def gpus() -> dict[str, GPU]:
 
 @cache
 def machines(cloud: str) -> dict[str, Machine]:
-    """Return a cloud's machines with NVIDIA GPUs by type."""
+    """Return a cloud's machines with NVIDIA GPUs by machine type."""
     known = gpus()
     return {
         row["instance_type"]: _machine(row)
@@ -143,7 +141,7 @@ def _machine(row: Mapping[str, str]) -> Machine:
 
 @cache
 def regions(cloud: str) -> dict[str, Region]:
-    """Return a cloud's regions that are known to have GPUs, by name."""
+    """Return a cloud's regions that are known to sell machines with GPUs, by name."""
     return {
         row["region"]: Region(
             row["region"],

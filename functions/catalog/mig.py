@@ -1,4 +1,4 @@
-"""How a GPU is cut into hardware partitions (MIG); `mig_profiles.tsv` has the sources."""
+"""MIG profiles, by which a GPU is partitioned in hardware; `mig_profiles.tsv` has the sources."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["MigProfile", "mig_profiles"]
 
 @dataclass(frozen=True)
 class MigProfile:
-    """A size of partition."""
+    """One profile of a GPU model."""
 
     name: str
-    """As in the resource nvidia.com/mig-NAME."""
+    """As in the extended resource nvidia.com/mig-NAME."""
     memory_mib: int | None
-    """Memory of one partition, in MiB: what the driver gives, below the name's; None where not known."""
+    """Memory of one partition that the driver reports, in MiB, which is below the name's; None: not known."""
     per_gpu: int
-    """Partitions of one GPU when it is cut into these alone, as mig-parted's all-NAME does."""
+    """Partitions of one GPU that has this profile alone, as in mig-parted's configuration all-NAME."""
 
 
 @cache
 def mig_profiles() -> dict[str, dict[str, MigProfile]]:
-    """Return the profiles by GPU model and name; a GPU without MIG is not there.
+    """Return the profiles by GPU model and name; a GPU without MIG has none.
 
     Profiles with media engines or graphics are left out: serving uses neither.
     """

@@ -1,7 +1,7 @@
-"""Architectures of public models; the source of each stands in its row of `models.tsv`.
+"""Facts of public models, from `models.tsv`, where each row has its sources.
 
 Sizes are computed: from the dimensions in `shapes.tsv`, or from the number of parameters where a row
-has no shape. The published size in a row is what the tests compare with.
+names no shape. The published size of a row is for the tests to compare with.
 """
 
 from __future__ import annotations
@@ -10,92 +10,103 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 
-from .precision import BYTES, ONLINE_FP8, size
-from .shapes import Attention, Parts, Shape, parts, shapes, speculation, state_bytes
+from .precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES, weight_bytes
+from .shapes import (
+    Attention,
+    Parameters,
+    Shape,
+    loaded_parameters,
+    shapes,
+    speculative_parameters,
+    state_bytes,
+)
 from .tables import rows
 
-__all__ = ["INDEX_BYTES", "ModelFacts", "bytes_per_token", "full_layer_bytes", "layer_bytes", "models"]
+__all__ = ["INDEXER_BYTES", "ModelFacts", "bytes_per_token", "full_layer_bytes", "layer_bytes", "models"]
 
 _GIB = 2**30
-CACHE_BYTES = 2
-"""Bytes of one cached number: bf16, vLLM's default."""
-INDEX_BYTES = 128 + 4
-"""Bytes of a layer and token that sparse attention's indexer caches: 128 fp8 numbers and a scale
-(DeepSeek-V3.2, GLM-5; vLLM 0.27, `deepseek_v2.py`)."""
+_CACHE_BYTES = 2
+"""Bytes of one number in the KV cache: bf16, vLLM's default."""
+INDEXER_BYTES = 128 + 4
+"""Bytes that sparse attention's indexer caches of a token in a layer: 128 fp8 numbers and a float32 scale.
+
+DeepSeek-V3.2, GLM-5; vLLM 0.27, `deepseek_v2.py`.
+"""
 
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What sizing needs to know of a model."""
+    """The numbers of a model that it is sized by."""
 
     name: str
     parameters_billions: float
     weights_gib: float
-    """Weights as loaded to serve, in GiB."""
+    """Weights in memory, in GiB."""
     layers: int
     attention_heads: int
     kv_heads: int
     head_dim: int
-    """Size of one head; 0 where the cache is a compressed latent (MLA)."""
+    """Size of one head; 0 where attention caches one latent for all heads (MLA)."""
     latent_dim: int
-    """MLA: kv_lora_rank + qk_rope_head_dim, the cache of one layer and token; else 0."""
+    """Size of that latent, kv_lora_rank + qk_rope_head_dim; 0 without MLA."""
     sliding_window: int
-    """Tokens that a windowed layer keeps; 0 without a window."""
+    """Tokens that a layer with a sliding window caches; 0 where no layer has one."""
     full_attention_layers: int
     """Layers whose cache grows with the whole context."""
     max_context: int
     """Longest context, in tokens."""
     precision: str
-    """How the checkpoint stores its weights."""
+    """Precision of the stored weights, such as bf16 or fp8."""
     task: str = "generate"
-    """generate, embed or rerank: what the model was made for."""
+    """generate, embed or rerank; empty where it is not known."""
     checkpoint_gib: float = 0.0
-    """The weights as files, in GiB, with what is not loaded: layers for speculation, float32."""
+    """Size of the weights' files, in GiB; they have layers for speculative decoding, which are not loaded."""
     fp8_gib: float = 0.0
-    """Weights after vLLM has quantised them to fp8, in GiB; 0 where it cannot."""
+    """Weights in memory when vLLM quantises them to fp8 as it loads them, in GiB; 0 where it cannot."""
     state_bytes: int = 0
-    """What a request keeps in layers without attention, in bytes, however long it is."""
+    """State of one request in layers of linear attention or Mamba, in bytes."""
     full_kv_heads: int = 0
-    """Key-value heads of full layers, where they have others than the windowed ones; else 0."""
+    """Key-value heads of layers that cache the whole context, if other layers have another number; else 0."""
     full_head_dim: int = 0
+    """Size of a head of such layers; else 0."""
     indexed_layers: int = 0
-    """Layers with an indexer's cache beside the latent (sparse attention)."""
-    grows: bool = True
-    """False for encoders: they read their input once and cache nothing."""
+    """Layers whose sparse attention has an indexer, with a cache of its own."""
+    encoder: bool = False
+    """Whether it is an encoder, which reads its input once and caches nothing."""
     hidden_size: int = 0
     """0 where it is not known."""
     shape: Shape | None = None
-    """The dimensions beside those of attention; None where they are not known."""
+    """The dimensions beside attention; None where they are not known."""
     experts_gib: float = 0.0
     """Routed experts among the weights, in GiB; 0 where there are none or they are not known."""
     expert_block: int = 0
-    """Rows of an expert's weights that share a scale, and so stay on one GPU; 0 where any number may."""
+    """Rows of an expert's weights that share a scale, so that they cannot be divided; 0: no limit."""
     loading_gib: float = 0.0
-    """Weights while vLLM quantises them, in GiB; 0 where it does not."""
+    """Most memory that the weights take while vLLM quantises them, in GiB; 0 where it does not."""
 
 
 def layer_bytes(facts: ModelFacts) -> int:
-    """Return the cache of one layer and token, in bytes: keys and values of all heads, or the latent."""
-    if not facts.grows:
+    """Return what one layer caches of a token, in bytes: keys and values of all heads, or the latent."""
+    if facts.encoder:
         return 0
-    return (facts.latent_dim or 2 * facts.kv_heads * facts.head_dim) * CACHE_BYTES
+    return (facts.latent_dim or 2 * facts.kv_heads * facts.head_dim) * _CACHE_BYTES
 
 
 def full_layer_bytes(facts: ModelFacts) -> int:
-    """Return the same of a layer that keeps the whole context, whose heads may be others."""
+    """Return what a layer that caches the whole context caches of a token, in bytes."""
     if not facts.full_head_dim:
         return layer_bytes(facts)
-    return 2 * facts.full_kv_heads * facts.full_head_dim * CACHE_BYTES
+    return 2 * facts.full_kv_heads * facts.full_head_dim * _CACHE_BYTES
 
 
 def bytes_per_token(facts: ModelFacts) -> int:
-    """Return the cache of one more token of a long context, in bytes."""
-    return facts.full_attention_layers * full_layer_bytes(facts) + facts.indexed_layers * INDEX_BYTES
+    """Return what all layers cache of one more token of a long context, in bytes."""
+    return facts.full_attention_layers * full_layer_bytes(facts) + facts.indexed_layers * INDEXER_BYTES
 
 
 @cache
 def models() -> dict[str, ModelFacts]:
-    """Return the known models by their name on the Hub."""
+    """Return the models of the catalog by their name on the Hugging Face Hub."""
     return {row["model"]: _facts(row) for row in rows("models.tsv")}
 
 
@@ -125,7 +136,7 @@ def _facts(row: Mapping[str, str]) -> ModelFacts:
         full_kv_heads=number("full_kv_heads"),
         full_head_dim=number("full_head_dim"),
         indexed_layers=number("indexed_layers"),
-        grows=not encoder,
+        encoder=encoder,
         hidden_size=number("hidden_size"),
         shape=shape,
         expert_block=number("group_size") if row["precision"] == "fp8" else 0,
@@ -134,38 +145,39 @@ def _facts(row: Mapping[str, str]) -> ModelFacts:
 
 
 def _state(shape: Shape | None, mib: str) -> int:
-    """Return what a request keeps beside a cache, in bytes: computed where there is a shape."""
+    """Return the state of one request, in bytes: computed from the shape, else as the row has it."""
     if shape is None:
         return round(float(mib or 0) * 2**20)
     return state_bytes(shape.state) if shape.state else 0
 
 
 def _sized(facts: ModelFacts, row: Mapping[str, str]) -> ModelFacts:
-    """Add the sizes: computed from the dimensions, else from the parameters and what was published."""
+    """Add the sizes, from the shape; else the larger of parameters x bytes and the published size."""
     if facts.shape is None:
         counted = facts.parameters_billions * 1e9 / _GIB
-        whole = max(counted * BYTES[facts.precision], float(row["published_gib"] or 0))
-        return replace(
-            facts, weights_gib=whole, checkpoint_gib=whole, fp8_gib=_online(facts, counted * ONLINE_FP8)
-        )
+        whole = max(counted * BYTES_PER_PARAMETER[facts.precision], float(row["published_gib"] or 0))
+        fp8 = _fp8(facts, counted * FP8_WHEN_LOADED_BYTES)
+        return replace(facts, weights_gib=whole, checkpoint_gib=whole, fp8_gib=fp8)
     attention = _attention(facts, row)
-    loaded, unloaded = parts(facts.shape, attention), speculation(facts.shape, attention)
+    loaded = loaded_parameters(facts.shape, attention)
+    unloaded = speculative_parameters(facts.shape, attention)
     stored = (facts.precision, row["quantized"], row["group_size"])
-    # Where only experts are quantised, those for speculation are not.
+    # Where only experts are quantised, the experts for speculative decoding are not.
     beside = ("bf16",) if row["quantized"] == "experts" else stored
-    checkpoint = (size(loaded, *stored) + size(unloaded, *beside)) / _GIB
+    checkpoint = (weight_bytes(loaded, *stored) + weight_bytes(unloaded, *beside)) / _GIB
     # vLLM serves float32 checkpoints at 16 bits: --dtype auto.
-    weights = size(loaded, "fp16") if facts.precision == "fp32" else size(loaded, *stored)
+    weights = weight_bytes(loaded, "fp16" if facts.precision == "fp32" else facts.precision, *stored[1:])
     return replace(
         facts,
         weights_gib=weights / _GIB,
         checkpoint_gib=checkpoint,
-        fp8_gib=_online(facts, size(loaded, "fp8", "linear") / _GIB),
-        experts_gib=size(Parts(experts=loaded.experts), *stored) / _GIB,
+        fp8_gib=_fp8(facts, weight_bytes(loaded, "fp8", "linear") / _GIB),
+        experts_gib=weight_bytes(Parameters(experts=loaded.experts), *stored) / _GIB,
     )
 
 
-def _online(facts: ModelFacts, gib: float) -> float:
+def _fp8(facts: ModelFacts, gib: float) -> float:
+    """Return a size in fp8; 0 for weights that vLLM does not quantise when it loads them."""
     return gib if facts.precision in ("bf16", "fp16") else 0.0
 
 

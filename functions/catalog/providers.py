@@ -1,4 +1,4 @@
-"""Crossplane providers: which package brings the kinds of an API group."""
+"""Crossplane providers: which package installs the kinds of an API group."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["Provider", "providers"]
 
 @dataclass(frozen=True)
 class Provider:
-    """A package to install."""
+    """A provider package."""
 
     group: str
-    """API group of the kinds that it brings."""
+    """API group of its kinds."""
     version: str
-    """Version of that API."""
+    """Version of that API group."""
     kind: str
-    """One of the kinds, with a short schema: to ask for it is to ask for the package."""
+    """One of its kinds, with a short schema: where the control plane knows it, the package is installed."""
     package: str
-    """Where it is, without a tag."""
+    """Image of the package, without a tag."""
     since: str
-    """The oldest version of the package that this is written for."""
+    """The oldest version of the package that Freehold is written for."""
 
     @property
     def api_version(self) -> str:

@@ -1,7 +1,8 @@
-"""Parameters of a model from its dimensions, by what quantisation does with them.
+"""Parameters of a model computed from its dimensions, by what quantisation does with them.
 
-Norms, biases and position embeddings are left out: together below 0.2% in every model here. Rows of
-`shapes.tsv` are named after the first model that had the shape; `models.tsv` says who has it.
+Norms, biases and position embeddings are left out: together they are below 0.2% in every model here.
+A row of `shapes.tsv` is named after the first model that had the shape; `models.tsv` names the shape of
+each model.
 """
 
 from __future__ import annotations
@@ -12,19 +13,29 @@ from functools import cache
 
 from .tables import rows
 
-__all__ = ["Attention", "Parts", "Shape", "State", "parts", "shapes", "speculation", "state_bytes"]
+__all__ = [
+    "Attention",
+    "Parameters",
+    "Shape",
+    "State",
+    "loaded_parameters",
+    "shapes",
+    "speculative_parameters",
+    "state_bytes",
+]
 
 _CONVOLUTION = 4
-"""Tokens that the convolution before a linear attention or a Mamba state sees: conv_kernel everywhere."""
+"""Tokens that the convolution of linear attention and Mamba covers: conv_kernel of every model here."""
 
 
 @dataclass(frozen=True)
 class Attention:
-    """The dimensions of the layers that have attention."""
+    """The dimensions of a model's attention."""
 
     layers: int
+    """Layers with attention."""
     full_layers: int
-    """Those that keep the whole context."""
+    """Layers that cache the whole context."""
     hidden_size: int
     heads: int
     kv_heads: int
@@ -32,80 +43,88 @@ class Attention:
     kv_lora_rank: int = 0
     rope_dim: int = 0
     full_kv_heads: int = 0
-    """Key-value heads of full layers where they have other than the windowed ones; these share keys
-    and values in one projection (Gemma 4)."""
+    """Key-value heads of full layers, where layers with a sliding window have another number; else 0.
+
+    Such full layers have one projection for keys and values (Gemma 4).
+    """
     full_head_dim: int = 0
+    """Size of a head of such layers; else 0."""
 
 
 @dataclass(frozen=True)
 class State:
-    """Layers without attention, which keep the same of a request however long it is."""
+    """Layers that keep a state of fixed size for each request instead of a cache: linear attention, Mamba."""
 
     kind: str
-    """delta (Qwen), kda (Kimi) or mamba."""
+    """delta (gated delta net, Qwen), kda (Kimi delta attention) or mamba."""
     layers: int
     groups: int
     """Key heads (delta, kda) or groups (Mamba)."""
     size: int
-    """Size of a key head, or the state's size."""
+    """Size of a key head (delta, kda) or of the state (Mamba)."""
     heads: int
-    """Value heads, or heads."""
+    """Value heads (delta, kda) or heads (Mamba)."""
     head_dim: int
 
     @property
     def inner(self) -> int:
-        """Numbers of a token that come out."""
+        """Size of a layer's output for one token."""
         return self.heads * self.head_dim
 
     @property
     def channels(self) -> int:
-        """Numbers of a token that go through the convolution: queries, keys and values."""
+        """Size of the convolution's input for one token: queries, keys and values."""
         return 2 * self.groups * self.size + self.inner
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The other dimensions that a model's weights follow from."""
+    """The dimensions beside attention that a model's weights follow from."""
 
     vocab_size: int
     tied_embeddings: bool
     mlp_matrices: int
     """3 with a gate, 2 without."""
     dense_layers: int
+    """Layers with an MLP."""
     intermediate_size: int
+    """Of that MLP."""
     moe_layers: int
+    """Layers with experts."""
     experts: int
+    """Routed experts of a layer."""
     experts_per_token: int
     expert_size: int
+    """Intermediate size of a routed expert."""
     expert_width: int
-    """Hidden size within the routed experts, where the model projects to one of their own; else 0."""
+    """Hidden size of the routed experts, where it is not the model's; else 0."""
     shared_size: int
     """Intermediate size of all shared experts of a layer."""
     q_lora_rank: int
     qk_nope_head_dim: int
     v_head_dim: int
     output_gate: bool
-    """Attention has a gate as large as its output."""
+    """Whether attention has a gate as large as its output."""
     state: State | None
-    """What layers without attention keep."""
+    """None where every layer has attention."""
     speculative_layers: int
-    """Layers for speculation (MTP): in the checkpoint, and not loaded unless asked for."""
+    """Layers for speculative decoding (MTP), which are in the checkpoint and not loaded."""
     speculative_embeddings: bool
-    """They bring their own copies of embeddings and head."""
+    """Whether they have embeddings and a head of their own."""
     other: int
-    """Vision, audio, the indexer of sparse attention: never quantised."""
+    """Parameters of vision, audio and the indexer of sparse attention, which are never quantised."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Parameters by what quantisation does with them."""
+class Parameters:
+    """Numbers of parameters, by what quantisation does with them."""
 
     embeddings: int = 0
-    """Input and output: never quantised."""
+    """Embeddings and head: never quantised."""
     linear: int = 0
     """Attention, dense MLPs and shared experts."""
     experts: int = 0
-    """Routed experts: all of them are in memory, however few a token takes."""
+    """Routed experts: all of them are in memory, however few a token needs."""
     rest: int = 0
     """Routers, convolutions, vision: never quantised."""
 
@@ -115,8 +134,8 @@ class Parts:
         return self.embeddings + self.linear + self.experts + self.rest
 
 
-def parts(shape: Shape, attention: Attention) -> Parts:
-    """Count the parameters that are loaded to serve the model."""
+def loaded_parameters(shape: Shape, attention: Attention) -> Parameters:
+    """Return the parameters that are loaded to serve a model."""
     hidden, layers, full = attention.hidden_size, attention.layers, attention.full_layers
     if attention.full_head_dim:
         attending = (layers - full) * _attention(shape, attention) + full * _wide_attention(attention)
@@ -127,7 +146,7 @@ def parts(shape: Shape, attention: Attention) -> Parts:
     if state is not None:
         stateful = state.layers * _projections(state, hidden)
         convolution = state.layers * state.channels * _CONVOLUTION
-    return Parts(
+    return Parameters(
         embeddings=shape.vocab_size * hidden * (1 if shape.tied_embeddings else 2),
         linear=attending + dense + shape.moe_layers * _shared(shape, hidden) + stateful,
         experts=shape.moe_layers * _experts(shape, hidden),
@@ -135,10 +154,10 @@ def parts(shape: Shape, attention: Attention) -> Parts:
     )
 
 
-def speculation(shape: Shape, attention: Attention) -> Parts:
-    """Count the parameters for speculation.
+def speculative_parameters(shape: Shape, attention: Attention) -> Parameters:
+    """Return the parameters of the layers for speculative decoding.
 
-    Each layer is one more of the last kind, and a projection of two hidden states to one.
+    Each is one more layer like the model's last, with a projection of two hidden states to one.
     """
     hidden = attention.hidden_size
     mlp = (
@@ -147,10 +166,11 @@ def speculation(shape: Shape, attention: Attention) -> Parts:
     layer = _attention(shape, attention) + mlp + 2 * hidden * hidden
     layers = shape.speculative_layers
     copied = 2 * shape.vocab_size * hidden if shape.speculative_embeddings else 0
-    return Parts(layers * copied, layers * layer, layers * _experts(shape, hidden))
+    return Parameters(layers * copied, layers * layer, layers * _experts(shape, hidden))
 
 
 def _attention(shape: Shape, a: Attention) -> int:
+    """Return the parameters of one layer's attention."""
     gate = 1 if shape.output_gate else 0
     if not a.kv_lora_rank:
         return a.hidden_size * a.head_dim * ((2 + gate) * a.heads + 2 * a.kv_heads)
@@ -163,20 +183,22 @@ def _attention(shape: Shape, a: Attention) -> int:
 
 
 def _wide_attention(a: Attention) -> int:
+    """Return the parameters of a full layer's attention, where it has heads of its own number and size."""
     return a.hidden_size * a.full_head_dim * (2 * a.heads + a.full_kv_heads)
 
 
 def _experts(shape: Shape, hidden: int) -> int:
+    """Return the parameters of one layer's routed experts."""
     return shape.experts * shape.mlp_matrices * (shape.expert_width or hidden) * shape.expert_size
 
 
 def _shared(shape: Shape, hidden: int) -> int:
-    """Count the shared experts, and the projections to and from a width of the routed ones' own."""
+    """Return one layer's parameters in shared experts, and in projections to the routed ones' hidden size."""
     return shape.mlp_matrices * hidden * shape.shared_size + 2 * hidden * shape.expert_width
 
 
 def _projections(state: State, hidden: int) -> int:
-    """Count what a layer without attention projects from and to the hidden size."""
+    """Return the parameters of the projections of one layer with a state."""
     if state.kind == "mamba":
         return hidden * (state.inner + state.channels + state.heads) + state.inner * hidden
     if state.kind == "delta":
@@ -186,10 +208,11 @@ def _projections(state: State, hidden: int) -> int:
 
 
 def state_bytes(state: State) -> int:
-    """Return what a request keeps in all layers without attention, in bytes.
+    """Return the state of one request in all layers, in bytes.
 
     The state is float32 (`mamba_ssm_dtype` of Qwen3.5, `mamba_ssm_cache_dtype` of Nemotron; vLLM takes
-    less for models that do not say), the convolution's last tokens 16 bit: vLLM 0.27, `mamba_utils.py`.
+    less for models that do not say), the convolution's last tokens have 16 bits: vLLM 0.27,
+    `mamba_utils.py`.
     """
     return state.layers * (state.inner * state.size * 4 + state.channels * (_CONVOLUTION - 1) * 2)
 

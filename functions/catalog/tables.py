@@ -1,4 +1,4 @@
-"""Tables beside this module, read once when first asked for."""
+"""Readers of the tables beside this module."""
 
 from __future__ import annotations
 
@@ -17,6 +17,6 @@ def rows(table: str) -> list[Mapping[str, str]]:
 
 
 def nearest(name: str, known: list[str]) -> list[str]:
-    """Return up to three known names that look like the one given, best first."""
+    """Return up to three known names that are spelled most like a name, the most similar first."""
     by_lower = {k.lower(): k for k in known}
     return [by_lower[match] for match in get_close_matches(name.lower(), by_lower, n=3, cutoff=0.5)]

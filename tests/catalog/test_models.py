@@ -6,7 +6,7 @@ import pytest
 
 from functions.catalog import bytes_per_token, models
 from functions.catalog.models import _attention, _facts
-from functions.catalog.shapes import parts, shapes, speculation
+from functions.catalog.shapes import loaded_parameters, shapes, speculative_parameters
 from functions.catalog.tables import rows
 
 ROWS = {row["model"]: row for row in rows("models.tsv")}
@@ -129,8 +129,8 @@ def test_the_parameters_are_as_many_as_published(name: str) -> None:
     facts = models()[name]
     assert facts.shape is not None
     attention = _attention(facts, ROWS[name])
-    loaded = parts(facts.shape, attention).total
-    stored = loaded + speculation(facts.shape, attention).total
+    loaded = loaded_parameters(facts.shape, attention).total
+    stored = loaded + speculative_parameters(facts.shape, attention).total
     published = float(ROWS[name]["parameters_billions"]) * 1e9
     assert min(abs(loaded / published - 1), abs(stored / published - 1)) < 0.015
 

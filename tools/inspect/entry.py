@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from functions.catalog.models import ModelFacts
-from functions.catalog.precision import BYTES
+from functions.catalog.precision import BYTES_PER_PARAMETER
 from functions.catalog.shapes import State, state_bytes
 from tools.inspect.attention import Layers, layers_of
 from tools.inspect.checkpoint import INDEX, Checkpoint, Refused, read_checkpoint, read_json
@@ -215,7 +215,7 @@ def _compressed(given: Mapping[str, Any]) -> str:
 def _unknown_precision(key: str, found: str) -> Refused:
     return Refused(
         f"config.json: {key}",
-        f"{found} is none of the precisions that can be sized: {', '.join(BYTES)}",
+        f"{found} is none of the precisions that can be sized: {', '.join(BYTES_PER_PARAMETER)}",
         "Take a checkpoint in one of these",
     )
 
@@ -248,7 +248,7 @@ def _weights(
                 "it has no safetensors files, so the size of the weights is not known",
                 f"Add the model's {INDEX}, or say --parameters-billions",
             )
-        return given, given * 1e9 * BYTES[precision] / _GIB, "parameters as given"
+        return given, given * 1e9 * BYTES_PER_PARAMETER[precision] / _GIB, "parameters as given"
     found = _without_tied_head(config, precision, found)
     if given is None:
         given = _parameters(folder, precision, layers, found) / 1e9
@@ -267,7 +267,7 @@ def _parameters(folder: Path, precision: str, layers: int, found: Checkpoint) ->
             "not quantised are in it",
             "Say --parameters-billions from the model card, or add the *.safetensors files",
         )
-    return found.size / BYTES[precision]
+    return found.size / BYTES_PER_PARAMETER[precision]
 
 
 def _without_tied_head(config: Config, precision: str, found: Checkpoint) -> Checkpoint:
@@ -284,5 +284,5 @@ def _without_tied_head(config: Config, precision: str, found: Checkpoint) -> Che
             "it lists a copy of the embeddings whose size it does not say",
             "Add the *.safetensors files",
         )
-    copied = config.number("vocab_size") * config.number("hidden_size") * BYTES[precision]
+    copied = config.number("vocab_size") * config.number("hidden_size") * BYTES_PER_PARAMETER[precision]
     return replace(found, size=found.size - int(copied), stated_parameters=None)

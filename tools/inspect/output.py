@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functions.catalog.models import ModelFacts, bytes_per_token
-from functions.catalog.precision import BYTES
+from functions.catalog.precision import BYTES_PER_PARAMETER
 from functions.catalog.tables import rows
 from tools.inspect.entry import Entry
 
@@ -18,7 +18,7 @@ def as_architecture(entry: Entry) -> str:
     """Return the spec.architecture of a Model, as YAML."""
     facts = entry.facts
     windowed = 0 if entry.attention == "hybrid" else facts.layers - facts.full_attention_layers
-    sized = facts.parameters_billions * 1e9 * BYTES[facts.precision] / _GIB
+    sized = facts.parameters_billions * 1e9 * BYTES_PER_PARAMETER[facts.precision] / _GIB
     off = abs(sized / facts.weights_gib - 1) > _TOLERANCE
     said: dict[str, object] = {
         "parametersBillions": _short(facts.parameters_billions, 3),

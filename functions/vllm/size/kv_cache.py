@@ -11,7 +11,7 @@ of an indexer's keys, and its share of a state.
 
 from __future__ import annotations
 
-from functions.catalog import INDEX_BYTES, ModelFacts, full_layer_bytes, layer_bytes
+from functions.catalog import INDEXER_BYTES, ModelFacts, full_layer_bytes, layer_bytes
 
 __all__ = ["cache_bytes"]
 
@@ -36,7 +36,7 @@ def cache_bytes(
     return (
         _padded(full, windowed or stateful) * tokens * full_layer_bytes(facts) * _full_share(facts, gpus)
         + _padded(windowed, full) * kept * layer_bytes(facts) * _share(facts, gpus)
-        + facts.indexed_layers * tokens * INDEX_BYTES
+        + facts.indexed_layers * tokens * INDEXER_BYTES
         + requests * facts.state_bytes * (_padded(stateful, full) / stateful if stateful else 1) / gpus
     )
 

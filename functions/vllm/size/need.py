@@ -7,7 +7,7 @@ from functools import cache
 
 from functions.api import Architecture, ModelSpec, Quantization, Task, VLLMInput
 from functions.base import Invalid
-from functions.catalog import BYTES, ONLINE_FP8, ModelFacts, models, nearest
+from functions.catalog import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES, ModelFacts, models, nearest
 
 from ..engine import Engine, engine_of
 
@@ -73,7 +73,7 @@ def _require_task(spec: ModelSpec, facts: ModelFacts) -> None:
 
     A model that is not in the catalog may have been made for any task, an encoder for any but Generate.
     """
-    if spec.task is Task.GENERATE and not facts.task and not facts.grows:
+    if spec.task is Task.GENERATE and not facts.task and facts.encoder:
         raise Invalid(
             "spec.task",
             f"{facts.name} is an encoder (architecture.encoder), which generates nothing",
@@ -141,7 +141,7 @@ def unknown_model(name: str) -> Invalid:
 def facts_of_architecture(name: str, given: Architecture) -> ModelFacts:
     """Return the facts of a model whose numbers a spec or the function's input gives."""
     count, precision = given.parameters_billions * 1e9 / _GIB, given.precision.value
-    stored = given.weights_gib or count * BYTES[precision]
+    stored = given.weights_gib or count * BYTES_PER_PARAMETER[precision]
     return ModelFacts(
         name=name,
         parameters_billions=given.parameters_billions,
@@ -158,9 +158,9 @@ def facts_of_architecture(name: str, given: Architecture) -> ModelFacts:
         precision=precision,
         task="",
         checkpoint_gib=stored,
-        fp8_gib=min(count * ONLINE_FP8, stored) if precision in ("bf16", "fp16") else 0.0,
+        fp8_gib=min(count * FP8_WHEN_LOADED_BYTES, stored) if precision in ("bf16", "fp16") else 0.0,
         state_bytes=round(given.state_mib_per_request * 2**20),
-        grows=not given.encoder,
+        encoder=given.encoder,
     )
 
 
