@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.base import Request
+from functions.base import Condition, Outcome, Request, Selector
+from functions.vllm.compose import compose
 from tools.offers import offers
 
 L4 = {
@@ -113,3 +114,72 @@ def request(
         answers=answers,
         input={"clusterNamespaces": ["platform"], **(given or {})},
     )
+
+
+SPEC = {"model": "Qwen/Qwen3-8B"}
+EU = cluster("eu", allowed=["*"])
+OFFER = Selector("v1", "ConfigMap", name="eu-x1-offer-63897f", namespace="crossplane-system")
+VOLUME = "vllm/weights-543937"
+DOWNLOAD = "vllm/download-543937-fbbbc9"
+ARCHITECTURE = {
+    "parametersBillions": 3.1,
+    "layers": 36,
+    "attentionHeads": 16,
+    "kvHeads": 2,
+    "headDim": 128,
+    "maxContextLength": 32768,
+}
+
+
+def live(outcome: Outcome) -> dict[str, Any]:
+    """What Crossplane observes after an outcome: every resource there and ready."""
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    return {r.name: {**(r.manifest or {}), "status": ready} for r in outcome.resources}
+
+
+def stays(outcome: Outcome, name: str) -> bool:
+    """Tell whether a live resource is carried on: neither rendered again nor given up."""
+    return manifests(outcome).get(name) is None and name not in outcome.gone
+
+
+def first() -> Outcome:
+    """A new Model that is placed."""
+    return compose(request(SPEC, EU))
+
+
+def again(
+    spec: dict[str, Any] | None = None, *clusters: dict[str, Any], **more: Any
+) -> tuple[Request, Outcome]:
+    """Run once more over a live Model."""
+    made = first()
+    asked = request(
+        spec or SPEC, *(clusters or (EU,)), **{"status": dict(made.status), "observed": live(made), **more}
+    )
+    return asked, compose(asked)
+
+
+def manifests(outcome: Outcome) -> dict[str, Any]:
+    return {r.name: r.manifest for r in outcome.resources}
+
+
+def reason(outcome: Outcome) -> str:
+    condition = outcome.conditions[0]
+    assert isinstance(condition, Condition)
+    return condition.reason
+
+
+def kept(outcome: Outcome) -> dict[str, Any]:
+    """Manifests of a live Model: its volume and its finished download are carried on, not rendered."""
+    return {name: m for name, m in manifests(outcome).items() if name not in (VOLUME, DOWNLOAD)}
+
+
+def condition_text(outcome: Outcome) -> str:
+    condition = outcome.conditions[0]
+    assert isinstance(condition, Condition)
+    return condition.text
+
+
+def pod_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """Return the spec of the pods of a composed workload or Job."""
+    found: dict[str, Any] = manifest["spec"]["forProvider"]["manifest"]["spec"]["template"]["spec"]
+    return found

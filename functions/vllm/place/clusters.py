@@ -139,7 +139,7 @@ def is_gone_for_good(request: Request, placement: Placement) -> bool:
         namespace=placement.provider_config_namespace,
     )
     try:
-        found = request.require("way", selector)
+        found = request.require("provider-config", selector)
     except Unanswered:
         return False
     deleted = [c for c in found if c.text("metadata", "deletionTimestamp")]

@@ -11,6 +11,7 @@ import pytest
 from functions.api import ModelSpec
 from functions.base import Outcome
 from functions.catalog import gpus, models
+from functions.vllm import engine
 from functions.vllm.compose import compose
 from functions.vllm.engine.vllm import VLLM, expert_parallel
 from functions.vllm.size.need import facts_of_architecture, need
@@ -149,3 +150,27 @@ def test_the_volume_holds_what_is_not_loaded() -> None:
     size = claim["spec"]["forProvider"]["manifest"]["spec"]["resources"]["requests"]["storage"]
     sizing_ = outcome.status["sizing"]
     assert (size, sizing_["checkpointGiB"], sizing_["weightsGiB"]) == ("5Gi", 2.11, 1.05)
+
+
+def test_another_engine_needs_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = replace(
+        VLLM,
+        name="other",
+        command=("serve",),
+        port=9000,
+        environment={"QUIET": "1"},
+        memory_utilization=0.5,
+        arguments=lambda _spec, _placement, context, _peer: [f"--context={context}"],
+    )
+    monkeypatch.setattr(engine, "ENGINES", (other,))
+    outcome = compose(request({"model": "Qwen/Qwen3-0.6B", "engine": {"image": "other:v1"}}, EU))
+    live = next(r for r in outcome.resources if r.name == "vllm/deployment").manifest
+    assert live is not None
+    workload = live["spec"]["forProvider"]["manifest"]
+    container = workload["spec"]["template"]["spec"]["containers"][0]
+    assert (workload["metadata"]["name"], container["name"]) == ("other", "other")
+    assert (container["command"], container["args"]) == (["serve", "/models"], ["--context=16384"])
+    assert container["env"] == [{"name": "QUIET", "value": "1"}]
+    assert outcome.status["endpoint"]["baseURL"].startswith("http://other.")
+    assert outcome.status["placement"]["gpuMemoryUtilization"] == 0.5
+    assert outcome.status["sizing"]["usableGiBPerGPU"] == pytest.approx(22888 / 1024 * 0.5 - 2.5, abs=0.01)

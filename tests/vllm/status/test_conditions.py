@@ -9,8 +9,7 @@ import pytest
 from functions.base import Condition, Progress, Status, Whose
 from functions.vllm.compose import compose
 from functions.vllm.serve.leader_worker_set import LEADER_WORKER_SET
-from tests.vllm.test_compose import EU, SPEC, first, live
-from tests.vllm.world import request
+from tests.vllm.world import EU, SPEC, first, live, request
 
 QUOTA = 'pods "vllm-7d-x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2'
 REFUSED = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": QUOTA}

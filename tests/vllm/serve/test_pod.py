@@ -1,0 +1,147 @@
+"""What serving pods run and may do."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.base import Invalid
+from functions.vllm.compose import compose
+from tests.vllm.world import (
+    DOWNLOAD,
+    EU,
+    H100,
+    L4,
+    SPEC,
+    cluster,
+    condition_text,
+    first,
+    manifests,
+    pod_of,
+    request,
+)
+
+
+def test_environment_once() -> None:
+    env = [{"name": "HOME", "value": "/mine"}, {"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    made = manifests(compose(request({**SPEC, "engine": {"env": env}}, EU)))
+    container = pod_of(made["vllm/deployment"])["containers"][0]
+    values = {e["name"]: e["value"] for e in container["env"]}
+    assert len(values) == len(container["env"])
+    assert (values["HOME"], values["A"]) == ("/mine", "2")
+
+
+@pytest.mark.parametrize("arg", ["--port=1", "--tensor-parallel-size", "--max-model-len=8"])
+def test_arguments_with_a_field_of_their_own(arg: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        compose(request({**SPEC, "engine": {"args": [arg]}}, EU))
+    assert str(caught.value).startswith("spec.engine.args: engine.args takes none of --port,")
+
+
+@pytest.mark.parametrize(
+    ("mode", "resource", "utilization"),
+    [
+        # 0.92 / 2: the engine sees the whole GPU.
+        ("TimeSlicing", "nvidia.com/gpu", "0.46"),
+        ("MPS", "nvidia.com/gpu", "0.46"),
+        ("MIG", "nvidia.com/mig-1g.10gb", "0.92"),
+    ],
+)
+def test_a_replica_takes_one_slice(mode: str, resource: str, utilization: str) -> None:
+    slices = {"mode": mode, "resource": resource, "perGPU": 2, "memoryMiB": 11444}
+    shared = cluster("eu", {**L4, "sharing": slices}, allowed=["*"])
+    outcome = compose(request({"model": "meta-llama/Llama-3.2-1B-Instruct"}, shared))
+    container = pod_of(manifests(outcome)["vllm/deployment"])["containers"][0]
+    assert f"--gpu-memory-utilization={utilization}" in container["args"]
+    assert container["resources"]["requests"][resource] == container["resources"]["limits"][resource] == "1"
+    pod = pod_of(manifests(outcome)["vllm/deployment"])
+    # With MPS the device plugin mounts its daemon's shared memory there.
+    shared_memory = set() if mode == "MPS" else {"shm"}
+    assert {v["name"] for v in pod["volumes"]} == {"models", "cache", "tmp"} | shared_memory
+    assert {m["name"] for m in container["volumeMounts"]} == {v["name"] for v in pod["volumes"]}
+    download = next(m for n, m in manifests(outcome).items() if n.startswith("vllm/download-"))
+    assert pod_of(download)["containers"][0]["resources"]["limits"][resource] == "1"
+    assert condition_text(outcome) == "on platform/eu, node pool l4, 1 slice of L4 per replica"
+
+
+def test_data_parallel_attention() -> None:
+    """DeepSeek-R1's latent would be on every GPU; experts are divided."""
+    h200 = {**H100, "gpuModel": "H200-141GB", "gpuMemoryMiB": 143771}
+    spec = {"model": "deepseek-ai/DeepSeek-R1", "contextLength": 163840}
+    for concurrency, args in (
+        (4, {"--tensor-parallel-size=8"}),
+        (5, {"--tensor-parallel-size=1", "--data-parallel-size=8", "--enable-expert-parallel"}),
+    ):
+        outcome = compose(request({**spec, "concurrency": concurrency}, cluster("eu", h200, allowed=["*"])))
+        container = pod_of(manifests(outcome)["vllm/deployment"])["containers"][0]
+        assert {arg for arg in container["args"] if "parallel" in arg} == args
+        assert container["resources"]["limits"]["nvidia.com/gpu"] == "8"
+    assert "weights (17.8 + 609.1 of experts / 8) x 1.02 = 95.8" in outcome.status["sizing"]["explanation"]
+
+
+def test_a_shared_gpu_is_not_taken_whole() -> None:
+    # vLLM takes the last of two equal arguments.
+    slices = {"mode": "TimeSlicing", "resource": "nvidia.com/gpu", "perGPU": 2, "memoryMiB": 11444}
+    spec = {
+        "model": "meta-llama/Llama-3.2-1B-Instruct",
+        "engine": {"args": ["--gpu-memory-utilization=0.95"]},
+    }
+    for pool, last in (({**L4, "sharing": slices}, "0.46"), (L4, "0.95")):
+        outcome = compose(request(spec, cluster("eu", pool, allowed=["*"])))
+        args = pod_of(manifests(outcome)["vllm/deployment"])["containers"][0]["args"]
+        assert [a for a in args if "utilization" in a][-1] == f"--gpu-memory-utilization={last}"
+
+
+@pytest.mark.parametrize("what", ["vllm/deployment", DOWNLOAD])
+def test_no_autoscaler_takes_the_node_of_a_pod_that_loads(what: str) -> None:
+    template = manifests(first())[what]["spec"]["forProvider"]["manifest"]["spec"]["template"]
+    assert template["metadata"]["annotations"] == {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
+
+
+def test_the_pools_taints_are_tolerated() -> None:
+    taint = {"key": "team", "value": "ml", "effect": "NoExecute"}
+    outcome = compose(request(SPEC, cluster("eu", {**L4, "taints": [taint]}, allowed=["*"])))
+    pods = [
+        pod_of(m)
+        for n, m in manifests(outcome).items()
+        if n.startswith(("vllm/deployment", "vllm/download-"))
+    ]
+    assert [pod["tolerations"] for pod in pods] == 2 * [
+        [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+            {"key": "team", "operator": "Equal", "value": "ml", "effect": "NoExecute"},
+        ]
+    ]
+
+
+@pytest.mark.parametrize("what", ["vllm/deployment", DOWNLOAD])
+def test_pods_are_restricted(what: str) -> None:
+    pod = pod_of(manifests(first())[what])
+    container = pod["containers"][0]
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert container["resources"]["limits"]["memory"]
+
+
+def test_the_drain_fits_in_the_grace_period() -> None:
+    pod = pod_of(manifests(first())["vllm/deployment"])
+    container = pod["containers"][0]
+    timeout = next(int(a.split("=")[1]) for a in container["args"] if a.startswith("--shutdown-timeout="))
+    stop = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] >= stop + timeout + 15
+
+
+@pytest.mark.parametrize(
+    ("model", "minutes"),
+    [("Qwen/Qwen3-8B", 30), ("meta-llama/Llama-3.3-70B-Instruct", 55), ("deepseek-ai/DeepSeek-R1", 180)],
+)
+def test_the_startup_budget_grows_with_the_weights(model: str, minutes: int) -> None:
+    # 15 min + 18 s/GiB: 15.26 -> 19.6, so the least 30; 131.42 -> 54.4; 641.3 -> 207, so the most 180
+    pool = {**H100, "gpusPerNode": 16}
+    outcome = compose(request({"model": model}, cluster("eu", pool, allowed=["*"])))
+    probe = pod_of(manifests(outcome)["vllm/deployment"])["containers"][0]["startupProbe"]
+    assert -(-probe["failureThreshold"] * probe["periodSeconds"] // 60) == minutes

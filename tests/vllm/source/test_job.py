@@ -1,0 +1,179 @@
+"""Volumes of weights, and the downloads that fill them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.base import Invalid
+from functions.vllm.compose import compose
+from tests.vllm.world import (
+    ARCHITECTURE,
+    DOWNLOAD,
+    EU,
+    SPEC,
+    VOLUME,
+    again,
+    cluster,
+    first,
+    kept,
+    live,
+    manifests,
+    pod_of,
+    reason,
+    request,
+    stays,
+)
+
+
+def test_another_revision_is_other_weights() -> None:
+    _, outcome = again({**SPEC, "revision": "v2"})
+    assert outcome.status["placement"]["weights"] == "543937", "served until the new ones are there"
+    assert len([name for name in manifests(outcome) if "/download-" in name]) == 1
+    assert stays(outcome, DOWNLOAD)
+
+
+def test_a_change_of_mind_downloads_nothing_again() -> None:
+    """A to B and back before B is there: A's volume and download were kept."""
+    _, waiting = again({"model": "Qwen/Qwen3-4B"})
+    new = {
+        n: m for n, m in manifests(waiting).items() if m and n.startswith(("vllm/weights-", "vllm/download-"))
+    }
+    _, back = again(SPEC, status=dict(waiting.status), observed={**live(first()), **new})
+    assert manifests(back) == kept(first())
+
+
+def test_the_volume_served_keeps_what_it_was_made_with() -> None:
+    """While other weights arrive the cluster's storage becomes shared; the old volume does not."""
+    shared = cluster("eu", allowed=["*"], sharedStorage=True)
+    _, waiting = again({"model": "Qwen/Qwen3-4B"}, shared)
+    assert (
+        "sharedStorage" not in waiting.status["placement"] or not waiting.status["placement"]["sharedStorage"]
+    )
+    _, back = again({**SPEC, "replicas": {"min": 2}}, shared, status=dict(waiting.status))
+    assert reason(back) == "VolumeNotShared"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "port"),
+    [
+        ("https://huggingface.co", 443),
+        ("http://mirror.corp:8080/hf", 8080),
+        ("https://[fd00::1]:8443", 8443),
+    ],
+)
+def test_the_downloader_reaches_the_hubs_port(endpoint: str, port: int) -> None:
+    policy = manifests(compose(request(SPEC, EU, given={"weights": {"endpoint": endpoint}})))
+    egress = policy["vllm/network-policy-download"]["spec"]["forProvider"]["manifest"]["spec"]["egress"]
+    assert {"protocol": "TCP", "port": port} in egress[0]["ports"]
+
+
+def test_a_mirror_holds_no_password() -> None:
+    with pytest.raises(Invalid):
+        compose(request(SPEC, EU, given={"weights": {"endpoint": "https://user:pw@mirror.corp"}}))
+
+
+def test_new_weights_arrive_before_the_old_ones_go() -> None:
+    new = {"model": "Qwen/Qwen3-4B"}
+    _, waiting = again(new)
+    resources = manifests(waiting)
+    for name in (VOLUME, DOWNLOAD, "vllm/deployment", "vllm/connection"):
+        assert stays(waiting, name), f"{name} is carried on: the old weights are served"
+    assert waiting.status["placement"]["weights"] == "543937"
+    assert waiting.status["endpoint"] == first().status["endpoint"]
+    download = next(name for name, manifest in resources.items() if "/download-" in name and manifest)
+    pod = pod_of(resources[download])
+    assert "nvidia.com/gpu" not in pod["containers"][0]["resources"]["requests"], "the serving pod has them"
+    assert "podAffinity" in pod["affinity"]
+    observed = {**live(first()), download: {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}}
+    _, arrived = again(new, status=dict(waiting.status), observed=observed)
+    assert set(arrived.gone) == {VOLUME, DOWNLOAD}
+    deployment = manifests(arrived)["vllm/deployment"]["spec"]["forProvider"]["manifest"]
+    assert (
+        "--served-model-name=Qwen/Qwen3-4B" in deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"engine": {"image": "mirror/vllm:v1"}}, id="image"),
+        pytest.param({"source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}, id="token"),
+    ],
+)
+def test_a_job_never_changes(change: dict[str, Any]) -> None:
+    """The API server refuses a change of a Job's pods."""
+    _, outcome = again({**SPEC, **change})
+    assert stays(outcome, DOWNLOAD), "done: carried on"
+    names = manifests(compose(request({**SPEC, **change}, EU)))
+    assert DOWNLOAD not in names, "not done: another Job, by another name"
+    assert any(name.startswith("vllm/download-543937-") for name in names)
+
+
+@pytest.mark.parametrize("image", [None, "mirror/vllm:v1"])
+def test_a_download_that_is_served_stays(image: str | None) -> None:
+    """Its Object is not Ready for a moment, as when the cluster cannot be reached."""
+    observed = live(first())
+    observed[DOWNLOAD]["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
+    _, outcome = again({**SPEC, "engine": {"image": image} if image else {}}, observed=observed)
+    assert [name for name in manifests(outcome) if "/download-" in name] == []
+    assert stays(outcome, DOWNLOAD)
+
+
+def test_a_download_under_way_goes_on() -> None:
+    """It took the GPUs before the Deployment was there, which does not make it another one."""
+    made = live(first())
+    del made["vllm/deployment"]
+    made[DOWNLOAD]["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
+    _, outcome = again(observed=made)
+    assert manifests(outcome)[DOWNLOAD] == manifests(first())[DOWNLOAD]
+
+
+def test_a_volume_keeps_its_class_and_access_mode() -> None:
+    shared = cluster("eu", allowed=["*"], sharedStorage=True, storageClassName="nfs")
+    _, outcome = again(SPEC, shared)
+    assert manifests(outcome) == kept(first())
+
+
+def test_a_volume_never_shrinks() -> None:
+    """Not when the same model turns out smaller, and not after a change to a smaller model."""
+    _, smaller = again({**SPEC, "architecture": ARCHITECTURE | {"parametersBillions": 1.0}})
+    assert stays(smaller, VOLUME)
+    _, waiting = again({"model": "Qwen/Qwen3-4B"})
+    new = {n: m for n, m in manifests(waiting).items() if n.startswith("vllm/weights-") and m}
+    _, later = again(
+        {"model": "Qwen/Qwen3-4B"}, status=dict(waiting.status), observed={**live(first()), **new}
+    )
+    assert stays(later, next(iter(new)))
+
+
+def test_the_token_comes_from_the_claims_own_namespace() -> None:
+    ref = {"tokenSecretRef": {"name": "hub", "namespace": "someone-else"}}
+    outcome = compose(request({**SPEC, "source": {"huggingFace": ref}}, EU))
+    token = manifests(outcome)["vllm/hub-token"]
+    assert token["spec"]["references"] == [
+        {
+            "patchesFrom": {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "name": "hub",
+                "namespace": "team-a",
+                "fieldPath": "data[token]",
+            },
+            "toFieldPath": "data.token",
+        }
+    ]
+    pods = [
+        pod_of(manifests(outcome)[n]) for n in manifests(outcome) if n.startswith(("vllm/depl", "vllm/downl"))
+    ]
+    envs = [{e["name"] for e in pod["containers"][0]["env"]} for pod in pods]
+    assert ["HF_TOKEN" in env for env in envs] == [True, False]
+
+
+def test_several_replicas_share_a_class_of_their_own() -> None:
+    both = cluster("eu", allowed=["*"], storageClassName="zonal", sharedStorageClassName="efs")
+    for replicas, class_, mode in ((1, "zonal", "ReadWriteOnce"), (2, "efs", "ReadWriteMany")):
+        outcome = compose(request({**SPEC, "replicas": {"min": replicas}}, both))
+        volume = manifests(outcome)[VOLUME]["spec"]["forProvider"]["manifest"]["spec"]
+        assert (volume["storageClassName"], volume["accessModes"]) == (class_, [mode])
