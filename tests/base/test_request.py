@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
 
 from functions.base import Claim, Invalid, Outcome, Request, parse
 from tests.base import support as s
@@ -45,7 +46,7 @@ PARSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "unknown field",
         {"pools": [{"name": "a", "mni": 1}]},
-        "spec.pools[0].mni: Extra inputs are not permitted (got 1). Correct this field.",
+        "spec.pools[0].mni: there is no such field. Fields are name, max.",
     ),
     (
         "several",
@@ -109,3 +110,71 @@ def test_a_resource_of_any_step_can_be_looked_at() -> None:
     assert found.name == "a"
     assert request.resource("other/b") is None
     assert list(request.observed) == ["other/a"], "looking for a resource must not make it"
+
+
+class Chart(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+    values: dict[str, Any] = {}
+
+
+class Given(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel)
+    platform_namespace: str = "crossplane-system"
+    chart: Chart | None = None
+    charts: list[Chart] = []
+    by_name: dict[str, Chart] = {}
+
+
+TYPOS: list[tuple[str, dict[str, Any], str]] = [
+    (
+        "at the top",
+        {"platformNamspace": "infra"},
+        "input.platformNamspace: there is no such field. Did you mean platformNamespace? Fields are "
+        "platformNamespace, chart, charts, byName.",
+    ),
+    (
+        "spelled in small letters",
+        {"platformnamespace": "infra"},
+        "input.platformnamespace: there is no such field. Did you mean platformNamespace? Fields are "
+        "platformNamespace, chart, charts, byName.",
+    ),
+    (
+        "below",
+        {"chart": {"value": {}}},
+        "input.chart.value: there is no such field. Did you mean values? Fields are values.",
+    ),
+    (
+        "in a list",
+        {"charts": [{"vals": {}}]},
+        "input.charts[0].vals: there is no such field. Did you mean values? Fields are values.",
+    ),
+    (
+        "in a map",
+        {"byName": {"a/b": {"x": 1}}},
+        "input.byName.a/b.x: there is no such field. Fields are values.",
+    ),
+    (
+        "before all else that is wrong",
+        {"charts": 5, "nothing": 1},
+        "input.nothing: there is no such field. Fields are platformNamespace, chart, charts, byName.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "want"), [t[1:] for t in TYPOS], ids=[t[0] for t in TYPOS])
+def test_a_typo_in_an_input_is_refused_by_name(data: dict[str, Any], want: str) -> None:
+    """Nobody else looks at an input: neither the API server nor Crossplane prunes or refuses it."""
+
+    def compose(request: Request) -> Outcome:
+        request.parameters(Given)
+        return Outcome()
+
+    got = s.answer(s.function(compose), s.request(input={"apiVersion": "a/v1", "kind": "G", **data}))
+    refused = got["results"][-1]
+    assert (refused["severity"], refused["message"]) == ("SEVERITY_FATAL", want)
+    assert got["conditions"][0]["message"] == f"[platform] {want}", "the platform team writes it"
+
+
+def test_what_an_input_holds_for_others_is_free() -> None:
+    given = Request({}, {}, {}, {}, {}, {"chart": {"values": {"any": {"thing": 1}}}}).parameters(Given)
+    assert given.chart == Chart(values={"any": {"thing": 1}})
