@@ -13,9 +13,8 @@ from pathlib import Path
 
 from tools.claims import namespace_of
 from tools.definitions import Definitions
-from tools.errors import ToolError, last_lines
+from tools.errors import Problem, ToolError, last_lines
 from tools.manifests import Manifest, label
-from tools.problem import Problem
 from tools.toolchain import ADMISSION, built
 
 __all__ = ["Answer", "RefusedError", "admit", "ask", "require_admitted"]

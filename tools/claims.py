@@ -1,14 +1,16 @@
-"""A claim becomes its XR, the way Crossplane's claim controller does it.
+"""A claim becomes its XR, as Crossplane's claim controller makes it, with the defaults of its schema.
 
 Source: ServerSideCompositeSyncer in crossplane v2.4.0,
 internal/controller/apiextensions/claim/syncer_ssa.go. Two things are random
 there and deterministic here, so that renders can be compared: the end of the
-name, and the uid.
+name, and the uid. The defaults are filled in as k8s.io/apiextensions-apiserver does it
+(pkg/apiserver/schema/defaulting).
 """
 
 import copy
 import hashlib
 import uuid
+from typing import Any
 
 from tools.definitions import Definition
 from tools.manifests import Manifest
@@ -108,3 +110,31 @@ def _without_reserved(entries: dict[str, str]) -> dict[str, str]:
     """Drop labels and annotations of Kubernetes itself, such as kubectl's."""
     reserved = ("kubernetes.io", "k8s.io")
     return {k: v for k, v in entries.items() if not k.split("/")[0].endswith(reserved)}
+
+
+def with_defaults(value: Any, schema: dict[str, Any]) -> Any:
+    """Return a copy of a value with the defaults of its OpenAPI schema filled in.
+
+    A default is used where a field is absent, or null and not nullable; the
+    defaults of fields inside an absent object are not.
+    """
+    if isinstance(value, dict):
+        return _object(value, schema)
+    if isinstance(value, list):
+        items = schema.get("items") or {}
+        return [with_defaults(item, items) for item in value]
+    return value
+
+
+def _object(value: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    properties: dict[str, Any] = schema.get("properties") or {}
+    others = schema.get("additionalProperties")
+    filled = dict(value)
+    for name, field in properties.items():
+        absent = name not in filled or (filled[name] is None and not field.get("nullable"))
+        if "default" in field and absent:
+            filled[name] = copy.deepcopy(field["default"])
+    for name, inner in filled.items():
+        field = properties.get(name, others)
+        filled[name] = with_defaults(inner, field if isinstance(field, dict) else {})
+    return filled

@@ -4,21 +4,23 @@ import io
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import IO
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-__all__ = ["console", "failed", "say", "show", "table", "text", "ticking", "working"]
+__all__ = ["failed", "say", "show", "table", "text", "ticking", "working"]
 
 _UNBOUNDED = 10_000
 """Characters of a line that is not for a terminal: a file or a pipe gets whole lines."""
 TICK_SECONDS = 10
-"""Where there is no terminal, a line says so often what goes on: a silent minute looks like a hang."""
-_SPINNER_SECONDS = 0.5
+"""Without a terminal, seconds between two lines of progress: a silent minute looks like a hang."""
+_REFRESH_SECONDS = 0.5
+"""On a terminal, seconds between two looks at the progress."""
 
 
-def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
+def _console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
     """Return a console. Colours and line breaks are for terminals alone."""
     made = Console(file=file, stderr=stderr, highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
@@ -26,11 +28,10 @@ def console(file: IO[str] | None = None, *, stderr: bool = False) -> Console:
     return made
 
 
-def text(renderable: RenderableType) -> list[str]:
-    """Return the lines of a table or a tree without colours, and without blanks at their ends."""
-    file = io.StringIO()
-    console(file).print(renderable)
-    return [line.rstrip() for line in file.getvalue().splitlines()]
+@cache
+def _stream(*, stderr: bool) -> Console:
+    """Return the one console of a stream: a line that is printed beside a spinner moves the spinner down."""
+    return _console(stderr=stderr)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
@@ -41,30 +42,37 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
     return made
 
 
+def text(renderable: RenderableType) -> list[str]:
+    """Return the lines of a table or a tree without colours, and without blanks at their ends."""
+    file = io.StringIO()
+    _console(file).print(renderable)
+    return [line.rstrip() for line in file.getvalue().splitlines()]
+
+
 def show(renderable: RenderableType, *, stderr: bool = False) -> None:
-    """Print a table, a tree or a line; whole lines where nobody looks at a terminal."""
-    target = console(stderr=stderr)
+    """Print a table or a tree; as whole lines when the output is no terminal."""
+    target = _stream(stderr=stderr)
     if target.is_terminal:
-        target.print(renderable, soft_wrap=isinstance(renderable, str))
+        target.print(renderable)
         return
     for line in text(renderable):
         target.print(line, soft_wrap=True)
 
 
 def say(message: str) -> None:
-    """Print a line of progress, or what goes with a result, to standard error."""
-    console(stderr=True).print(message, soft_wrap=True)
+    """Print a line about the work to standard error."""
+    _stream(stderr=True).print(message, soft_wrap=True)
 
 
 def failed(message: str) -> None:
     """Print why a command failed to standard error, in red on a terminal."""
-    console(stderr=True).print(message, style="red", soft_wrap=True)
+    _stream(stderr=True).print(message, style="red", soft_wrap=True)
 
 
 @contextmanager
 def working(message: str) -> Iterator[None]:
-    """Show that something goes on: a spinner on a terminal, else one line at the start."""
-    target = console(stderr=True)
+    """Show a message while work goes on: beside a spinner on a terminal, else as one line."""
+    target = _stream(stderr=True)
     if not target.is_terminal:
         say(message)
         yield
@@ -75,8 +83,8 @@ def working(message: str) -> Iterator[None]:
 
 @contextmanager
 def ticking(message: Callable[[], str]) -> Iterator[None]:
-    """Show what goes on while it changes: beside a spinner on a terminal, else a line every ten seconds."""
-    target = console(stderr=True)
+    """Show a message that changes: beside a spinner on a terminal, else as a line every ten seconds."""
+    target = _stream(stderr=True)
     ended = threading.Event()
 
     def tick() -> None:
@@ -85,7 +93,7 @@ def ticking(message: Callable[[], str]) -> Iterator[None]:
                 say(message())
             return
         with target.status(message()) as status:
-            while not ended.wait(_SPINNER_SECONDS):
+            while not ended.wait(_REFRESH_SECONDS):
                 status.update(message())
 
     ticker = threading.Thread(target=tick, daemon=True)

@@ -17,9 +17,8 @@ from tools import inputs, paths, report, toolchain
 from tools.admission import require_admitted
 from tools.console import say, show
 from tools.definitions import Definitions
-from tools.errors import Exit, SchemaMissingError
+from tools.errors import Exit, Problem, SchemaMissingError
 from tools.manifests import Manifest, dump, label, load, resource_name
-from tools.problem import Problem
 from tools.servers import running
 from tools.settle import Settled, settle
 from tools.validate import validate

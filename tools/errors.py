@@ -1,5 +1,6 @@
-"""The errors that the tools raise for a user to read, and the exit codes of `freehold`."""
+"""Errors and problems for a user to read, and the exit codes of `freehold`."""
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -24,6 +25,21 @@ class ToolError(Exception):
 
 class SchemaMissingError(ToolError):
     """No folder of schemas, or no schema in it for what is validated."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One reason why an API server would refuse a manifest."""
+
+    resource: str
+    """'Kind namespace/name', and the Object it is inside of, if any."""
+    field: str
+    """The path, such as spec.nodePools[1].name; may be empty."""
+    message: str
+
+    def __str__(self) -> str:
+        """'RESOURCE: FIELD: MESSAGE'."""
+        return ": ".join(part for part in (self.resource, self.field, self.message) if part)
 
 
 def last_lines(text: str, count: int = 20) -> str:

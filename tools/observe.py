@@ -11,9 +11,10 @@ from typing import Any
 
 from tools import field_ownership, provider_status
 from tools.manifests import Manifest, group_of, resource_name
-from tools.nodes import COLLECTION
 from tools.provider_status import TIME
 
+COLLECTION = "ObservedObjectCollection"
+_MEMBER = "kubernetes.crossplane.io/owned-by-collection"
 EXTERNAL_NAME = "crossplane.io/external-name"
 PROVIDER_MANAGER = "provider"
 _FINALIZER = "finalizer.managedresource.crossplane.io"
@@ -152,3 +153,47 @@ def _merged(base: Manifest, over: Manifest) -> Manifest:
         else:
             merged[key] = copy.deepcopy(value)
     return merged
+
+
+def found_nodes(observed: Iterable[Manifest], xr: Manifest) -> list[Manifest]:
+    """Return the Objects that provider-kubernetes makes of every observed collection of a pool's nodes.
+
+    There are as many nodes as the pool has at least, each with the GPUs that the claim declares.
+    """
+    pools = (xr.get("status") or {}).get("nodePools") or []
+    found = []
+    for collection in observed:
+        if collection["kind"] == COLLECTION:
+            selector = collection["spec"]["observeObjects"]["selector"]["matchLabels"]
+            matching = [pool for pool in pools if pool["nodeSelector"] == selector][:1]
+            found += [
+                _found_object(collection, _node(pool, number))
+                for pool in matching
+                for number in range(pool["nodes"]["min"])
+            ]
+    return found
+
+
+def _node(pool: Manifest, number: int) -> Manifest:
+    shared = pool.get("sharing") or {"resource": "nvidia.com/gpu", "perGPU": 1}
+    count = str(pool["gpusPerNode"] * shared["perGPU"])
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": f"{pool['name']}-{number}", "labels": pool["nodeSelector"]},
+        "status": {"allocatable": {shared["resource"]: count}},
+    }
+
+
+def _found_object(collection: Manifest, node: Manifest) -> Manifest:
+    metadata = collection["metadata"]
+    return {
+        "apiVersion": collection["apiVersion"],
+        "kind": "Object",
+        "metadata": {
+            "name": f"{metadata['name']}-{node['metadata']['name']}",
+            "namespace": metadata["namespace"],
+            "labels": {_MEMBER: metadata["name"]},
+        },
+        "status": {"atProvider": {"manifest": node}},
+    }

@@ -57,17 +57,14 @@ def _render(
     xr = inputs.as_xr(manifest, definitions, observed)
     unplayed = inputs.unplayed_claims(required, definitions)
     functions = inputs.functions_of([xr, *unplayed], definitions)
-    with running(functions, log_dir=paths.MADE / "log") as servers:
+    with working(f"rendering {label(manifest)}"), running(functions, paths.MADE / "log") as servers:
         required = inputs.required_resources(required, servers.targets, definitions, say)
         if not to_the_end:
             rendered = render(
                 xr, servers.targets, observed=observed, required=required, definitions=definitions
             )
             return rendered, required
-        with working(f"rendering {label(manifest)} until nothing changes"):
-            settled = settle(
-                xr, servers.targets, observed=observed, required=required, definitions=definitions
-            )
+        settled = settle(xr, servers.targets, observed=observed, required=required, definitions=definitions)
     show(report.tree(settled, label(manifest)), stderr=True)
     return settled.rendered, required
 

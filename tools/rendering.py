@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from functions.catalog import providers
-from tools.defaults import with_defaults
+from tools.claims import with_defaults
 from tools.definitions import Composition, Definitions
 from tools.engine import Reconciled, reconcile
 from tools.errors import ToolError

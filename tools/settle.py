@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from tools.definitions import Definitions
 from tools.errors import ToolError
 from tools.manifests import Manifest, resource_name
-from tools.nodes import found_nodes
-from tools.observe import observe
+from tools.observe import found_nodes, observe
 from tools.rendering import Rendered, render
 
 MAX_ROUNDS = 40

@@ -7,10 +7,9 @@ from tools import paths, toolchain
 from tools.admission import Answer, admit, ask
 from tools.console import say, show
 from tools.definitions import Definitions
-from tools.errors import Exit, SchemaMissingError, ToolError
+from tools.errors import Exit, Problem, SchemaMissingError, ToolError
 from tools.manifests import Manifest, group_of, load
 from tools.objects import Inner, unwrap
-from tools.problem import Problem
 
 
 def run(files: Sequence[Path], kubeconfig: Path | None) -> Exit:

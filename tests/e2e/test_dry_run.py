@@ -8,9 +8,9 @@ from functions.base.own_fields import own_fields
 from tests.e2e.conftest import examples
 from tools import demo, paths
 from tools.admission import ask
+from tools.claims import with_defaults
 from tools.control_plane import dry_run
 from tools.control_plane.api import Api
-from tools.defaults import with_defaults
 from tools.definitions import Definitions
 from tools.field_ownership import composed_manager
 from tools.inputs import functions_of

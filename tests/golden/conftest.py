@@ -12,8 +12,7 @@ from tools.definitions import Definitions
 from tools.demo import Example, find, play_all
 from tools.inputs import functions_of
 from tools.manifests import resource_name
-from tools.nodes import COLLECTION
-from tools.observe import observe
+from tools.observe import COLLECTION, observe
 from tools.rendering import Rendered, render
 from tools.servers import running
 from tools.settle import Settled

@@ -20,7 +20,7 @@ from functions.node_pools.created import place
 from functions.node_pools.registry import PLACES
 from tests.node_pools.double import DOUBLE, KINDS, SpecWithDouble
 from tests.node_pools.requests import AT_PROVIDER, COMPOSITE, L4, aws, cluster, existing, live
-from tools.nodes import found_nodes
+from tools.observe import found_nodes
 
 FUNCTION = function((*PLACES, place(DOUBLE)), SpecWithDouble)
 ROUNDS = 30

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.properties.pipeline import Run, run
-from tools.claims import to_xr
-from tools.defaults import with_defaults
+from tools.claims import to_xr, with_defaults
 from tools.definitions import Definitions
 from tools.manifests import RESOURCE_NAME, load, version_of
-from tools.nodes import found_nodes
-from tools.observe import observe
+from tools.observe import found_nodes, observe
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 ROUNDS = 60

@@ -25,7 +25,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         text=True,
         check=True,
     )
-    for name in listed.stdout.splitlines():
+    for name in sorted(set(listed.stdout.splitlines())):
         if (paths.ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).symlink_to(paths.ROOT / name)

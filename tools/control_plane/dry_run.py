@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from tools.control_plane.api import FIELD_MANAGER, Api, ApiError
+from tools.errors import Problem
 from tools.manifests import Manifest, label
-from tools.problem import Problem
 
 _ANY_NAMESPACE = "default"
 
