@@ -1,9 +1,10 @@
-"""EKS, in a VPC of its own or in one that is there already.
+"""EKS clusters, each in a VPC of its own or in an existing VPC.
 
-Reading order: `plan` (with `zones`, `pool_zones` and `secrets_key`), `managed` (what
-every managed resource has), then the manifests in the order they are created: `network`, `iam`,
-`control_plane`, `admins`, `autoscaler`, `addons`, `efs`, `pools` (with `nodes`, `capacity` and
-`efa`); `parts` puts them together, and `cloud` is what the rest of the package sees of AWS.
+Reading order: `plan` decides, with `zones`, `pool_zones`, `secrets_key` and `releases`. `managed` has
+what is common to every managed resource. Then the modules that compose, in the order of creation:
+`network`, `identity`, `control_plane`, `admins`, `autoscaler`, `addons`, `pools` (with `nodes`,
+`capacity` and `fabric`), `storage`. `parts` puts their resources together, and `cloud` is the one
+value that other packages see.
 """
 
 from .cloud import CLOUD

@@ -1,4 +1,4 @@
-"""EKS add-ons, and the storage classes that two of them serve."""
+"""EKS add-ons: DNS, networking, identities of pods, volumes, and the health of nodes."""
 
 from __future__ import annotations
 
@@ -8,30 +8,19 @@ from typing import Any
 
 from functions.base import Request, Resource, remote
 
-from .. import reach
 from ..created import SYSTEM
-from . import iam, nodes
+from . import identity, nodes
 from .managed import managed, ref
 from .plan import Plan
 from .releases import MINOR
 
-__all__ = [
-    "AGENT",
-    "CNI",
-    "STORAGE_CLASS",
-    "addon",
-    "after_nodes",
-    "before_nodes",
-    "storage_class",
-    "weights_class",
-]
+__all__ = ["AGENT", "CNI", "addon", "after_nodes", "before_nodes"]
 
 AGENT, CNI = "eks-pod-identity-agent", "addon-vpc-cni"
-STORAGE_CLASS = "freehold-weights"
 
 
 def before_nodes(request: Request, plan: Plan) -> list[Resource]:
-    """Compose what runs on every node; EKS calls these active on no nodes too."""
+    """Compose the add-ons that run on every node: EKS reports them as active before there is a node."""
     cni = {
         # Without it every NetworkPolicy is accepted and none is enforced.
         "enableNetworkPolicy": "true",
@@ -56,17 +45,17 @@ def before_nodes(request: Request, plan: Plan) -> list[Resource]:
 
 
 def after_nodes(request: Request, plan: Plan) -> list[Resource]:
-    """Compose what is only healthy once there are nodes to run on."""
-    identity, role = "pod-identity-ebs-csi", iam.EBS_ROLE
+    """Compose the add-ons that EKS reports as active only once their pods run on nodes."""
+    association, role = "pod-identity-ebs-csi", identity.EBS_ROLE
     return [
-        iam.pod_identity(plan, identity, role, iam.attachments(role)),
+        identity.pod_identity(plan, association, role, identity.attachments(role)),
         addon(request, plan, "coredns", SYSTEM),
         addon(
             request,
             plan,
             "aws-ebs-csi-driver",
             SYSTEM,
-            identity,
+            association,
             f"addon-{AGENT}",
             configuration={"controller": {"extraVolumeTags": dict(plan.tags)}},
         ),
@@ -76,17 +65,17 @@ def after_nodes(request: Request, plan: Plan) -> list[Resource]:
 def addon(
     request: Request, plan: Plan, name: str, *after: str, configuration: Mapping[str, Any] | None = None
 ) -> Resource:
-    """Compose an add-on, which goes with the cluster.
+    """Compose an add-on, which AWS deletes together with the cluster.
 
-    Deleted by itself, it would go before what it is still needed for: the volumes that the CSI drivers
-    have to delete, and the network interfaces of nodes that are drained.
+    Crossplane deletes no add-on: it would do so while the CSI drivers still have volumes to delete, and
+    the CNI network interfaces of nodes that are drained.
 
     Args:
         request: with the live add-on.
         plan: the cluster.
-        name: EKS' own of the add-on.
-        after: what must be ready before, beside the cluster.
-        configuration: values that its schema knows.
+        name: EKS' name of the add-on.
+        after: names of the resources that must be ready before the add-on is created, beside the cluster.
+        configuration: the add-on's configuration values.
     """
     configured = {"configurationValues": _json(configuration)} if configuration else {}
     version, minor = plan.releases.addon(name, request.resource(f"node-pools/addon-{name}"))
@@ -110,40 +99,3 @@ def addon(
 
 def _json(value: Mapping[str, Any]) -> str:
     return json.dumps(value, separators=(",", ":"), sort_keys=True)
-
-
-def weights_class(plan: Plan) -> Resource:
-    """Compose the class of model weights: encrypted, and made in the zone of the node that asks."""
-    parameters = {"type": "gp3", "encrypted": "true"}
-    return storage_class(
-        plan,
-        "storage-class",
-        STORAGE_CLASS,
-        "ebs.csi.aws.com",
-        parameters,
-        volumeBindingMode="WaitForFirstConsumer",
-        allowVolumeExpansion=True,
-    )
-
-
-def storage_class(
-    plan: Plan, what: str, name: str, provisioner: str, parameters: Mapping[str, str], **more: Any
-) -> Resource:
-    """Compose a StorageClass in the cluster, which goes with it."""
-    manifest: dict[str, Any] = {
-        "apiVersion": "storage.k8s.io/v1",
-        "kind": "StorageClass",
-        "metadata": {"name": name},
-        "provisioner": provisioner,
-        "parameters": dict(parameters),
-        "reclaimPolicy": "Delete",
-        **more,
-    }
-    body = remote.kubernetes_object(
-        plan.object_name(what),
-        plan.namespace,
-        plan.way.kubernetes,
-        manifest,
-        policies=remote.NEVER_DELETE,
-    )
-    return Resource(f"node-pools/{what}", body, (reach.REACHABLE,))

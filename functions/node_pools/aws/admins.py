@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from functions.base import Request, Resource, digest
 
-from . import iam
+from . import identity
 from .managed import managed, ref
 from .plan import Plan
 
@@ -36,7 +36,7 @@ def _admin(plan: Plan, role: str) -> Iterator[Resource]:
         f"access-policy-{digest(role)}",
         {
             **who,
-            "policyArn": f"arn:{iam.partition(plan.region)}:eks::aws:cluster-access-policy/"
+            "policyArn": f"arn:{identity.partition(plan.region)}:eks::aws:cluster-access-policy/"
             "AmazonEKSClusterAdminPolicy",
             "accessScope": {"type": "cluster"},
         },

@@ -7,7 +7,7 @@ import json
 from functions.api import Autoscaler
 from functions.base import Resource
 
-from . import iam
+from . import identity
 from .managed import managed, ref
 from .plan import Plan
 
@@ -19,10 +19,10 @@ _POLICY = "role-autoscaler-scale"
 
 def resources(plan: Plan) -> list[Resource]:
     """Compose the policy of its role, and the role for its service account."""
-    policy = {"roleRef": ref(plan, iam.AUTOSCALER_ROLE), "policy": _policy(plan)}
+    policy = {"roleRef": ref(plan, identity.AUTOSCALER_ROLE), "policy": _policy(plan)}
     return [
-        managed(plan, "RolePolicy", _POLICY, policy, after=(iam.AUTOSCALER_ROLE,)),
-        iam.pod_identity(plan, IDENTITY, iam.AUTOSCALER_ROLE, (_POLICY,)),
+        managed(plan, "RolePolicy", _POLICY, policy, after=(identity.AUTOSCALER_ROLE,)),
+        identity.pod_identity(plan, IDENTITY, identity.AUTOSCALER_ROLE, (_POLICY,)),
     ]
 
 
@@ -38,7 +38,7 @@ def _policy(plan: Plan) -> str:
     EC2 know no narrower resource than all.
     https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md
     """
-    groups = f"arn:{iam.partition(plan.region)}:eks:{plan.region}:*:nodegroup/{plan.cluster_name}/*/*"
+    groups = f"arn:{identity.partition(plan.region)}:eks:{plan.region}:*:nodegroup/{plan.cluster_name}/*/*"
     owned = {f"aws:ResourceTag/k8s.io/cluster-autoscaler/{plan.cluster_name}": "owned"}
     statements = [
         {

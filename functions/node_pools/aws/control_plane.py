@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from functions.base import Resource, reports
 
-from . import iam, network
+from . import identity, network
 from .managed import managed, ref
 from .plan import Plan
 from .secrets_key import KEY
@@ -26,7 +26,7 @@ def resources(plan: Plan) -> list[Resource]:
         "cluster",
         {
             "version": plan.version.control_plane,
-            "roleArnRef": ref(plan, iam.CLUSTER_ROLE),
+            "roleArnRef": ref(plan, identity.CLUSTER_ROLE),
             "accessConfig": {
                 "authenticationMode": "API",
                 # ClusterAuth signs its tokens as whoever created the cluster.
@@ -46,7 +46,7 @@ def resources(plan: Plan) -> list[Resource]:
         },
         after=(
             *((KEY,) if plan.secrets_key.own else ()),
-            *iam.attachments(iam.CLUSTER_ROLE),
+            *identity.attachments(identity.CLUSTER_ROLE),
             *network.made(plan, everywhere),
         ),
     )

@@ -11,7 +11,7 @@ from ..managed import Kinds
 from .labels import label
 from .plan import Plan
 
-__all__ = ["KINDS", "identity", "managed", "ref"]
+__all__ = ["KINDS", "managed", "ref"]
 
 _GROUPS = {
     "ec2": (
@@ -63,11 +63,6 @@ _NAMED_BY_TAG = frozenset((*_GROUPS["ec2"], "FileSystem", "Key")) - KINDS.withou
 # All but LateInitialize: the provider would copy what AWS answers into the spec, and defend that from
 # then on. A subnet would have its zone twice, a node group the size of the moment.
 _POLICIES = ("Observe", "Create", "Update", "Delete")
-
-
-def identity(plan: Plan, kind: str, what: str) -> dict[str, Any]:
-    """Return what tells a managed resource from every other: its apiVersion, kind and name."""
-    return KINDS.identity(plan, kind, what)
 
 
 def managed(

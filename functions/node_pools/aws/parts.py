@@ -10,14 +10,14 @@ from functions.base import Request, condition_true
 from .. import reach
 from ..created import SYSTEM, Parts
 from ..pools.pool import Pool
-from . import addons, admins, autoscaler, capacity, control_plane, efa, efs, iam, network, pools
-from .managed import identity
+from . import addons, admins, autoscaler, capacity, control_plane, fabric, identity, network, pools, storage
+from .managed import KINDS
 from .plan import Plan
 from .secrets_key import KEY
 
 __all__ = ["parts"]
 
-_LASTING_ROLES = (iam.CLUSTER_ROLE, iam.NODE_ROLE, iam.EBS_ROLE, iam.EFS_ROLE)
+_LASTING_ROLES = (identity.CLUSTER_ROLE, identity.NODE_ROLE, identity.EBS_ROLE, identity.EFS_ROLE)
 _LET_IN = (
     "run Crossplane in a network that reaches the VPC, "
     "or list the public addresses that it calls from in spec.aws.publicAccessCidrs"
@@ -29,31 +29,30 @@ def parts(request: Request, plan: Plan) -> Parts:
     return Parts(
         network=network.resources(plan),
         control_plane=[
-            *iam.resources(plan),
+            *identity.resources(plan),
             *control_plane.resources(plan),
             *addons.before_nodes(request, plan),
             *autoscaler.resources(plan),
             *admins.resources(plan),
         ],
         node_pools=[
-            *efa.resources(plan),
+            *fabric.resources(plan),
             *pools.resources(request, plan),
             *addons.after_nodes(request, plan),
-            addons.weights_class(plan),
-            *efs.resources(request, plan),
+            *storage.resources(request, plan),
         ],
-        cluster=identity(plan, "Cluster", "cluster"),
+        cluster=KINDS.identity(plan, "Cluster", "cluster"),
         kubeconfig=control_plane.AUTH,
         # Nothing could run before there are nodes and names. A pod gets its role when it is
         # made, and the next step makes the autoscaler's after this.
         answers_after=tuple(f"node-pools/{n}" for n in (SYSTEM, "addon-coredns", autoscaler.IDENTITY)),
-        gone=[*pools.gone(request, plan), *efa.gone(request, plan), *admins.gone(request, plan)],
+        gone=[*pools.gone(request, plan), *fabric.gone(request, plan), *admins.gone(request, plan)],
         # EKS removes its network interfaces with the roles, and those that stay keep the subnets
         # from going; it reads its Secrets with the key to the end. The CSI drivers delete volumes
         # of Models that have just gone.
         outlives_cluster=tuple(
             f"node-pools/{what}"
-            for what in (KEY, *(a for role in _LASTING_ROLES for a in iam.attachments(role)))
+            for what in (KEY, *(a for role in _LASTING_ROLES for a in identity.attachments(role)))
         ),
         status=_status(plan),
         network_is=_network(plan),
@@ -78,14 +77,14 @@ def _notes(request: Request, plan: Plan) -> Iterator[str]:
 
 
 def _status(plan: Plan) -> dict[str, object]:
-    cloud = CloudFacts(name="aws", region=plan.region, partition=iam.partition(plan.region))
+    cloud = CloudFacts(name="aws", region=plan.region, partition=identity.partition(plan.region))
     return {
         "network": Network(zones=list(plan.zones)).plain(),
         "autoscaler": autoscaler.status(plan).plain(),
         "cloud": cloud.plain(),
-        "storageClassName": addons.STORAGE_CLASS,
-        "sharedStorage": False,  # an EBS volume is one node's at a time
-        "sharedStorageClassName": efs.STORAGE_CLASS,
+        "storageClassName": storage.STORAGE_CLASS,
+        "sharedStorage": False,  # one node at a time mounts an EBS volume
+        "sharedStorageClassName": storage.STORAGE_CLASS_SHARED,
     }
 
 

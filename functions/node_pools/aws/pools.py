@@ -12,7 +12,7 @@ from functions.base import Request, Resource, View, digest, reports
 
 from ..created import SYSTEM, node_pool
 from ..pools.pool import Pool
-from . import addons, capacity, efa, iam, network, nodes
+from . import addons, capacity, fabric, identity, network, nodes
 from .managed import managed, ref
 from .plan import POOL_TAG, Plan, template_resource
 from .releases import NodeVersions
@@ -87,7 +87,7 @@ def _system(plan: Plan) -> _Group:
 
 
 def _gpu(request: Request, plan: Plan, pool: Pool) -> _Group:
-    fabric = efa.template_fields(request, plan, pool)
+    interfaces = fabric.template_fields(request, plan, pool)
     return _Group(
         what=f"pool-{pool.name}",
         template=f"launch-template-{pool.name}",
@@ -100,10 +100,10 @@ def _gpu(request: Request, plan: Plan, pool: Pool) -> _Group:
             "labels": nodes.labels(pool),
             "taint": nodes.taints(pool),
         },
-        machine=None if fabric is None else {**capacity.template_fields(pool), **fabric},
+        machine=None if interfaces is None else {**capacity.template_fields(pool), **interfaces},
         repaired=nodes.is_repaired(pool),
         update=capacity.update_fields(pool),
-        needs=efa.needs(pool),
+        needs=fabric.needs(pool),
         tags={POOL_TAG: pool.name},
         group_tags=nodes.template_tags(pool),
     )
@@ -159,7 +159,7 @@ def _node_group(request: Request, plan: Plan, group: _Group, template: Resource)
         group.what,
         {
             "clusterNameRef": ref(plan, "cluster"),
-            "nodeRoleArnRef": ref(plan, iam.NODE_ROLE),
+            "nodeRoleArnRef": ref(plan, identity.NODE_ROLE),
             **_versions(plan, group, runs),
             **network.subnets(plan, group.subnets),
             "scalingConfig": _bounds(live, group.nodes),
@@ -172,7 +172,7 @@ def _node_group(request: Request, plan: Plan, group: _Group, template: Resource)
         after=(
             "cluster",
             group.template,
-            *iam.attachments(iam.NODE_ROLE),
+            *identity.attachments(identity.NODE_ROLE),
             addons.CNI,  # a node without it never becomes Ready
             *network.private_ready(plan, group.subnets),
         ),

@@ -1,30 +1,36 @@
-"""EFS: volumes that several nodes read at once, for Models of more than one replica."""
+"""Storage classes for model weights: EBS volumes of one node, and EFS volumes that several nodes read.
+
+EFS is for Models of more than one replica.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from functions.api import contract
-from functions.base import Request, Resource
+from functions.base import Request, Resource, remote
 
+from .. import reach
 from ..created import SYSTEM
-from . import addons, iam, network
+from . import addons, identity, network
 from .managed import managed, ref
 from .plan import Plan
 
-__all__ = ["STORAGE_CLASS", "resources"]
+__all__ = ["STORAGE_CLASS", "STORAGE_CLASS_SHARED", "resources"]
 
-STORAGE_CLASS = "freehold-weights-shared"
+STORAGE_CLASS, STORAGE_CLASS_SHARED = "freehold-weights", "freehold-weights-shared"
 
 _FILE_SYSTEM, _GROUP, _NFS_IN = "efs", "efs-security-group", "efs-in"
 _IDENTITY, _DRIVER = "pod-identity-efs-csi", "aws-efs-csi-driver"
 _NFS = 2049
 _USER = str(contract.WEIGHTS_USER)
-"""The user that downloads and reads weights: the file system calls everybody so."""
+"""Owner of every file, whichever user writes it: the user that downloads and reads weights."""
 
 
 def resources(request: Request, plan: Plan) -> list[Resource]:
-    """Compose a file system, the way to it from the nodes, its driver and its storage class."""
+    """Compose both storage classes, the EFS file system, the nodes' way to it, and its CSI driver."""
     file_system = managed(
         plan,
         "FileSystem",
@@ -39,21 +45,22 @@ def resources(request: Request, plan: Plan) -> list[Resource]:
     )
     targets = [_mount_target(plan, i) for i in _first_of_each_zone(plan)]
     return [
+        _ebs_class(plan),
         *_security_group(request, plan),
         file_system,
         *targets,
         *_driver(request, plan),
-        _storage_class(request, plan, tuple(target.name for target in targets)),
+        _efs_class(request, plan, tuple(target.name for target in targets)),
     ]
 
 
 def _first_of_each_zone(plan: Plan) -> list[int]:
-    """Return the subnets of mount targets, by position: EFS has one a zone."""
+    """Return the position of the first subnet of each zone: EFS has one mount target a zone."""
     return [i for i, zone in enumerate(plan.zones) if zone not in plan.zones[:i]]
 
 
 def _security_group(request: Request, plan: Plan) -> list[Resource]:
-    """Compose what lets the nodes in, which are in the cluster's own security group, and nobody else."""
+    """Compose the security group of the mount targets: it lets in the cluster's security group alone."""
     fields = {**network.vpc(plan), "name": plan.object_name(_GROUP), "description": "NFS from the nodes"}
     group = managed(plan, "SecurityGroup", _GROUP, fields, after=() if plan.vpc_id else ("vpc",))
     nodes = network.nodes_security_group(request)
@@ -88,18 +95,18 @@ def _mount_target(plan: Plan, position: int) -> Resource:
 
 
 def _driver(request: Request, plan: Plan) -> list[Resource]:
-    # Otherwise it leaves what is in a volume behind, to be paid for, when that is deleted.
+    # Without this value the files of a deleted volume stay on the file system, and are paid for.
     configuration = {"controller": {"deleteAccessPointRootDir": True}}
     return [
-        iam.pod_identity(plan, _IDENTITY, iam.EFS_ROLE, iam.attachments(iam.EFS_ROLE)),
+        identity.pod_identity(plan, _IDENTITY, identity.EFS_ROLE, identity.attachments(identity.EFS_ROLE)),
         addons.addon(
             request, plan, _DRIVER, SYSTEM, _IDENTITY, f"addon-{addons.AGENT}", configuration=configuration
         ),
     ]
 
 
-def _storage_class(request: Request, plan: Plan, targets: tuple[str, ...]) -> Resource:
-    """Compose the class: a directory of its own for each volume, encrypted on the way too."""
+def _efs_class(request: Request, plan: Plan, targets: tuple[str, ...]) -> Resource:
+    """Compose the class of EFS volumes: each is a directory of its own, and encrypted on the way too."""
     seen = request.resource(f"node-pools/{_FILE_SYSTEM}")
     file_system = (seen and seen.text("status", "atProvider", "id")) or ""
     parameters = {
@@ -109,10 +116,10 @@ def _storage_class(request: Request, plan: Plan, targets: tuple[str, ...]) -> Re
         "uid": _USER,
         "gid": _USER,
     }
-    made = addons.storage_class(
+    made = _storage_class(
         plan,
         "storage-class-shared",
-        STORAGE_CLASS,
+        STORAGE_CLASS_SHARED,
         "efs.csi.aws.com",
         parameters,
         volumeBindingMode="Immediate",
@@ -121,3 +128,40 @@ def _storage_class(request: Request, plan: Plan, targets: tuple[str, ...]) -> Re
         made, after=(*made.after, *targets, f"node-pools/{_NFS_IN}", f"node-pools/addon-{_DRIVER}")
     )
     return made if file_system else made.waiting("the id of the file system")
+
+
+def _ebs_class(plan: Plan) -> Resource:
+    """Compose the class of EBS volumes: each is made in the zone of the node whose pod needs it."""
+    parameters = {"type": "gp3", "encrypted": "true"}
+    return _storage_class(
+        plan,
+        "storage-class",
+        STORAGE_CLASS,
+        "ebs.csi.aws.com",
+        parameters,
+        volumeBindingMode="WaitForFirstConsumer",
+        allowVolumeExpansion=True,
+    )
+
+
+def _storage_class(
+    plan: Plan, what: str, name: str, provisioner: str, parameters: Mapping[str, str], **more: Any
+) -> Resource:
+    """Compose a StorageClass inside the cluster, which vanishes together with the cluster."""
+    manifest: dict[str, Any] = {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": provisioner,
+        "parameters": dict(parameters),
+        "reclaimPolicy": "Delete",
+        **more,
+    }
+    body = remote.kubernetes_object(
+        plan.object_name(what),
+        plan.namespace,
+        plan.way.kubernetes,
+        manifest,
+        policies=remote.NEVER_DELETE,
+    )
+    return Resource(f"node-pools/{what}", body, (reach.REACHABLE,))
