@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from functions.main import FUNCTIONS
-from tools.generate import generated
+from tools.generate import COMPOSITES, Composite, generated
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,3 +61,13 @@ def test_rules_stand_in_the_spec_alone(path: Path) -> None:
     schema = yaml.safe_load(path.read_text())["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     assert "x-kubernetes-validations" in str(schema["properties"]["spec"])
     assert "x-kubernetes-validations" not in str(schema["properties"]["status"])
+
+
+@pytest.mark.parametrize("composite", COMPOSITES, ids=lambda c: c.kind)
+def test_no_column_shows_one_of_several(composite: Composite) -> None:
+    """The API server prints the first match of a column's path, so a path into a list hides the rest.
+
+    pkg/registry/customresource/tableconvertor in k8s.io/apiextensions-apiserver.
+    """
+    for column in composite.columns:
+        assert "[" not in column.path, column

@@ -64,8 +64,8 @@ COMPOSITES = (
         ClusterSpec,
         ClusterStatus,
         (
-            Column("Pools", ".status.nodePools[*].name"),
-            Column("GPUs", ".status.nodePools[*].gpuModel"),
+            Column("Pools", ".status.summary.nodePools"),
+            Column("GPUs", ".status.summary.gpus"),
             Column("Kubernetes", ".status.kubernetesVersion"),
         ),
     ),

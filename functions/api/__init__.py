@@ -12,6 +12,7 @@ from .cluster_status import (
     NodeImage,
     PoolStatus,
     Slices,
+    Summary,
 )
 from .inputs import Chart, Cloud, EksInput, NodePoolsInput, ProviderConfigRule, VLLMInput
 from .model import (
@@ -94,6 +95,7 @@ __all__ = [
     "SharingMode",
     "Sizing",
     "Slices",
+    "Summary",
     "SystemPool",
     "Taint",
     "Task",

@@ -19,6 +19,7 @@ __all__ = [
     "NodeImage",
     "PoolStatus",
     "Slices",
+    "Summary",
 ]
 
 
@@ -144,8 +145,17 @@ class NodeImage(Schema):
     )
 
 
+class Summary(Schema):
+    """All node pools in one line each: a column of kubectl prints the first match of a list only."""
+
+    node_pools: str = Field(description="Names of the node pools.")
+    gpus: str = Field(description="GPUs of a node, pool by pool.")
+
+
 class ClusterStatus(Schema):
     """Status of an InferenceCluster."""
+
+    summary: Summary | None = Field(None, description="The node pools in one line, for kubectl get.")
 
     access: Access | None = Field(None, description="How the control plane reaches into the cluster.")
     node_pools: list[PoolStatus] | None = Field(None, description="The GPU node pools.")

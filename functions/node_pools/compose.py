@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput
+from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput, PoolStatus, Summary
 from functions.base import Function, Outcome, Request, Whose
 
 from . import reach
@@ -35,6 +35,7 @@ def function(places: Sequence[Place], model: type[ClusterSpec]) -> Function:
         status=(
             "access",
             "nodePools",
+            "summary",
             "network",
             "autoscaler",
             "cloud",
@@ -88,7 +89,20 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome, in_use: 
         ],
         conditions=[*(c for c in outcome.conditions if not (kept and c.type == "Planned")), *planned],
         gone=[*outcome.gone, *guards.unguarded(request, in_use)],
-        status={**outcome.status, "nodePools": [pool.plain() for pool in pools]},
+        status={
+            **outcome.status,
+            "nodePools": [pool.plain() for pool in pools],
+            "summary": _summary(pools).plain(),
+        },
+    )
+
+
+def _summary(pools: Sequence[PoolStatus]) -> Summary:
+    """Return what kubectl prints of the node pools."""
+    several = (f"{pool.gpus_per_node} x " if pool.gpus_per_node > 1 else "" for pool in pools)
+    return Summary(
+        node_pools=", ".join(pool.name for pool in pools),
+        gpus=", ".join(f"{count}{pool.gpu_model}" for count, pool in zip(several, pools, strict=True)),
     )
 
 

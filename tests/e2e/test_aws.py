@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -41,6 +42,20 @@ def names(resources: list[Manifest]) -> dict[str, str]:
 def test_it_becomes_ready(api: Api, claim: Manifest) -> None:
     assert [line for line in told(claim) if "=True" not in line] == []
     assert len(composed(api, claim)) > 50
+
+
+def test_kubectl_prints_every_node_pool(api: Api, claim: Manifest) -> None:
+    """The API server makes the cells, and takes the first match of a column's path."""
+    path = api.path(claim["apiVersion"], claim["kind"], namespace=claim["metadata"]["namespace"])
+    accept = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    table = json.loads(api.client.request("GET", path, header_params=accept, serialize=False).data)
+    columns = [column["name"] for column in table["columnDefinitions"]]
+    rows = {row["cells"][0]: dict(zip(columns, row["cells"], strict=True)) for row in table["rows"]}
+    pools = claim["status"]["nodePools"]
+    assert len(pools) > 1
+    printed = rows[claim["metadata"]["name"]]
+    assert printed["Pools"] == ", ".join(pool["name"] for pool in pools)
+    assert all(pool["gpuModel"] in printed["GPUs"] for pool in pools)
 
 
 def test_the_charts_get_what_nodes_with_a_driver_need(api: Api, claim: Manifest) -> None:

@@ -53,6 +53,7 @@ def test_composes_the_way_in_and_nothing_else() -> None:
         ],
         "sharedStorage": False,
         "storageClassName": None,
+        "summary": {"nodePools": "l4", "gpus": "L4"},
         "deletedWithClaim": False,
         "distribution": "Other",
         "nodeImage": None,
