@@ -53,7 +53,7 @@ control-plane-down: venv ## Stop what `make control-plane` started
 
 .PHONY: generate
 generate: venv ## Write the XRDs and input CRDs from the Python models
-	@$(PY) -m tools.generate
+	@$(FREEHOLD) generate
 
 .PHONY: demo
 demo: venv ## Render and validate every claim in examples/; YAML under out/

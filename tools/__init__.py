@@ -1,6 +1,6 @@
-"""What builds, renders and checks Freehold without a cluster.
+"""The command `freehold`, and what builds, renders and checks claims without a cluster.
 
-Start reading at `rendering` (one call of the real reconciler) and `settle`
-(many of them, as if everything composed became ready); `render` and `demo` are
-the command lines on top.
+Reading order: `cli` (the sub-commands), `rendering` (one reconcile by Crossplane's own reconciler) and
+`settle` (reconciles until nothing changes), `admission` (what an API server would refuse), `placing`
+(where a Model would be placed).
 """

@@ -209,6 +209,19 @@ def build(
 
 
 @app.command(rich_help_panel=HERE)
+def generate(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; exit with 1 when a file differs.")
+    ] = False,
+) -> None:
+    """Write the XRDs, the functions' input CRDs and package/install.yaml from the models in functions/api."""
+    require_clone("generate")
+    from tools import generate as command
+
+    _end(command.run(check=check))
+
+
+@app.command(rich_help_panel=HERE)
 def up() -> None:
     """Start a Kubernetes API server, Crossplane, providers and functions; print the kubeconfig to use."""
     require_clone("up")

@@ -1,7 +1,7 @@
-"""What a claim will use and cost once it is applied: from its rendered status and the catalog alone.
+"""The GPUs that a claim takes and what they cost, from the claim's rendered status and the catalog.
 
-Listed on-demand prices in US dollars, for comparing before anything is bought: no
-discounts, and only what GPU nodes cost.
+Prices are listed on-demand prices in US dollars, of GPU nodes alone and without discounts: good for
+comparing claims before anything is bought.
 """
 
 from collections.abc import Iterator, Sequence
@@ -22,56 +22,56 @@ _HEAD = ("POOL", "NODES", "GPUS", "MACHINE", "CAPACITY", "A NODE", "USD/H")
 _NOT_IN_IT = "Not in it: the control plane, its system nodes, NAT gateways, disks, traffic, taxes."
 _SPOT = "Spot is listed at the on-demand price, which it stays below."
 _PREPAID = "A Capacity Block is paid for beforehand."
-_RESERVED = "A reservation on demand costs as much while its machines are not used."
-_THEIRS = "Nothing is bought: the cluster and its nodes are there already."
+_RESERVED = "An On-Demand Capacity Reservation costs the same while its machines are not used."
+_THEIRS = "Nothing is bought: the cluster and its nodes exist already."
 
 
 @dataclass(frozen=True)
 class _Price:
-    """What one node is listed at."""
+    """The listed price of one node."""
 
     usd_per_hour: float
     region: str
-    """Where it is listed at that."""
+    """The region that lists this price."""
     date: str
     factor: float | None
-    """What it costs in the cluster's region in parts of that; None where that is not known."""
+    """The price in the cluster's region divided by this one; None when the catalog does not know it."""
 
     @property
     def here(self) -> float:
-        """The price in the cluster's region, as far as that is known."""
+        """The price in the cluster's region; this one where the factor is not known."""
         return self.usd_per_hour * (self.factor or 1.0)
 
     def __str__(self) -> str:
-        """The price and, where it is another in the cluster's region, its factor."""
+        """The price, and the factor of the cluster's region unless that is 1."""
         factor = "" if self.factor in (None, 1.0) else f" x {self.factor:g}"
         return f"{self.usd_per_hour:.2f}{factor}"
 
 
 @dataclass(frozen=True)
 class _Priced:
-    """A pool and what one node of it costs an hour; None: nothing, or nothing that is known."""
+    """A node pool and the price of a node; None for an existing cluster and for an unknown price."""
 
     pool: PoolStatus
     price: _Price | None
 
     @property
     def prepaid(self) -> bool:
-        """Whether its nodes are paid for beforehand."""
+        """Whether the nodes are paid for in advance."""
         reservation = self.pool.reservation
         return reservation is not None and reservation.kind is ReservationKind.CAPACITY_BLOCK
 
     def hourly(self, nodes: int) -> float:
-        """What so many nodes cost an hour."""
+        """US dollars per hour of this number of nodes."""
         return 0.0 if self.price is None or self.prepaid else self.price.here * nodes
 
 
 def report(xr: Manifest, required: Sequence[Manifest]) -> list[RenderableType]:
-    """Return what an XR uses and costs: a table and lines; nothing when it is not planned, or has no place.
+    """Return a table and lines; nothing for a cluster without a plan or a Model without a placement.
 
     Args:
         xr: an XInferenceCluster or XModel with its rendered status.
-        required: what it was rendered with; a Model's cost is read from its cluster.
+        required: the required resources of the render; a Model's price is that of its cluster's pool.
     """
     return [*(_of_model(xr, required) if xr["kind"] == "XModel" else _of_cluster(xr))]
 
@@ -99,7 +99,7 @@ def _of_model(xr: Manifest, required: Sequence[Manifest]) -> Iterator[str]:
 
 
 def _share(at: Placement, units: int, required: Sequence[Manifest]) -> Iterator[str]:
-    """Say which part of its pool's price a Model takes, where that is known."""
+    """Say which part of its pool's price a Model takes; nothing when the price is not known."""
     homes = [m for m in required if m["kind"] == "XInferenceCluster" and m["metadata"]["name"] == at.cluster]
     priced = [p for home in homes for p in _pools(home) if p.pool.name == at.node_pool]
     if not priced or priced[0].price is None or priced[0].prepaid:
@@ -114,7 +114,7 @@ def _share(at: Placement, units: int, required: Sequence[Manifest]) -> Iterator[
 
 
 def _place(xr: Manifest) -> tuple[str, str] | None:
-    """Return cloud and region; None for a cluster that is there already."""
+    """Return cloud and region; None for an existing cluster."""
     spec = ClusterSpec.model_validate(xr["spec"])
     return ("aws", spec.aws.region) if spec.aws else None
 

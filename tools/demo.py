@@ -1,8 +1,6 @@
-"""Render every claim in examples/ to the end, validate all of it, show it as trees.
+"""What `freehold demo` does: settle every claim in examples/, validate what is composed, show it as trees.
 
-Everything composed is reported ready, round after round,
-until nothing changes. The InferenceClusters come first: settled, they are what
-the Models may be placed on. The YAML is written to out/.
+The InferenceClusters come first: the Models are placed on them. The YAML is written to out/.
 """
 
 import os
@@ -73,7 +71,7 @@ def _demo() -> tuple[list[tuple[Example, Settled]], list[Problem] | None]:
     functions = inputs.functions_of([e.claim for e in examples], definitions)
     with running(functions, log_dir=paths.MADE / "log") as servers:
         say(f"rendering {len(examples)} claims until nothing changes")
-        played = play_all(examples, servers.targets, definitions)
+        played = settle_all(examples, servers.targets, definitions)
     for example, settled in played:
         write(example, settled)
     say(f"validating; the YAML is in {paths.OUT.relative_to(paths.ROOT)}/")
@@ -90,18 +88,18 @@ def find(folder: Path, definitions: Definitions) -> list[Example]:
     ]
 
 
-def play_all(
+def settle_all(
     examples: Sequence[Example], targets: Mapping[str, str], definitions: Definitions
 ) -> list[tuple[Example, Settled]]:
     """Settle the clusters, then the Models, which may be placed on any of those clusters."""
     clusters = [e for e in examples if e.claim["kind"] == CLUSTER_KIND]
     others = [e for e in examples if e.claim["kind"] != CLUSTER_KIND]
-    played = play(clusters, targets, definitions, required=())
+    played = _settle_each(clusters, targets, definitions, required=())
     required = [settled.xr for _, settled in played if settled.rendered.fatal is None]
-    return played + play(others, targets, definitions, required)
+    return played + _settle_each(others, targets, definitions, required)
 
 
-def play(
+def _settle_each(
     examples: Sequence[Example],
     targets: Mapping[str, str],
     definitions: Definitions,

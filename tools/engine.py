@@ -58,7 +58,7 @@ _MESSAGES: dict[str, tuple[tuple[str, int, str, bool], ...]] = {
 
 @dataclass(frozen=True)
 class Reconciled:
-    """What the engine answers. After a FATAL only `fatal` is there."""
+    """The engine's answer. After a FATAL result every field but `fatal` is empty."""
 
     xr: Manifest = field(default_factory=dict)
     """The XR's status, and the fields of its spec that the reconciler writes."""

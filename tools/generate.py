@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,9 +21,11 @@ from functions.api import (
 )
 from functions.cluster_stack.input import ClusterStackInput
 from tools import install
+from tools.console import say
+from tools.errors import Exit
 from tools.openapi import structural, without_rules
 
-__all__ = ["generated", "main"]
+__all__ = ["generated", "run"]
 
 ROOT = Path(__file__).parents[1]
 GROUP, VERSION = API_VERSION.split("/")
@@ -194,23 +194,16 @@ def _yaml(document: dict[str, Any]) -> str:
     return yaml.safe_dump(apart, sort_keys=False, width=100, allow_unicode=True)
 
 
-def main() -> None:
-    """Write every generated file, or only say which differ."""
-    parser = argparse.ArgumentParser(prog="python -m tools.generate", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file differs")
-    check = parser.parse_args().check
+def run(*, check: bool) -> Exit:
+    """Write every generated file, or with `check` only say which differ; return the exit code."""
     stale = [(path, text) for path, text in generated() if not _same(ROOT / path, text)]
     for path, text in stale:
-        print(f"{'differs' if check else 'wrote'}: {path}", file=sys.stderr)
+        say(f"{'differs' if check else 'wrote'}: {path}")
         if not check:
             (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / path).write_text(text, encoding="utf-8")
-    sys.exit(1 if check and stale else 0)
+    return Exit.FAILED if check and stale else Exit.DONE
 
 
 def _same(path: Path, text: str) -> bool:
     return path.exists() and path.read_text(encoding="utf-8") == text
-
-
-if __name__ == "__main__":
-    main()

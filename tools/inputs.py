@@ -1,4 +1,4 @@
-"""What a user hands to a render: claims and XRs, observed and required resources."""
+"""The input of a render, from a user's files: claims and XRs, observed and required resources."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -11,11 +11,10 @@ from tools.settle import settle
 
 
 def as_xr(manifest: Manifest, definitions: Definitions, observed: Sequence[Manifest] = ()) -> Manifest:
-    """Return the XR of a claim; an XR passes through.
+    """Return the XR of a claim; an XR is returned as it is.
 
-    Observed resources of a live cluster belong to an XR whose uid (and, for a
-    claim that is not bound, name) only they know: it is taken from them, as
-    the reconciler refuses resources of another owner.
+    The reconciler refuses observed resources of another owner. So the XR takes its uid, and for a claim
+    that is not bound its name, from the owner of the observed resources.
     """
     definition = definitions.of(manifest)
     owner = _controller(observed, definition.group, definition.kind)
@@ -47,8 +46,8 @@ def functions_of(manifests: Iterable[Manifest], definitions: Definitions) -> tup
     return tuple(names)
 
 
-def unplayed_claims(required: Iterable[Manifest], definitions: Definitions) -> list[Manifest]:
-    """Return the claims among required resources that have no status yet."""
+def claims_without_status(required: Iterable[Manifest], definitions: Definitions) -> list[Manifest]:
+    """Return the claims among required resources that have no status."""
     return [m for m in required if definitions.is_claim(m) and not m.get("status")]
 
 
@@ -60,21 +59,23 @@ def required_resources(
 ) -> list[Manifest]:
     """Return required resources with each claim turned into its XR.
 
-    A claim that was not applied yet has no status, which is all that a Model
-    looks at: it is settled first, everything it composes being reported ready.
-    Raises RefusedError for a claim that no API server would store, ToolError
-    for one whose functions end in a FATAL.
+    A Model reads nothing of a cluster but its status, which a claim that was never applied does not
+    have. Such a claim is settled first.
+
+    Raises:
+        RefusedError: for a claim that an API server would refuse.
+        ToolError: for a claim that a function refuses.
     """
-    unplayed = unplayed_claims(required, definitions)
-    require_admitted(unplayed, definitions)
+    without_status = claims_without_status(required, definitions)
+    require_admitted(without_status, definitions)
     found = []
     for manifest in required:
         if not definitions.is_claim(manifest):
             found.append(manifest)
             continue
         xr = as_xr(manifest, definitions)
-        if manifest in unplayed:
-            say(f"{label(manifest)} has no status: playing it with everything reported ready")
+        if manifest in without_status:
+            say(f"{label(manifest)} has no status: settling it, with everything composed reported ready")
             settled = settle(xr, targets, definitions=definitions)
             if settled.rendered.fatal is not None:
                 raise ToolError(f"{label(manifest)}: {settled.rendered.fatal}")

@@ -1,4 +1,7 @@
-"""The offers of given clusters: what a Model placed on one requires, which nobody writes by hand."""
+"""The offers of clusters: ConfigMaps that a Model requires of the cluster on which it is placed.
+
+A user's files hold clusters and not their offers, which the node-pools function composes.
+"""
 
 from collections.abc import Iterable
 
@@ -12,7 +15,7 @@ __all__ = ["offers", "with_offers"]
 
 
 def offers(clusters: Iterable[Manifest]) -> list[Manifest]:
-    """Return the ConfigMaps that these composites would compose, as far as they have a status."""
+    """Return the offers that these XInferenceClusters would compose; none for one without a status."""
     found = (read(View(xr)) for xr in clusters)
     return [
         manifest(c.name, c.claim, c.allowed_namespaces, c.status)
@@ -22,7 +25,7 @@ def offers(clusters: Iterable[Manifest]) -> list[Manifest]:
 
 
 def with_offers(required: Iterable[Manifest]) -> list[Manifest]:
-    """Return required resources, and the offers of the clusters among them that are not there."""
+    """Return required resources, with the offers that are missing of the clusters among them."""
     given = list(required)
     there = {_place(m) for m in given}
     made = offers(m for m in given if m["kind"] == contract.CLUSTER_KIND)

@@ -1,4 +1,4 @@
-"""Where a Model would go among some clusters, pool by pool: the functions' own decision, asked here."""
+"""On which node pool of given clusters a Model would be placed: the functions' own decision, pool by pool."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -27,60 +27,60 @@ MODEL = "XModel"
 
 
 class ClaimInvalidError(ToolError):
-    """A claim that a function would refuse; its text is the function's."""
+    """A claim that a function would refuse, in the function's words."""
 
     exit = Exit.REFUSED
 
 
 @dataclass(frozen=True)
 class Row:
-    """What becomes of the Model on one pool."""
+    """What the Model would need on one node pool, and why the pool is or is not chosen."""
 
     cluster: str
-    """Its claim, as namespace/name."""
+    """The cluster's claim, as namespace/name."""
     pool: str
-    """Empty where the whole cluster is left out."""
+    """Empty for a cluster that is left out with all its pools."""
     why: str
     chosen: bool = False
     gpu_model: str = ""
     fit: Fit | None = None
-    """None where memory was not looked at."""
+    """The memory of a replica; None for a pool that is refused before its memory matters."""
     takes: str = ""
-    """What a replica would take, in words; empty where memory was not looked at."""
+    """The GPUs of a replica, such as '2 nodes of 4 L4'; empty where `fit` is None."""
     hourly_usd: float | None = None
-    """Listed price of that, in US dollars an hour."""
+    """Listed price of those GPUs, in US dollars per hour."""
     free: int = 0
-    """GPUs, or slices where they are shared, that no Model takes."""
+    """GPUs, or slices of shared GPUs, that no Model has."""
     most: int = 0
-    """GPUs or slices of the pool at its largest."""
+    """GPUs or slices of the pool with its maximum of nodes."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """Where the Model goes."""
+    """The placement of the Model, and the verdict on every pool."""
 
     rows: Sequence[Row]
     placed: Condition
-    """The condition Placed as the function sets it."""
+    """The condition Placed, as the function sets it."""
     sizing: Mapping[str, Any]
-    """The Model's status.sizing; empty where it has no place."""
+    """The Model's status.sizing; empty for a Model without a placement."""
 
 
 def decide(model: Manifest, clusters: Iterable[Manifest], definitions: Definitions) -> Decision:
-    """Place a Model on the clusters given, as the function would.
+    """Place a Model on one of the clusters, as the function would.
 
     Args:
         model: a Model or XModel.
         clusters: InferenceClusters or XInferenceClusters; one without a status is planned from
             its spec and taken as ready.
-        definitions: with the compositions whose inputs hold.
+        definitions: the compositions, which hold the functions' inputs.
 
     Raises:
         ClaimInvalidError: for a claim that a function refuses.
-        ToolError: for something else than a Model and clusters.
+        ToolError: for manifests that are no Model and no clusters.
     """
     if definitions.of(model).kind != MODEL:
-        raise ToolError(f"{label(model)} is no Model")
+        raise ToolError(f"{label(model)} is not a Model")
     known = [as_cluster(manifest, definitions) for manifest in clusters]
     xr = _as_xr(model, definitions)
     try:
@@ -94,14 +94,14 @@ def decide(model: Manifest, clusters: Iterable[Manifest], definitions: Definitio
 
 
 def as_cluster(manifest: Manifest, definitions: Definitions) -> Manifest:
-    """Return the XR of a cluster with what a Model reads of its status.
+    """Return the XR of a cluster with the status that a Model reads.
 
     Raises:
         ClaimInvalidError: for a claim that cannot be planned.
-        ToolError: for something else than a cluster.
+        ToolError: for a manifest that is no cluster.
     """
     if definitions.of(manifest).kind != contract.CLUSTER_KIND:
-        raise ToolError(f"{label(manifest)} is no InferenceCluster")
+        raise ToolError(f"{label(manifest)} is not an InferenceCluster")
     xr = _as_xr(manifest, definitions)
     if manifest.get("status"):
         return xr
@@ -118,7 +118,7 @@ def _as_xr(manifest: Manifest, definitions: Definitions) -> Manifest:
     if not (manifest.get("metadata") or {}).get("name"):
         raise ToolError(f"{label(manifest)}: metadata.name is missing")
     if not isinstance(manifest.get("spec") or {}, dict):
-        raise ToolError(f"{label(manifest)}: spec is no mapping")
+        raise ToolError(f"{label(manifest)}: spec is not a mapping")
     xr = inputs.as_xr(manifest, definitions)
     conditions = (manifest.get("status") or {}).get("conditions")
     if conditions:
@@ -132,7 +132,7 @@ def _as_xr(manifest: Manifest, definitions: Definitions) -> Manifest:
 def _run(
     function: Function, xr: Manifest, definitions: Definitions, known: Sequence[Manifest]
 ) -> tuple[Request, Outcome]:
-    """Call a function until everything that it requires is answered."""
+    """Call a function until it requires no resource that it was not given."""
     answers: dict[str, tuple[Mapping[str, Any], ...]] = {}
     while True:
         request = Request(
@@ -171,7 +171,7 @@ def _selects(selector: Selector, manifest: Manifest) -> bool:
 
 
 def _rows(request: Request, spec: ModelSpec, given: VLLMInput, known: Iterable[Cluster]) -> list[Row]:
-    """Judge every pool of every cluster, in the order of their claims."""
+    """Return a row for every pool of every cluster, in the order of the clusters' claims."""
     facts = facts_of(spec, given)
     recorded = recorded_placement(request)
     if facts is None:
@@ -197,7 +197,7 @@ def _left_out(
     named: set[str],
     recorded: Placement | None,
 ) -> str:
-    """Say why a cluster is not looked at; empty when it is."""
+    """Return why a cluster is left out; empty when it is not."""
     namespace = request.claim.namespace
     if recorded is not None:
         return f"the Model stays on {recorded.claim}"
@@ -211,7 +211,7 @@ def _left_out(
 
 
 def _judged(spec: ModelSpec, replica: Need, cluster: Cluster, pool: PoolStatus, out: str) -> Choice | Row:
-    """Fit the Model on a pool; one that is left out says what it would need all the same."""
+    """Fit the Model on a pool; the pool of a cluster that is left out says what the Model would need too."""
     found = fit_pool(spec, replica, cluster, pool)
     if isinstance(found, Choice):
         return found if not out else _row(found, out)
@@ -245,7 +245,7 @@ def _row(choice: Choice, why: str, *, chosen: bool = False) -> Row:
 
 
 def _compared(judged: Sequence[Choice | Row], recorded: Placement | None) -> list[Row]:
-    """Mark the choice, and say of the others that fit why they are behind it."""
+    """Mark the chosen pool, and say of every other pool that fits why it was not chosen."""
     choices = [j for j in judged if isinstance(j, Choice)]
     best = min(choices, key=lambda choice: choice.order, default=None)
     rows = []
@@ -256,7 +256,7 @@ def _compared(judged: Sequence[Choice | Row], recorded: Placement | None) -> lis
         assert best is not None, "this one is a choice"
         if recorded is not None:
             chosen = each.pool.name == recorded.node_pool
-            why = "it is there" if chosen else f"the Model stays on pool {recorded.node_pool}"
+            why = "the Model is placed here" if chosen else f"the Model stays on pool {recorded.node_pool}"
         else:
             chosen = each is best
             why = "the lowest price, then the fewest GPUs" if chosen else each.behind(best)
@@ -270,5 +270,5 @@ def _claim(cluster: Cluster) -> str:
 
 
 def is_placed(decision: Decision) -> bool:
-    """Tell whether the Model has a place."""
+    """Tell whether the Model is placed."""
     return decision.placed.status is Status.TRUE

@@ -55,8 +55,8 @@ def _render(
     toolchain.for_a_render()
     require_admitted([manifest], definitions)
     xr = inputs.as_xr(manifest, definitions, observed)
-    unplayed = inputs.unplayed_claims(required, definitions)
-    functions = inputs.functions_of([xr, *unplayed], definitions)
+    without_status = inputs.claims_without_status(required, definitions)
+    functions = inputs.functions_of([xr, *without_status], definitions)
     with working(f"rendering {label(manifest)}"), running(functions, paths.MADE / "log") as servers:
         required = inputs.required_resources(required, servers.targets, definitions, say)
         if not to_the_end:

@@ -1,8 +1,7 @@
-"""Render again and again, everything composed being reported ready, until nothing changes.
+"""Reconcile an XR again and again until nothing changes; composed resources are reported ready each time.
 
-This shows the waves in which a composition creates things, and where it ends
-up, without a cloud. It is no simulation: nothing here can fail or take time
-unless the caller's `observer` says so.
+The rounds show in which order a composition creates resources, and which it has in the end, without a
+cloud. No resource fails or takes time, unless the caller's `observer` says that it does.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,12 +16,12 @@ from tools.rendering import Rendered, render
 MAX_ROUNDS = 40
 
 Observer = Callable[[list[Manifest], Manifest], list[Manifest]]
-"""Makes what is observed of composed resources and their XR."""
+"""Returns the observed resources of the next round, from the composed ones and their XR."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """One render, and what it changed in the set of composed resources."""
+    """One reconcile, and which composed resources it added and removed."""
 
     number: int
     rendered: Rendered
@@ -32,7 +31,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Settled:
-    """How it went."""
+    """The rounds of an XR until nothing changed, or until a function refused the XR."""
 
     rounds: list[Round]
     observed: list[Manifest]
@@ -40,7 +39,7 @@ class Settled:
 
     @property
     def rendered(self) -> Rendered:
-        """The last render; it may be a FATAL."""
+        """The last reconcile, which may have ended in a FATAL result."""
         return self.rounds[-1].rendered
 
     @property
@@ -50,7 +49,7 @@ class Settled:
 
     @property
     def composed(self) -> list[Manifest]:
-        """What is composed in the end."""
+        """The composed resources of the last round."""
         return self.rendered.composed
 
     def wave(self, manifest: Manifest) -> int:
@@ -69,11 +68,13 @@ def settle(
     observer: Observer = observe,
     max_rounds: int = MAX_ROUNDS,
 ) -> Settled:
-    """Render until a round changes neither a composed resource nor the XR's status.
+    """Reconcile until a round changes neither a composed resource nor the XR's status.
 
-    `observed` is what is there before the first round. A FATAL ends it early:
-    see `Settled.rendered.fatal`. Raises ToolError, naming what still changes,
-    after `max_rounds`.
+    `observed` are the composed resources before the first round. A FATAL result ends the rounds early:
+    see `Settled.rendered.fatal`.
+
+    Raises:
+        ToolError: when something still changes after `max_rounds`, with what changes.
     """
     rounds: list[Round] = []
     observed = list(observed)
@@ -109,7 +110,7 @@ def _names(rendered: Rendered) -> list[str]:
 
 
 def changes(before: Rendered, after: Rendered) -> list[str]:
-    """Return a line for each difference between two renders' resources and XR status."""
+    """Return a line for each difference in the composed resources and the XR's status."""
     old = {resource_name(m): m for m in before.composed} | {"XR status": before.xr.get("status")}
     new = {resource_name(m): m for m in after.composed} | {"XR status": after.xr.get("status")}
     lines = [f"{name}: gone" for name in old if name not in new]

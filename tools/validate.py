@@ -55,7 +55,7 @@ def validate(
     required fields, CEL rules, repeated list keys, names, labels, and whether it has a namespace
     where its kind needs one (of Kubernetes' own kinds only the fields and the metadata). A kind
     without a schema is a problem too. Manifests inside Objects, and the inputs of a Composition, are
-    checked like the others; of one that is only observed just what is there.
+    checked too; of a manifest that is only observed, the unknown fields alone.
 
     Raises SchemaMissingError when there is no folder of schemas.
     """

@@ -28,7 +28,7 @@ def settled() -> dict[str, Settled]:
     definitions = Definitions()
     found = demo.find(paths.EXAMPLES, definitions)
     with running(functions_of([e.claim for e in found], definitions)) as servers:
-        played = demo.play_all(found, servers.targets, definitions)
+        played = demo.settle_all(found, servers.targets, definitions)
     return {str(example.path.relative_to(paths.EXAMPLES).with_suffix("")): how for example, how in played}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tools import paths
 from tools.definitions import Definitions
-from tools.demo import Example, find, play_all
+from tools.demo import Example, find, settle_all
 from tools.inputs import functions_of
 from tools.manifests import resource_name
 from tools.observe import COLLECTION, observe
@@ -43,7 +43,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     examples = find(paths.EXAMPLES, definitions)
     functions = functions_of([e.claim for e in examples], definitions)
     with running(functions, log_dir=tmp_path_factory.mktemp("log")) as servers:
-        done = play_all(examples, servers.targets, definitions)
+        done = settle_all(examples, servers.targets, definitions)
         failing = {
             _key(example): _with_a_failing_pool(settled, pool, servers.targets, definitions)
             for example, settled in done

@@ -72,7 +72,7 @@ def planned(spec: dict[str, Any]) -> Manifest:
                 "POOL  NODES  GPUS            MACHINE      CAPACITY  A NODE  USD/H",
                 "h100  2      16 x H100-80GB  p5.48xlarge  Reserved  55.04   110.08 to 110.08",
                 "Listed on demand in us-east-1 on 2026-07-20.",
-                "A reservation on demand costs as much while its machines are not used.",
+                "An On-Demand Capacity Reservation costs the same while its machines are not used.",
                 NOT_IN_IT,
             ],
             id="reserved",
@@ -104,7 +104,7 @@ def planned(spec: dict[str, Any]) -> Manifest:
             [
                 "POOL  NODES  GPUS    MACHINE  CAPACITY  A NODE  USD/H",
                 "l4    2      2 x L4  its own  -         -       -",
-                "Nothing is bought: the cluster and its nodes are there already.",
+                "Nothing is bought: the cluster and its nodes exist already.",
             ],
             id="existing",
         ),

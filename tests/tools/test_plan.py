@@ -177,7 +177,7 @@ def test_a_placed_model_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert run(tmp_path, model(spec, status=status), here, cheaper) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("*  platform/eu  h100")
-    assert lines[1].endswith("it is there")
+    assert lines[1].endswith("the Model is placed here")
     assert lines[2].endswith("the Model stays on pool h100")
     assert lines[3].endswith("the Model stays on platform/eu")
 
@@ -205,10 +205,10 @@ def test_an_invalid_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("manifests", "message"),
     [
-        ([claim("eu", nodePools=[])], "InferenceCluster platform/eu is no Model"),
-        ([model({}), model({})], "Model team-a/qwen is no InferenceCluster"),
+        ([claim("eu", nodePools=[])], "InferenceCluster platform/eu is not a Model"),
+        ([model({}), model({})], "Model team-a/qwen is not an InferenceCluster"),
         ([{**model({}), "metadata": {}}], "Model (no name): metadata.name is missing"),
-        ([model({}) | {"spec": "x"}], "Model team-a/qwen: spec is no mapping"),
+        ([model({}) | {"spec": "x"}], "Model team-a/qwen: spec is not a mapping"),
         ([{"kind": "Pod"}], "None Pod is no claim or XR"),
     ],
 )

@@ -122,7 +122,7 @@ def test_a_required_claim_without_a_status_is_played_first(
     found = inputs.required_resources([made_claim(), other], targets, definitions, said.append)
     assert [m["kind"] for m in found] == ["XFarm", "ConfigMap"]
     assert found[0]["status"]["phase"] == "Ready"
-    assert "everything reported ready" in said[0]
+    assert said == ["Farm team-a/home has no status: settling it, with everything composed reported ready"]
 
 
 def test_a_function_that_is_not_running_is_named(definitions: Definitions) -> None:
