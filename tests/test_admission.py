@@ -215,11 +215,11 @@ BAD = {
     ),
     "two networks": (
         cluster({"aws": {**AWS, "vpcCidr": "10.0.0.0/16", "existingNetwork": NETWORK}, "nodePools": [POOL]}),
-        "aws.vpcCidr makes a VPC and aws.existingNetwork takes one that is there: name one of them",
+        "aws.vpcCidr is for a new VPC and aws.existingNetwork names an existing one: name one of them",
     ),
     "zones beside subnets": (
         cluster({"aws": {**AWS, "zones": ZONES, "existingNetwork": NETWORK}, "nodePools": [POOL]}),
-        "aws.zones are for a VPC that is made: with aws.existingNetwork they are its subnets'",
+        "aws.zones are for a new VPC: with aws.existingNetwork the zones are those of its subnets",
     ),
     "subnets in one zone": (
         cluster(

@@ -38,7 +38,7 @@ _ROLES_ONCE = Rule(
 )
 _ONE_NETWORK = Rule(
     "!has(self.vpcCidr) || !has(self.existingNetwork)",
-    "aws.vpcCidr makes a VPC and aws.existingNetwork takes one that is there: name one of them",
+    "aws.vpcCidr is for a new VPC and aws.existingNetwork names an existing one: name one of them",
 )
 _SAME_NETWORK = Rule(
     "has(self.existingNetwork) == has(oldSelf.existingNetwork) && has(self.vpcCidr) == has(oldSelf.vpcCidr)",
@@ -62,7 +62,7 @@ _SAME_KEY = Rule(
 )
 _ZONES_OF_SUBNETS = Rule(
     "!has(self.zones) || !has(self.existingNetwork)",
-    "aws.zones are for a VPC that is made: with aws.existingNetwork they are its subnets'",
+    "aws.zones are for a new VPC: with aws.existingNetwork the zones are those of its subnets",
 )
 _TWO_ZONES = Rule(
     "self.exists(a, self.exists(b, a.zone != b.zone))",
@@ -99,7 +99,7 @@ class ProviderConfigRef(Schema):
 
 
 class AwsSubnet(Schema):
-    """A subnet that is there already."""
+    """An existing subnet."""
 
     id: str = Field(
         description="Id of the subnet, such as subnet-0123456789abcdef0.",
@@ -114,7 +114,7 @@ class AwsSubnet(Schema):
 
 
 class ExistingNetwork(Schema):
-    """A VPC that is there already: private subnets with a way out to the AWS APIs and registries."""
+    """An existing VPC: private subnets with routes to the AWS APIs and image registries."""
 
     vpc_id: str = Field(
         description="Id of the VPC, such as vpc-0123456789abcdef0.",
@@ -175,7 +175,7 @@ class SystemPool(Schema):
 
 
 class Aws(Schema):
-    """An EKS cluster, in a VPC of its own or in one that is there already."""
+    """An EKS cluster, in a VPC of its own or in an existing VPC."""
 
     model_config = ConfigDict(
         json_schema_extra=rules(APART, _ONE_NETWORK, _SAME_NETWORK, _SAME_KEY, _ZONES_OF_SUBNETS)
@@ -197,8 +197,8 @@ class Aws(Schema):
     )
     existing_network: ExistingNetwork | None = Field(
         None,
-        description="A VPC that is there already, with DNS support and DNS hostnames on, instead of one of "
-        "the cluster's own. Cannot change.",
+        description="An existing VPC, with DNS support and DNS hostnames on, instead of a VPC of the "
+        "cluster's own. Cannot change.",
         json_schema_extra=rules(_fixed("aws.existingNetwork")),
     )
     service_cidr: Annotated[str, AfterValidator(SERVICE.check)] = Field(

@@ -50,15 +50,17 @@ def by_itself(observed: View) -> bool:
     return exists(observed)
 
 
-def reports(*path: str) -> Readiness:
-    """Current when the provider reports what the object asks for, at the same path.
+def reports(*fields: str) -> Readiness:
+    """Current when the provider reports what the object asks for, in each of these fields.
 
-    Compared are texts of `status.atProvider` and `spec.forProvider`.
+    Compared are texts of `status.atProvider` and `spec.forProvider`. What the object does not ask
+    for, or the provider does not report, tells nothing.
     """
 
     def current(observed: View) -> bool:
-        reported = observed.text("status", "atProvider", *path)
-        return reported is None or reported == observed.text("spec", "forProvider", *path)
+        asked = (observed.text("spec", "forProvider", field) for field in fields)
+        reported = (observed.text("status", "atProvider", field) for field in fields)
+        return all(a is None or r in (None, a) for a, r in zip(asked, reported, strict=True))
 
     return current
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from functions.base import Request, Resource, remote
+from functions.base import Request, Resource, remote, reports
 
 from ..created import SYSTEM
 from . import identity, nodes
@@ -79,7 +80,7 @@ def addon(
     """
     configured = {"configurationValues": _json(configuration)} if configuration else {}
     version, minor = plan.releases.addon(name, request.resource(f"node-pools/addon-{name}"))
-    return managed(
+    composed = managed(
         plan,
         "Addon",
         f"addon-{name}",
@@ -95,6 +96,7 @@ def addon(
         annotations={MINOR: minor},
         policies=remote.NEVER_DELETE,
     )
+    return replace(composed, current=reports("addonVersion"))
 
 
 def _json(value: Mapping[str, Any]) -> str:

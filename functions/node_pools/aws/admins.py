@@ -1,4 +1,4 @@
-"""Who may enter the cluster with kubectl, beside the provider that made it."""
+"""IAM roles that administer the cluster through kubectl, beside the AWS provider's own role."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["gone", "resources"]
 
 
 def resources(plan: Plan) -> list[Resource]:
-    """Compose an access entry for each role and what it may do: everything."""
+    """Compose an EKS access entry and the administrator policy for each role of the spec."""
     return [resource for role in plan.admin_role_arns for resource in _admin(plan, role)]
 
 
@@ -26,7 +26,7 @@ def gone(request: Request, plan: Plan) -> list[str]:
 
 
 def _admin(plan: Plan, role: str) -> Iterator[Resource]:
-    """Name both by the role, so that its place in the list does not matter."""
+    """Compose one role's entry and policy, named by the role: a reordered list changes nothing."""
     entry = f"access-entry-{digest(role)}"
     who = {"clusterNameRef": ref(plan, "cluster"), "principalArn": role}
     yield managed(plan, "AccessEntry", entry, {**who, "type": "STANDARD"}, after=("cluster",))

@@ -1,4 +1,4 @@
-"""What cluster-autoscaler, which function-cluster-stack installs, may do in AWS: size its node groups."""
+"""IAM policy of cluster-autoscaler, which function-cluster-stack installs and which sizes node groups."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POLICY = "role-autoscaler-scale"
 
 
 def resources(plan: Plan) -> list[Resource]:
-    """Compose the policy of its role, and the role for its service account."""
+    """Compose the policy of the autoscaler's role, and the association with its service account."""
     policy = {"roleRef": ref(plan, identity.AUTOSCALER_ROLE), "policy": _policy(plan)}
     return [
         managed(plan, "RolePolicy", _POLICY, policy, after=(identity.AUTOSCALER_ROLE,)),
@@ -27,15 +27,15 @@ def resources(plan: Plan) -> list[Resource]:
 
 
 def status(plan: Plan) -> Autoscaler:
-    """Return what it needs to be told."""
+    """Return what function-cluster-stack needs to configure the autoscaler."""
     return Autoscaler(cloud="aws", cluster_name=plan.cluster_name, region=plan.region)
 
 
 def _policy(plan: Plan) -> str:
-    """Return what cluster-autoscaler asks for: to see all, and to change what is this cluster's.
+    """Return the policy: the autoscaler may read every Auto Scaling group, and change those of this cluster.
 
-    EKS tags the groups behind its node groups with the cluster's name; the descriptions of
-    EC2 know no narrower resource than all.
+    EKS tags the Auto Scaling groups of its node groups with the cluster's name. The actions that
+    read EC2 take no narrower resource than all.
     https://github.com/kubernetes/autoscaler/blob/master/cluster-autoscaler/cloudprovider/aws/README.md
     """
     groups = f"arn:{identity.partition(plan.region)}:eks:{plan.region}:*:nodegroup/{plan.cluster_name}/*/*"

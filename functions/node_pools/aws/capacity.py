@@ -17,7 +17,7 @@ _ID = re.compile(r"cr-[0-9a-f]{8,17}")
 
 
 def check(pools: Sequence[NodePool]) -> None:
-    """Refuse what is not the id of a reservation.
+    """Refuse reservation ids that EC2 would not understand.
 
     Raises:
         Invalid: for the first of them.
@@ -32,7 +32,7 @@ def check(pools: Sequence[NodePool]) -> None:
 
 
 def group_fields(pool: Pool) -> dict[str, Any]:
-    """Return the fields of the node group.
+    """Return the node group's fields that say how machines are bought.
 
     https://docs.aws.amazon.com/eks/latest/userguide/capacity-blocks-mng.html has the machine
     of a Capacity Block in the launch template, and EKS takes it in one place only.
@@ -44,7 +44,7 @@ def group_fields(pool: Pool) -> dict[str, Any]:
 
 
 def template_fields(pool: Pool) -> dict[str, Any]:
-    """Return the fields of the launch template: nodes come from the reservation or not at all."""
+    """Return the launch template's fields for a reservation, without which no node is started."""
     if pool.reservation is None:
         return {}
     target = {"capacityReservationTarget": {"capacityReservationId": pool.reservation.id}}
@@ -72,7 +72,7 @@ def live(capacity_type: str, reservation: str | None) -> Capacity | None:
 
 
 def update_fields(pool: Pool) -> dict[str, str]:
-    """Return how nodes are replaced: where the reservation holds no further one, the old one goes first.
+    """Return how EKS replaces nodes: a full reservation has room for a new node only once an old one is gone.
 
     https://docs.aws.amazon.com/eks/latest/APIReference/API_NodegroupUpdateConfig.html
     """
@@ -80,7 +80,7 @@ def update_fields(pool: Pool) -> dict[str, str]:
 
 
 def note(pool: Pool) -> str:
-    """Say what becomes of nodes outside the time of a Capacity Block; nothing where there are none."""
+    """Warn that a Capacity Block holds no nodes outside its time; empty where no warning is due."""
     if not _is_block(pool) or pool.nodes.min == 0:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""What AWS says of itself."""
+"""AWS as a cloud: the one value that other packages see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The EKS cluster and the kubeconfig that reaches it."""
+"""The EKS cluster, the KMS key of its Secrets, and the kubeconfig that reaches its API."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ AUTH = "node-pools/cluster-auth"
 
 
 def resources(plan: Plan) -> list[Resource]:
-    """Compose the control plane: private, unless the spec names who may reach it from outside."""
+    """Compose the control plane, whose API is private unless the spec lists public addresses."""
     everywhere = range(len(plan.subnets))
     public = {"publicAccessCidrs": list(plan.public_access_cidrs)} if plan.public_access_cidrs else {}
     cluster = managed(
@@ -65,7 +65,7 @@ def resources(plan: Plan) -> list[Resource]:
 
 
 def _key(plan: Plan) -> list[Resource]:
-    """Compose the key of the cluster's Secrets; AWS keeps it for 30 days once it is deleted."""
+    """Compose the KMS key of the cluster's Secrets; AWS keeps a deleted key for 30 days."""
     if not plan.secrets_key.own:
         return []
     fields = {

@@ -1,4 +1,4 @@
-"""EFA: the network by which GPUs of several nodes write to each other, in pools that ask for it."""
+"""EFA, AWS' RDMA network between the GPUs of several nodes, for node pools with fabric RDMA."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _GROUP, _PLACEMENT_GROUPS = "efa-security-group", "placement-group-"
 _RULES = (("efa-in", "SecurityGroupIngressRule"), ("efa-out", "SecurityGroupEgressRule"))
 
 _WITHOUT_EFA_ON_CARD_0 = frozenset({"p6-b300.48xlarge"})
-"""Machines whose first network card is for ordinary traffic alone: the others have the fabric."""
+"""Machines whose network card 0 carries ordinary traffic alone; the fabric is on the other cards."""
 
 
 def resources(plan: Plan) -> list[Resource]:
-    """Compose a security group for all fabrics, and for each pool a group of machines that stand close."""
+    """Compose one security group for all fabrics, and a placement group for each node pool with a fabric."""
     pools = [pool for pool in plan.pools if pool.fabric is not None]
     if not pools:
         return []
@@ -54,7 +54,7 @@ def gone(request: Request, plan: Plan) -> list[str]:
 
 
 def needs(pool: Pool) -> tuple[str, ...]:
-    """Return what a pool's launch template has to wait for."""
+    """Return which resources must be ready before a pool's launch template is created."""
     if pool.fabric is None:
         return ()
     placement = _placement_group(pool)
@@ -64,8 +64,8 @@ def needs(pool: Pool) -> tuple[str, ...]:
 def template_fields(request: Request, plan: Plan, pool: Pool) -> dict[str, Any] | None:
     """Return the fields of a pool's launch template; None while the ids in it are not known.
 
-    Network interfaces that a template names get no security group from EKS, so the
-    cluster's own is named too.
+    EKS gives no security group to network interfaces that a launch template names, so the
+    template names the cluster's security group too.
     """
     if pool.fabric is None:
         return {}
@@ -85,9 +85,9 @@ def template_fields(request: Request, plan: Plan, pool: Pool) -> dict[str, Any] 
 
 
 def _interfaces(machine: str, devices: int) -> list[dict[str, Any]]:
-    """Return the network interfaces: one for ordinary traffic, and each card's fabric device.
+    """Return a node's network interfaces: one for ordinary traffic, and an EFA device on each card.
 
-    Devices of the type efa-only take no address of the subnet, where 32 a node would run out.
+    Devices of the type efa-only take no IP address: 32 addresses a node would use up the subnet.
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html
     """
     first = 1 if machine in _WITHOUT_EFA_ON_CARD_0 else 0
@@ -99,7 +99,7 @@ def _interfaces(machine: str, devices: int) -> list[dict[str, Any]]:
 
 
 def _rule(plan: Plan, name: str, kind: str) -> Resource:
-    """Compose one direction of all traffic within the group: EFA wants both, by the group itself.
+    """Compose the rule that allows all traffic within the security group in one direction; EFA needs both.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-start.html#efa-start-security
     """
@@ -108,10 +108,10 @@ def _rule(plan: Plan, name: str, kind: str) -> Resource:
 
 
 def _placement_group(pool: Pool) -> str:
-    """Return the pool's placement group in the composition; nothing where there is none.
+    """Return the name of a pool's placement group in the composition; empty for a reserved pool.
 
-    Machines of a reservation stand where that was made: those of one made in a placement
-    group start in no other, and no other need hold the rest.
+    A reservation decides where its machines stand. Machines of a reservation that was made in a
+    placement group start in no other placement group.
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cr-cpg.html
     """
     return "" if pool.reservation is not None else f"{_PLACEMENT_GROUPS}{pool.name}"

@@ -1,4 +1,4 @@
-"""Roles, each for one purpose, and no keys: pods get theirs by EKS Pod Identity."""
+"""IAM roles, each for one purpose. Pods get their role by EKS Pod Identity; there are no access keys."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class _Role:
     policies: tuple[tuple[str, str], ...] = ()
     """Managed policies: name in the composition, path and name in AWS."""
     service_account: str = ""
-    """For whose pods the role is, in kube-system; empty for a role of EKS' or EC2's own."""
+    """Service account in kube-system whose pods get the role; empty for the roles of EKS and EC2."""
 
 
 _PODS, _NAMESPACE = "pods.eks", "kube-system"
@@ -60,17 +60,17 @@ _ROLES = {
 
 
 def resources(plan: Plan) -> list[Resource]:
-    """Compose the roles and what they may do."""
+    """Compose the roles and the policies attached to them."""
     return [resource for name, role in _ROLES.items() for resource in _role(plan, name, role)]
 
 
 def attachments(role: str) -> tuple[str, ...]:
-    """Return what must be ready before a role can do its work."""
+    """Return the names of a role's policy attachments, without which the role may do nothing."""
     return tuple(f"{role}-{short}" for short, _ in _ROLES[role].policies)
 
 
 def pod_identity(plan: Plan, what: str, role: str, after: tuple[str, ...]) -> Resource:
-    """Compose what gives a role to its service account; it is deleted with the cluster alone.
+    """Compose the association of a role with its service account; AWS deletes it with the cluster.
 
     Args:
         plan: the cluster.
@@ -117,11 +117,12 @@ def _role(plan: Plan, name: str, role: _Role) -> list[Resource]:
 
 
 def _assumed_by(plan: Plan, role: _Role) -> dict[str, Any]:
-    """Return how a role is assumed: one of pods, for one service account of this cluster alone.
+    """Return the actions and conditions of a role's trust policy.
 
-    EKS tags the session with these (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html), so
-    that no association of another cluster, or of another service account, gives the role away. Roles of
-    EKS and EC2 need no such condition: IAM lets nobody pass a role of another account to a service.
+    A role of pods is for one service account of this cluster: EKS tags the session with cluster, namespace
+    and service account (https://docs.aws.amazon.com/eks/latest/userguide/pod-id-role.html). Without the
+    condition, a Pod Identity association of any cluster in the account could use the role. The roles of
+    EKS and EC2 need no condition: IAM lets nobody pass a role of another account to a service.
     """
     if not role.service_account:
         return {"Action": ["sts:AssumeRole"]}
@@ -146,6 +147,6 @@ def partition(region: str) -> str:
 
 
 def _principal(region: str, service: str) -> str:
-    """Return a service principal; EC2's alone has the partition's own domain in China."""
+    """Return a service principal. In China, EC2's alone ends in amazonaws.com.cn."""
     china = service == "ec2" and partition(region) == "aws-cn"
     return f"{service}.amazonaws.com{'.cn' if china else ''}"

@@ -1,7 +1,7 @@
-"""VPC, subnets, and the way out: one NAT gateway a zone. Or nothing, in a VPC that is there already.
+"""VPC, subnets, routes and one NAT gateway a zone; nothing of this in an existing VPC.
 
-One NAT gateway for all zones would cost a third, and its zone's failure would cut
-every node from its registry and from the AWS APIs.
+One NAT gateway for all zones would cost a third. But where its zone fails, every node would lose
+the image registries and the AWS APIs.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ANYWHERE = "0.0.0.0/0"
 
 
 def resources(plan: Plan) -> list[Resource]:
-    """Compose the network, in the order in which it can be created."""
+    """Compose the network in the order of creation; nothing in an existing VPC."""
     if plan.vpc_id:
         return []
     own = managed(
@@ -42,37 +42,37 @@ def resources(plan: Plan) -> list[Resource]:
 
 
 def vpc(plan: Plan) -> dict[str, Any]:
-    """Return the field of what is made in the VPC."""
+    """Return the field of a resource that names its VPC."""
     return {"vpcId": plan.vpc_id} if plan.vpc_id else {"vpcIdRef": ref(plan, "vpc")}
 
 
 def subnets(plan: Plan, positions: Iterable[int]) -> dict[str, Any]:
-    """Return the field of what lies in some of the private subnets."""
+    """Return the field of a resource that names several private subnets, by position."""
     if plan.vpc_id:
         return {"subnetIds": [plan.subnets[i].id for i in positions]}
     return {"subnetIdRefs": [ref(plan, f"subnet-private-{i}") for i in positions]}
 
 
 def subnet(plan: Plan, position: int) -> dict[str, Any]:
-    """Return the field of what lies in one private subnet."""
+    """Return the field of a resource that names one private subnet, by position."""
     if plan.vpc_id:
         return {"subnetId": plan.subnets[position].id}
     return {"subnetIdRef": ref(plan, f"subnet-private-{position}")}
 
 
 def nodes_security_group(request: Request) -> str:
-    """Return the id of the security group that EKS makes for a cluster's nodes; empty until it is known."""
+    """Return the id of the security group that EKS creates for the cluster's nodes; empty while unknown."""
     cluster = request.resource(CLUSTER)
     return (cluster and cluster.text("status", "atProvider", "vpcConfig", "clusterSecurityGroupId")) or ""
 
 
 def made(plan: Plan, positions: Iterable[int]) -> tuple[str, ...]:
-    """Return which private subnets must be made before something can lie in them."""
+    """Return the names of the private subnets that must be ready first; none in an existing VPC."""
     return () if plan.vpc_id else tuple(f"subnet-private-{i}" for i in positions)
 
 
 def private_ready(plan: Plan, positions: Iterable[int]) -> tuple[str, ...]:
-    """Return what must be ready before the nodes in private subnets can reach anything."""
+    """Return which routes must be ready before nodes in private subnets reach anything outside."""
     if plan.vpc_id:
         return ()
     return tuple(f"{part}-private-{i}" for i in positions for part in ("route", "association"))
@@ -87,7 +87,7 @@ def _public_subnet(plan: Plan, index: int) -> Resource:
 
 
 def _subnet(plan: Plan, index: int, side: str, cidr: str, role: str) -> Resource:
-    """Compose a subnet; no machine gets a public address, in the public ones neither."""
+    """Compose a subnet. Machines get no public address in any subnet, public subnets included."""
     subnet = plan.subnets[index]
     return managed(
         plan,
@@ -123,7 +123,7 @@ def _public_routes(plan: Plan) -> list[Resource]:
 
 
 def _way_out(plan: Plan, index: int) -> list[Resource]:
-    """Compose a zone's NAT gateway and the route of its private subnet through it."""
+    """Compose a zone's NAT gateway, and the route of the zone's private subnet through the gateway."""
     table, nat, address = f"route-table-private-{index}", f"nat-{index}", f"eip-{index}"
     subnet = f"subnet-public-{index}"
     return [

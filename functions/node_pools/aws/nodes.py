@@ -1,4 +1,4 @@
-"""What the nodes of a GPU pool carry: labels and taints, and tags that tell of them before there are any."""
+"""Labels and taints of GPU nodes, and the tags by which the autoscaler knows nodes before they exist."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ _HAS = "k8s.io/cluster-autoscaler/node-template/resources/"
 
 
 REPAIRED = {"freehold.dev/node-repair": "true"}
-"""Label of nodes whose GPUs are looked at, so that EKS repairs broken nodes."""
+"""Label of nodes whose GPUs the node monitoring agent watches, so that EKS repairs broken nodes."""
 
 
 def is_repaired(pool: Pool) -> bool:
-    """Tell whether EKS repairs a pool's nodes: not where GPUs are partitioned.
+    """Tell whether EKS repairs a pool's nodes: pools with MIG are left out.
 
-    What looks at the GPUs keeps them open, and the MIG manager can partition only GPUs that nobody uses.
+    The node monitoring agent keeps GPUs open, and the MIG manager can partition only GPUs that no
+    process uses.
     """
     return not _is_partitioned(pool)
 
@@ -36,19 +37,19 @@ def _is_partitioned(pool: Pool) -> bool:
 
 
 def labels(pool: Pool) -> dict[str, str]:
-    """Return the labels of its nodes, with those by which the GPU Operator shares their GPUs.
+    """Return the labels of a pool's nodes, with those by which the GPU Operator shares GPUs.
 
-    The autoscaler waits for the GPUs of a new node that has its own label; by nvidia.com/gpu,
-    of which a partitioned node has none, so it would wait for ever there.
+    The autoscaler waits until a new node with the accelerator label offers nvidia.com/gpu. A node
+    with MIG never offers that resource, so it goes without the label.
     """
     counted = {} if _is_partitioned(pool) else {_ACCELERATOR: pool.gpu_model.lower(), **REPAIRED}
     return {**counted, **pool.node_labels}
 
 
 def taints(pool: Pool) -> list[dict[str, str]]:
-    """Return the taints of its nodes, as EKS spells them.
+    """Return the taints of a pool's nodes, as EKS spells them.
 
-    With their value even where that is empty: the autoscaler overlooks a taint without one
+    An empty value is written too: the autoscaler overlooks a taint without a value
     (getManagedNodegroupInfo in cluster-autoscaler/cloudprovider/aws/aws_wrapper.go).
     """
     own = [{"key": t.key, "value": t.value, "effect": _EFFECTS[t.effect]} for t in pool.taints]
@@ -56,10 +57,10 @@ def taints(pool: Pool) -> list[dict[str, str]]:
 
 
 def template_tags(pool: Pool) -> dict[str, str]:
-    """Return tags of the node group that tell the autoscaler what a node has, before there is one.
+    """Return tags of a node group that tell the autoscaler which resources a future node has.
 
-    Labels and taints it takes from the node group itself, and of resources it knows the
-    machine's CPUs, memory and whole GPUs (buildNodeFromTemplate in
+    The autoscaler reads labels and taints from the node group itself, and knows a machine's CPUs,
+    memory and whole GPUs (buildNodeFromTemplate in
     cluster-autoscaler/cloudprovider/aws/aws_manager.go).
     """
     has: dict[str, int | str] = {

@@ -1,4 +1,4 @@
-"""The EKS cluster as composed resources, and what a user reads of them."""
+"""All composed resources of an EKS cluster, and the hints and notes that users read."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _status(plan: Plan) -> dict[str, object]:
 
 
 def _pool_hint(plan: Plan, pool: Pool) -> str:
-    """Say what to do where a node pool fails; nothing where that is the same for every pool."""
+    """Return what to do where a node pool fails; empty where the general hint serves."""
     if pool.reservation:
         zone = plan.zones[plan.pool_subnets[pool.name][0]]
         return (
@@ -107,18 +107,18 @@ def _pool_hint(plan: Plan, pool: Pool) -> str:
 def _network(plan: Plan) -> str:
     zones = ", ".join(dict.fromkeys(plan.zones))
     if plan.vpc_id:
-        return f"VPC {plan.vpc_id} is there already, with subnets in {zones}"
+        return f"the existing VPC {plan.vpc_id} is used, with subnets in {zones}"
     return f"the VPC has subnets and a NAT gateway in {zones}"
 
 
 def _unready(request: Request, name: str) -> bool:
-    """Tell whether a resource was made and is not ready."""
+    """Tell whether a resource exists and is not ready."""
     seen = request.resource(name)
     return seen is not None and not condition_true()(seen)
 
 
 def _control_plane_hint(request: Request, plan: Plan) -> str:
-    """Say what holds back an API that was made and does not answer, or those who are to use it."""
+    """Return what to do while the API does not answer, or an administrator's access fails."""
     if reach.is_reachable(request) and any(_unready(request, r.name) for r in admins.resources(plan)):
         return "Check that the roles in spec.aws.adminRoleArns exist"
     if request.resource(reach.REACHABLE) is None or plan.public_access_cidrs:

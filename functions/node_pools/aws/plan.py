@@ -1,4 +1,4 @@
-"""What an EKS cluster consists of, decided from the spec and what is recorded."""
+"""The plan of an EKS cluster, decided from the spec, the recorded status and the live objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .secrets_key import SecretsKey, decide
 __all__ = ["POOL_TAG", "Plan", "Subnet", "live_pool", "live_versions", "make", "market", "template_resource"]
 
 POOL_TAG = "freehold.dev/pool"
-"""Tag of everything in AWS that is a pool's alone."""
+"""Tag of every resource in AWS that belongs to one node pool."""
 
 # The driver in the image is 580 and G7 needs 595:
 # https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
@@ -31,11 +31,11 @@ _FABRICS = {"efa": contract.EFA}
 
 @dataclass(frozen=True)
 class Subnet:
-    """A zone's private subnet, and the public one of its NAT gateway where both are made."""
+    """A private subnet and, in a VPC of the cluster's own, the public subnet of its zone's NAT gateway."""
 
     zone: str
     id: str = ""
-    """Id of a private subnet that is there already; the ranges are empty then."""
+    """Id of an existing private subnet, whose ranges are empty here."""
     private: str = ""
     public: str = ""
 
@@ -51,7 +51,7 @@ class Plan(Cluster):
 
     region: str
     vpc_id: str
-    """Of a VPC that is there already; empty where one is made."""
+    """Id of an existing VPC; empty where the cluster has a VPC of its own."""
     vpc_cidr: str
     service_cidr: str
     public_access_cidrs: tuple[str, ...]
@@ -61,7 +61,7 @@ class Plan(Cluster):
     system_pool: SystemPool
     subnets: tuple[Subnet, ...]
     pool_subnets: Mapping[str, tuple[int, ...]]
-    """Subnets, by position, of each pool."""
+    """Positions of each node pool's subnets, by the pool's name."""
 
     @property
     def zones(self) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def template_resource(pool: str) -> str:
 
 
 def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
-    """Decide what is AWS's own.
+    """Decide everything of a cluster that is special to AWS.
 
     Raises:
         Invalid: when the spec asks for what AWS, or the live cluster, cannot give.
@@ -110,10 +110,10 @@ def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
 
 
 def market(place: Aws, asked: Sequence[NodePool]) -> Market:
-    """Return where machines come from.
+    """Return the market that machines are picked from.
 
     Raises:
-        Invalid: for zones and reservations that cannot be.
+        Invalid: for zones and reservations that cannot exist.
     """
     capacity.check(asked)
     for index, pool in enumerate(asked):
@@ -130,10 +130,10 @@ def live_versions(cluster: View) -> LiveVersions:
 
 
 def _refuse_another_network(request: Request, place: Aws) -> None:
-    """Refuse to move a cluster between a VPC of its own and one that was there.
+    """Refuse to move a live cluster between a VPC of its own and an existing VPC.
 
     Raises:
-        Invalid: for a cluster that lives in the other.
+        Invalid: for a cluster that lives in the other kind of VPC.
     """
     cluster = request.resource(CLUSTER)
     if cluster is None:
@@ -141,7 +141,7 @@ def _refuse_another_network(request: Request, place: Aws) -> None:
     own = bool(cluster.each("spec", "forProvider", "vpcConfig", "subnetIdRefs"))
     if own == (place.existing_network is None):
         return
-    where = "a VPC of its own" if own else "subnets that were there before it"
+    where = "a VPC of its own" if own else "existing subnets"
     raise Invalid(
         "spec.aws.existingNetwork",
         f"the cluster lies in {where} and cannot move",
@@ -153,7 +153,7 @@ def _system_pool(request: Request, asked: SystemPool) -> SystemPool:
     """Return the system pool as asked.
 
     Raises:
-        Invalid: for another machine than it lives on, which EKS would replace it for.
+        Invalid: for another machine than the live system pool has, since EKS would replace the pool.
     """
     group = request.resource(f"node-pools/{SYSTEM}")
     living = group.texts("spec", "forProvider", "instanceTypes") if group else ()
@@ -192,7 +192,7 @@ def live_pool(request: Request, pool: str) -> LivePool | None:
 
 
 def _living_subnets(request: Request, pool: str, subnets: Sequence[Subnet]) -> tuple[int, ...]:
-    """Return the subnets, by position, of a pool that exists."""
+    """Return the positions of a live node pool's subnets; none where there is no such pool."""
     group = request.resource(node_pool(pool))
     if group is None:
         return ()
@@ -222,10 +222,10 @@ def _live_zones(request: Request) -> dict[int, str]:
 
 
 def _subnets(place: Aws, chosen: Sequence[str]) -> tuple[Subnet, ...]:
-    """Take the subnets that are there, or divide the VPC: a quarter for each zone's nodes and pods.
+    """Return the existing subnets, or divide a VPC of the cluster's own.
 
-    The last quarter is for what is public. Public subnets hold NAT gateways and load balancers
-    only, so a sixteenth of the VPC each is plenty; the last sixteenth stays free.
+    Each zone's nodes and pods get a quarter of the VPC. The last quarter is for public subnets, a
+    sixteenth of the VPC each: they hold only NAT gateways and load balancers. A sixteenth stays free.
     """
     if place.existing_network is not None:
         return tuple(Subnet(subnet.zone, id=subnet.id) for subnet in place.existing_network.subnets)

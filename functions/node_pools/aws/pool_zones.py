@@ -1,4 +1,4 @@
-"""In which of the cluster's subnets a pool's nodes are."""
+"""Which of the cluster's subnets a node pool uses."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ def subnets(
 
 
 def _with_the_machine(at: str, pool: Pool, region: str, cluster: Sequence[str]) -> list[int]:
-    """Return the subnets, by position, in whose zones the pool's machine can be had.
+    """Return the positions of the subnets in whose zones AWS has the pool's machine.
 
-    All of them where that is not known: the catalog may not know the machine's zones, and of a
-    zone that is given by name nobody but the account's owner knows which one it is.
+    Returns all positions where the zones of the machine are not known, or where zones are given by
+    name: which zone a name means differs from account to account.
 
     Raises:
         Invalid: when the machine is known to be in none of the cluster's zones.

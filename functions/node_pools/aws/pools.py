@@ -45,29 +45,29 @@ def _both(request: Request, plan: Plan, group: _Group) -> list[Resource]:
 
 @dataclass(frozen=True)
 class _Group:
-    """A node group and how its machines start."""
+    """A node group, and the launch template from which its machines start."""
 
     what: str
-    """Its name in the composition."""
+    """Name of the node group in the composition."""
     template: str
-    """Name of its launch template in the composition."""
+    """Name of the launch template in the composition."""
     nodes: Nodes
     disk_gib: int
     subnets: tuple[int, ...]
     fields: Mapping[str, Any]
-    """The node group's own."""
+    """Fields of the node group that differ between pools."""
     machine: Mapping[str, Any] | None = field(default_factory=dict)
-    """The launch template's own; None while they are not known."""
+    """Fields of the launch template that differ between pools; None while they are not known."""
     update: Mapping[str, str] = field(default_factory=dict)
-    """How the nodes are replaced."""
+    """Fields of updateConfig: how EKS replaces nodes."""
     repaired: bool = True
     """Whether EKS replaces broken nodes."""
     needs: tuple[str, ...] = ()
-    """What the launch template waits for."""
+    """Names of the resources that must be ready before the launch template is created."""
     tags: Mapping[str, str] = field(default_factory=dict)
-    """Beside the cluster's own."""
+    """Tags of both, beside the cluster's tags."""
     group_tags: Mapping[str, str] = field(default_factory=dict)
-    """Of the node group alone."""
+    """Tags of the node group alone."""
 
 
 def _system(plan: Plan) -> _Group:
@@ -110,7 +110,7 @@ def _gpu(request: Request, plan: Plan, pool: Pool) -> _Group:
 
 
 def _launch_template(plan: Plan, group: _Group) -> Resource:
-    """Compose how machines start: encrypted disk, and no node credentials for pods."""
+    """Compose the launch template: an encrypted disk, and no access to the node's role for pods."""
     name = plan.object_name(group.template)
     machine = {
         "blockDeviceMappings": [
@@ -184,7 +184,7 @@ def _node_group(request: Request, plan: Plan, group: _Group, template: Resource)
             "initProvider": {"scalingConfig": {"desiredSize": group.nodes.min}},
         },
     )
-    composed = replace(composed, current=reports("version"))
+    composed = replace(composed, current=reports("version", "releaseVersion"))
     return composed if runs else composed.waiting("the version of its launch template")
 
 
@@ -197,10 +197,10 @@ def _versions(plan: Plan, group: _Group, runs: NodeVersions | None) -> dict[str,
 
 
 def _newest_version(request: Request, template: Resource) -> str:
-    """Return the newest version of a launch template, if its content is what is desired; else nothing.
+    """Return the newest version of a launch template if it has the desired content; else empty.
 
-    The provider reports the description of the newest version: another one than ours is of a version
-    that somebody else made, or of the one before a change.
+    The provider reports the newest version's description. A description other than ours belongs to a
+    version that somebody else made, or to the version before a change.
     """
     live = request.resource(template.name)
     if live is None:
@@ -217,7 +217,7 @@ def _newest_version(request: Request, template: Resource) -> str:
 
 
 def _bounds(live: View | None, asked: Nodes) -> dict[str, int]:
-    """Return a node group's bounds, and its size only while that lies outside them."""
+    """Return a node group's bounds, and its size only while the size lies outside the bounds."""
     # EKS refuses bounds that leave out the size of the moment ("Minimum capacity 8 can't be
     # greater than desired size 4"), and an autoscaler cannot act on bounds that it does not
     # see. So the nearer bound goes along, and is let go once the size lies within them.

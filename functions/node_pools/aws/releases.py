@@ -1,4 +1,4 @@
-"""Releases of what EKS patches beside Kubernetes itself: the nodes' image, and add-ons.
+"""Which release of the node image, and which version of each add-on, a cluster runs.
 
 A live node group or add-on keeps the release that it was composed with until somebody asks for
 another: the claim by `spec.aws.nodeRelease` or `spec.kubernetesVersion`, the platform by the

@@ -1,7 +1,7 @@
-"""The KMS key that encrypts the cluster's Secrets: its own, unless the spec names one.
+"""The KMS key that encrypts the cluster's Secrets: a key of its own, unless the spec names one.
 
-EKS takes a key when a cluster is made and no other one later, so a live cluster keeps
-what it was made with, be that none.
+EKS takes a key only when a cluster is created. So a live cluster keeps the key that it was
+created with, or stays without one.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ KEY = "kms-key"
 
 @dataclass(frozen=True)
 class SecretsKey:
-    """What encrypts the cluster's Secrets."""
+    """The KMS key that encrypts the cluster's Secrets."""
 
     arn: str
-    """ARN of the key; empty while it is not known, or where a live cluster has none."""
+    """ARN of the key; empty while AWS has not told it, or where a live cluster has no key."""
     own: bool
     """Whether the key is composed."""
     awaited: bool = False
-    """Whether the cluster has to wait for the ARN."""
+    """Whether the cluster cannot be created yet because the ARN is unknown."""
     note: str = ""
-    """What the spec asks for in vain."""
+    """Warning where the spec names another key than the live cluster has."""
 
     @property
     def fields(self) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""Which availability zones a cluster is in, and which of them have a pool's machine."""
+"""Which availability zones a cluster uses, and which zones have a machine type."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def is_id(zone: str) -> bool:
 
 
 def having(region: str, machine: str) -> tuple[str, ...]:
-    """Return the zones, by id, that are known to have a machine type; none: it is not known which do."""
+    """Return the ids of the zones that have a machine type; empty where these are not known."""
     facts, known = regions("aws").get(region), machines("aws").get(machine)
     if facts is None or known is None:
         return ()

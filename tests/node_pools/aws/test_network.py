@@ -43,7 +43,7 @@ def test_it_says_so() -> None:
     assert (network.status.value, network.reason, network.text) == (
         "True",
         "NothingToCreate",
-        f"VPC {VPC} is there already, with subnets in euc1-az1, euc1-az2",
+        f"the existing VPC {VPC} is used, with subnets in euc1-az1, euc1-az2",
     )
     assert outcome.status["network"] == {"zones": ["euc1-az1", "euc1-az2", "euc1-az2"]}
 
@@ -113,7 +113,7 @@ def test_subnets_of_a_zone_without_eks() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "where"),
     [
-        pytest.param(there(), aws(L4), "subnets that were there before it", id="to-its-own"),
+        pytest.param(there(), aws(L4), "existing subnets", id="to-its-own"),
         pytest.param(aws(L4), there(), "a VPC of its own", id="to-one-that-is-there"),
     ],
 )

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from functions.base import Invalid, Request
+from functions.base.assemble import assemble
 from functions.catalog import eks
+from functions.node_pools.compose import FUNCTION
 from tests.node_pools.aws.worlds import Manifests, again, desired, observed, world
 from tests.node_pools.requests import L4, aws, cluster, fields
 
@@ -214,4 +216,39 @@ def test_another_disk_is_refused(status: dict[str, Any] | None) -> None:
     assert str(caught.value) == (
         "spec.nodePools[0].diskGiB: the pool's nodes have disks of 200 GiB and cannot change while it lives. "
         "Add a pool with another name, move the Models, then remove pool l4."
+    )
+
+
+def told(request: Request, condition: str) -> tuple[str, str, str]:
+    found = assemble(request, FUNCTION, FUNCTION.compose(request)).conditions[condition]
+    return found.status.value, found.reason, found.text
+
+
+def test_an_image_under_way_is_told() -> None:
+    # Proves: pools serve meanwhile, and the condition says what changes until EKS reports the new image.
+    before = world(aws())
+    spec = aws(nodeRelease="1.35.9-20261101")
+    asked = observed(desired(again(before, spec)), before.composite)
+    there = ("True", "Available", "the system pool and all GPU pools are there")
+    assert told(again(before, spec, seen=asked), "NodePoolsReady") == there
+    for group in (POOL, SYSTEM):
+        asked[group]["status"]["atProvider"]["releaseVersion"] = eks()["1.35"].node_release
+    status, reason, text = told(again(before, spec, seen=asked), "NodePoolsReady")
+    assert (status, reason) == ("True", "Updating")
+    assert text == (
+        "the system pool and all GPU pools are there; being updated: the system node pool and 1 more"
+    )
+
+
+def test_an_add_on_under_way_is_told() -> None:
+    # Proves: by the name that EKS gives it.
+    before = world(aws())
+    given = {"eks": {"1.35": {"addons": {"vpc-cni": "v1.23.0-eksbuild.1"}}}}
+    asked = observed(desired(again(before, aws(), given=given)), before.composite)
+    name = "node-pools/addon-vpc-cni"
+    asked[name]["status"]["atProvider"]["addonVersion"] = eks()["1.35"].addons["vpc-cni"]
+    assert told(again(before, aws(), seen=asked, given=given), "ControlPlaneReady") == (
+        "True",
+        "Updating",
+        "Kubernetes 1.35 answers; being updated: EKS add-on vpc-cni",
     )
