@@ -33,6 +33,7 @@ def _compose(plan: Plan, download: str) -> Resource:
         plan,
         "deployment",
         manifest,
+        label="the Model's Deployment",
         after=(*AFTER, download),
         ready=remote.all_replicas("Deployment", replicas),
         annotations=plan.annotations,

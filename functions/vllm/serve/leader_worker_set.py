@@ -53,6 +53,7 @@ def _compose(plan: Plan, download: str) -> Resource:
         plan,
         "leader-worker-set",
         manifest,
+        label="the Model's LeaderWorkerSet",
         after=(*AFTER, download),
         ready=remote.all_replicas("LeaderWorkerSet", replicas),
         annotations=plan.annotations,

@@ -24,4 +24,7 @@ def namespace(plan: Plan) -> Resource:
         },
     }
     ready = remote.NAMESPACE_ACTIVE
-    return in_cluster(plan, "namespace", manifest, after=(), ready=ready, annotations=plan.annotations)
+    label = "the Model's namespace"
+    return in_cluster(
+        plan, "namespace", manifest, label=label, after=(), ready=ready, annotations=plan.annotations
+    )

@@ -28,7 +28,7 @@ def network_policy(plan: Plan, name: str, spec: dict[str, Any]) -> Resource:
         "metadata": {"name": name, "namespace": plan.placement.namespace},
         "spec": spec,
     }
-    return in_cluster(plan, f"network-policy-{name}", manifest)
+    return in_cluster(plan, f"network-policy-{name}", manifest, label="the Model's network policy")
 
 
 def default_deny(plan: Plan) -> Resource:

@@ -14,18 +14,6 @@ __all__ = ["LABEL", "in_cluster", "labels"]
 _UNWATCHED = ("Secret",)
 """A token seldom changes, and a watch would be one of all Secrets, in the cluster and the control plane."""
 
-_LABELS = {
-    "deployment": "the Model's pods",
-    "download-": "the download of the weights",
-    "hub-token": "the copy of the Hub token",
-    "leader-worker-set": "the Model's pods",
-    "namespace": "the Model's namespace",
-    "network-policy-": "the Model's network policies",
-    "service": "the Model's Service",
-    "weights-": "the volume of the weights",
-}
-"""How messages name an Object, by the beginning of its name in the composition."""
-
 LABEL = "freehold.dev/model"
 """Label of everything that belongs to a Model in its cluster."""
 
@@ -45,6 +33,7 @@ def in_cluster(
     what: str,
     manifest: Mapping[str, Any],
     *,
+    label: str,
     after: Sequence[str] = ("namespace",),
     ready: str = "",
     references: Sequence[Mapping[str, Any]] = (),
@@ -56,6 +45,7 @@ def in_cluster(
         plan: of the Model.
         what: name of the composed resource, without the function's prefix.
         manifest: the object in the cluster, without the labels of every object.
+        label: how messages name it.
         after: composed resources that must be ready before this one is created.
         ready: CEL over `object` that holds when the object is ready; empty: ready once it exists.
         references: values that are taken from objects of the control plane.
@@ -75,9 +65,4 @@ def in_cluster(
         annotations=annotations,
     )
     needs = tuple(f"vllm/{name}" for name in after)
-    return Resource(f"vllm/{what}", body, needs, label=_label(what))
-
-
-def _label(what: str) -> str:
-    """Return how messages name an Object; empty for one that its kind and name say best."""
-    return next((text for beginning, text in _LABELS.items() if what.startswith(beginning)), "")
+    return Resource(f"vllm/{what}", body, needs, label=label)

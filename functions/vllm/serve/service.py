@@ -33,7 +33,7 @@ def service(plan: Plan, endpoint_labels: Mapping[str, str]) -> Resource:
             "ports": [{"name": "http", "port": port, "protocol": "TCP", "targetPort": port}],
         },
     }
-    return in_cluster(plan, "service", manifest)
+    return in_cluster(plan, "service", manifest, label="the Model's Service")
 
 
 def base_url(plan: Plan) -> str:

@@ -50,7 +50,8 @@ def _credentials(plan: Plan) -> list[Resource]:
         "fieldPath": f"data[{ref.key}]",
     }
     references = [{"patchesFrom": secret, "toFieldPath": "data.token"}]
-    return [in_cluster(plan, _TOKEN, manifest, references=references)]
+    label = "the copy of the Hub token"
+    return [in_cluster(plan, _TOKEN, manifest, label=label, references=references)]
 
 
 def _reader(plan: Plan) -> Reader:

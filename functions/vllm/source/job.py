@@ -61,7 +61,8 @@ def download(plan: Plan, *, beside_serving: bool) -> Resource:
     }
     credentials = [r.name.removeprefix("vllm/") for r in source.credentials(plan)]
     after = ("namespace", "network-policy-download", plan.volume, *credentials)
-    return in_cluster(plan, what, manifest, after=after, ready=source.complete)
+    label = "the download of the weights"
+    return in_cluster(plan, what, manifest, label=label, after=after, ready=source.complete)
 
 
 def _pod(plan: Plan, beside_serving: bool) -> dict[str, Any]:

@@ -39,4 +39,4 @@ def volume(plan: Plan) -> Resource:
         "metadata": {"name": plan.volume, "namespace": plan.placement.namespace},
         "spec": spec,
     }
-    return in_cluster(plan, plan.volume, manifest)
+    return in_cluster(plan, plan.volume, manifest, label="the volume of the weights")

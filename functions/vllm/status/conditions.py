@@ -73,7 +73,7 @@ def serving(request: Request, plan: Plan, names: Container[str]) -> Condition | 
         _ANSWERS,
         hint=f"Loading takes up to {plan.startup_seconds // 60} minutes. If this lasts longer, check that "
         f"node pool {plan.placement.node_pool} has {takes(plan.placement)} free for each replica, and that "
-        f"its nodes can pull the image {plan.image}",
+        "its nodes can pull the engine's image",
     )
 
 

@@ -28,7 +28,8 @@ def test_a_source_is_a_field_of_the_spec(known: Source) -> None:
 
 def _key(plan: Plan) -> list[Resource]:
     metadata = {"name": "key", "namespace": plan.placement.namespace}
-    return [in_cluster(plan, "key", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata})]
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
+    return [in_cluster(plan, "key", secret, label="the key of the bucket")]
 
 
 BUCKET = Source(
