@@ -240,6 +240,43 @@ def test_a_token_is_taken_from_the_claims_own_namespace(api: Api, teams: Teams, 
     ask_to_go(api, claim)
 
 
+def test_a_token_does_not_stay_in_the_control_plane(
+    control_plane: Plane, api: Api, teams: Teams, shared: Manifest
+) -> None:
+    """provider-kubernetes saves the Object with the token that it takes from the Secret, while it creates."""
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gated", "namespace": "team-a"}}
+    first, second = (base64.b64encode(t).decode() for t in (b"hf_first", b"hf_second"))
+    teams.a.apply({**secret, "data": {"token": first}})
+    claim = model(
+        "team-a",
+        "gated",
+        cluster={"namespace": OWNER, "name": shared["metadata"]["name"]},
+        source={"huggingFace": {"tokenSecretRef": {"name": "gated"}}},
+    )
+    teams.a.apply(claim)
+    place = wait_placed(teams.a, claim)["status"]["placement"]["namespace"]
+
+    def delivered(token: str) -> bool:
+        return (api.find("v1", "Secret", "hub-token", place) or {}).get("data") == {"token": token}
+
+    def saved() -> str:
+        made = _object(api, claim, "vllm/hub-token")
+        assert made is not None
+        return str(made["spec"]["forProvider"]["manifest"]["data"]["token"])
+
+    wait_for("the token in the cluster", lambda: delivered(first))
+    wait_for("the Object without it", lambda: saved() == "")
+    teams.a.apply({**secret, "data": {"token": second}})
+    made = _object(api, claim, "vllm/hub-token")
+    assert made is not None
+    # Have the provider look, as it does every ten minutes.
+    api.patch(made, {"metadata": {"annotations": {"example.org/look": "now"}}})
+    wait_for("the new token in the cluster", lambda: delivered(second))
+    reconcile(control_plane, claim)
+    assert saved() == ""
+    ask_to_go(api, claim)
+
+
 def test_deleting_one_leaves_the_other(api: Api, teams: Teams, same_named: tuple[Manifest, Manifest]) -> None:
     one, other = same_named
     before = {r["metadata"]["uid"] for r in composed(api, other)}

@@ -41,6 +41,9 @@ def _credentials(plan: Plan) -> list[Resource]:
         "kind": "Secret",
         "metadata": {"name": _TOKEN, "namespace": plan.placement.namespace},
         "type": "Opaque",
+        # provider-kubernetes fills the token in, and saves the Object with it. As our own field, Crossplane
+        # sets it back to this; the provider fills it in anew at each look, in memory alone.
+        "data": {"token": ""},
     }
     secret = {
         "apiVersion": "v1",

@@ -164,6 +164,8 @@ def test_the_token_comes_from_the_claims_own_namespace() -> None:
             "toFieldPath": "data.token",
         }
     ]
+    # Ours, so that Crossplane takes out what provider-kubernetes saves there.
+    assert token["spec"]["forProvider"]["manifest"]["data"] == {"token": ""}
     pods = [
         pod_of(manifests(outcome)[n]) for n in manifests(outcome) if n.startswith(("vllm/depl", "vllm/downl"))
     ]
