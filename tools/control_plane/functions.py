@@ -21,8 +21,10 @@ _PACKAGES = "pkg.crossplane.io/v1"
 def start(processes: Processes, api: Api, authority: Authority) -> None:
     """Start all functions and register them with core."""
     certificates = authority.serve("functions")
-    for name, port in zip(FUNCTIONS, free_ports(len(FUNCTIONS)), strict=True):
+    ports = dict(zip(FUNCTIONS, free_ports(len(FUNCTIONS)), strict=True))
+    for name, port in ports.items():
         processes.start(name, command(name, port, certificates), {"PYTHONPATH": str(paths.ROOT)})
+    for name, port in ports.items():
         register(api, name, port)
         processes.wait(name, lambda port=port: listens(port))  # type: ignore[misc]  # its own port
 
