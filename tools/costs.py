@@ -12,6 +12,7 @@ from rich.console import RenderableType
 
 from functions.api import Capacity, ClusterSpec, ModelSpec, Placement, PoolStatus, ReservationKind, Sizing
 from functions.catalog import machines, regions
+from functions.node_pools.registry import PLACES
 from functions.vllm.place.devices import devices_per_node
 from tools.console import table
 from tools.manifests import Manifest
@@ -116,7 +117,8 @@ def _share(at: Placement, units: int, required: Sequence[Manifest]) -> Iterator[
 def _place(xr: Manifest) -> tuple[str, str] | None:
     """Return cloud and region; None for an existing cluster."""
     spec = ClusterSpec.model_validate(xr["spec"])
-    return ("aws", spec.aws.region) if spec.aws else None
+    found = ((place.name, getattr(spec, place.name)) for place in PLACES)
+    return next(((name, in_it.region) for name, in_it in found if hasattr(in_it, "region")), None)
 
 
 def _pools(xr: Manifest) -> list[_Priced]:
