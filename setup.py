@@ -12,8 +12,8 @@ setup(
     ],
     package_dir={f"tools.files.{name}": name for name in FILES},
     package_data={
-        "": ["*.tsv", "*.toml", "*.yaml", "*/*.yaml"],
-        "tools": ["admission/*", "crossplane-core/*"],
+        "": ["*.tsv", "*.toml", "*.yaml", "*/*.yaml", "*.j2"],
+        "tools": ["templates/*", "admission/*", "crossplane-core/*"],
         "tools.files.requirements": ["go.txt"],
     },
 )

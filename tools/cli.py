@@ -214,7 +214,7 @@ def generate(
         bool, typer.Option("--check", help="Write nothing; exit with 1 when a file differs.")
     ] = False,
 ) -> None:
-    """Write the XRDs, the functions' input CRDs and package/install.yaml from the models in functions/api."""
+    """Write what is generated from the models in functions/api: XRDs, CRDs, install.yaml, docs/api.md."""
     require_clone("generate")
     from tools import generate as command
 

@@ -1,4 +1,4 @@
-"""Write the XRDs, the input CRDs and package/install.yaml: `make generate`."""
+"""Write the XRDs, the input CRDs, package/install.yaml and docs/api.md: `make generate`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from functions.api import (
 )
 from functions.cluster_stack.input import ClusterStackInput
 from tools import install
+from tools.api_reference import api_reference
 from tools.console import say
 from tools.errors import Exit
 from tools.openapi import structural, without_rules
@@ -174,6 +175,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     for function, (kind, plural, model) in INPUTS.items():
         yield Path(f"package/function-{function}/input.yaml"), _text(input_crd(kind, plural, model))
     yield Path("package/install.yaml"), _install()
+    yield Path("docs/api.md"), api_reference(map(xrd, COMPOSITES))
 
 
 def _install() -> str:
