@@ -61,6 +61,8 @@ def api_server(layout: Layout, ports: Ports, certificates: Path) -> list[str]:
         # No kubelet mounts a service account's token, so pods need no service account.
         "--disable-admission-plugins=ServiceAccount",
         f"--admission-control-config-file={_admission(layout)}",
+        # As every installer has it: device plugins and drivers are privileged pods.
+        "--allow-privileged",
         "--service-cluster-ip-range=10.96.0.0/16",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={layout.signing_key}",
