@@ -120,7 +120,7 @@ SPEC = {"model": "Qwen/Qwen3-8B"}
 EU = cluster("eu", allowed=["*"])
 OFFER = Selector("v1", "ConfigMap", name="eu-x1-offer-63897f", namespace="crossplane-system")
 VOLUME = "vllm/weights-543937"
-DOWNLOAD = "vllm/download-543937-fbbbc9"
+DOWNLOAD = "vllm/download-543937-4f6b24"
 ARCHITECTURE = {
     "parametersBillions": 3.1,
     "layers": 36,

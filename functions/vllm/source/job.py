@@ -16,6 +16,11 @@ from . import source_of
 __all__ = ["download", "download_policy", "is_download"]
 
 
+# The image of the engine asks for every GPU by this variable, and a node whose default runtime is NVIDIA's
+# gives them to a pod that requests none. The download uses no GPU, also where it requests some.
+_NO_GPU = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}
+
+
 def is_download(resource: str, weights: str = "") -> bool:
     """Tell whether a composed resource is a download, of a set of weights or of any."""
     return resource.startswith(f"vllm/download-{weights}-" if weights else "vllm/download-")
@@ -91,7 +96,12 @@ def _container(plan: Plan, gpus: int) -> dict[str, Any]:
         "name": "download",
         "image": plan.image,
         "command": reader.command,
-        "env": [{"name": "USER", "value": "vllm"}, {"name": "HOME", "value": "/tmp"}, *reader.env],
+        "env": [
+            {"name": "USER", "value": "vllm"},
+            {"name": "HOME", "value": "/tmp"},
+            _NO_GPU,
+            *reader.env,
+        ],
         "resources": {
             # Little, since the pod may have to fit beside a serving pod on the pool's only node.
             "requests": {"cpu": "500m", "memory": "1Gi", **devices},

@@ -179,3 +179,17 @@ def test_several_replicas_share_a_class_of_their_own() -> None:
         outcome = compose(request({**SPEC, "replicas": {"min": replicas}}, both))
         volume = manifests(outcome)[VOLUME]["spec"]["forProvider"]["manifest"]["spec"]
         assert (volume["storageClassName"], volume["accessModes"]) == (class_, [mode])
+
+
+def test_a_download_sees_no_gpu() -> None:
+    """C7: on nodes whose default runtime is NVIDIA's the image's own variable would give it all of them.
+
+    Also where the Job requests GPUs, and where a later one runs beside a serving pod.
+    """
+    _, later = again({"model": "Qwen/Qwen3-4B"})
+    for outcome in (first(), later):
+        found = [m for n, m in manifests(outcome).items() if n.startswith("vllm/download-") and m]
+        assert found
+        for download in found:
+            env = {e["name"]: e.get("value") for e in pod_of(download)["containers"][0]["env"]}
+            assert env["NVIDIA_VISIBLE_DEVICES"] == "void"
