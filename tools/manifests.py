@@ -46,30 +46,45 @@ def load(path: Path) -> list[Manifest]:
     elif path.exists():
         files = [path]
     else:
-        raise ToolError(f"{path}: there is no such file or folder")
+        raise ToolError(f"{path}: no such file or folder")
     return [manifest for file in files for manifest in _load_file(file)]
 
 
 def _load_file(path: Path) -> Iterator[Manifest]:
     try:
-        yield from parse(path.read_text())
-    except (yaml.YAMLError, ToolError, UnicodeDecodeError) as error:
+        yield from parse(path.read_text(encoding="utf-8"))
+    except ToolError as error:
         raise ToolError(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise ToolError(f"{path}: not a text file (UTF-8)") from error
 
 
 def parse(text: str) -> list[Manifest]:
-    """Return the manifests of a YAML (or JSON) stream. Raises ToolError, yaml.YAMLError."""
+    """Return the manifests of a YAML (or JSON) stream. Raises ToolError for what is none, with the line."""
     found: list[Manifest] = []
-    for document in yaml.load_all(text, Loader=_Loader):
-        if document is None:
-            continue
-        if not isinstance(document, dict) or not document.get("kind"):
-            raise ToolError("not a Kubernetes manifest: no kind")
-        if isinstance(document.get("items"), list) and str(document["kind"]).endswith("List"):
-            found.extend(document["items"])
-        else:
-            found.append(document)
+    try:
+        for document in yaml.load_all(text, Loader=_Loader):
+            if document is not None:
+                found += _items(document)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ToolError(f"{where}not YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ToolError(f"not YAML: {error}") from error
     return found
+
+
+def _items(document: Any) -> list[Manifest]:
+    """Return a manifest, or the items of a Kubernetes List."""
+    if not isinstance(document, dict) or not document.get("kind"):
+        raise ToolError("not a Kubernetes manifest: no kind")
+    if isinstance(document.get("items"), list) and str(document["kind"]).endswith("List"):
+        return [manifest for item in document["items"] for manifest in _items(item)]
+    for field in ("metadata", "spec"):
+        if not isinstance(document.get(field) or {}, dict):
+            raise ToolError(f"{document['kind']}: {field} is not a mapping")
+    return [document]
 
 
 def dump(manifests: Iterable[Manifest]) -> str:

@@ -117,8 +117,6 @@ def _as_xr(manifest: Manifest, definitions: Definitions) -> Manifest:
     """Return the XR with the labels and conditions that Crossplane would give it."""
     if not (manifest.get("metadata") or {}).get("name"):
         raise ToolError(f"{label(manifest)}: metadata.name is missing")
-    if not isinstance(manifest.get("spec") or {}, dict):
-        raise ToolError(f"{label(manifest)}: spec is not a mapping")
     xr = inputs.as_xr(manifest, definitions)
     conditions = (manifest.get("status") or {}).get("conditions")
     if conditions:

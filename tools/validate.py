@@ -19,7 +19,7 @@ def run(files: Sequence[Path], kubeconfig: Path | None) -> Exit:
     for problem in problems:
         show(str(problem))
     refused = len({problem.resource for problem in problems})
-    say(f"{len(manifests)} manifests, {refused} of which an API server would refuse")
+    say(f"manifests: {len(manifests)}; of these an API server would refuse: {refused}")
     return Exit.FAILED if problems else Exit.DONE
 
 

@@ -80,7 +80,7 @@ def test_claims_need_no_folder_of_schemas(
     assert main(["validate", str(tmp_path)]) == Exit.FAILED
     printed = capsys.readouterr()
     assert "Model m: spec.modle: unknown field" in printed.out.splitlines()
-    assert printed.err == "1 manifests, 1 of which an API server would refuse\n"
+    assert printed.err == "manifests: 1; of these an API server would refuse: 1\n"
 
 
 def test_other_manifests_need_one(
