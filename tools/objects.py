@@ -8,29 +8,29 @@ from tools.manifests import Manifest, group_of, label
 
 @dataclass(frozen=True)
 class Inner:
-    """A manifest and where it was found."""
+    """A manifest and what it was found in."""
 
     manifest: Manifest
     inside: str
     """'Object namespace/name' or 'Composition name', or '' for a composed resource itself."""
     applied: bool = True
-    """False for one that is only observed: it may be a name and a kind."""
+    """False for the manifest of an Object that only observes: a name and a kind are enough."""
     is_input: bool = False
     """True for the input of a function: a manifest without metadata."""
 
     @property
     def label(self) -> str:
-        """'Kind namespace/name', and what it is inside of."""
+        """'Kind namespace/name', and the Object or Composition that holds it."""
         return f"{label(self.manifest)} in {self.inside}" if self.inside else label(self.manifest)
 
 
 def is_object(manifest: Manifest) -> bool:
-    """Say whether a manifest is a provider-kubernetes Object."""
+    """Tell whether a manifest is a provider-kubernetes Object."""
     return group_of(manifest) == "kubernetes.m.crossplane.io" and manifest.get("kind") == "Object"
 
 
 def inner(manifest: Manifest) -> Manifest | None:
-    """Return the manifest in an Object, or None when it is no Object."""
+    """Return the manifest that an Object holds; None for other kinds."""
     if not is_object(manifest):
         return None
     found = manifest.get("spec", {}).get("forProvider", {}).get("manifest")
@@ -38,7 +38,7 @@ def inner(manifest: Manifest) -> Manifest | None:
 
 
 def unwrap(manifest: Manifest, inside: str = "", applied: bool = True) -> Iterator[Inner]:
-    """Yield a manifest, and those in it if it is an Object (which may hold an Object)."""
+    """Yield a manifest and the manifests inside: an Object may hold an Object, a Composition holds inputs."""
     yield Inner(manifest, inside, applied)
     within = inner(manifest)
     if within is not None:

@@ -1,7 +1,7 @@
-"""Composed resources as a live cluster would show them: fixtures for the next render.
+"""Observed resources for the next reconcile: composed resources as a live cluster would show them.
 
-Not a simulation. Whatever is composed exists and, unless told otherwise, is
-reported ready; what the providers say is in `provider_status`.
+Every composed resource exists and is ready, unless the caller says that it is not. Nothing is simulated:
+status.atProvider comes from `provider_status`.
 """
 
 import copy
@@ -29,17 +29,16 @@ def observe(
     failing: Mapping[str, str] | None = None,
     late_init: Mapping[str, Manifest] | None = None,
 ) -> list[Manifest]:
-    """Return composed resources as they are after their providers have seen them.
+    """Return composed resources with the metadata and status that an API server and providers add.
 
     Args:
-        composed: what a render composed.
-        xr: the XR that composes them; its name is in the field manager's.
-        ready: whether they are Ready.
-        not_ready: names of composed resources that are not, when the rest is.
-        failing: names of composed resources whose provider reports this
-            error (Synced is False, and they are not ready).
-        late_init: by name, fields that the provider fills in: merged in, and
-            owned by the provider.
+        composed: the composed resources of a reconcile.
+        xr: the XR that composes them, whose name is part of the field manager's.
+        ready: whether the resources are Ready.
+        not_ready: names in the composition of resources that are not Ready.
+        failing: the provider's error by the resource's name in the composition; Synced and Ready are
+            False.
+        late_init: fields that the provider fills in and owns, by the resource's name in the composition.
     """
     failing, late_init = failing or {}, late_init or {}
     return [
@@ -86,12 +85,12 @@ def _one(desired: Manifest, xr: Manifest, *, ready: bool, failure: str | None, e
 
 
 def is_managed(manifest: Manifest) -> bool:
-    """Say whether a provider reconciles it: a managed resource, not a ProviderConfig or Secret."""
+    """Tell whether a provider reconciles a manifest, as it does no ProviderConfig and no Secret."""
     return "forProvider" in (manifest.get("spec") or {})
 
 
 def _added(desired: Manifest, extra: Manifest) -> Manifest:
-    """Return what the provider adds to the object besides its status."""
+    """Return the metadata and fields that the provider adds beside the status."""
     if not is_managed(desired):
         return copy.deepcopy(extra)
     added: Manifest = {"metadata": {"finalizers": [_FINALIZER]}}

@@ -1,7 +1,7 @@
-"""What providers report in status.atProvider of something that works.
+"""status.atProvider of resources that are ready, as their providers report it.
 
-Made-up, but of the right shape and deterministic: ids are hashes of names. Not
-a simulation: only what the functions may read is here.
+The values are made up and deterministic (ids are hashes of names), in the shape of the real ones. Only the
+fields that the functions read have values.
 """
 
 import copy
@@ -63,7 +63,7 @@ def hash17(text: str) -> str:
 
 
 def external_name(manifest: Manifest) -> str:
-    """Return what the provider calls it: EC2's id, else the name."""
+    """Return the external name of a managed resource: an id for EC2, else the object's name."""
     name = str(manifest["metadata"]["name"])
     prefix = _ID_PREFIX.get((group_of(manifest), manifest["kind"]))
     if prefix:
@@ -109,12 +109,12 @@ def _aws(manifest: Manifest) -> dict[str, Any]:
 
 
 def _parameters(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters as the provider reports them back: scalars, without references."""
+    """Return the scalar parameters, which the provider reports back; references it does not."""
     return {key: value for key, value in parameters.items() if isinstance(value, str | int | float | bool)}
 
 
 def arn(group: str, kind: str, name: str, region: str) -> str:
-    """Return an Amazon resource name in the shape of the service."""
+    """Return an Amazon resource name (ARN)."""
     service = group.split(".")[0]
     partition = "aws-cn" if region.startswith("cn-") else "aws"
     where = "" if service in _GLOBAL_SERVICES else region
@@ -134,7 +134,7 @@ def _eks_cluster(name: str, region: str) -> dict[str, Any]:
 
 
 def remote(manifest: Manifest) -> Manifest:
-    """Return a manifest as its own cluster shows it, working: the status is what its kind says."""
+    """Return a manifest as the cluster shows it in which it works, with the status of its kind."""
     live = copy.deepcopy(manifest)
     metadata = live.setdefault("metadata", {})
     name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"

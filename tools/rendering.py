@@ -1,7 +1,6 @@
-"""One render: the real Crossplane reconciler over local function servers.
+"""One reconcile of an XR by Crossplane's own reconciler and local function servers.
 
-What the command line of Crossplane does around its engine is done here: the XR's defaults before, and
-what the engine leaves out of the XR after.
+The engine (`tools.engine`) fills in no defaults and returns a part of the XR; this module does the rest.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,16 +18,16 @@ from tools.offers import with_offers
 
 @dataclass(frozen=True)
 class Rendered:
-    """What one render gave. After a FATAL the XR is as it was, and nothing is composed."""
+    """The result of a reconcile. After a FATAL result the XR is unchanged and nothing is composed."""
 
     xr: Manifest
     """The XR with its defaults, spec.resourceRefs and new status."""
     composed: list[Manifest] = field(default_factory=list)
-    """The desired composed resources, by their composition resource names."""
+    """The desired composed resources, in the order of their names in the composition."""
     results: list[dict[str, Any]] = field(default_factory=list)
     """The events: severity (Normal, Warning), reason, message."""
     fatal: str | None = None
-    """The function's own message when it refused the spec."""
+    """The message of the function that refused the spec; None when none did."""
 
     @property
     def conditions(self) -> list[dict[str, Any]]:
@@ -51,11 +50,10 @@ def render(
     Args:
         xr: the XR; `claims.to_xr` makes one of a claim.
         targets: host:port of each function that the composition names.
-        observed: the composed resources as they live; see `observe`.
-        required: what the functions may ask for, such as XInferenceClusters; their offers to
-            placed Models are added.
-        without: API groups of providers that are not installed; all others are.
-        definitions: where XRDs and compositions are; this repository's.
+        observed: the composed resources as they are; see `observe`.
+        required: what the functions may ask for, such as XInferenceClusters, whose offers are added.
+        without: API groups of the providers that are not installed.
+        definitions: the XRDs and compositions; by default those of this repository.
 
     Raises:
         ToolError: when the engine fails for another reason than a FATAL result.
@@ -85,7 +83,7 @@ def _addresses(composition: Composition, targets: Mapping[str, str]) -> dict[str
 
 
 def _schemas(without: Collection[str]) -> Iterator[Manifest]:
-    """Yield what tells a function that a provider is installed: that one of its kinds is known."""
+    """Yield the OpenAPI schema by which a function knows that a provider is installed, for each provider."""
     for provider in providers().values():
         if provider.group not in without:
             kind = {"group": provider.group, "version": provider.version, "kind": provider.kind}
@@ -94,7 +92,7 @@ def _schemas(without: Collection[str]) -> Iterator[Manifest]:
 
 
 def _after(xr: Manifest, answer: Reconciled) -> Manifest:
-    """Return the XR as it is after the reconcile.
+    """Return the XR after the reconcile.
 
     The engine's own spec holds the reconciler's fields alone. When nothing changed it leaves
     status.claimConditionTypes out, which an update writes that it then skips; on a cluster that
@@ -109,5 +107,5 @@ def _after(xr: Manifest, answer: Reconciled) -> Manifest:
 
 
 def as_yaml(rendered: Rendered) -> str:
-    """Return the XR and what it composes as a YAML stream."""
+    """Return the XR and its composed resources as a YAML stream."""
     return dump([rendered.xr, *rendered.composed])

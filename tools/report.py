@@ -1,4 +1,4 @@
-"""What a person reads of a render: conditions, results, a tree of what was composed."""
+"""A render for people: conditions, results, status, and a tree of the composed resources."""
 
 import re
 from collections.abc import Iterator
@@ -13,11 +13,11 @@ from tools.settle import Settled
 
 _UNREADY = re.compile(r'Composed resource "([^"]+)" is not yet ready')
 _LONGEST_STATUS = 12
-"""Lines of YAML above which a field of the status is only named."""
+"""Lines of YAML; of a longer field of the status only the name is shown."""
 
 
 def unready(rendered: Rendered) -> set[str]:
-    """Return the names of composed resources that the reconciler calls not ready."""
+    """Return the names in the composition of resources that the reconciler calls not ready."""
     messages = (str(result.get("message", "")) for result in rendered.results)
     return {found[1] for message in messages if (found := _UNREADY.search(message))}
 
@@ -31,7 +31,7 @@ def conditions(rendered: Rendered) -> Iterator[str]:
 
 
 def results(rendered: Rendered) -> Iterator[str]:
-    """Yield 'Severity: message' of what the functions said; the reconciler's own are left out."""
+    """Yield 'Severity: message' of the functions' results and of the reconciler's warnings."""
     for result in rendered.results:
         message = str(result.get("message", ""))
         if message.startswith("Pipeline step ") or result.get("severity") != "Normal":
@@ -39,7 +39,7 @@ def results(rendered: Rendered) -> Iterator[str]:
 
 
 def status(rendered: Rendered) -> Iterator[str]:
-    """Yield the XR's status as YAML lines, long fields only by name."""
+    """Yield the XR's status as lines of YAML; of a long field only the name."""
     for key, value in (rendered.xr.get("status") or {}).items():
         if key in {"conditions", "claimConditionTypes", "connectionDetails"}:
             continue
@@ -48,10 +48,10 @@ def status(rendered: Rendered) -> Iterator[str]:
 
 
 def tree(settled: Settled, title: str) -> Tree:
-    """Return a tree: the XR, then what it composes by the round that first composed it.
+    """Return a tree of the XR and its composed resources, grouped by the round that first composed them.
 
-    Each line has kind, name and whether it is ready in the end; an Object also
-    names what is inside of it.
+    A line shows kind, name and whether the resource is ready in the end; of an Object also the manifest
+    that it holds.
     """
     waiting = unready(settled.rendered)
     top = Tree(title)
