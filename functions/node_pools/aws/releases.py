@@ -86,23 +86,28 @@ class Releases:
         """
         if live is None:
             minor = self.version.nodes or self.version.control_plane
-            return NodeVersions(minor, self._image(minor, ""), newest_template) if newest_template else None
+            return NodeVersions(minor, self._image(minor, None), newest_template) if newest_template else None
         has = NodeVersions(
             kubernetes=live.text("spec", "forProvider", "version") or "",
             image=live.text("spec", "forProvider", "releaseVersion") or "",
             template=live.text("spec", "forProvider", "launchTemplate", "version") or "",
         )
         minor = self.version.nodes or has.kubernetes
-        image = self._image(minor, has.image if minor == has.kubernetes else "", live=minor == has.kubernetes)
+        image = self._image(minor, has.image if minor == has.kubernetes else None)
         if (minor, image) == (has.kubernetes, has.image) or not newest_template:
             return has
         return NodeVersions(minor, image, newest_template)
 
-    def _image(self, minor: str, has: str, *, live: bool = False) -> str:
-        """Return the release of the node image for a Kubernetes version; empty leaves it to EKS."""
+    def _image(self, minor: str, has: str | None) -> str:
+        """Return the release of the node image for a Kubernetes version; empty leaves it to EKS.
+
+        Args:
+            minor: the Kubernetes version.
+            has: release that live nodes of that version have; None for new nodes.
+        """
         if self.node_release.startswith(f"{minor}."):
             return self.node_release
-        if live:
+        if has is not None:
             return has
         given, known = self.given.get(minor), eks().get(minor)
         return (given and given.node_release) or (known.node_release if known else "")
