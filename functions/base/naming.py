@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 __all__ = ["HELM_RELEASE", "LABEL", "digest", "label_value", "unique_name"]
 
@@ -41,10 +42,16 @@ def unique_name(
     Raises:
         ValueError: for a limit that holds no such name.
     """
+    return _unique_name(parts, limit, unique or parts, digits)
+
+
+# A composite's names are asked for at every reconcile, some of them a hundred times.
+@lru_cache(maxsize=16384)
+def _unique_name(parts: tuple[str, ...], limit: int, unique: tuple[str, ...], digits: int) -> str:
     if limit < digits + 2:
         raise ValueError(f"no unique name has at most {limit} characters")
     readable = _OUTSIDE.sub("-", "-".join(parts).lower()).strip("-")
     room = limit - digits - 1
     if not readable[:1].isalpha():
         readable = f"x-{readable}"
-    return f"{readable[:room].rstrip('-')}-{digest(*(unique or parts), digits=digits)}"
+    return f"{readable[:room].rstrip('-')}-{digest(*unique, digits=digits)}"

@@ -82,7 +82,10 @@ def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
     """
     _refuse_another_network(request, place)
     pools = cluster.pools
-    chosen = zones.choose(place, {**dict(enumerate(recorded(request).zones)), **_live_zones(request)}, pools)
+    kept = _live_zones(request)
+    if len(kept) < zones.COUNT:
+        kept = {**dict(enumerate(recorded(request).zones)), **kept}
+    chosen = zones.choose(place, kept, pools)
     subnets, network = _subnets(place, chosen), place.existing_network
     given = request.parameters(NodePoolsInput)
     releases = Releases(cluster.version, place.node_release or "", given.eks)
