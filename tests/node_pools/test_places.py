@@ -307,3 +307,24 @@ def test_what_a_live_node_pool_is_cannot_change(name: str, change: str, lost: bo
         FUNCTION.compose(replace(request, composite=composite))
     assert caught.value.field.startswith("spec.nodePools[0].")
     assert caught.value.remedy
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("condition", ["Synced", "LastAsyncOperation"])
+def test_every_failed_update_is_told(name: str, condition: str) -> None:
+    # Proves: whatever a provider refuses of anything, a condition says so in the provider's own words.
+    request, _ = world(name)
+    for broken, seen in request.observed.items():
+        if not told_by_a_provider(seen):
+            continue
+        ready = [c for c in seen["status"]["conditions"] if c["type"] != condition]
+        refused = {"type": condition, "status": "False", "message": "the provider says no"}
+        failing = {**seen, "status": {**seen["status"], "conditions": [*ready, refused]}}
+        desired, _ = run(replace(request, observed={**request.observed, broken: failing}))
+        told = [c.message for c in desired.conditions.values() if c.reason in ("Failing", "UpdateFailing")]
+        assert any("the provider says no" in message for message in told), broken
+
+
+def told_by_a_provider(seen: Mapping[str, Any]) -> bool:
+    """Tell whether an object is a provider's: Crossplane itself tells what becomes of Usages."""
+    return "forProvider" in seen.get("spec", {})
