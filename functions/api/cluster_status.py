@@ -174,6 +174,17 @@ class ClusterStatus(Schema):
         description="What the image of the GPU nodes contains; none: not known, so that the cluster's "
         "GPU Operator installs what a node lacks.",
     )
+    cluster_uid: str | None = Field(
+        None,
+        alias="clusterUID",
+        description="UID of the kube-system namespace of a cluster that existed before its claim: which "
+        "cluster it is, whatever kubeconfig reaches it.",
+    )
+    held_by: str | None = Field(
+        None,
+        description="The InferenceCluster that has taken the cluster, where that is another. Nothing is "
+        "installed, changed or uninstalled for this one.",
+    )
     deleted_with_claim: bool | None = Field(
         None,
         description="Whether the deletion of the claim deletes the cluster, with everything in the cluster.",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from functions.api import ClusterStatus, Distribution, NodeImage, contract
-from functions.base import Function, Outcome, Progress, Request, Resource, View, Whose
+from functions.base import Condition, Function, Outcome, Progress, Request, Resource, Status, View, Whose
 from functions.catalog import kubernetes
 
 from .component import Component
@@ -52,6 +52,8 @@ def compose(request: Request) -> Outcome:
         return Outcome()
     if status.deleted_with_claim is None:
         return Outcome()
+    if status.held_by is not None:
+        return _left_alone(status.held_by)
     cluster = Cluster(request.name, status.access, status.deleted_with_claim)
     facts = Facts(
         cloud=status.cloud,
@@ -108,6 +110,13 @@ def _hint(request: Request, cluster: Cluster, facts: Facts, installed: Sequence[
         labels = _listed([c.label for c in broken])
         clauses.append(f"where {labels} was installed before, or by another claim, remove that first")
     return "; ".join([*clauses, *(advice for c in broken if (advice := c.advice(facts)))])
+
+
+def _left_alone(holder: str) -> Outcome:
+    """Change nothing in a cluster that another claim has taken, whenever this claim is deleted, too."""
+    message = f"InferenceCluster {holder} has taken this cluster: see the condition Planned"
+    said = Condition("ComponentsReady", Status.FALSE, "ClusterTaken", message, Whose.PLATFORM)
+    return Outcome(conditions=[said], unreachable=True)
 
 
 def _listed(names: Sequence[str]) -> str:

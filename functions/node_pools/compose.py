@@ -40,6 +40,8 @@ def function(places: Sequence[Place], model: type[ClusterSpec]) -> Function:
             "autoscaler",
             "cloud",
             "nodeImage",
+            "clusterUID",
+            "heldBy",
             "deletedWithClaim",
             "distribution",
             "kubernetesVersion",

@@ -377,3 +377,18 @@ def test_a_failed_installation_is_tried_again() -> None:
     spec = composed()[OPERATOR]["spec"]
     assert "wait" not in spec["forProvider"]
     assert spec["rollbackLimit"] >= 1000
+
+
+def test_a_cluster_that_another_claim_has_taken_is_left_alone() -> None:
+    # Proves: nothing is installed; what exists stays in the cluster whenever this claim is deleted.
+    taken = {"heldBy": "team-a/other"}
+    new = request(EXISTING, status=taken, ready=[REACHABLE])
+    assert assemble(new, FUNCTION, FUNCTION.compose(new)).manifests == {}
+    existing = request(EXISTING, status=taken, ready=[REACHABLE])
+    release = {**live(True), "spec": {"forProvider": {"chart": {}}}}
+    existing.observed = {**existing.observed, NFD: release}
+    desired = assemble(existing, FUNCTION, FUNCTION.compose(existing))
+    assert desired.manifests[NFD]["spec"]["managementPolicies"] == ["Observe", "Create", "Update"]
+    said = desired.conditions["ComponentsReady"]
+    assert (said.status.value, said.reason) == ("False", "ClusterTaken")
+    assert "InferenceCluster team-a/other has taken this cluster" in said.message

@@ -12,7 +12,7 @@ from functions.api import contract
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import composed, composite, reconcile, refreshed
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_placed, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, claimed, delete, existing, model, wait_placed, wait_told
 from tools import paths
 from tools.control_plane.api import Api, ApiError
 from tools.control_plane.layout import NAMESPACE
@@ -190,7 +190,8 @@ def test_an_edited_endpoint_is_put_back(
 def test_a_cluster_that_does_not_admit_a_team_takes_none_of_its_models(
     control_plane: Plane, api: Api, teams: Teams
 ) -> None:
-    closed = existing(control_plane, "closed", allowed=["team-a"])
+    closed = claimed(control_plane, "closed", allowed=["team-a"])
+    wait_told(api, closed, f"InferenceCluster {OWNER}/shared has taken this cluster")
     claim = model("team-b", "uninvited", cluster={"namespace": OWNER, "name": "closed"})
     teams.b.apply(claim)
     wait_told(teams.b, claim, "closed")

@@ -22,6 +22,15 @@ def existing(
     plane: Plane, name: str, pools: Sequence[Mapping[str, Any]] = (L4,), allowed: Sequence[str] = ("*",)
 ) -> Manifest:
     """Claim an existing cluster; return the claim once the cluster's API has answered."""
+    claim = claimed(plane, name, pools, allowed)
+    wait_for(f"{name} to be reached", lambda: _holds(plane.api, claim, "ControlPlaneReady"))
+    return claim
+
+
+def claimed(
+    plane: Plane, name: str, pools: Sequence[Mapping[str, Any]] = (L4,), allowed: Sequence[str] = ("*",)
+) -> Manifest:
+    """Claim an existing cluster, which one claim at a time may have."""
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -44,7 +53,6 @@ def existing(
     }
     plane.api.apply(secret)
     plane.api.apply(claim)
-    wait_for(f"{name} to be reached", lambda: _holds(plane.api, claim, "ControlPlaneReady"))
     return claim
 
 

@@ -79,14 +79,14 @@ def existing(*pools: Mapping[str, Any], **place: Any) -> dict[str, Any]:
     }
 
 
-def live(manifest: Mapping[str, Any], **at_provider: Any) -> dict[str, Any]:
+def live(manifest: Mapping[str, Any], /, **at_provider: Any) -> dict[str, Any]:
     """Return a composed object as it is observed once its provider calls it ready."""
     conditions = [{"type": "Ready", "status": "True"}, {"type": "Synced", "status": "True"}]
     return {**manifest, "status": {"conditions": conditions, "atProvider": at_provider}}
 
 
 def settled(function: Function, spec: Mapping[str, Any], **more: Any) -> tuple[Request, list[set[str]]]:
-    """Compose until nothing is added any more.
+    """Compose until nothing changes any more.
 
     Returns:
         The last request, with everything observed and the status recorded, and the
@@ -99,14 +99,18 @@ def settled(function: Function, spec: Mapping[str, Any], **more: Any) -> tuple[R
         outcome = function.compose(request)
         desired = assemble(request, function, outcome)
         added = set(desired.manifests) - set(observed)
-        if not added:
-            recorded = {**request.composite, "status": dict(outcome.status)}
-            return cluster(spec, observed=observed, status=recorded["status"], **more), waves
-        waves.append(added)
-        for name in added:
-            manifest = desired.manifests[name]
-            described = manifest.get("spec", {}).get("forProvider", {}).get("description")
-            observed[name] = live(manifest, **AT_PROVIDER, description=described)
+        seen = {name: reported(manifest) for name, manifest in desired.manifests.items()}
+        if seen == observed:
+            return cluster(spec, observed=observed, status=dict(outcome.status), **more), waves
+        waves += [added] if added else []
+        observed = seen
+
+
+def reported(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a composed object as it is observed once its provider has made it as it was asked to."""
+    asked = manifest.get("spec", {}).get("forProvider", {})
+    echoed = {key: asked[key] for key in ("description", "manifest") if key in asked}
+    return live(manifest, **AT_PROVIDER, **echoed)
 
 
 def lives(function: Function, spec: Mapping[str, Any], **more: Any) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from functions.node_pools.compose import function
 from functions.node_pools.created import place
 from functions.node_pools.registry import PLACES
 from tests.node_pools.double import DOUBLE, KINDS, SpecWithDouble
-from tests.node_pools.requests import AT_PROVIDER, COMPOSITE, L4, aws, cluster, existing, live
+from tests.node_pools.requests import COMPOSITE, L4, aws, cluster, existing, reported
 from tools.observe import found_nodes
 
 FUNCTION = function((*PLACES, place(DOUBLE)), SpecWithDouble)
@@ -113,13 +113,6 @@ def answered(request: Request) -> Request:
     return replace(request, answers=answers, requirements={})
 
 
-def made(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the object once its provider has made it and reports all that was asked for."""
-    seen = live(manifest)
-    asked = manifest.get("spec", {}).get("forProvider", {})
-    return {**seen, "status": {**seen["status"], "atProvider": {**asked, **AT_PROVIDER}}}
-
-
 def run(request: Request) -> tuple[Desired, Mapping[str, Any]]:
     outcome = FUNCTION.compose(request)
     return assemble(request, FUNCTION, outcome), outcome.status
@@ -141,11 +134,9 @@ def world(name: str, longest: bool = False) -> tuple[Request, list[set[str]]]:
         request = answered(request)
         desired, status = run(request)
         added = set(desired.manifests) - set(request.observed)
-        observed = {
-            n: request.observed[n] if n in request.observed else made(m) for n, m in desired.manifests.items()
-        }
+        observed = {n: reported(m) for n, m in desired.manifests.items()}
         after = replace(request, composite={**request.composite, "status": dict(status)}, observed=observed)
-        if not added and after.composite == request.composite:
+        if (after.composite, after.observed) == (request.composite, request.observed):
             return request, waves
         waves += [added] if added else []
         request = after

@@ -62,6 +62,8 @@ def _compose(
             "nodeImage": cloud.node_image.plain(),
             "deletedWithClaim": True,
             "distribution": None,
+            "clusterUID": None,
+            "heldBy": None,
             "kubernetesVersion": plan.version.asked,
         },
         gone=parts.gone,

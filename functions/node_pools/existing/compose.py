@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.api import ClusterSpec, Distribution, Existing, NodeImage, NodePoolsInput
-from functions.base import Condition, Invalid, Outcome, Progress, Request, Status, Whose, remote
+from functions.base import (
+    Condition,
+    Invalid,
+    Outcome,
+    Progress,
+    Request,
+    Resource,
+    Status,
+    Whose,
+    condition_true,
+    remote,
+)
 
 from .. import allowed, reach
 from ..models.in_use import InUse
 from ..place import Place
 from ..pools.pool import Pool, recorded, summary
-from . import nodes, pools
+from . import identity, nodes, pools
 
 __all__ = ["PLACE"]
 
@@ -24,23 +37,38 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: 
     assert place is not None, "chosen by the spec"
     _refuse_a_move(request)
     declared = pools.pools(spec.node_pools, recorded(request).pools, in_use)
-    way = _way(request, place, given)
+    who = identity.identity(request, _way(request, place, given))
+    way, other = who.way, identity.held_by(request)
     found = nodes.find(request, way, declared)
+    sure = identity.is_held(request) and not isinstance(who.problem, Condition)
+    reached = [_gated(r, open_=sure) if r.name == reach.REACHABLE else r for r in reach.resources(way)]
+    conditions = {c.type: c for c in (*_conditions(way, declared), found.condition)}
+    if who.problem is not None:
+        conditions["Planned"] = who.problem
+    if other:
+        conditions |= {c.type: c for c in identity.taken(other)}
     return Outcome(
-        resources=[*reach.resources(way), *found.resources],
-        conditions=[*_conditions(way, declared), found.condition],
+        resources=[*reached, *identity.holder(request, way), *who.tried, *found.resources],
+        conditions=list(conditions.values()),
         status={
             "access": way.status.plain(),
             "nodePools": [pool.plain() for pool in found.pools],
             "sharedStorage": place.shared_storage,
             "storageClassName": place.storage_class_name,
             "deletedWithClaim": False,
+            "clusterUID": who.uid or None,
+            "heldBy": other or None,
             "distribution": place.distribution.value,
             "nodeImage": _node_image(place.distribution),
         },
-        gone=found.gone,
+        gone=[*found.gone, *who.gone],
         notes=[*_notes(spec), *found.notes],
     )
+
+
+def _gated(reachable: Resource, *, open_: bool) -> Resource:
+    """Have the components wait until the cluster is known to be this claim's."""
+    return replace(reachable, ready=lambda seen: open_ and condition_true()(seen))
 
 
 def _node_image(distribution: Distribution) -> dict[str, bool] | None:
@@ -81,7 +109,7 @@ def _conditions(way: reach.Way, pools: tuple[Pool, ...]) -> tuple[Condition | Pr
         ),
         Progress(
             "ControlPlaneReady",
-            (reach.KUBERNETES, reach.HELM, reach.REACHABLE),
+            (reach.KUBERNETES, reach.HELM, identity.HOLDER, reach.REACHABLE),
             "the cluster's API answers",
             Whose.PLATFORM,
             _hint(way.kubeconfig),

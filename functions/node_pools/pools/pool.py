@@ -18,6 +18,8 @@ class Recorded:
     pools: Mapping[str, PoolStatus]
     zones: tuple[str, ...]
     kubernetes_version: str
+    cluster_uid: str
+    """UID of the kube-system of a cluster that existed before its claim."""
 
 
 def recorded(request: Request) -> Recorded:
@@ -29,6 +31,7 @@ def recorded(request: Request) -> Recorded:
         pools={pool.name: pool for pool in pools if pool is not None},
         zones=tuple(network.zones) if network is not None else (),
         kubernetes_version=composite.text("status", "kubernetesVersion") or "",
+        cluster_uid=composite.text("status", "clusterUID") or "",
     )
 
 

@@ -30,6 +30,8 @@ def test_composes_the_way_in_and_nothing_else() -> None:
         (reach.KUBERNETES, ()),
         (reach.HELM, ()),
         (reach.REACHABLE, (reach.KUBERNETES, reach.HELM)),
+        ("node-pools/holder", (reach.KUBERNETES,)),
+        ("node-pools/holder-first", (reach.KUBERNETES,)),
         ("node-pools/nodes-l4", (reach.REACHABLE,)),
     ]
     assert found.status == {
@@ -55,6 +57,8 @@ def test_composes_the_way_in_and_nothing_else() -> None:
         "storageClassName": None,
         "summary": {"nodePools": "l4", "gpus": "L4"},
         "deletedWithClaim": False,
+        "clusterUID": None,
+        "heldBy": None,
         "distribution": "Other",
         "nodeImage": None,
     }
@@ -96,7 +100,7 @@ def test_it_settles() -> None:
     request, waves = settled(FUNCTION, existing())
     assert waves == [
         {"node-pools/offer", reach.KUBERNETES, reach.HELM},
-        {reach.REACHABLE},
+        {reach.REACHABLE, "node-pools/holder", "node-pools/holder-first"},
         {"node-pools/nodes-l4"},
     ]
     conditions = assemble(request, FUNCTION, FUNCTION.compose(request)).conditions
