@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 
+from functions.cluster_stack.registry import COMPONENTS
 from tools.control_plane.api import Api, ApiError
 from tools.control_plane.nodes import cpu_node
 from tools.control_plane.waiting import wait_for
@@ -14,7 +15,7 @@ from tools.provider_status import TIME
 
 _POLICIES = ("nvidia.com/v1", "ClusterPolicy")
 _SYSTEM_NODE = cpu_node("components-1", zone="eu-central-1a")
-_NAMESPACES = ("gpu-operator", "node-feature-discovery", "lws-system")
+_NAMESPACES = tuple(c.namespace.name for c in COMPONENTS if c.namespace.pod_security is not None)
 _SHARED_NAMESPACE = "kube-system"
 _INSTALLED = (
     ("v1", "ConfigMap"),
