@@ -99,18 +99,18 @@ def _of_model(xr: Manifest, required: Sequence[Manifest]) -> Iterator[str]:
     yield from _share(at, replicas.min * at.nodes * at.gpus, required)
 
 
-def _share(at: Placement, units: int, required: Sequence[Manifest]) -> Iterator[str]:
-    """Say which part of its pool's price a Model takes; nothing when the price is not known."""
+def _share(at: Placement, devices: int, required: Sequence[Manifest]) -> Iterator[str]:
+    """Say a Model's share of the listed price of its nodes; nothing where the price is not known."""
     homes = [m for m in required if m["kind"] == "XInferenceCluster" and m["metadata"]["name"] == at.cluster]
     priced = [p for home in homes for p in _pools(home) if p.pool.name == at.node_pool]
     if not priced or priced[0].price is None or priced[0].prepaid:
         return
     pool, price = priced[0].pool, priced[0].price
-    slices = devices_per_node(pool)
-    hourly = priced[0].hourly(1) * units / slices
+    per_node = devices_per_node(pool)
+    hourly = priced[0].hourly(1) * devices / per_node
     yield (
-        f"That is {hourly:.2f} USD/h of what its nodes, with {slices} each, are listed at: {price}, "
-        f"on demand in {price.region} on {price.date}."
+        f"Its share of the listed price is {hourly:.2f} USD/h: {price} for each node with {per_node} "
+        f"{at.resource}, on demand in {price.region} on {price.date}."
     )
 
 

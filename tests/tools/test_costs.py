@@ -147,8 +147,8 @@ def model(replicas: int = 1, **placement: Any) -> Manifest:
             {**L4, "gpu": {"model": "L4", "count": 4}},
             [
                 "Takes 3 replicas x 1 node x 2 nvidia.com/gpu (L4) of pool l4 in platform/eu-prod.",
-                "That is 8.63 USD/h of what its nodes, with 4 each, are listed at: 4.60 x 1.25, on demand in "
-                "us-east-1 on 2026-07-20.",
+                "Its share of the listed price is 8.63 USD/h: 4.60 x 1.25 for each node with 4 nvidia.com/gpu, on demand "
+                "in us-east-1 on 2026-07-20.",
             ],
             id="a-part-of-its-nodes",
         ),
@@ -157,8 +157,8 @@ def model(replicas: int = 1, **placement: Any) -> Manifest:
             {**L4, **SHARED},
             [
                 "Takes 1 replica x 1 node x 1 nvidia.com/gpu (L4) of pool l4 in platform/eu-prod.",
-                "That is 0.25 USD/h of what its nodes, with 4 each, are listed at: 0.80 x 1.25, on demand in "
-                "us-east-1 on 2026-07-20.",
+                "Its share of the listed price is 0.25 USD/h: 0.80 x 1.25 for each node with 4 nvidia.com/gpu, on demand "
+                "in us-east-1 on 2026-07-20.",
             ],
             id="slices",
         ),

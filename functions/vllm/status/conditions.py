@@ -67,13 +67,17 @@ def serving(request: Request, plan: Plan, names: Container[str]) -> Condition | 
     if plan.spec.replicas.min == 0:
         text = "scaled to zero: set spec.replicas.min to 1 or more to serve"
         return Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL)
-    return _stuck(request) or Progress(
-        "Serving",
-        tuple(name for name in NEEDED_TO_SERVE if name in names),
-        _ANSWERS,
-        hint=f"Loading takes up to {plan.startup_seconds // 60} minutes. If this lasts longer, check that "
-        f"node pool {plan.placement.node_pool} has {takes(plan.placement)} free for each replica, and that "
-        "its nodes can pull the engine's image",
+    needed = tuple(name for name in NEEDED_TO_SERVE if name in names)
+    return _stuck(request) or Progress("Serving", needed, _ANSWERS, hint=_hint(request, plan))
+
+
+def _hint(request: Request, plan: Plan) -> str:
+    if not live_workload(request.observed):
+        return "It is created after the download: see the condition WeightsReady"
+    return (
+        f"Loading takes up to {plan.startup_seconds // 60} minutes. If this lasts longer, check that node "
+        f"pool {plan.placement.node_pool} has room for each replica ({takes(plan.placement)}), and that its "
+        "nodes can pull the engine's image"
     )
 
 

@@ -72,3 +72,16 @@ def test_nothing_to_say(said: list[dict[str, Any]], ready: str) -> None:
 
 def test_a_group_says_nothing_of_that_kind() -> None:
     assert isinstance(told([UNDER_WAY], workload=LEADER_WORKER_SET.resource), Progress)
+
+
+def test_what_to_check_while_pods_load() -> None:
+    assert told([UNDER_WAY]).hint == (
+        "Loading takes up to 30 minutes. If this lasts longer, check that node pool l4 has room for each replica "
+        "(1 L4), and that its nodes can pull the engine's image"
+    )
+
+
+def test_pods_come_after_the_download() -> None:
+    serving = next(c for c in first().conditions if c.type == "Serving")
+    assert isinstance(serving, Progress)
+    assert serving.hint == "It is created after the download: see the condition WeightsReady"
