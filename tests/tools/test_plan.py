@@ -188,8 +188,7 @@ def test_an_invalid_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         == Exit.REFUSED
     )
     assert capsys.readouterr().err == (
-        "spec.contextLength: 50000 tokens are more than the 40960 of the longest context of Qwen/Qwen3-8B. "
-        "Set at most 40960.\n"
+        "spec.contextLength: 50000 tokens exceed the longest context of Qwen/Qwen3-8B. Set at most 40960.\n"
     )
 
 

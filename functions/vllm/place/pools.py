@@ -255,7 +255,10 @@ def _crowded(spec: ModelSpec, pool: PoolStatus, found: Fit) -> tuple[str, bool]:
     nodes, used, per_node = pool.nodes.max, pool.gpus_in_use or 0, devices_per_node(pool)
     shared = pool.sharing is not None
     if replicas * found.nodes > nodes * (per_node // found.gpus):
-        return f"{replicas} x {_devices(each, shared=shared)} do not fit its {nodes} nodes", False
+        return (
+            f"{replicas} replicas with {_devices(each, shared=shared)} each do not fit its {nodes} nodes",
+            False,
+        )
     if replicas * each > nodes * per_node - used:
         return f"{used} of its {_devices(nodes * per_node, shared=shared)} are in use", True
     return "", False

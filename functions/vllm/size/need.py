@@ -51,8 +51,7 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
     if spec.context_length is not None and spec.context_length > longest:
         raise Invalid(
             "spec.contextLength",
-            f"{spec.context_length} tokens are more than the {longest} of the longest context of "
-            f"{facts.name}",
+            f"{spec.context_length} tokens exceed the longest context of {facts.name}",
             f"Set at most {longest}",
         )
     _require_task(spec, facts)

@@ -115,7 +115,8 @@ CASES_OF_POOLS = [
     ),
     Case(
         *("two replicas of two nodes", m(L70, replicas={"min": 2}), [L4X4]),
-        "[model] eu/l4x4: 2 x 8 GPUs do not fit its 2 nodes. It would fit eu/l4x4 with replicas.min: 1",
+        "[model] eu/l4x4: 2 replicas with 8 GPUs each do not fit its 2 nodes. It would fit eu/l4x4 with "
+        "replicas.min: 1",
         "2 nodes x 1 / 2 = 1",
         shared=True,
         groups=True,
@@ -222,7 +223,8 @@ CASES_OF_POOLS = [
     Case("a replica a node", m(Q8, replicas={"min": 2}), [L4], "l4 x 1", "2 <= 2 nodes x 1", shared=True),
     Case(
         *("more than nodes", m(Q8, replicas={"min": 3}), [L4]),
-        "[model] eu/l4: 3 x 1 GPU do not fit its 2 nodes. It would fit eu/l4 with replicas.min: 2",
+        "[model] eu/l4: 3 replicas with 1 GPU each do not fit its 2 nodes. It would fit eu/l4 with "
+        "replicas.min: 2",
         "3 > 2 nodes x 1",
         shared=True,
     ),
@@ -232,7 +234,8 @@ CASES_OF_POOLS = [
     ),
     Case(
         *("one replica too many", m(Q8, replicas={"min": 5}, gpu={"count": 2}), [L4X4]),
-        "[model] eu/l4x4: 5 x 2 GPUs do not fit its 2 nodes. Without spec.gpu, it would fit eu/l4x4 on 1 L4",
+        "[model] eu/l4x4: 5 replicas with 2 GPUs each do not fit its 2 nodes. Without spec.gpu, it would "
+        "fit eu/l4x4 on 1 L4",
         "5 > 2 nodes x 4 / 2",
         shared=True,
     ),
@@ -245,8 +248,7 @@ CASES_OF_POOLS = [
     # What no cluster could serve.
     Case(
         *("beyond the model's context", m(Q8, contextLength=40961), [H100]),
-        "spec.contextLength: 40961 tokens are more than the 40960 of the longest context of Qwen/Qwen3-8B. "
-        "Set at most 40960.",
+        "spec.contextLength: 40961 tokens exceed the longest context of Qwen/Qwen3-8B. Set at most 40960.",
         "40960 in its config.json",
     ),
     Case(

@@ -147,7 +147,8 @@ NOWHERE = [
         [cluster("eu", allowed=["*"], sharedStorage=True)],
         (
             "NothingFits",
-            "[model] eu/l4: 9 x 1 GPU do not fit its 4 nodes. It would fit eu/l4 with replicas.min: 4",
+            "[model] eu/l4: 9 replicas with 1 GPU each do not fit its 4 nodes. It would fit eu/l4 with "
+            "replicas.min: 4",
         ),
         id="more replicas than nodes",
     ),

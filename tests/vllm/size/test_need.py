@@ -96,6 +96,5 @@ def test_context_beyond_the_model() -> None:
     with pytest.raises(Invalid) as caught:
         need(ModelSpec(model="Qwen/Qwen3-8B", context_length=50000), models()["Qwen/Qwen3-8B"])
     assert str(caught.value) == (
-        "spec.contextLength: 50000 tokens are more than the 40960 of the longest context of Qwen/Qwen3-8B. "
-        "Set at most 40960."
+        "spec.contextLength: 50000 tokens exceed the longest context of Qwen/Qwen3-8B. Set at most 40960."
     )
