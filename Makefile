@@ -52,7 +52,7 @@ control-plane-down: venv ## Stop what `make control-plane` started
 	@$(FREEHOLD) down
 
 .PHONY: generate
-generate: venv ## Write the XRDs and input CRDs from the Python models
+generate: venv ## Write the XRDs, the input CRDs and package/install.yaml
 	@$(FREEHOLD) generate
 
 .PHONY: demo
