@@ -11,7 +11,9 @@ PYTHON ?= python3
 CROSSPLANE_CORE ?=
 # The folder of CRDs and OpenAPI documents that output is validated against.
 SCHEMAS ?=
-export CROSSPLANE_CORE SCHEMAS
+# A folder of the real Helm charts, packaged or unpacked, that tests template.
+CHARTS ?=
+export CROSSPLANE_CORE SCHEMAS CHARTS
 
 PY := .venv/bin/python
 FREEHOLD := $(PY) -m tools
@@ -33,6 +35,7 @@ help: ## List the targets
 	@echo 'Variables:'
 	@echo '  PYTHON=python3         makes .venv (3.11 or newer)'
 	@echo '  CROSSPLANE_CORE=PATH   an installed core binary, instead of building one'
+	@echo '  CHARTS=DIR             the real Helm charts, to template them in the tests'
 	@echo '  SCHEMAS=DIR            CRDs to validate against (default ../shared/schemas)'
 
 .PHONY: venv

@@ -70,7 +70,7 @@ def set_(
     """
     from tools.console import say
     from tools.paths import require_clone
-    from tools.versions.pins import FILE, read, replaced
+    from tools.versions.pins import FILE, come_along, read, replaced
 
     require_clone("versions set")
     path = _path(what)
@@ -89,7 +89,7 @@ def set_(
         if before != version
         else f"{'.'.join(path)} stays {version}"
     )
-    for line in told:
+    for line in (*told, *come_along(path, version)):
         say(f"  {line}")
     if not dry_run:
         FILE.write_text(changed, encoding="utf-8")

@@ -13,7 +13,7 @@ from tools.errors import ToolError
 from tools.paths import ROOT
 from tools.versions.facts import chart_facts
 
-__all__ = ["FILE", "chart_name", "problems", "read", "replaced"]
+__all__ = ["FILE", "chart_name", "come_along", "problems", "read", "replaced"]
 
 FILE = ROOT / "functions" / "catalog" / "versions.toml"
 _HEADER = re.compile(r"^\[(.+)\]$")
@@ -77,6 +77,23 @@ def _line(line: str, key: str, old: str, new: str, *, whole_section: bool) -> st
     if whole_section and line.startswith("#"):
         return re.sub(rf"(?<![\w.]){re.escape(old)}(?![\w-])(?!\.\d)", new, line)
     return line
+
+
+def come_along(path: tuple[str, ...], version: str) -> Iterator[str]:
+    """Say which other versions a new one brings along: those by Kubernetes' minor version."""
+    if path != ("kubernetes",):
+        return
+    pins = read()
+    before = pins[path]
+    for other, old in pins.items():
+        if len(other) > 1 and other[1] == before and other[0] in {"cluster-autoscaler", "eks"}:
+            new = pins.get((other[0], version, *other[2:]))
+            name = ".".join((other[0], *other[2:]))
+            if new is None:
+                yield f"{name} has no version for Kubernetes {version}: add it to versions.toml"
+            elif new != old:
+                yield f"{name} of new clusters: {old} -> {new}"
+    yield f"clusters that live stay at their own version until their claim asks for {version}"
 
 
 def problems() -> Iterator[str]:

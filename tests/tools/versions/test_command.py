@@ -75,7 +75,11 @@ def test_a_dry_run_writes_nothing(written: Path, capsys: pytest.CaptureFixture[s
     before = written.read_bytes()
     assert main(["versions", "set", "kubernetes", "1.36", "--dry-run"]) == 0
     assert written.read_bytes() == before
-    assert "kubernetes: 1.35 -> 1.36" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "kubernetes: 1.35 -> 1.36" in told
+    assert "cluster-autoscaler of new clusters: v1.35.2 -> v1.36.1" in told, "what comes along"
+    assert "eks.addons.kube-proxy of new clusters: v1.35" in told
+    assert "clusters that live stay at their own version" in told
 
 
 @pytest.mark.parametrize(
