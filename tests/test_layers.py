@@ -233,7 +233,7 @@ LIBRARY_MODULES = 430
 A module costs start-up time and memory in each of three pods: one library more is often a
 hundred modules. The functions' own modules are small and are not counted.
 """
-TOO_HEAVY = ("yaml", "kubernetes", "jinja2", "requests", "boto3", "pytest", "hypothesis")
+TOO_HEAVY = ("yaml", "kubernetes", "jinja2", "typer", "requests", "boto3", "pytest", "hypothesis")
 
 LOAD = """
 import json, sys

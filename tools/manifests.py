@@ -1,6 +1,5 @@
 """Kubernetes manifests as plain dicts: read from and written as YAML."""
 
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -91,11 +90,6 @@ def dump(manifests: Iterable[Manifest]) -> str:
     """Return a YAML stream, keys in their given order."""
     stream = yaml.dump_all(manifests, Dumper=_PlainDumper, sort_keys=False, width=100, explicit_start=True)
     return str(stream)
-
-
-def as_json_list(manifests: Iterable[Manifest]) -> str:
-    """Return a YAML stream of one JSON document each: the quickest for both sides to parse."""
-    return "".join(f"---\n{json.dumps(manifest)}\n" for manifest in manifests)
 
 
 def group_of(manifest: Manifest) -> str:
