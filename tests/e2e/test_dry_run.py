@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from functions.base.own_fields import own_fields
-from tests.e2e.conftest import examples
+from tests.e2e.conftest import Plane, examples
 from tools import demo, paths
 from tools.admission import ask
 from tools.claims import with_defaults
+from tools.cli import main
 from tools.control_plane import dry_run
 from tools.control_plane.api import Api
 from tools.definitions import Definitions
+from tools.errors import Exit
 from tools.field_ownership import composed_manager
 from tools.inputs import functions_of
-from tools.manifests import Manifest, version_of
+from tools.manifests import Manifest, dump, version_of
 from tools.objects import unwrap
 from tools.servers import running
 from tools.settle import Settled
@@ -69,3 +73,14 @@ def _as_desired(manifest: Manifest) -> Manifest:
         if kept:
             metadata[key] = kept
     return {**{k: v for k, v in manifest.items() if k != "status"}, "metadata": metadata}
+
+
+def test_freehold_validate_asks_the_api_server(
+    control_plane: Plane, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kubeconfig = str(control_plane.layout.kubeconfig())
+    claim = EXAMPLES["models/minimal"]
+    for spec, code in ((claim["spec"], Exit.DONE), ({**claim["spec"], "modle": "x"}, Exit.FAILED)):
+        (tmp_path / "claim.yaml").write_text(dump([{**claim, "spec": spec}]))
+        assert main(["validate", str(tmp_path / "claim.yaml"), "--kubeconfig", kubeconfig]) == code
+    assert 'unknown field "spec.modle"' in capsys.readouterr().out
