@@ -30,7 +30,7 @@ PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 .PHONY: help
 help: ## List the targets
 	@echo 'Freehold. Targets:'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
 	@echo
 	@echo 'Variables:'
 	@echo '  PYTHON=python3         makes .venv (3.11 or newer)'
@@ -55,7 +55,7 @@ control-plane-down: venv ## Stop what `make control-plane` started
 	@$(FREEHOLD) down
 
 .PHONY: generate
-generate: venv ## Write the XRDs, the input CRDs and package/install.yaml
+generate: venv ## Write the XRDs, the input CRDs, package/install.yaml and docs/api.md
 	@$(FREEHOLD) generate
 
 .PHONY: demo
