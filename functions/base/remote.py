@@ -298,12 +298,17 @@ def usage(
 
     Args:
         name: of the Usage.
-        of: the object that stays; its apiVersion, kind and metadata.name are taken.
-        namespace: of both; empty for a cluster-scoped object.
+        of: the object that stays; its apiVersion, kind and name are taken, and its namespace where
+            that is another.
+        namespace: of the Usage and of what uses the object; empty for a cluster-scoped object.
         by: the object that must be gone first. The deletion is asked for again then.
         reason: what the refusal says.
     """
-    spec: Manifest = {"of": _named(of)}
+    used = _named(of)
+    elsewhere = of["metadata"].get("namespace", namespace)
+    if elsewhere != namespace:
+        used["resourceRef"]["namespace"] = elsewhere
+    spec: Manifest = {"of": used}
     if by is not None:
         spec |= {"by": _named(by), "replayDeletion": True}
     if reason:
@@ -327,17 +332,11 @@ def goes_after(
         name: the Usage's own in the composition, `FUNCTION/what`.
         composite: the composite's name.
         kept: the manifest of what goes last.
-        gone: the manifest of what goes first.
+        gone: the manifest of what goes first; the Usage stands beside it.
         after: composed resources that must be ready before the Usage is created.
-
-    Raises:
-        ValueError: for objects of two namespaces, whose order Crossplane does not keep.
     """
-    namespace = kept["metadata"]["namespace"]
-    if gone["metadata"]["namespace"] != namespace:
-        raise ValueError(f"{name}: both must stand in namespace {namespace}")
     own = unique_name(composite, name.partition("/")[2])
-    return Resource(name, usage(own, kept, namespace=namespace, by=gone), after)
+    return Resource(name, usage(own, kept, namespace=gone["metadata"]["namespace"], by=gone), after)
 
 
 def _named(manifest: Mapping[str, Any]) -> Manifest:

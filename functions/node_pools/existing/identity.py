@@ -30,6 +30,7 @@ from ..pools.pool import recorded
 __all__ = ["HOLDER", "Identity", "held_by", "holder", "identity", "is_held", "taken"]
 
 HOLDER = "node-pools/holder"
+_AFTER_HOLDER, _AFTER_RELEASES = "node-pools/kubeconfig-after-holder", "node-pools/kubeconfig-after-releases"
 _TRIED, _ANSWERS = "node-pools/provider-config-tried", "node-pools/reachable-tried"
 _MARK = {"namespace": "kube-system", "name": "freehold-holder"}
 """The ConfigMap that says which claim has taken the cluster."""
@@ -130,7 +131,7 @@ def _source(way: reach.Way) -> str:
     return f"the kubeconfig in Secret {way.kubeconfig.namespace}/{way.kubeconfig.name}"
 
 
-def holder(request: Request, way: reach.Way) -> tuple[Resource, Resource]:
+def holder(request: Request, way: reach.Way) -> tuple[Resource, ...]:
     """Compose the mark of the claim that has taken the cluster, and what keeps the way in until it is gone.
 
     The first claim makes it, and only that one deletes it: whoever finds another's mark looks on.
@@ -145,16 +146,33 @@ def holder(request: Request, way: reach.Way) -> tuple[Resource, Resource]:
         readiness=remote.cel(f"object.data.{_HOLDER} == '{request.name}'"),
         policies=("Observe", "Create", "Delete") if _is_own(request) else ("Observe", "Create"),
     )
-    way_in = {
-        "apiVersion": remote.KUBERNETES_API,
-        "kind": "ProviderConfig",
-        "metadata": {"name": way.kubernetes, "namespace": way.namespace},
-    }
+    way_in = _object(remote.KUBERNETES_API, "ProviderConfig", way.kubernetes, way.namespace)
     return (
         # Not ready before it may be deleted: a claim that is ready leaves no mark behind.
         Resource(HOLDER, made, (reach.KUBERNETES,), _is_ready, label="the mark of who has taken the cluster"),
         remote.goes_after(f"{HOLDER}-first", request.name, way_in, made, (reach.KUBERNETES,)),
+        *_kubeconfig_last(request, way, made),
     )
+
+
+def _kubeconfig_last(request: Request, way: reach.Way, mark: remote.Manifest) -> tuple[Resource, ...]:
+    """Compose what keeps the kubeconfig until everything in the cluster is gone.
+
+    Whoever deletes the claim's namespace deletes the Secret in the same moment, and no Release
+    could be uninstalled. Releases keep Helm's ProviderConfig, which keeps the Secret.
+    """
+    if way.kubeconfig is None:
+        return ()
+    secret = _object("v1", "Secret", way.kubeconfig.name, way.kubeconfig.namespace)
+    helm = _object(remote.HELM_API, "ProviderConfig", way.helm, way.helm_namespace)
+    return (
+        remote.goes_after(_AFTER_HOLDER, request.name, secret, mark, (reach.KUBERNETES,)),
+        remote.goes_after(_AFTER_RELEASES, request.name, secret, helm, (reach.HELM,)),
+    )
+
+
+def _object(api_version: str, kind: str, name: str, namespace: str) -> remote.Manifest:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": namespace}}
 
 
 def _is_ready(seen: View) -> bool:

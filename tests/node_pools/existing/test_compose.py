@@ -32,6 +32,8 @@ def test_composes_the_way_in_and_nothing_else() -> None:
         (reach.REACHABLE, (reach.KUBERNETES, reach.HELM)),
         ("node-pools/holder", (reach.KUBERNETES,)),
         ("node-pools/holder-first", (reach.KUBERNETES,)),
+        ("node-pools/kubeconfig-after-holder", (reach.KUBERNETES,)),
+        ("node-pools/kubeconfig-after-releases", (reach.HELM,)),
         ("node-pools/nodes-l4", (reach.REACHABLE,)),
     ]
     assert found.status == {
@@ -95,12 +97,35 @@ def test_the_proof_changes_nothing_in_the_cluster() -> None:
     assert spec["readiness"]["celQuery"] == "object.status.phase == 'Active'"
 
 
+GUARDS = {
+    "node-pools/holder-first",
+    "node-pools/kubeconfig-after-holder",
+    "node-pools/kubeconfig-after-releases",
+}
+
+
+def test_the_kubeconfig_stays_until_nothing_needs_it() -> None:
+    # Proves: by the mark in the cluster, and by Helm's way in, which the Releases keep; each beside its user.
+    found = {n: m for n, m in manifests(existing()).items() if n in GUARDS}
+    order = {
+        (m["spec"]["of"]["kind"], m["spec"]["by"]["kind"], m["metadata"]["namespace"]) for m in found.values()
+    }
+    assert order == {
+        ("ProviderConfig", "Object", "crossplane-system"),
+        ("Secret", "Object", "crossplane-system"),
+        ("Secret", "ProviderConfig", "platform"),
+    }
+    beside = found["node-pools/kubeconfig-after-releases"]["spec"]["of"]["resourceRef"]
+    across = found["node-pools/kubeconfig-after-holder"]["spec"]["of"]["resourceRef"]
+    assert (beside, across) == ({"name": "kubeconfig-eu"}, {"name": "kubeconfig-eu", "namespace": "platform"})
+
+
 def test_it_settles() -> None:
     # Proves: three waves, the last one to look for the nodes, which waits until they are found.
     request, waves = settled(FUNCTION, existing())
     assert waves == [
         {"node-pools/offer", reach.KUBERNETES, reach.HELM},
-        {reach.REACHABLE, "node-pools/holder", "node-pools/holder-first"},
+        {reach.REACHABLE, "node-pools/holder", *GUARDS},
         {"node-pools/nodes-l4"},
     ]
     conditions = assemble(request, FUNCTION, FUNCTION.compose(request)).conditions
