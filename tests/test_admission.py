@@ -107,7 +107,7 @@ BAD = {
         )
     },
     "existing with a fabric": (
-        cluster({"existing": EXISTING, "nodePools": [{**POOL, "fabric": "RDMA"}]}),
+        cluster({"existing": EXISTING, "nodePools": [{**POOL, "fabric": "RDMA", "nodes": {"max": 2}}]}),
         "a node pool of an existing cluster cannot ask for fabric RDMA yet: what its nodes have is not known",
     ),
     "existing in two ways": (
@@ -278,6 +278,14 @@ BAD = {
     "MIG without a profile": (
         pooled(sharing={"mode": "MIG"}),
         "sharing.profile goes with mode MIG: the size of a slice, such as 1g.10gb",
+    ),
+    "a fabric of one node": (
+        pooled(fabric="RDMA"),
+        "fabric RDMA connects several nodes: set nodes.max to 2 or more, or drop fabric",
+    ),
+    "a fabric of slices": (
+        pooled(fabric="RDMA", nodes={"max": 2}, sharing={"mode": "MPS", "slicesPerGPU": 2}),
+        "fabric RDMA connects whole GPUs, of Models larger than one node: drop fabric or sharing",
     ),
     "a profile without MIG": (
         pooled(sharing={"mode": "MPS", "slicesPerGPU": 2, "profile": "1g.10gb"}),

@@ -41,6 +41,14 @@ _RESERVED = Rule(
     "capacity Reserved and reservation go together: reservation.id says which one, such as "
     "cr-0123456789abcdef0",
 )
+_FABRIC_OF_SEVERAL = Rule(
+    "self.fabric != 'RDMA' || self.nodes.max > 1",
+    "fabric RDMA connects several nodes: set nodes.max to 2 or more, or drop fabric",
+)
+_FABRIC_OF_WHOLE_GPUS = Rule(
+    "self.fabric != 'RDMA' || self.sharing.mode == 'None'",
+    "fabric RDMA connects whole GPUs, of Models larger than one node: drop fabric or sharing",
+)
 _COUNTED = Rule(
     "(self.mode in ['TimeSlicing', 'MPS']) == has(self.slicesPerGPU)",
     "sharing.slicesPerGPU goes with mode TimeSlicing or MPS: how many Models share one GPU",
@@ -198,7 +206,11 @@ class Taint(Schema):
 class NodePool(Schema):
     """Equal GPU nodes."""
 
-    model_config = ConfigDict(json_schema_extra=rules(_GPU_OR_TYPE, _SPOT_OR_RESERVED, _RESERVED))
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            _GPU_OR_TYPE, _SPOT_OR_RESERVED, _RESERVED, _FABRIC_OF_SEVERAL, _FABRIC_OF_WHOLE_GPUS
+        )
+    )
 
     name: Annotated[str, AfterValidator(_POOL_NAME.check)] = Field(
         description="Name of the pool, unique in the cluster; at most 20 of a-z, 0-9 and '-'.",
@@ -262,4 +274,8 @@ class NodePool(Schema):
             raise ValueError(_SPOT_OR_RESERVED.message)
         if (self.capacity is Capacity.RESERVED) != (self.reservation is not None):
             raise ValueError(_RESERVED.message)
+        if self.fabric is FabricKind.RDMA and self.nodes.max == 1:
+            raise ValueError(f"{_FABRIC_OF_SEVERAL.message} (node pool {self.name})")
+        if self.fabric is FabricKind.RDMA and self.sharing.mode is not SharingMode.NONE:
+            raise ValueError(f"{_FABRIC_OF_WHOLE_GPUS.message} (node pool {self.name})")
         return self

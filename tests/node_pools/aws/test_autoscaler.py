@@ -66,7 +66,7 @@ A100 = {"name": "l4", "gpu": {"model": "A100-40GB", "count": 8}}
             id="partitions",
         ),
         pytest.param(
-            {"name": "l4", "instanceType": "p5.48xlarge", "fabric": "RDMA"},
+            {"name": "l4", "instanceType": "p5.48xlarge", "fabric": "RDMA", "nodes": {"max": 2}},
             {"nvidia.com/gpu": "8", "vpc.amazonaws.com/efa": "32"},
             id="fabric",
         ),

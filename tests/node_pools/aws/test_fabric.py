@@ -10,7 +10,7 @@ from functions.base.assemble import assemble
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import AT_PROVIDER, aws, cluster, fields, lives, settled
 
-H100 = {"name": "h100", "instanceType": "p5.48xlarge", "fabric": "RDMA"}
+H100 = {"name": "h100", "instanceType": "p5.48xlarge", "fabric": "RDMA", "nodes": {"max": 2}}
 NAMES = {"efa-security-group", "efa-in", "efa-out", "placement-group-h100"}
 GROUPS = [AT_PROVIDER["vpcConfig"]["clusterSecurityGroupId"], AT_PROVIDER["id"]]  # type: ignore[index]
 

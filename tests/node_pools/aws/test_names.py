@@ -26,9 +26,9 @@ TAG_KEY, TAG_VALUE, TAGS = 128, 256, 50
 
 RESERVATION = {"capacity": "Reserved", "reservation": {"id": "cr-0123456789abcdef0"}, "zones": ["use1-az6"]}
 POOLS: list[dict[str, Any]] = [
-    {"name": "p" * 20, "instanceType": "p5.48xlarge", "fabric": "RDMA", **RESERVATION},
+    {"name": "p" * 20, "instanceType": "p5.48xlarge", "fabric": "RDMA", "nodes": {"max": 2}, **RESERVATION},
     {"name": "q" * 20, "instanceType": "p4d.24xlarge", "sharing": {"mode": "MIG", "profile": "1g.5gb"}},
-    {"name": "r" * 20, "instanceType": "p4d.24xlarge", "fabric": "RDMA"},
+    {"name": "r" * 20, "instanceType": "p4d.24xlarge", "fabric": "RDMA", "nodes": {"max": 2}},
 ]
 CLAIM = {"namespace": "n" * 63, "name": "c" * 63}
 

@@ -59,7 +59,9 @@ def test_a_live_pool_keeps_its_subnets() -> None:
 
 def test_a_fabric_pool_has_one_of_the_subnets() -> None:
     # Proves: one, where a zone has several.
-    found = lives(FUNCTION, there({"name": "l4", "instanceType": "g6.8xlarge", "fabric": "RDMA"}))
+    found = lives(
+        FUNCTION, there({"name": "l4", "instanceType": "g6.8xlarge", "fabric": "RDMA", "nodes": {"max": 2}})
+    )
     assert fields(found["pool-l4"])["subnetIds"] == ["subnet-0000000b"]
 
 

@@ -12,7 +12,7 @@ from tests.node_pools.requests import L4, aws, cluster, fields, lives, settled
 
 FRANKFURT = ["euc1-az1", "euc1-az2", "euc1-az3"]
 NAMES = ["eu-central-1a", "eu-central-1b", "eu-central-1c"]
-H100 = {"name": "l4", "instanceType": "p5.48xlarge", "fabric": "RDMA"}
+H100 = {"name": "l4", "instanceType": "p5.48xlarge", "fabric": "RDMA", "nodes": {"max": 2}}
 RESERVED = {**L4, "capacity": "Reserved", "reservation": {"id": "cr-0123456789abcdef0"}}
 US = "us-east-1"
 
@@ -136,7 +136,7 @@ STAYS = "Add a pool with another name, move the Models, then remove pool l4."
         ),
         pytest.param(
             {"name": "l4", "instanceType": "g6.8xlarge"},
-            {"name": "l4", "instanceType": "g6.8xlarge", "fabric": "RDMA"},
+            {"name": "l4", "instanceType": "g6.8xlarge", "fabric": "RDMA", "nodes": {"max": 2}},
             "spec.nodePools[0].fabric: the pool is in euc1-az2, euc1-az3, and fabric RDMA connects nodes of "
             f"one zone. {STAYS}",
             id="fabric",

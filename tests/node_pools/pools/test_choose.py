@@ -30,12 +30,23 @@ def gpu(model: str, count: int = 1) -> dict[str, Any]:
     ("market", "asked", "wanted"),
     [
         pytest.param(AWS, {"gpu": gpu("L4")}, ("g6.xlarge", None), id="without"),
-        pytest.param(AWS, {"gpu": gpu("L4"), "fabric": "RDMA"}, ("g6.8xlarge", 1), id="cheapest-with-fabric"),
         pytest.param(
-            AWS, {"instanceType": "g6e.24xlarge", "fabric": "RDMA"}, ("g6e.24xlarge", 2), id="named"
+            AWS,
+            {"gpu": gpu("L4"), "fabric": "RDMA", "nodes": {"max": 2}},
+            ("g6.8xlarge", 1),
+            id="cheapest-with-fabric",
         ),
         pytest.param(
-            AWS, {"gpu": gpu("H100-80GB", 8), "fabric": "RDMA"}, ("p5.48xlarge", 32), id="all-its-cards"
+            AWS,
+            {"instanceType": "g6e.24xlarge", "fabric": "RDMA", "nodes": {"max": 2}},
+            ("g6e.24xlarge", 2),
+            id="named",
+        ),
+        pytest.param(
+            AWS,
+            {"gpu": gpu("H100-80GB", 8), "fabric": "RDMA", "nodes": {"max": 2}},
+            ("p5.48xlarge", 32),
+            id="all-its-cards",
         ),
         pytest.param(
             LONDON,
@@ -63,21 +74,21 @@ def test_machine_and_cards(market: Market, asked: dict[str, Any], wanted: tuple[
     [
         pytest.param(
             AWS,
-            {"instanceType": "g6.xlarge", "fabric": "RDMA"},
+            {"instanceType": "g6.xlarge", "fabric": "RDMA", "nodes": {"max": 2}},
             "fabric: g6.xlarge has no RDMA fabric. The cheapest in us-east-1 that have one are g6.8xlarge "
             "(1 x L4), gr6.8xlarge (1 x L4), g6.16xlarge (1 x L4).",
             id="same-gpu-first",
         ),
         pytest.param(
             AWS,
-            {"gpu": gpu("V100-16GB", 4), "fabric": "RDMA"},
+            {"gpu": gpu("V100-16GB", 4), "fabric": "RDMA", "nodes": {"max": 2}},
             "fabric: 4 x V100-16GB in us-east-1 has no RDMA fabric. The cheapest in us-east-1 that have one "
             "are g6.8xlarge (1 x L4), g4dn.8xlarge (1 x T4), gr6.8xlarge (1 x L4).",
             id="other-gpus",
         ),
         pytest.param(
             AZURE,
-            {"gpu": gpu("T4"), "fabric": "RDMA"},
+            {"gpu": gpu("T4"), "fabric": "RDMA", "nodes": {"max": 2}},
             "fabric: 1 x T4 in eastus has no RDMA fabric. No machine in eastus has one.",
             id="none-wired-up",
         ),
@@ -121,7 +132,7 @@ def test_alternatives() -> None:
         "g6.8xlarge 2.01 USD/h",
         "gr6.8xlarge 2.45 USD/h",
     )
-    assert plan(AWS, gpu=gpu("L4"), fabric="RDMA").alternatives == (
+    assert plan(AWS, gpu=gpu("L4"), fabric="RDMA", nodes={"max": 2}).alternatives == (
         "gr6.8xlarge 2.45 USD/h",
         "g6.16xlarge 3.40 USD/h",
     )

@@ -207,6 +207,7 @@ BUYS = {
     "reservation": {"id": "cr-00000001", "kind": "CapacityBlock"},
     "zones": ["euc1-az2"],
     "fabric": "RDMA",
+    "nodes": {"max": 2},
 }
 
 
@@ -238,15 +239,23 @@ def test_a_recorded_machine_stays(
     assert (found["instanceType"], found["gpuMemoryMiB"]) == wanted
 
 
-def test_the_record_of_a_living_pool_is_kept_whole() -> None:
+SHARES = {"fabric": "None", "sharing": {"mode": "TimeSlicing", "slicesPerGPU": 4}}
+
+
+@pytest.mark.parametrize(
+    ("record", "asked"),
+    [
+        pytest.param(BOUGHT, BUYS, id="fabric"),
+        pytest.param({**BOUGHT, "fabric": None, "sharing": SHARED}, {**BUYS, **SHARES}, id="sharing"),
+    ],
+)
+def test_the_record_of_a_living_pool_is_kept_whole(record: dict[str, Any], asked: dict[str, Any]) -> None:
     # Proves: sharing, fabric, reservation, zones and alternatives go on as recorded, whatever a newer
     # catalog has: 31 cards, 5000 MiB and p66.48xlarge are in none.
-    record = {**BOUGHT, "sharing": SHARED}
-    asked = {"name": "l4", **BUYS, "sharing": {"mode": "TimeSlicing", "slicesPerGPU": 4}}
     status = {"nodePools": [record]}
-    found = planned(aws(asked), status=status, observed=group("p5.48xlarge"))[0]
+    found = planned(aws({"name": "l4", **asked}), status=status, observed=group("p5.48xlarge"))[0]
     kept = ("sharing", "fabric", "reservation", "zones", "alternatives", "gpuMemoryMiB")
-    assert {key: found[key] for key in kept} == {key: record[key] for key in kept}
+    assert {key: found.get(key) for key in kept} == {key: record.get(key) for key in kept}
 
 
 def test_zones_of_a_living_pool_may_be_left_out() -> None:
@@ -266,7 +275,8 @@ def test_a_pool_that_is_not_there_yet_is_planned_anew() -> None:
         10000,
     )
     connected = planned(
-        aws({"name": "l4", "gpu": {"model": "L4"}, "fabric": "RDMA"}), status={"nodePools": [RECORD]}
+        aws({"name": "l4", "gpu": {"model": "L4"}, "fabric": "RDMA", "nodes": {"max": 2}}),
+        status={"nodePools": [RECORD]},
     )[0]
     assert connected["instanceType"] == "g6.8xlarge"
 
@@ -334,11 +344,6 @@ TO_REPLACE = (
         pytest.param(
             {"zones": ["euc1-az3"]}, "spec.nodePools[0].zones: the pool is in euc1-az2", id="another-zone"
         ),
-        pytest.param(
-            {"sharing": {"mode": "MIG", "profile": "1g.10gb"}},
-            "spec.nodePools[0].sharing: the pool does not share its GPUs",
-            id="sharing",
-        ),
     ],
 )
 def test_a_living_pool_keeps_what_it_was_made_with(change: dict[str, Any], message: str) -> None:
@@ -366,7 +371,10 @@ def test_a_living_pool_keeps_what_it_was_made_with(change: dict[str, Any], messa
             id="whole-again",
         ),
         pytest.param(
-            {}, {"fabric": "RDMA"}, "spec.nodePools[0].fabric: the pool has no fabric", id="a-fabric"
+            {},
+            {"fabric": "RDMA", "nodes": {"max": 2}},
+            "spec.nodePools[0].fabric: the pool has no fabric",
+            id="a-fabric",
         ),
         pytest.param(
             {},
@@ -379,6 +387,12 @@ def test_a_living_pool_keeps_what_it_was_made_with(change: dict[str, Any], messa
             {"capacity": "Reserved", "reservation": {"id": "cr-00000001"}},
             "spec.nodePools[0].reservation: the pool draws from no reservation",
             id="a-reservation",
+        ),
+        pytest.param(
+            {},
+            {"sharing": {"mode": "TimeSlicing", "slicesPerGPU": 8}},
+            "spec.nodePools[0].sharing: the pool does not share its GPUs",
+            id="sharing",
         ),
     ],
 )
