@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.catalog import kubernetes
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane, examples
 from tests.e2e.observing import (
@@ -140,6 +141,64 @@ def test_a_size_that_an_autoscaler_set_is_left_alone(control_plane: Plane, api: 
     after = [refreshed(api, group)["spec"] for group in groups]
     assert [spec["forProvider"]["scalingConfig"] for spec in after] == bounds
     assert all("desiredSize" not in b for b in bounds)
+
+
+def node_groups(api: Api, claim: Manifest) -> dict[str, tuple[str, str]]:
+    """Image release and launch template version of every node group, by the group's name."""
+    groups = [r for r in composed(api, claim) if r["kind"] == "NodeGroup"]
+    fields = {r["metadata"]["name"]: r["spec"]["forProvider"] for r in groups}
+    return {name: (f["releaseVersion"], f["launchTemplate"]["version"]) for name, f in fields.items()}
+
+
+def test_a_launch_template_version_of_somebody_else_replaces_no_node(
+    control_plane: Plane, api: Api, claim: Manifest, cloud: Cloud
+) -> None:
+    before = node_groups(api, claim)
+    cloud.slow.add("LaunchTemplate")
+    for template in (r for r in composed(api, claim) if r["kind"] == "LaunchTemplate"):
+        foreign = {"latestVersion": 7, "description": "made by hand"}
+        api.patch(template, {"status": {"atProvider": foreign}}, "status")
+    reconcile(control_plane, claim)
+    assert node_groups(api, claim) == before
+    cloud.slow.clear()
+
+
+def test_changed_tags_replace_no_node(control_plane: Plane, api: Api, claim: Manifest) -> None:
+    before = node_groups(api, claim)
+    api.patch(claim, {"spec": {"owner": "research"}})
+    wait_for(
+        "the new owner on the node groups",
+        lambda: all(
+            r["spec"]["forProvider"]["tags"]["freehold.dev/owner"] == "research"
+            for r in composed(api, claim)
+            if r["kind"] == "NodeGroup"
+        ),
+        seconds=30,
+    )
+    reconcile(control_plane, claim)
+    assert node_groups(api, claim) == before
+    wait_ready(api, claim, seconds=60)
+
+
+def test_another_image_is_told_until_the_nodes_have_it(api: Api, claim: Manifest, cloud: Cloud) -> None:
+    """The pools serve meanwhile, and nothing is made anew."""
+    before, image = names(composed(api, claim)), f"{kubernetes()}.9-20261101"
+    cloud.updating.add("NodeGroup")
+    api.patch(claim, {"spec": {"aws": {"nodeRelease": image}}})
+    wait_for(
+        "the update on the claim",
+        lambda: condition(refreshed(api, claim), "NodePoolsReady")["reason"] == "Updating",
+        seconds=30,
+    )
+    assert condition(refreshed(api, claim), "NodePoolsReady")["status"] == "True"
+    assert {release for release, _ in node_groups(api, claim).values()} == {image}
+    cloud.updating.clear()
+    wait_for(
+        "the end of the update",
+        lambda: condition(refreshed(api, claim), "NodePoolsReady")["reason"] == "Available",
+        seconds=30,
+    )
+    assert names(composed(api, claim)) == before
 
 
 def test_a_failing_pool_is_told_and_recovers(api: Api, claim: Manifest, cloud: Cloud) -> None:
