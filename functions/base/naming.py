@@ -29,6 +29,8 @@ def label_value(name: str) -> str:
     return name if len(name) <= LABEL else unique_name(name)
 
 
+# A cluster's manifests name one another hundreds of times a request, and always in the same way.
+@lru_cache(maxsize=8192)
 def unique_name(
     *parts: str, limit: int = LABEL, unique: tuple[str, ...] | None = None, digits: int = _DIGEST
 ) -> str:

@@ -28,8 +28,7 @@ def condition_true(type_: str = "Ready") -> Readiness:
     """Ready when the observed object's condition of that type is True."""
 
     def ready(observed: View) -> bool:
-        condition = observed.condition(type_)
-        return condition is not None and condition.text("status") == "True"
+        return observed.status_of(type_) == "True"
 
     return ready
 

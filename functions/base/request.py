@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from .conditions import SYSTEM
 from .errors import Invalid, Unanswered
-from .view import View
+from .view import View, validated
 
 __all__ = ["Claim", "Request", "Selector", "parse"]
 
@@ -161,7 +161,7 @@ def parse(model: type[Model], data: Mapping[str, Any], at: str, *, unknown_field
         Invalid: for the first thing wrong, with its path below `at`; a field that there is not goes first.
     """
     try:
-        return model.model_validate(data, extra=None if unknown_fields else "forbid")
+        return validated(model, data, unknown_fields=unknown_fields)
     except ValidationError as error:
         errors = error.errors(include_url=False)
         unknown = [e for e in errors if e["type"] == "extra_forbidden"]

@@ -157,7 +157,9 @@ def _every_condition(
     stray = set(decided) - set(function.conditions)
     if stray:
         raise ValueError(f"conditions {sorted(stray)} are not declared by {function.name}")
-    now = {**_own_standing(function, request), **{t: _on_the_wire(c) for t, c in decided.items()}}
+    undecided = not set(function.conditions) <= set(decided)
+    standing = _own_standing(function, request) if undecided else {}
+    now = {**standing, **{t: _on_the_wire(c) for t, c in decided.items()}}
     return [now[type_] for type_ in function.conditions]
 
 

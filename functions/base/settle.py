@@ -9,6 +9,7 @@ from typing import Any
 from .conditions import Condition, Progress, Reason, Status
 from .outcome import Resource
 from .view import View
+from .wire import Fields, in_place
 
 __all__ = ["Seen", "failing", "label_of", "settle", "updating"]
 
@@ -98,13 +99,9 @@ def _condition(progress: Progress, true: bool, reason: Reason, text: str) -> Con
 
 
 def _failures(names: Iterable[str], seen: Seen) -> dict[str, str]:
-    found = {}
-    for name in names:
-        live = seen.live.get(name)
-        words = failing(View(live)) if live is not None else ""
-        if words:
-            found[name] = words
-    return found
+    live = ((name, seen.live.get(name)) for name in names)
+    words = {name: failing(View(observed)) for name, observed in live if observed is not None}
+    return {name: text for name, text in words.items() if text}
 
 
 def failing(observed: View) -> str:
@@ -113,11 +110,11 @@ def failing(observed: View) -> str:
     Upjet's providers report an operation that takes long apart from Synced
     (LastAsyncOperation: pkg/resource/conditions.go in crossplane/upjet v2).
     """
-    for condition in observed.conditions("Synced", "LastAsyncOperation"):
-        if condition is not None and condition.text("status") == "False":
-            return (
-                condition.text("message") or condition.text("reason") or condition.text("type") or "failing"
-            )
+    for type_ in ("Synced", "LastAsyncOperation"):
+        if observed.status_of(type_) == "False":
+            condition = observed.condition(type_)
+            assert condition is not None, "it has a status"
+            return condition.text("message") or condition.text("reason") or type_
     return ""
 
 
@@ -131,17 +128,22 @@ def updating(name: str, seen: Seen) -> bool:
     live = seen.live.get(name)
     if live is None:
         return False
-    view = View(live)
-    synced, operation = view.conditions("Synced", "AsyncOperation")
-    if operation is not None and operation.text("reason") == "Ongoing":
-        return True
-    looked = synced.number("observedGeneration") if synced is not None else None
-    if looked is not None and looked < (view.number("metadata", "generation") or 0):
+    observed = in_place(live)
+    if observed.condition("AsyncOperation", "reason") == "Ongoing" or _unseen(observed):
         return True
     asked = seen.asked.get(name)
-    if asked is not None and asked.current is not None and not asked.current(view):
+    if asked is not None and asked.current is not None and not asked.current(View(observed)):
         return True
     return seen.changed(name)
+
+
+def _unseen(observed: Fields) -> bool:
+    """Tell whether the object has a newer generation than the one that its provider reports on."""
+    synced = observed.conditions.get("Synced")
+    if synced is None or "observedGeneration" not in synced.fields:
+        return False
+    generation = observed.at(("metadata", "generation")) or 0
+    return bool(synced.fields["observedGeneration"].number_value < generation)
 
 
 def _waiting(unready: list[str], seen: Seen) -> str:

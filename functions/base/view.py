@@ -7,6 +7,7 @@ status, defaulted and autoscaled fields would become ours.
 
 from __future__ import annotations
 
+import marshal
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeVar, cast
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from .wire import Fields, thaw
 
-__all__ = ["View"]
+__all__ = ["View", "validated"]
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -67,24 +68,29 @@ class View:
 
     def condition(self, type_: str) -> View | None:
         """Return the status condition of that type."""
-        return self.conditions(type_)[0]
-
-    def conditions(self, *types: str) -> list[View | None]:
-        """Return the status conditions of these types, in their order; None for one that there is not."""
         if isinstance(self._data, Fields):
-            return [None if found is None else View(found) for found in self._data.conditions(types)]
-        given = {
-            condition.text("type"): condition for condition in reversed(self.each("status", "conditions"))
-        }
-        return [given.get(type_) for type_ in types]
+            found = self._data.conditions.get(type_)
+            return None if found is None else View(Fields(found))
+        return next((c for c in self.each("status", "conditions") if c.text("type") == type_), None)
+
+    def status_of(self, type_: str) -> str:
+        """Return the status of the status condition of that type; empty where there is none."""
+        if isinstance(self._data, Fields):
+            return self._data.condition(type_, "status")
+        condition = self.condition(type_)
+        return (condition and condition.text("status")) or ""
 
     def parsed(self, model: type[Model], *path: str) -> Model | None:
         """Parse what is at the path; None when it is missing or of another shape."""
         value = self._at(path)
         if not isinstance(value, Mapping):
             return None
-        found = remembered(model, value.to_bytes()) if isinstance(value, Fields) else _parsed(model, value)
-        return cast("Model | None", found)
+        if isinstance(value, Fields):
+            return cast("Model | None", remembered(model, value.to_bytes()))
+        try:
+            return validated(model, value)
+        except ValidationError:
+            return None
 
     @property
     def name(self) -> str:
@@ -92,15 +98,26 @@ class View:
         return self.text("metadata", "name") or ""
 
 
-def _parsed(model: type[BaseModel], data: Mapping[str, Any]) -> BaseModel | None:
-    try:
-        return model.model_validate(thaw(data))
-    except ValidationError:
-        return None
+def validated(model: type[Model], data: Mapping[str, Any], *, unknown_fields: bool = True) -> Model:
+    """Parse plain data; the same content is parsed once, since models are immutable.
+
+    Raises:
+        ValidationError: from pydantic.
+    """
+    # Version 2 has no references, so that the bytes follow from the content and its order alone.
+    return cast("Model", _validated(model, marshal.dumps(dict(data), 2), unknown_fields))
+
+
+@lru_cache(maxsize=512)
+def _validated(model: type[BaseModel], content: bytes, unknown_fields: bool) -> BaseModel:
+    return model.model_validate(marshal.loads(content), extra=None if unknown_fields else "forbid")
 
 
 # A Model that looks for a place reads every cluster, and few have changed since the last one did.
 @lru_cache(maxsize=512)
 def remembered(model: type[BaseModel], content: bytes) -> BaseModel | None:
     """Parse the content of a `Fields`; models are immutable, so that requests may share them."""
-    return _parsed(model, Fields.from_bytes(content))
+    try:
+        return model.model_validate(thaw(Fields.from_bytes(content)))
+    except ValidationError:
+        return None

@@ -73,7 +73,7 @@ class Kinds:
         manifest |= {
             "spec": {
                 "forProvider": {**fields, **tagged},
-                "providerConfigRef": cluster.provider_config.plain(),
+                "providerConfigRef": cluster.provider_config_ref,
                 **(spec or {}),
             },
         }

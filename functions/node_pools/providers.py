@@ -23,6 +23,8 @@ def with_known_kinds(request: Request, outcome: Outcome) -> Outcome:
     new = {
         r.name: _group(r.manifest) for r in outcome.resources if r.manifest and r.name not in request.observed
     }
+    if not new:
+        return outcome
     missing = {
         group: provider
         for group in sorted(set(new.values()) - _living(request))

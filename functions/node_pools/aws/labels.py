@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .plan import Subnet
+
 __all__ = ["label"]
 
 _ONE = {
@@ -52,13 +54,13 @@ _EACH_ZONE = {
 """By the beginning of a name; the position of a zone follows."""
 
 
-def label(what: str, fields: Mapping[str, Any], zones: Sequence[str]) -> str:
+def label(what: str, fields: Mapping[str, Any], subnets: Sequence[Subnet]) -> str:
     """Name a managed resource; empty for one that its kind and name say best.
 
     Args:
         what: its name in the composition, after the function's.
         fields: its spec.forProvider.
-        zones: the zone of each of the cluster's subnets.
+        subnets: of the cluster, for their zones.
     """
     if what in _ONE:
         return _ONE[what]
@@ -71,4 +73,4 @@ def label(what: str, fields: Mapping[str, Any], zones: Sequence[str]) -> str:
             return text.format(what.removeprefix(prefix))
     prefix, _, position = what.rpartition("-")
     each = _EACH_ZONE.get(f"{prefix}-")
-    return each.format(zones[int(position)]) if each and position.isdecimal() else ""
+    return each.format(subnets[int(position)].zone) if each and position.isdecimal() else ""

@@ -102,7 +102,7 @@ def managed(
         tags={**named, **(tags or {})},
         spec={"managementPolicies": list(policies), **(spec or {})},
         annotations=annotations,
-        label=label(what, fields, plan.zones),
+        label=label(what, fields, plan.subnets),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 from functions.api import NodeImage, NodePool, ProviderConfigRef
@@ -47,6 +48,11 @@ class Cluster:
     def object_name(self, *what: str) -> str:
         """Name an object, and by that what the object stands for in the cloud."""
         return unique_name(self.composite, *what)
+
+    @cached_property
+    def provider_config_ref(self) -> dict[str, Any]:
+        """The provider's configuration, as every managed resource refers to it."""
+        return self.provider_config.plain()
 
     @property
     def cluster_name(self) -> str:
