@@ -17,6 +17,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -132,6 +133,10 @@ class Checkout:
             stdout=subprocess.PIPE,
             text=True,
         )
+        # As in an image, where the modules are compiled already.
+        kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+        self._made = tempfile.TemporaryDirectory()
+        self._compiled = {**kept, "PYTHONPYCACHEPREFIX": self._made.name}
         self.figures: dict[str, list[list[float]]] = {}
         self.imports: dict[str, list[float]] = {}
         self.sizes: dict[str, list[int]] = self._read()
@@ -155,7 +160,9 @@ class Checkout:
         ).stdout.split()
         for name in names:
             before = _children()
-            subprocess.run([sys.executable, "-c", IMPORT, name], cwd=self.folder, check=True)
+            subprocess.run(
+                [sys.executable, "-c", IMPORT, name], cwd=self.folder, env=self._compiled, check=True
+            )
             self.imports.setdefault(name, []).append(_children() - before)
 
     def close(self) -> None:
@@ -163,6 +170,7 @@ class Checkout:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.wait()
+        self._made.cleanup()
 
     def _read(self) -> Any:
         assert self._process.stdout is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network
 
 from functions.api import DEFAULT_VPC, Aws, NodePool, NodePoolsInput, SystemPool, contract
@@ -232,9 +233,16 @@ def _subnets(place: Aws, chosen: Sequence[str]) -> tuple[Subnet, ...]:
     """
     if place.existing_network is not None:
         return tuple(Subnet(subnet.zone, id=subnet.id) for subnet in place.existing_network.subnets)
-    *private, rest = IPv4Network(place.vpc_cidr or DEFAULT_VPC).subnets(prefixlen_diff=2)
-    public = rest.subnets(prefixlen_diff=2)
+    ranges = _divided(place.vpc_cidr or DEFAULT_VPC)
     return tuple(
-        Subnet(zone, private=str(inner), public=str(outer))
-        for zone, inner, outer in zip(chosen, private, public, strict=False)
+        Subnet(zone, private=inner, public=outer)
+        for zone, (inner, outer) in zip(chosen, ranges, strict=False)
     )
+
+
+@lru_cache(maxsize=256)
+def _divided(vpc: str) -> tuple[tuple[str, str], ...]:
+    """Return the ranges of the private and the public subnet of each zone that a VPC has room for."""
+    *private, rest = IPv4Network(vpc).subnets(prefixlen_diff=2)
+    public = rest.subnets(prefixlen_diff=2)
+    return tuple((str(inner), str(outer)) for inner, outer in zip(private, public, strict=False))
