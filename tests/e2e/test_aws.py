@@ -11,6 +11,7 @@ import pytest
 from functions.catalog import kubernetes
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane, examples
+from tests.e2e.gpu_operator import bury
 from tests.e2e.observing import (
     chart_values,
     composed,
@@ -227,6 +228,8 @@ def test_a_function_restarted_loses_nothing(control_plane: Plane, api: Api, clai
 def test_deletion_leaves_nothing(api: Api, claim: Manifest, cloud: Cloud) -> None:
     leaves_nothing(api, claim)
     cloud.end_clusters()
+    # What Helm installed goes with the cluster too; Helm would keep the next cluster from installing it.
+    bury(api)
 
 
 def test_everything_that_may_be_asked_of_it(api: Api, cloud: Cloud) -> None:
