@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.conftest import Plane
+from tests.e2e.gpu_operator import GPUOperator, bury
 from tests.e2e.mutants import MUTANTS, SUITE
 from tools import paths
 from tools.control_plane.kubernetes import listens
@@ -26,6 +27,8 @@ def names(function: str) -> list[str]:
 def assert_caught(control_plane: Plane, name: str) -> None:
     """Serve a function with a fault, and check that the fault's test fails with the fault's words."""
     mutant = MUTANTS[name]
+    with GPUOperator(control_plane.api):
+        bury(control_plane.api)  # what the fault before has left
     with served_wrongly(control_plane, f"function-{mutant.function}", name):
         done = suite(control_plane, mutant.caught_by)
     assert done.returncode == 1, done.stdout

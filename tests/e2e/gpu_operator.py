@@ -14,6 +14,7 @@ from tools.manifests import Manifest
 from tools.provider_status import TIME
 
 _POLICIES = ("nvidia.com/v1", "ClusterPolicy")
+_RELEASES = ("helm.m.crossplane.io/v1beta1", "Release")
 _SYSTEM_NODE = cpu_node("components-1", zone="eu-central-1a")
 _NAMESPACES = tuple(c.namespace.name for c in COMPONENTS if c.namespace.pod_security is not None)
 _SHARED_NAMESPACE = "kube-system"
@@ -65,7 +66,14 @@ class GPUOperator:
 
 
 def bury(api: Api) -> None:
-    """Remove what charts installed, which goes with a real cluster: nobody uninstalls the charts."""
+    """Remove what charts installed, which goes with a real cluster: nobody uninstalls the charts.
+
+    Releases that a failed test has left are paused: Helm would install them again, and refuse the next
+    cluster what carries another release's name.
+    """
+    for release in api.items(*_RELEASES):
+        with suppress(ApiError):  # it may be gone by now
+            api.patch(release, {"metadata": {"annotations": {"crossplane.io/paused": "true"}}})
     for policy in api.items(*_POLICIES):
         api.delete(policy)
     # Helm labels what it installs; its own records are Secrets with another label.
