@@ -1,7 +1,6 @@
 """Both XRs and the functions' inputs as typed models; the XRDs are generated from them."""
 
-from .aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
-from .cluster import ClusterSpec, ControlPlane, Distribution, Existing
+from .cluster import ClusterSpec
 from .cluster_status import (
     Access,
     Autoscaler,
@@ -40,6 +39,8 @@ from .node_pool import (
     Taint,
 )
 from .offer import Offer, OfferedBy
+from .places.aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
+from .places.existing import ControlPlane, Distribution, Existing
 from .schema import Schema
 
 API_VERSION = "freehold.dev/v1alpha1"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .cluster import Distribution
 from .contract import DEVICE_PLUGIN_CONFIG, MIG_CONFIG, MIG_DEVICE
 from .node_pool import Capacity, Nodes, Reservation, SharingMode, Taint
+from .places.existing import Distribution
 from .schema import Schema
 
 __all__ = [

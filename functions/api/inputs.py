@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from .aws import NODE_RELEASE, ProviderConfigRef
 from .model import Architecture
+from .places.aws import NODE_RELEASE, ProviderConfigRef
 from .schema import Schema
 
 __all__ = ["Chart", "Cloud", "EksInput", "NodePoolsInput", "ProviderConfigRule", "VLLMInput"]

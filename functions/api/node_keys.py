@@ -7,12 +7,12 @@ https://docs.aws.amazon.com/eks/latest/APIReference/API_UpdateLabelsPayload.html
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .forms import Form
 from .schema import Rule
 
-__all__ = ["KEY", "KEYS", "LENGTH", "OPTIONAL_VALUE", "RESERVED", "VALUE", "check_keys", "reserved"]
+__all__ = ["KEY", "KEYS", "LENGTH", "OPTIONAL_VALUE", "VALUE", "check_keys", "of_created", "reserved"]
 
 LENGTH = 63
 """Most characters of a key, and of a value."""
@@ -46,13 +46,19 @@ def _free(key: str) -> str:
     return f"!{key}.matches(r'^{_OWNED}$')"
 
 
-RESERVED = Rule(
-    "!has(self.aws) || self.nodePools.all(p, (!has(p.labels) || p.labels.all(k, "
-    f"{_free('k')})) && (!has(p.taints) || p.taints.all(t, {_free('t.key')})))",
-    f"labels and taints of a node pool that is created take no keys of {', '.join(_OWNERS)} or their "
-    "subdomains, which are not yours to set: use a domain of your own, such as example.com/team",
-)
-"""Of a cluster's spec. In a cluster that is there already labels and taints say what its nodes have."""
+def of_created(places: Sequence[str]) -> Rule:
+    """Return the rule of a cluster's spec that node pools in some places take no keys of others.
+
+    In a cluster that exists already labels and taints say what its nodes have.
+    """
+    elsewhere = " && ".join(f"!has(self.{place})" for place in places)
+    return Rule(
+        f"{f'({elsewhere})' if len(places) > 1 else elsewhere} || self.nodePools.all(p, "
+        f"(!has(p.labels) || p.labels.all(k, {_free('k')}))"
+        f" && (!has(p.taints) || p.taints.all(t, {_free('t.key')})))",
+        f"labels and taints of a node pool that is created take no keys of {', '.join(_OWNERS)} or their "
+        "subdomains, which are not yours to set: use a domain of your own, such as example.com/team",
+    )
 
 
 def check_keys(given: dict[str, str]) -> dict[str, str]:

@@ -7,14 +7,16 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from .forms import Form
-from .network import APART, PUBLIC, PUBLIC_FORM, SERVICE, VPC, check_apart, check_public
-from .node_pool import Nodes
-from .schema import Rule, Schema, rules
+from ..forms import Form
+from ..node_pool import Nodes
+from ..schema import Rule, Schema, rules
+from .aws_network import APART, PUBLIC, PUBLIC_FORM, SERVICE, VPC, check_apart, check_public
+from .place import Place
 
 __all__ = [
     "DEFAULT_VPC",
     "NODE_RELEASE",
+    "PLACE",
     "Aws",
     "AwsSubnet",
     "ExistingNetwork",
@@ -291,3 +293,6 @@ class Aws(Schema):
         if len(set(arns)) < len(arns):
             raise ValueError(_ROLES_ONCE.message)
         return arns
+
+
+PLACE = Place("aws", Aws, "Create an EKS cluster on AWS.", created=True)

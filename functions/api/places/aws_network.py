@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from .schema import Rule
+from ..schema import Rule
 
 __all__ = [
     "APART",
