@@ -45,7 +45,9 @@ INVALID_WITHOUT = {
     "slicesPerGPU": ["goes with mode"],
     "existingNetwork": ["cannot move"],
     # The default maximum, one node, is below the minimum of a pool of more.
-    "max": ["nodes.min must not be larger than nodes.max"],
+    "max": ["nodes.min must not be larger than nodes.max", "fabric RDMA connects several nodes"],
+    # The default maximum, one node, is too few for a fabric as well.
+    "nodes": ["fabric RDMA connects several nodes"],
     # A GPU pool may have none, which is the default; the system pool may not.
     "min": ["aws.systemPool.nodes.min is at least 1"],
     # Of a taint, a reservation, a network and its subnets.
