@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions.api import ModelSpec, Placement, VLLMInput
 from functions.base import Claim, Request, unique_name
@@ -18,8 +18,7 @@ PLACEMENT_ANNOTATION = "freehold.dev/placement"
 """On the Objects of the namespace and the workload: the placement, should the status be lost."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """A placed Model."""
 
     composite: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions.api import Endpoint, ModelSpec, Placement, VLLMInput
 from functions.base import Condition, Outcome, Progress, Request, Resource, condition_true
@@ -118,8 +118,7 @@ def _resources(request: Request, plan: Plan, fetch: _Download, replaced: Placeme
     ]
 
 
-@dataclass(frozen=True)
-class _Download:
+class _Download(NamedTuple):
     name: str
     """Name of the composed resource."""
     job: Resource | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from functions.api import ModelSpec, Placement
@@ -30,8 +29,7 @@ class Peer(NamedTuple):
     """Whether it is the first pod, which alone answers requests."""
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(NamedTuple):
     """An inference engine with an OpenAI-compatible server."""
 
     name: str

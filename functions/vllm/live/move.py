@@ -6,7 +6,8 @@ changes, and what was composed for the old placement is deleted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from functions.api import ModelSpec, Placement, VLLMInput
 from functions.base import Condition, Request, Whose, digest
@@ -20,8 +21,7 @@ __all__ = ["GOES_ON", "Moving", "leave", "names_another"]
 GOES_ON = "Until then the Model runs as before"
 
 
-@dataclass(frozen=True)
-class Moving:
+class Moving(NamedTuple):
     """A Model that moves from one placement to another."""
 
     old: Placement

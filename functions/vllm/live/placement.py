@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.api import ClusterStatus, Fabric, ModelSpec, Placement, PoolStatus, RunnerUp, Sizing
 from functions.base import Claim, Condition, Request, Status, Whose, digest, unique_name
@@ -28,8 +27,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """A Model that has a placement."""
 
     placement: Placement

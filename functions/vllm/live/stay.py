@@ -6,8 +6,6 @@ offer is missing.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput, contract
 from functions.base import Condition, Request, Unanswered, Whose
 
@@ -160,7 +158,7 @@ def _sized_again(
     replica = need(spec, facts)
     # An offer does not name the cluster's components; where one is missing, the provider says so.
     status = cluster.status.model_copy(update={"components": [contract.LEADER_WORKER_SET]})
-    result = fit_pool(spec, replica, replace(cluster, status=status), pool)
+    result = fit_pool(spec, replica, cluster._replace(status=status), pool)
     if not isinstance(result, Choice):
         why = f"the changed spec does not fit {where(recorded)}: {result.why}"
         return leave(request, spec, given, recorded, why)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from heapq import nsmallest
+from typing import NamedTuple
 
 from functions.api import ModelSpec
 
@@ -18,8 +18,7 @@ _RUNNERS_UP = 5
 _LEAVES = "it is no longer in the cluster's spec and stays only for the Models on it"
 
 
-@dataclass(frozen=True)
-class Choices:
+class Choices(NamedTuple):
     """The result for every pool of some clusters."""
 
     best: Choice | None

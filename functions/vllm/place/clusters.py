@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -15,8 +15,7 @@ from functions.base import Claim, Request, Selector, Unanswered, View, label_val
 __all__ = ["Cluster", "all_clusters", "is_gone_for_good", "offered_cluster", "read", "without_own"]
 
 
-@dataclass(frozen=True)
-class Cluster:
+class Cluster(NamedTuple):
     """A cluster as a Model sees it."""
 
     name: str
@@ -171,7 +170,7 @@ def _recorded_devices(request: Request) -> Counter[tuple[str, str]]:
 def _without(cluster: Cluster, own: Counter[tuple[str, str]]) -> Cluster:
     label = label_value(cluster.name)
     pools = [_less(pool, own[label, pool.name]) for pool in cluster.status.node_pools or []]
-    return replace(cluster, status=cluster.status.model_copy(update={"node_pools": pools}))
+    return cluster._replace(status=cluster.status.model_copy(update={"node_pools": pools}))
 
 
 def _less(pool: PoolStatus, devices: int) -> PoolStatus:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from functions.api import GpuChoice, ModelSpec, Quantization, Replicas
 from functions.base import Condition, Status, Whose
@@ -123,6 +122,6 @@ def _offers(model: Need, memory_mib: int, gpus: int, context: int) -> Iterator[s
     if requests:
         yield f"concurrency: {requests} at {model.context} tokens"
     if context < LEAST_CONTEXT and not requests:
-        alone = longest_context(replace(model, concurrency=1), memory_mib, gpus)
+        alone = longest_context(model._replace(concurrency=1), memory_mib, gpus)
         if alone >= LEAST_CONTEXT:
             yield f"contextLength: {alone} and concurrency: 1"

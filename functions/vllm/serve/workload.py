@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from functions.base import Resource
 
@@ -16,8 +16,7 @@ AFTER = (DEFAULT_DENY, SERVING_POLICY)
 """Composed resources that serving pods wait for, beside their weights."""
 
 
-@dataclass(frozen=True)
-class Workload:
+class Workload(NamedTuple):
     """A kind of workload."""
 
     resource: str

@@ -7,7 +7,7 @@ needed per GPU = weights * WEIGHTS_FACTOR / GPUs + what all requests keep (`kv_c
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from .activations import overhead_gib
 from .kv_cache import cache_bytes
@@ -32,8 +32,7 @@ LEAST_CONTEXT = 256
 _GIB = 2**30
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """One replica on a number of GPUs of one kind."""
 
     gpus: int
@@ -103,14 +102,14 @@ def longest_context(need: Need, memory_mib: int, gpus: int) -> int:
     """Return the longest context that fits at the same concurrency, in tokens; 0 if none does."""
 
     def fits(context: int) -> bool:
-        return fit(replace(need, context=context), memory_mib, gpus).fits
+        return fit(need._replace(context=context), memory_mib, gpus).fits
 
     return _most(need.context, fits) // LEAST_CONTEXT * LEAST_CONTEXT
 
 
 def most_requests(need: Need, memory_mib: int, gpus: int) -> int:
     """Return how many requests of the same context fit, at most the Model's concurrency; 0 if none does."""
-    return _most(need.concurrency, lambda n: fit(replace(need, concurrency=n), memory_mib, gpus).fits)
+    return _most(need.concurrency, lambda n: fit(need._replace(concurrency=n), memory_mib, gpus).fits)
 
 
 def _most(high: int, fits: Callable[[int], bool]) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
+from typing import NamedTuple
 
 from functions.api import Architecture, ModelSpec, Quantization, Task, VLLMInput
 from functions.base import Invalid
@@ -27,8 +28,7 @@ _MOST_GPUS = 16
 """GPUs of one node that spec.gpu.count may ask for."""
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """What one replica has to hold."""
 
     facts: ModelFacts

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from .memory import Fit, fit, usable_gib
 from .need import Need
@@ -37,8 +36,7 @@ def _over_nodes(need: Need, memory_mib: int, gpus: int, nodes: int) -> Fit:
     one = fit(need, memory_mib, gpus)
     layers = need.facts.layers
     share = math.ceil(layers / nodes) / layers
-    return replace(
-        one,
+    return one._replace(
         nodes=nodes,
         weights_gib=one.weights_gib * share,
         cache_gib=one.cache_gib * share,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from functions.api import ModelSpec
@@ -21,8 +20,7 @@ class Reader(NamedTuple):
     env: list[dict[str, Any]]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """A place that weights come from."""
 
     field: str

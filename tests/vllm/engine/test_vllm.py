@@ -153,8 +153,7 @@ def test_the_volume_holds_what_is_not_loaded() -> None:
 
 
 def test_another_engine_needs_one_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = replace(
-        VLLM,
+    other = VLLM._replace(
         name="other",
         command=("serve",),
         port=9000,

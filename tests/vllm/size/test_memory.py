@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from functions.api import ModelSpec, Quantization
@@ -41,8 +39,8 @@ def test_the_nearest_context_really_fits() -> None:
     what = need(ModelSpec(model="Qwen/Qwen3-8B", context_length=40960, concurrency=4), facts)
     context = longest_context(what, 22888, 1)
     assert context % 256 == 0
-    assert fit(replace(what, context=context), 22888, 1).fits
-    assert not fit(replace(what, context=context + 256), 22888, 1).fits
+    assert fit(what._replace(context=context), 22888, 1).fits
+    assert not fit(what._replace(context=context + 256), 22888, 1).fits
 
 
 def test_the_most_requests_really_fit() -> None:
@@ -50,8 +48,8 @@ def test_the_most_requests_really_fit() -> None:
     what = Need(facts, 16384, 1000, VLLM)
     most = most_requests(what, 22888, 1)
     assert 0 < most < 1000
-    assert fit(replace(what, concurrency=most), 22888, 1).fits
-    assert not fit(replace(what, concurrency=most + 1), 22888, 1).fits
+    assert fit(what._replace(concurrency=most), 22888, 1).fits
+    assert not fit(what._replace(concurrency=most + 1), 22888, 1).fits
 
 
 def test_every_model_of_the_catalog_can_be_sized() -> None:
