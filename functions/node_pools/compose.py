@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput, PoolStatus, Summary
-from functions.base import Function, Outcome, Request, Whose
+from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput, PoolStatus, Summary, contract
+from functions.base import Function, Invalid, Outcome, Request, Whose
 
 from . import reach
+from .created import CLUSTER
 from .models import guards, offer
 from .models.in_use import InUse, read
 from .place import Place
+from .pools.pool import recorded
 from .providers import with_known_kinds
 from .registry import PLACES
 
@@ -67,9 +69,35 @@ def _compose(places: Sequence[Place], request: Request, spec: ClusterSpec) -> Ou
     refusal = place.refusal(namespace, spec, given) if namespace else None
     if refusal is not None:
         return Outcome(conditions=[refusal])
+    _refuse_a_move(request, place)
     in_use = read(request, reach.platform_namespace(request, given))
     outcome = with_known_kinds(request, place.compose(request, spec, given, in_use))
     return _with_models(request, spec, outcome, in_use)
+
+
+def _refuse_a_move(request: Request, place: Place) -> None:
+    """Refuse a spec that names another place than the one where the live cluster is.
+
+    Raises:
+        Invalid: with the way to have both clusters.
+    """
+    way_in = request.resource(reach.KUBERNETES)
+    labelled = way_in is not None and bool(way_in.text("metadata", "labels", contract.CREATED_BY_CLAIM))
+    created = labelled or request.resource(CLUSTER) is not None
+    cloud = recorded(request).cloud
+    if created and not place.creates:
+        was = "this claim created a cluster in a cloud"
+    elif created and cloud not in ("", place.name):
+        was = f"this claim created a cluster in {cloud}"
+    elif way_in is not None and not created and place.creates:
+        was = "this claim has taken a cluster that existed before"
+    else:
+        return
+    raise Invalid(
+        f"spec.{place.name}",
+        f"{was}, and everything in that cluster would be lost to the claim",
+        "Restore the claim as it was, and claim the other cluster under another name",
+    )
 
 
 def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome, in_use: InUse) -> Outcome:

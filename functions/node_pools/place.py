@@ -19,6 +19,8 @@ class Place:
 
     name: str
     """Field of the spec that names the place, such as aws."""
+    creates: bool
+    """Whether the claim creates the cluster there."""
     refusal: Callable[[str, ClusterSpec, NodePoolsInput], Condition | None]
     """Returns why claims in a namespace may not have the cluster that they ask for; None where they may."""
     compose: Callable[[Request, ClusterSpec, NodePoolsInput, InUse], Outcome]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.api import places
 from functions.base import Invalid, Request
 from functions.base.assemble import Desired, assemble
 from functions.node_pools.compose import function
@@ -22,6 +23,7 @@ from tests.node_pools.double import DOUBLE, KINDS, SpecWithDouble
 from tests.node_pools.requests import COMPOSITE, L4, aws, cluster, existing, reported
 from tools.observe import found_nodes
 
+PLACE_FIELDS = {place.name for place in places.PLACES}
 FUNCTION = function((*PLACES, place(DOUBLE)), SpecWithDouble)
 ROUNDS = 30
 LONGEST = {"composite": "c" * 57 + "-x7k2p", "claim": {"namespace": "n" * 63, "name": "c" * 63}}
@@ -90,7 +92,9 @@ NAMES = sorted(CASES)
 
 
 def test_every_place_has_a_case() -> None:
-    assert {case.place for case in CASES.values()} == {place.name for place in PLACES} | {"double"}
+    # Proves: the fields of the spec, the rules of admission, the registry and this test are one list.
+    assert {place.name for place in PLACES} == PLACE_FIELDS
+    assert {case.place for case in CASES.values()} == {*PLACE_FIELDS, "double"}
 
 
 # Playing a cluster.
@@ -273,6 +277,32 @@ def test_nothing_live_is_lost_or_changed(name: str, data: st.DataObject) -> None
     assert set(observed) <= set(after)
     for n in set(observed) - {"node-pools/offer"}:  # which says what is known
         assert after[n] == before[n], n
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["recorded", "status lost"])
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("aws", "existing"),
+        ("existing", "aws"),
+        ("existing", "double"),
+        ("double", "existing"),
+        ("aws", "double"),
+    ],
+)
+def test_a_live_cluster_stays_where_it_is(name: str, other: str, lost: bool) -> None:
+    # Proves: another place is refused, though admission refuses it of claims already.
+    if lost and "existing" not in (name, other):
+        pytest.skip("which cloud it was only the status says")
+    request, _ = world(name)
+    claim = {k: v for k, v in request.composite["spec"].items() if k == "claimRef"}
+    status = {} if lost else request.composite["status"]
+    composite = {**request.composite, "spec": {**claim, **CASES[other].spec}, "status": status}
+    if claim and other == "double":
+        composite["spec"] = dict(CASES[other].spec)  # no list can name the double
+    with pytest.raises(Invalid) as caught:
+        FUNCTION.compose(replace(request, composite=composite))
+    assert caught.value.field == f"spec.{other}"
 
 
 CHANGES: dict[str, Mapping[str, Any]] = {

@@ -9,7 +9,7 @@ from functions.base import Condition, Outcome, Request, condition_true
 from functions.catalog import kubernetes
 
 from .. import allowed, reach
-from ..models.guards import kept_pools
+from ..models.guards import kept_pools, named
 from ..models.in_use import InUse
 from ..place import Place
 from ..pools.pool import node_pool, recorded
@@ -32,7 +32,7 @@ def place(cloud: Cloud[S, P]) -> Place:
         own = cast("S", getattr(spec, cloud.name))
         return allowed.credentials(cloud.name, namespace, own.provider_config_ref, given)
 
-    return Place(cloud.name, refusal, compose)
+    return Place(cloud.name, True, refusal, compose)
 
 
 def _compose(
@@ -52,6 +52,7 @@ def _compose(
     control_plane = [*parts.control_plane, *reached]
     made = [*parts.network, *control_plane, *parts.node_pools]
     guards = order.of_deletion(plan.composite, parts.cluster, made, parts.outlives_cluster)
+    notes = (plan.version.note, _announced(plan, running, in_use), *parts.notes)
     return Outcome(
         resources=[*made, *guards],
         conditions=conditions.conditions(request, plan, parts, [r.name for r in control_plane], running),
@@ -67,7 +68,7 @@ def _compose(
             "kubernetesVersion": plan.version.asked,
         },
         gone=parts.gone,
-        notes=tuple(note for note in (plan.version.note, *parts.notes) if note),
+        notes=tuple(note for note in notes if note),
     )
 
 
@@ -95,6 +96,17 @@ def _cluster(
             spec.node_pools, cloud.market(own, spec.node_pools), before.pools, live_pools, contract.NODE_POOL
         ),
         kept_pools=tuple(kept_pools(request, spec, in_use)),
+    )
+
+
+def _announced(plan: Cluster, running: str, in_use: InUse) -> str:
+    """Say which Models restart before an upgrade reaches their nodes; empty where none does."""
+    users = [model.claim for model in in_use.models or ()]
+    if not running or plan.version.control_plane == running or not users:
+        return ""
+    return (
+        f"Kubernetes {plan.version.control_plane} comes: once the control plane runs it, the nodes are "
+        f"replaced one after the other, and {named(users)} {'restarts' if len(users) == 1 else 'restart'}"
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from functions.api import ClusterSpec, Distribution, Existing, NodeImage, NodePoolsInput
 from functions.base import (
     Condition,
-    Invalid,
     Outcome,
     Progress,
     Request,
@@ -35,7 +34,6 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: 
     """
     place = spec.existing
     assert place is not None, "chosen by the spec"
-    _refuse_a_move(request)
     declared = pools.pools(spec.node_pools, recorded(request).pools, in_use)
     who = identity.identity(request, _way(request, place, given))
     way, other = who.way, identity.held_by(request)
@@ -76,16 +74,6 @@ def _node_image(distribution: Distribution) -> dict[str, bool] | None:
     if distribution is not Distribution.GKE:
         return None
     return NodeImage(driver=True, container_toolkit=False).plain()
-
-
-def _refuse_a_move(request: Request) -> None:
-    """Pointing a claim elsewhere would delete the cluster that it made, with everything on it."""
-    if request.resource("node-pools/cluster") is not None:
-        raise Invalid(
-            "spec.existing",
-            "this claim created a cluster in a cloud, which would be deleted",
-            "Restore the claim as it was, and claim the existing cluster under another name",
-        )
 
 
 def _way(request: Request, place: Existing, given: NodePoolsInput) -> reach.Way:
@@ -147,4 +135,4 @@ def _refusal(namespace: str, spec: ClusterSpec, given: NodePoolsInput) -> Condit
     return asked(namespace, given)
 
 
-PLACE = Place("existing", _refusal, compose)
+PLACE = Place("existing", False, _refusal, compose)

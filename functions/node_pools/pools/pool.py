@@ -18,6 +18,8 @@ class Recorded:
     pools: Mapping[str, PoolStatus]
     zones: tuple[str, ...]
     kubernetes_version: str
+    cloud: str
+    """Name of the cloud that a cluster was created in."""
     cluster_uid: str
     """UID of the kube-system of a cluster that existed before its claim."""
 
@@ -31,6 +33,7 @@ def recorded(request: Request) -> Recorded:
         pools={pool.name: pool for pool in pools if pool is not None},
         zones=tuple(network.zones) if network is not None else (),
         kubernetes_version=composite.text("status", "kubernetesVersion") or "",
+        cloud=composite.text("status", "cloud", "name") or "",
         cluster_uid=composite.text("status", "clusterUID") or "",
     )
 

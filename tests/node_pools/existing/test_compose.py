@@ -177,7 +177,9 @@ def test_storage_is_what_the_claim_declares() -> None:
 def test_a_claim_with_a_cluster_of_its_own_does_not_move() -> None:
     # Proves: changing aws to existing does not delete the EKS cluster.
     observed = {"node-pools/cluster": live({"metadata": {"name": "x"}})}
-    with pytest.raises(Invalid, match="this claim created a cluster in a cloud, which would be deleted"):
+    with pytest.raises(
+        Invalid, match="this claim created a cluster in a cloud, and everything in that cluster would be lost"
+    ):
         FUNCTION.compose(cluster(existing(), observed=observed))
 
 
