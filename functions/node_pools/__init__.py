@@ -1,6 +1,8 @@
 """function-node-pools: a Kubernetes cluster with GPU node pools, and the ProviderConfigs that reach it.
 
-Reading order: `pools` (which machine each node pool gets), `reach` (ProviderConfigs), one package
-for each place (`existing`, `aws`), what a cluster tells its Models and what guards it for them
-(`offer`, `in_use`), what to install first (`providers`), `compose`.
+Reading order: `place` and `registry` (where a cluster can be), `allowed` (which claims may have it),
+`pools` (machines of node pools), `reach` (ProviderConfigs), `models` (what Models use of the cluster,
+what that forbids, and the offer to them), `created` (what is the same in every cloud) with
+`managed` (managed resources of any provider), one package for each place (`aws`, `existing`),
+`providers` (which packages to install first), `compose`.
 """

@@ -1,6 +1,7 @@
-"""A cluster that is there already: reached by a kubeconfig, its node pools as the spec declares them.
+"""A cluster that existed before its claim: nothing is created in any cloud.
 
-Reading order: `pools` (as declared), `nodes` (found by the labels of the pools), `compose`.
+Reading order: `identity` (which cluster a kubeconfig reaches, and whose it is), `pools` (node pools as
+the spec declares them), `nodes` (their nodes, found by labels), `compose`.
 """
 
 from .compose import PLACE

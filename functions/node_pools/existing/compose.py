@@ -1,4 +1,4 @@
-"""A cluster that is there already: a way in and declared pools, nothing in any cloud."""
+"""A cluster that existed before its claim: ProviderConfigs and declared node pools, nothing in any cloud."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _conditions(way: reach.Way, pools: tuple[Pool, ...]) -> tuple[Condition | Pr
             "NetworkReady",
             Status.TRUE,
             "NothingToCreate",
-            "the cluster is there already, and so is its network",
+            "the cluster existed before its claim, and so did its network",
             Whose.PLATFORM,
         ),
         Progress(

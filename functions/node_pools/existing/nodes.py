@@ -1,4 +1,4 @@
-"""Nodes of a cluster that is there already, counted by their pools' labels.
+"""Nodes of an existing cluster, counted by the labels of their node pools.
 
 provider-kubernetes copies every node that it finds into an Object, heartbeats included, so a pool
 is looked at only until its nodes are there: after that they would wake the cluster for nothing.

@@ -1,4 +1,4 @@
-"""Pools of a cluster that is there already: as declared, and by which labels their nodes are known."""
+"""Node pools of an existing cluster: as the spec declares them, and by which labels their nodes are known."""
 
 from __future__ import annotations
 
