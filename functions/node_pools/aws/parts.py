@@ -67,6 +67,7 @@ def parts(request: Request, plan: Plan) -> Parts:
 
 
 def _notes(request: Request, plan: Plan) -> Iterator[str]:
+    yield from plan.releases.notes
     if plan.secrets_key.note:
         yield plan.secrets_key.note
     if not plan.public_access_cidrs and not reach.is_reachable(request):

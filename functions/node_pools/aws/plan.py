@@ -91,7 +91,7 @@ def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
     given = request.parameters(NodePoolsInput)
     releases = Releases(cluster.version, place.node_release or "", given.eks)
     live = request.resource(CLUSTER)
-    releases.check((live and live_versions(live).composed) or "")
+    releases.check(None if live is None else live_versions(live))
     return Plan(
         **vars(cluster),
         region=place.region,

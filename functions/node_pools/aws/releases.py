@@ -14,7 +14,7 @@ from functions.api import EksInput
 from functions.base import Invalid, View
 from functions.catalog import eks
 
-from ..created.versions import Versions
+from ..created.versions import LiveVersions, Versions
 
 __all__ = ["MINOR", "NodeVersions", "Releases"]
 
@@ -45,30 +45,45 @@ class Releases:
     given: Mapping[str, EksInput]
     """The platform's releases, by Kubernetes minor version."""
 
-    def check(self, live: str) -> None:
+    def check(self, live: LiveVersions | None) -> None:
         """Refuse a Kubernetes version that EKS does not have, and a node image of another one.
 
+        What a live cluster has is never refused: EKS upgrades clusters by itself, to versions that a
+        package may not know yet.
+
         Args:
-            live: the Kubernetes version that the live cluster was composed with; empty for a new cluster.
+            live: Kubernetes versions of the live cluster; None for a new cluster.
 
         Raises:
             Invalid: with the versions that there are.
         """
         wanted, known = self.version.control_plane, {*eks(), *self.given}
-        if wanted not in known and wanted != live:
+        if wanted not in known and (live is None or wanted not in (live.composed, live.running)):
             raise Invalid(
                 "spec.kubernetesVersion",
                 f"EKS is not known to have Kubernetes {wanted}",
                 f"Use one of {', '.join(sorted(known, key=_minor))}; a platform that knows better lists "
                 f"{wanted} under eks in the input of function-node-pools",
             )
-        asked = self.node_release.rpartition(".")[0]
-        if asked and self.version.nodes and asked not in (self.version.control_plane, self.version.nodes):
+        asked, nodes = _minor_of(self.node_release), self.version.nodes
+        left_behind = live is not None and _minor(asked) < _minor(nodes)
+        if asked and nodes and asked not in (self.version.control_plane, nodes) and not left_behind:
             raise Invalid(
                 "spec.aws.nodeRelease",
-                f"{self.node_release} is for Kubernetes {asked}, and the cluster has {self.version.nodes}",
-                f"Name a release of {self.version.nodes}, or leave it out",
+                f"{self.node_release} is for Kubernetes {asked}, and the cluster has {nodes}",
+                f"Name a release of {nodes}, or leave it out",
             )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Warnings: a release that the cluster has left behind, by its Kubernetes version."""
+        asked, nodes = _minor_of(self.node_release), self.version.nodes
+        if not asked or not nodes or _minor(asked) >= _minor(nodes):
+            return ()
+        return (
+            f"spec.aws.nodeRelease {self.node_release} has no effect: it is for Kubernetes {asked}, and the "
+            f"cluster has {nodes}; name a release of {nodes}, or leave it out",
+        )
 
     def nodes(self, live: View | None, newest_template: str) -> NodeVersions | None:
         """Return what the nodes of a node group are to run.
@@ -130,6 +145,11 @@ class Releases:
         return (known.addons.get(name, has) if known else has), minor
 
 
+def _minor_of(release: str) -> str:
+    """Return 1.35 for 1.35.6-20260714; empty for an empty release."""
+    return release.rpartition(".")[0]
+
+
 def _minor(version: str) -> int:
-    """Return 35 for 1.35."""
-    return int(version.partition(".")[2])
+    """Return 35 for 1.35; 0 for an empty version."""
+    return int(version.partition(".")[2] or 0)

@@ -124,15 +124,45 @@ def test_nodes_follow_the_claim() -> None:
     assert desired(taken_back) == after, "a release that is left out again rolls nothing back"
 
 
-@pytest.mark.parametrize("release", ["1.34.9-20260714", "1.36.2-20260714"])
-def test_a_release_of_another_kubernetes_version_is_refused(release: str) -> None:
+@pytest.mark.parametrize(
+    ("lives", "release"), [(False, "1.34.9-20260714"), (False, "1.36.2-20260714"), (True, "1.36.2-20260714")]
+)
+def test_a_release_of_another_kubernetes_version_is_refused(lives: bool, release: str) -> None:
     # Proves: in words, and that EKS is not asked.
+    spec = aws(nodeRelease=release)
     with pytest.raises(Invalid) as caught:
-        desired(again(world(aws()), aws(nodeRelease=release)))
+        desired(again(world(aws()), spec) if lives else cluster(spec))
     assert str(caught.value) == (
         f"spec.aws.nodeRelease: {release} is for Kubernetes {release[:4]}, and the cluster has 1.35. "
         "Name a release of 1.35, or leave it out."
     )
+
+
+@pytest.mark.parametrize("asked", ["1.36", None])
+def test_a_release_that_an_upgrade_leaves_behind_stops_nothing(asked: str | None) -> None:
+    # Proves: neither an upgrade that the claim asks for nor one by EKS itself makes the spec invalid.
+    spec = {**aws(nodeRelease="1.35.6-20260714"), "kubernetesVersion": asked}
+    before = world(aws(nodeRelease="1.35.6-20260714"))
+    version = ["status", "atProvider", "version"]
+    upgraded = again(before, spec, seen=with_field(before, "node-pools/cluster", version, "1.36"))
+    assert runs(desired(upgraded))[:2] == ("1.36", eks()["1.36"].node_release)
+    assert FUNCTION.compose(upgraded).notes[0] == (
+        "spec.aws.nodeRelease 1.35.6-20260714 has no effect: it is for Kubernetes 1.35, and the cluster has "
+        "1.36; name a release of 1.36, or leave it out"
+    )
+    assert not any("nodeRelease" in note for note in FUNCTION.compose(before).notes)
+    assert not any("nodeRelease" in note for note in FUNCTION.compose(world(aws())).notes)
+
+
+@pytest.mark.parametrize("asked", ["1.35", None])
+def test_a_version_that_eks_itself_upgraded_to_is_never_refused(asked: str | None) -> None:
+    # Proves: a cluster that is newer than the package knows goes on.
+    spec = {**aws(), "kubernetesVersion": asked}
+    before = world(aws())
+    seen = with_field(before, "node-pools/cluster", ["status", "atProvider", "version"], "1.37")
+    made = desired(again(before, spec, seen=seen))
+    assert set(made) == set(before.observed)
+    assert runs(made)[:2] == ("1.37", None)
 
 
 def test_a_kubernetes_upgrade_takes_add_ons_and_images_along() -> None:
