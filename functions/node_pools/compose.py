@@ -67,10 +67,14 @@ def _compose(places: Sequence[Place], request: Request, spec: ClusterSpec) -> Ou
     namespace = request.claim.namespace
     # A composite without a claim is an administrator's, who may use anything.
     refusal = place.refusal(namespace, spec, given) if namespace else None
-    if refusal is not None:
+    if refusal is not None and not request.observed:
         return Outcome(conditions=[refusal])
     _refuse_a_move(request, place)
     in_use = read(request, reach.platform_namespace(request, given))
+    if refusal is not None:
+        # What lives goes on as it was, and new Models may be placed on it: they are guarded, too.
+        guarded, unguarded = guards.guards(request, in_use), guards.unguarded(request, in_use)
+        return Outcome(resources=guarded, conditions=[refusal], gone=unguarded)
     outcome = with_known_kinds(request, place.compose(request, spec, given, in_use))
     return _with_models(request, spec, outcome, in_use)
 

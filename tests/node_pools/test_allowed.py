@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.api import Cloud
+from functions.api import Cloud, contract
 from functions.base.assemble import Desired, assemble
 from functions.node_pools.compose import FUNCTION
 from functions.node_pools.registry import PLACES as REGISTRY
@@ -80,6 +80,24 @@ def test_a_shorter_list_takes_nothing_away(name: str) -> None:
     desired = assemble(later, FUNCTION, FUNCTION.compose(later))
     assert set(desired.manifests) == set(live.observed)
     assert desired.conditions["Planned"].reason == reason
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_shorter_list_leaves_the_guards_to_the_models(name: str) -> None:
+    # Proves: a cluster whose namespace is no longer listed cannot be deleted under Models placed since.
+    spec, _, given = PLACES[name]
+    live, _ = settled(FUNCTION, spec, claim=TEAM, given=given)
+    record = {
+        "metadata": {"name": "placed", "labels": {contract.NODE_POOL: "l4", contract.RECORD_GPUS: "1"}},
+        "data": {contract.RECORD_MODEL_KEY: "team-b/model"},
+    }
+    more: dict[str, Any] = {"claim": TEAM, "status": live.composite["status"]}
+    guarded = composed(spec, observed=live.observed, answers={"models": (record,)}, **more).manifests
+    guards = {"node-pools/in-use", "node-pools/claim-in-use"}
+    assert set(guarded) - set(live.observed) == guards
+    assert "team-b/model" in guarded["node-pools/in-use"]["spec"]["reason"]
+    seen = {**live.observed, **{name: guarded[name] for name in guards}}
+    assert not guards & set(composed(spec, observed=seen, answers={"models": ()}, **more).manifests)
 
 
 def test_the_input_can_list_every_cloud() -> None:
