@@ -43,6 +43,8 @@ def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: 
     conditions = {c.type: c for c in (*_conditions(way, declared), found.condition)}
     if who.problem is not None:
         conditions["Planned"] = who.problem
+    if who.closed is not None:
+        conditions["ControlPlaneReady"] = who.closed
     if other:
         conditions |= {c.type: c for c in identity.taken(other)}
     return Outcome(

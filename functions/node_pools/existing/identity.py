@@ -51,6 +51,8 @@ class Identity:
     gone: tuple[str, ...] = ()
     problem: Condition | Progress | None = None
     """Why the cluster is not reached as asked."""
+    closed: Condition | None = None
+    """The condition ControlPlaneReady where what answers is another cluster."""
 
 
 def identity(request: Request, asked: reach.Way) -> Identity:
@@ -66,8 +68,10 @@ def identity(request: Request, asked: reach.Way) -> Identity:
     present = None if live is None else _kubeconfig(live)
     tried = tuple(name for name in (_TRIED, _ANSWERS) if name in request.observed)
     if not uid or live is None or present == asked.kubeconfig:
-        other = _other(asked, seen, uid) if uid and seen and seen != uid else None
-        return Identity(asked, uid, gone=tried, problem=other)
+        if uid and seen and seen != uid:
+            told, closed = _exchanged(asked, seen, uid)
+            return Identity(asked, uid, gone=tried, problem=told, closed=closed)
+        return Identity(asked, uid, gone=tried)
     found = _uid(request, _ANSWERS)
     if found == uid:
         return Identity(asked, uid, gone=tried)
@@ -122,6 +126,21 @@ def _other(asked: reach.Way, found: str, uid: str) -> Condition:
         f"({uid}): nothing is changed in either. Restore the kubeconfig, or claim the other cluster under "
         "another name",
         Whose.PLATFORM,
+    )
+
+
+def _exchanged(asked: reach.Way, found: str, uid: str) -> tuple[Condition, Condition]:
+    """Say that the kubeconfig in use reaches another cluster: the providers have followed it by then."""
+    why = (
+        f"{_source(asked)} now reaches another cluster (UID of kube-system {found}) than this claim has "
+        f"taken ({uid}). Nothing new is installed, but the providers apply there what they have applied here, "
+        "Models included. Restore the kubeconfig, then remove from the other cluster what it got, or claim "
+        "that one under another name"
+    )
+    closed = f"{_source(asked)} reaches another cluster: see the condition Planned"
+    return (
+        Condition("Planned", Status.FALSE, "OtherCluster", why, Whose.PLATFORM),
+        Condition("ControlPlaneReady", Status.FALSE, "OtherCluster", closed, Whose.PLATFORM),
     )
 
 

@@ -156,7 +156,11 @@ def test_a_secret_that_now_reaches_another_cluster() -> None:
     # Proves: it is told, and nothing new is begun there.
     before, _ = play(FIRST)
     request, desired = play(FIRST, before=before, present=OTHER)
-    assert desired.conditions["Planned"].reason == "OtherCluster"
+    planned, closed = (desired.conditions[t] for t in ("Planned", "ControlPlaneReady"))
+    assert planned.reason == closed.reason == "OtherCluster"
+    assert "the providers apply there what they have applied here" in planned.text
+    assert "nothing is changed" not in planned.text
+    assert closed.text.endswith("reaches another cluster: see the condition Planned")
     assert not desired.ready[REACHABLE]
     assert request.composite["status"]["clusterUID"] == OURS
 
