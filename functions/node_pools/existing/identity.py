@@ -133,9 +133,9 @@ def _exchanged(asked: reach.Way, found: str, uid: str) -> tuple[Condition, Condi
     """Say that the kubeconfig in use reaches another cluster: the providers have followed it by then."""
     why = (
         f"{_source(asked)} now reaches another cluster (UID of kube-system {found}) than this claim has "
-        f"taken ({uid}). Nothing new is installed, but the providers apply there what they have applied here, "
-        "Models included. Restore the kubeconfig, then remove from the other cluster what it got, or claim "
-        "that one under another name"
+        f"taken ({uid}). Nothing new is installed, but the providers apply there what they have applied "
+        "here, Models included. Restore the kubeconfig, then remove from the other cluster what it got, or "
+        "claim that one under another name"
     )
     closed = f"{_source(asked)} reaches another cluster: see the condition Planned"
     return (
