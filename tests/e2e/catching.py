@@ -10,25 +10,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.e2e.conftest import Plane
-from tests.e2e.gpu_operator import GPUOperator, bury
 from tests.e2e.mutants import MUTANTS, SUITE
 from tools import paths
 from tools.control_plane.kubernetes import listens
 from tools.control_plane.processes import Started
+from tools.control_plane.waiting import patience
 
 _SECONDS = 400
-
-
-def names(function: str) -> list[str]:
-    """Return the names of a function's deliberate faults."""
-    return [name for name, mutant in MUTANTS.items() if mutant.function == function]
 
 
 def assert_caught(control_plane: Plane, name: str) -> None:
     """Serve a function with a fault, and check that the fault's test fails with the fault's words."""
     mutant = MUTANTS[name]
-    with GPUOperator(control_plane.api):
-        bury(control_plane.api)  # what the fault before has left
     with served_wrongly(control_plane, f"function-{mutant.function}", name):
         done = suite(control_plane, mutant.caught_by)
     assert done.returncode == 1, done.stdout
@@ -70,9 +63,9 @@ def suite(plane: Plane, test: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "pytest", *options, SUITE + test],
         cwd=paths.ROOT,
-        env=os.environ | {"E2E_PLANE": str(plane.layout.folder), "PATIENCE": "1"},
+        env=os.environ | {"E2E_PLANE": str(plane.layout.folder)},
         capture_output=True,
         text=True,
         check=False,
-        timeout=_SECONDS,
+        timeout=_SECONDS * patience(),
     )

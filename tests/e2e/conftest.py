@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from tests.e2e.cloud import Cloud
 from tests.e2e.gpu_operator import GPUOperator, bury
@@ -29,8 +30,7 @@ SLOWEST = (
     "test_lost.py",
     "test_aws.py",
     "test_existing.py",
-    "test_mutants_of_models.py",
-    "test_mutants_of_clusters.py",
+    "test_mutants.py",
     "test_models.py",
     "test_load.py",
     "test_revisions.py",
@@ -49,6 +49,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slowest modules first; the order within a module stays."""
     order = {name: place for place, name in enumerate(SLOWEST)}
     items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
+class ModuleByModule(LoadFileScheduling):  # type: ignore[misc]  # xdist's schedulers have no types
+    """One worker runs a module from beginning to end; of the deliberate faults any worker takes any."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return nodeid if scope.endswith("test_mutants.py") else scope
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ModuleByModule:
+    """Have xdist distribute the tests by `ModuleByModule`."""
+    return ModuleByModule(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,6 +1,6 @@
 """Deliberate faults: `python -m tests.e2e.mutants FAULT FUNCTION ...` serves a function with one.
 
-Each is a mistake that other systems have made; test_mutants_of_*.py show that a test of the suite fails for it.
+Each is a mistake that other systems have made; test_mutants.py shows that a test of the suite fails for it.
 """
 
 from __future__ import annotations

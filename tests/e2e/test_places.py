@@ -84,7 +84,7 @@ def test_what_fits_nowhere_says_so_and_makes_nothing(api: Api, team: Api, cluste
     claim = team.create(model("team-a", "huge", gpu={"model": "L4"}, model="Qwen/Qwen3-32B", **HERE))
     wait_told(team, claim, "NothingFits")
     [placed] = [line for line in told(refreshed(team, claim)) if line.startswith("Placed=")]
-    assert "It would fit" in placed or "do not fit any node" in placed
+    assert "Without spec.gpu, it would fit places/a100 on 1 A100-80GB" in placed
     assert condition(refreshed(team, claim), "Ready")["status"] == "False"
     assert composed(api, claim) == []
     ask_to_go(api, claim)
