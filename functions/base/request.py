@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -17,6 +17,7 @@ from .view import View, validated
 __all__ = ["Claim", "Request", "Selector", "parse"]
 
 Model = TypeVar("Model", bound=BaseModel)
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,10 @@ class Request:
     """Every requirement that the function stated in this run."""
     required_kinds: dict[str, tuple[str, str]] = field(default_factory=dict)
     """API version and kind of every kind that the function required in this run."""
+    _read: dict[Callable[[Request], Any], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """Answers of `once`."""
 
     @cached_property
     def name(self) -> str:
@@ -96,8 +101,14 @@ class Request:
 
     def status(self, model: type[Model], *path: str) -> Model | None:
         """Parse a part of the composite's status; what an earlier step desires goes first."""
-        before = View(self.status_before).parsed(model, *path)
+        before = View(self.status_before).parsed(model, *path) if self.status_before else None
         return before or View(self.composite).parsed(model, "status", *path)
+
+    def once(self, read: Callable[[Request], Read]) -> Read:
+        """Return what a function reads out of this request, and have the function read it only once."""
+        if read not in self._read:
+            self._read[read] = read(self)
+        return cast("Read", self._read[read])
 
     def resource(self, name: str) -> View | None:
         """Return a view of an observed composed resource of any function."""

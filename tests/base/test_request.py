@@ -178,3 +178,30 @@ def test_a_typo_in_an_input_is_refused_by_name(data: dict[str, Any], want: str) 
 def test_what_an_input_holds_for_others_is_free() -> None:
     given = Request({}, {}, {}, {}, {}, {"chart": {"values": {"any": {"thing": 1}}}}).parameters(Given)
     assert given.chart == Chart(values={"any": {"thing": 1}})
+
+
+class Status(BaseModel):
+    zones: list[str] = []
+
+
+@pytest.mark.parametrize(
+    ("before", "want"),
+    [({}, ["here"]), ({"zones": ["there"]}, ["there"])],
+    ids=["of the composite where no step has said anything", "of an earlier step"],
+)
+def test_a_status_is_the_newest(before: dict[str, Any], want: list[str]) -> None:
+    status = Request({"status": {"zones": ["here"]}}, {}, {}, before, {}, {}).status(Status)
+    assert status is not None
+    assert status.zones == want
+
+
+def test_what_is_read_once_is_read_of_each_request() -> None:
+    read: list[str] = []
+
+    def name(request: Request) -> str:
+        read.append(request.name)
+        return request.name
+
+    one, other = (Request({"metadata": {"name": n}}, {}, {}, {}, {}, {}) for n in ("one", "other"))
+    assert [one.once(name), one.once(name), other.once(name)] == ["one", "one", "other"]
+    assert read == ["one", "other"]

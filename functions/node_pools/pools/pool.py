@@ -25,7 +25,11 @@ class Recorded:
 
 
 def recorded(request: Request) -> Recorded:
-    """Read the plan of an earlier run from the observed status; what cannot be read is not there."""
+    """Read the plan of an earlier run from the observed status; what cannot be read is left out."""
+    return request.once(_recorded)
+
+
+def _recorded(request: Request) -> Recorded:
     composite = View(request.composite)
     pools = (view.parsed(PoolStatus) for view in composite.each("status", "nodePools"))
     network = composite.parsed(Network, "status", "network")
