@@ -1,4 +1,4 @@
-"""The floors of the house: who may import whom, and what a server carries."""
+"""The layers: which package may import which, and what a server's image carries."""
 
 from __future__ import annotations
 
