@@ -192,6 +192,7 @@ def live_pool(request: Request, pool: str) -> LivePool | None:
             if (value := group.text("spec", "forProvider", "labels", key))
         },
         disk_gib=None if disk is None else int(disk),
+        kubernetes=group.text("spec", "forProvider", "version") or "",
     )
 
 

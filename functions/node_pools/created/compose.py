@@ -80,6 +80,8 @@ def _cluster(
     before, live = recorded(request), request.resource(CLUSTER)
     found = {pool.name: cloud.live_pool(request, pool.name) for pool in spec.node_pools}
     live_pools = {name: pool for name, pool in found.items() if pool is not None}
+    # Where the cluster's object is missing, and not only the status, its nodes say which version it had.
+    nodes_run = "" if live is not None else versions.newest(p.kubernetes for p in live_pools.values())
     return Cluster(
         composite=request.name,
         namespace=reach.platform_namespace(request, given),
@@ -87,7 +89,7 @@ def _cluster(
         provider_config=own.provider_config_ref,
         version=versions.decide(
             asked=spec.kubernetes_version,
-            recorded=before.kubernetes_version,
+            recorded=before.kubernetes_version or nodes_run,
             live=None if live is None else cloud.versions(live),
             default=given.kubernetes_version or kubernetes(),
             cloud=cloud.label,

@@ -35,6 +35,8 @@ class LivePool:
     """Labels of its nodes, at least those that say how their GPUs are shared."""
     disk_gib: int | None = None
     """Root disk of its nodes, in GiB; None where that is not known."""
+    kubernetes: str = ""
+    """Kubernetes minor version of its nodes; empty where that is not known."""
 
 
 def picked(

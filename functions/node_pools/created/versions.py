@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from functions.base import Invalid
 
-__all__ = ["LiveVersions", "Versions", "decide"]
+__all__ = ["LiveVersions", "Versions", "decide", "newest"]
 
 _AT = "spec.kubernetesVersion"
 
@@ -83,6 +84,14 @@ def decide(
         note = f"the cluster runs {running}, {cloud} has upgraded it: set {_AT} to {running}"
         return Versions(running, running, note, wanted)
     return Versions(wanted, running)
+
+
+def newest(versions: Iterable[str]) -> str:
+    """Return the newest of some versions, of which each may be empty; empty where there is none.
+
+    Nodes are never ahead of their control plane, so their versions stand in for one that is recorded nowhere.
+    """
+    return max(versions, key=_minor, default="")
 
 
 def _minor(version: str) -> int:

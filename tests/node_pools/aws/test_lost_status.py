@@ -86,6 +86,15 @@ def test_a_lost_status_changes_no_manifest(name: str, version: str, composite: b
     assert desired(after) == desired(before)
 
 
+def test_nodes_keep_their_version_although_the_cluster_is_missing_too() -> None:
+    # Proves: where status and Cluster are lost, the version of the nodes says what the cluster had.
+    before, was = living("plain", "1.34"), desired(living("plain", "1.34"))
+    seen = {n: o for n, o in before.observed.items() if n != "node-pools/cluster"}
+    after = desired(again(before, aws(), status={}, seen=seen, given={}))
+    assert {n for n in seen if after[n] != was[n]} == set()
+    assert after["node-pools/cluster"]["spec"]["forProvider"]["version"] == "1.34"
+
+
 @pytest.mark.parametrize("name", ["zones-in-another-order", "zones-by-name"])
 @pytest.mark.parametrize(
     "missing", [f"node-pools/subnet-{side}-{i}" for side in ("private", "public") for i in range(3)]
