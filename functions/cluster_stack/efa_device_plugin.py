@@ -53,4 +53,7 @@ COMPONENT = Component(
     wanted=lambda facts: bool(_pools(facts)),
     values=lambda facts: _values(_pools(facts), facts.tolerations, _registry(facts.cloud)),
     observed=(workload("efa-device-plugin", "DaemonSet", KUBE_SYSTEM, _NAME),),
+    # A Release in a cluster that is deleted with its claim is never uninstalled. Without its Release,
+    # the plugin would run on, and nobody would upgrade it.
+    stays=True,
 )

@@ -97,10 +97,11 @@ def test_what_is_needed(status: Mapping[str, Any], pools: list[Any], expected: l
     assert list(composed(status=status, pools=pools)) == [*ALWAYS, *expected]
 
 
-def test_leader_worker_set_stays() -> None:
-    # Proves: a pool that takes no more Models of several nodes does not stop those that run.
-    assert LWS in composed(pools=[pool()], ready=[LWS])
-    assert EFA not in composed(pools=[pool()], ready=[EFA])
+@pytest.mark.parametrize("release", [LWS, EFA])
+def test_what_no_pool_needs_any_more_stays(release: str) -> None:
+    # Proves: Models that run by it go on, and nothing is left in a cluster without the Release that upgrades it.
+    assert release not in composed(pools=[pool()])
+    assert release in composed(pools=[pool()], ready=[release])
 
 
 def test_each_comes_as_soon_as_what_it_needs_is_there() -> None:

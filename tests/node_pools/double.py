@@ -73,7 +73,7 @@ def _parts(request: Request, plan: Cluster) -> Parts:
         cluster=KINDS.identity(plan, "Cluster", "cluster"),
         kubeconfig="node-pools/login",
         answers_after=(f"node-pools/{SYSTEM}",),
-        status={"cloud": CloudFacts(name="double", region="here").plain()},
+        status={"cloud": CloudFacts(name="double", region="there").plain()},
         gone=plan.leftovers(request, node_pool("")),
     )
 

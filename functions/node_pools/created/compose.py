@@ -13,7 +13,7 @@ from ..models.guards import kept_pools, named
 from ..models.in_use import InUse
 from ..place import Place
 from ..pools.pool import node_pool, recorded
-from . import conditions, order, pools, versions
+from . import conditions, order, pools, refusals, versions
 from .cloud import CLUSTER, Cloud, CloudSpec, Cluster
 
 __all__ = ["place"]
@@ -75,9 +75,16 @@ def _compose(
 def _cluster(
     cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: InUse
 ) -> Cluster:
-    """Decide what is decided in the same way for every cloud."""
+    """Decide what is decided in the same way for every cloud.
+
+    Raises:
+        Invalid: when the spec asks for what the cloud, or the live cluster, cannot give.
+    """
     own = cast("S", getattr(spec, cloud.name))
     before, live = recorded(request), request.resource(CLUSTER)
+    market = cloud.market(own, spec.node_pools)
+    if live is not None and before.region not in ("", market.region):
+        raise refusals.fixed_region(f"spec.{cloud.name}.region", before.region)
     found = {pool.name: cloud.live_pool(request, pool.name) for pool in spec.node_pools}
     live_pools = {name: pool for name, pool in found.items() if pool is not None}
     # Where the cluster's object is missing, and not only the status, its nodes say which version it had.
@@ -94,9 +101,7 @@ def _cluster(
             default=given.kubernetes_version or kubernetes(),
             cloud=cloud.label,
         ),
-        pools=pools.picked(
-            spec.node_pools, cloud.market(own, spec.node_pools), before.pools, live_pools, contract.NODE_POOL
-        ),
+        pools=pools.picked(spec.node_pools, market, before.pools, live_pools, contract.NODE_POOL),
         kept_pools=tuple(kept_pools(request, spec, in_use)),
     )
 

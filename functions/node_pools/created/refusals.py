@@ -9,7 +9,7 @@ from functions.base import Invalid
 
 from ..pools.sharing import described, same
 
-__all__ = ["check", "check_disk", "check_live", "fixed"]
+__all__ = ["check", "check_disk", "check_live", "fixed", "fixed_region"]
 
 
 def check(at: str, asked: NodePool, record: PoolStatus) -> None:
@@ -94,4 +94,18 @@ def fixed(at: str, running: str, pool: str) -> Invalid:
         at,
         f"{running} and cannot change while it lives",
         f"Add a pool with another name, move the Models, then remove pool {pool}",
+    )
+
+
+def fixed_region(at: str, region: str) -> Invalid:
+    """Return the refusal to create a live cluster again in another region, and to delete it where it is.
+
+    Args:
+        at: path of the field.
+        region: of the live cluster.
+    """
+    return Invalid(
+        at,
+        f"the cluster runs in {region} and cannot move",
+        f"Set {region}, or claim a cluster under another name",
     )

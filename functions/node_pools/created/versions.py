@@ -95,5 +95,7 @@ def newest(versions: Iterable[str]) -> str:
 
 
 def _minor(version: str) -> int:
-    """Return 35 for 1.35; 0 for an empty version."""
-    return int(version.split(".")[1]) if version else 0
+    """Return 35 for 1.35 and for 1.35.2; 0 for what is no version of Kubernetes 1, such as an empty one."""
+    major, _, rest = version.partition(".")
+    minor = rest.partition(".")[0]
+    return int(minor) if major == "1" and minor.isdecimal() else 0

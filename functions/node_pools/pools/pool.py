@@ -20,6 +20,8 @@ class Recorded:
     kubernetes_version: str
     cloud: str
     """Name of the cloud that a cluster was created in."""
+    region: str
+    """The cloud's region that a cluster was created in."""
     cluster_uid: str
     """UID of the kube-system of a cluster that existed before its claim."""
 
@@ -38,6 +40,7 @@ def _recorded(request: Request) -> Recorded:
         zones=tuple(network.zones) if network is not None else (),
         kubernetes_version=composite.text("status", "kubernetesVersion") or "",
         cloud=composite.text("status", "cloud", "name") or "",
+        region=composite.text("status", "cloud", "region") or "",
         cluster_uid=composite.text("status", "clusterUID") or "",
     )
 

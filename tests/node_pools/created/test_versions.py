@@ -35,6 +35,7 @@ AUTO = "the cluster runs 1.35, AWS has upgraded it: set spec.kubernetesVersion t
         pytest.param(None, "1.34", "1.34", "1.35", Versions("1.35", "1.35"), id="by-aws-unasked"),
         pytest.param("1.34", "1.35", "1.35", "1.34", Versions("1.34", "1.34"), id="taken-back-once-refused"),
         pytest.param(None, "", "1.33", "1.33", Versions("1.33", "1.33"), id="record-lost"),
+        pytest.param(None, "abc", "1.33", "1.33", Versions("1.33", "1.33"), id="record-of-nothing"),
         pytest.param(None, "", "1.34", "1.33", Versions("1.34", "1.33"), id="record-lost-under-way"),
         pytest.param(
             "1.34", "", "1.35", "1.35", Versions("1.35", "1.35", AUTO, "1.34"), id="record-lost-by-aws"
