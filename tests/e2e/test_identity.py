@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 
-from tests.e2e.compositions import changed
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import composed, composite, refreshed
 from tests.e2e.workload import OWNER, claimed, delete, existing, wait_told
@@ -12,9 +11,7 @@ from tools.control_plane.api import Api, condition
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
-STEP = ("inferencecluster", "node-pools")
 MARK = ("v1", "ConfigMap", "freehold-holder", "kube-system")
-SHORT = "short-lived"
 
 
 def holder(api: Api) -> str:
@@ -51,29 +48,6 @@ def test_another_kubeconfig_of_the_same_cluster_is_taken(control_plane: Plane, a
     delete(api, claim)
 
 
-def test_a_namespace_that_is_deleted_takes_its_cluster_along(control_plane: Plane, api: Api) -> None:
-    """Its Releases are uninstalled before the kubeconfig goes with which that is done."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SHORT}}
-    api.apply(namespace)
-    api.apply(kubeconfig(control_plane, SHORT, "kubeconfig"))
-    claim = {
-        "apiVersion": "freehold.dev/v1alpha1",
-        "kind": "InferenceCluster",
-        "metadata": {"name": "brief", "namespace": SHORT},
-        "spec": {
-            "existing": {"kubeconfigSecretRef": {"name": "kubeconfig"}},
-            "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}],
-        },
-    }
-    with changed(control_plane, *STEP, {"kubeconfigNamespaces": [OWNER, SHORT]}):
-        api.apply(claim)
-        wait_for("its Releases to be installed", lambda: installed(api, claim), 120)
-        api.delete(namespace)
-        wait_for("the namespace to be gone", lambda: api.find("v1", "Namespace", SHORT) is None, 180)
-    assert holder(api) == ""
-    assert not [s for s in api.items("v1", "Secret") if s.get("type") == "helm.sh/release.v1"]
-
-
 def kubeconfig(plane: Plane, namespace: str, name: str) -> Manifest:
     encoded = base64.b64encode(plane.layout.portable_kubeconfig().encode()).decode()
     metadata = {"name": name, "namespace": namespace}
@@ -84,8 +58,3 @@ def ways(api: Api, claim: Manifest) -> set[str]:
     """Return the Secrets that the claim's ProviderConfigs name."""
     configs = [r for r in composed(api, claim) if r["kind"] == "ProviderConfig"]
     return {str(refreshed(api, r)["spec"]["credentials"]["secretRef"]["name"]) for r in configs}
-
-
-def installed(api: Api, claim: Manifest) -> bool:
-    releases = [refreshed(api, r) for r in composed(api, claim) if r["kind"] == "Release"]
-    return len(releases) > 1 and all(condition(r, "Ready").get("status") == "True" for r in releases)
