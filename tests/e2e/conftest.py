@@ -45,6 +45,12 @@ Modules of one or two tests stand higher than their time says, since xdist hands
 """
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Allow for connections of the client that a killed API server leaves to the garbage collector."""
+    unclosed = "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
+    config.addinivalue_line("filterwarnings", unclosed)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the slowest modules first; the order within a module stays."""
     order = {name: place for place, name in enumerate(SLOWEST)}

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tools.control_plane.api import Api
 from tools.control_plane.binaries import LEADER_WORKER_SET
 from tools.control_plane.certificates import Authority
 from tools.control_plane.kubernetes import listens
 from tools.control_plane.layout import USERS, Layout, free_ports
 from tools.control_plane.modules import module_folder
 from tools.control_plane.processes import Processes
+from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest, load
 
 NAME = "leader-worker-set"
@@ -28,13 +30,12 @@ def running(layout: Layout) -> Iterator[None]:
     shutil.rmtree(folder, ignore_errors=True)
     authority = Authority(folder)
     # The CRD of LeaderWorkerSet itself is installed already, in the version that is composed.
-    access = [
-        *_of(module_folder(LEADER_WORKER_SET) / "config" / "crd" / "bases", "disaggregatedsets"),
-        *_access(),
-    ]
+    kinds = _of(module_folder(LEADER_WORKER_SET) / "config" / "crd" / "bases", "disaggregatedsets")
     webhooks = _webhooks(port, authority)
     try:
-        for manifest in access:
+        for kind in kinds:
+            _remove_stand_in(api, kind)
+        for manifest in (*kinds, *_access()):
             api.apply(manifest)
         processes.start(NAME, command(folder, port, authority), {"KUBECONFIG": str(layout.kubeconfig(NAME))})
         processes.wait(NAME, lambda: listens(port))
@@ -70,6 +71,14 @@ def command(folder: Path, port: int, authority: Authority) -> list[str]:
 
 def _of(folder: Path, plural: str) -> list[Manifest]:
     return [crd for crd in load(folder) if crd["spec"]["names"]["plural"] == plural]
+
+
+def _remove_stand_in(api: Api, crd: Manifest) -> None:
+    """Remove the CRD of the same name that a stand-in chart left, whose kind and scope cannot change."""
+    found = crd["apiVersion"], crd["kind"], crd["metadata"]["name"]
+    if api.find(*found) is not None:
+        api.delete(crd)
+        wait_for(f"CRD {found[-1]} to be gone", lambda: api.find(*found) is None)
 
 
 def _access() -> list[Manifest]:
