@@ -145,4 +145,5 @@ def test_every_slice_of_a_pool_can_be_had(api: Api, team: Api, cluster: Manifest
         for claim in claims:
             wait_ready(team, claim, seconds=30)
     finally:
-        delete(api, *claims)
+        for claim in claims:
+            ask_to_go(api, claim)
