@@ -35,9 +35,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, RESOURCES)
             return
         self.server.asked.append(self.path)
-        self._answer(*(self.server.answers.pop(0) if self.server.answers else (200, {})))
-        # The client is not told, as by a server that is killed.
-        self.close_connection = True
+        code, answer = self.server.answers.pop(0) if self.server.answers else (200, {})
+        self._answer(code, answer)
+        # The client is not told, as by a server that is killed. A server that puts off does not hang up.
+        self.close_connection = code != 429
 
     def _answer(self, code: int, answer: object) -> None:
         text = json.dumps(answer).encode()
