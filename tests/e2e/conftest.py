@@ -30,6 +30,7 @@ SLOWEST = (
     "test_lost.py",
     "test_aws.py",
     "test_existing.py",
+    "test_identity.py",
     "test_mutants.py",
     "test_models.py",
     "test_load.py",
