@@ -24,7 +24,8 @@ from tests.e2e.observing import (
     versions,
     wait_ready,
 )
-from tools.control_plane.api import Api, condition
+from tests.e2e.workload import wait_gone
+from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.crossplane import shipped_arguments
 from tools.control_plane.waiting import wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
@@ -254,11 +255,6 @@ def leaves_nothing(api: Api, claim: Manifest) -> None:
     xr = composite(api, claim)
     resources = composed(api, claim)
     api.delete(claim)
-    wait_for("the claim to be gone", lambda: api.find(*_identity(claim)) is None, seconds=120)
+    wait_for("the claim to be gone", lambda: api.find(*identity(claim)) is None, seconds=120)
     assert api.find(xr["apiVersion"], xr["kind"], xr["metadata"]["name"]) is None
-    assert [r["kind"] for r in resources if api.find(*_identity(r))] == []
-
-
-def _identity(manifest: Manifest) -> tuple[str, str, str, str]:
-    metadata = manifest["metadata"]
-    return manifest["apiVersion"], manifest["kind"], metadata["name"], metadata.get("namespace", "")
+    wait_gone(api, resources)

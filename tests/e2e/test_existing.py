@@ -12,7 +12,7 @@ from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, outlive_ttl, reconcile, refreshed, versions, wait_ready
-from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model
+from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_gone
 from tools.control_plane.api import Api, ApiError, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -120,6 +120,6 @@ def test_deletion_goes_in_order(api: Api, cluster: Manifest, small: Manifest) ->
     delete(api, cluster)
     assert api.find(*identity(small)) is None
     wait_for("the composite to be gone", lambda: api.find(*identity(xr)) is None)
-    assert [r["kind"] for r in resources if api.find(*identity(r))] == []
+    wait_gone(api, resources)
     releases = [s for s in api.items("v1", "Secret") if s.get("type") == "helm.sh/release.v1"]
     assert [s["metadata"]["name"] for s in releases if "freehold" in s["metadata"]["name"]] == []

@@ -16,10 +16,11 @@ from tests.e2e.workload import (
     existing,
     force_away,
     model,
+    wait_gone,
     wait_placed,
     wait_told,
 )
-from tools.control_plane.api import Api, identity
+from tools.control_plane.api import Api
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
@@ -67,4 +68,4 @@ def test_a_model_whose_cluster_died_first_can_go(api: Api, lost: Manifest) -> No
     )
     objects = _objects(api, lost)
     delete(api, lost)
-    assert [o["metadata"]["name"] for o in objects if api.find(*identity(o))] == []
+    wait_gone(api, objects)

@@ -10,8 +10,18 @@ import pytest
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, reconcile, refreshed, told, uids, wait_ready
-from tests.e2e.workload import delete, existing, force_away, model, nodes_of, place, serving, wait_told
-from tools.control_plane.api import Api, condition, identity
+from tests.e2e.workload import (
+    delete,
+    existing,
+    force_away,
+    model,
+    nodes_of,
+    place,
+    serving,
+    wait_gone,
+    wait_told,
+)
+from tools.control_plane.api import Api, condition
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
@@ -161,4 +171,4 @@ def test_deletion_leaves_nothing(api: Api, team: Api, chat: Manifest) -> None:
     namespace, resources = place(api, chat), composed(api, chat)
     delete(team, chat)
     assert api.find("v1", "Namespace", namespace) is None
-    assert [r["kind"] for r in resources if api.find(*identity(r))] == []
+    wait_gone(api, resources)

@@ -107,6 +107,26 @@ def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
         wait_for(f"{name} to be gone", lambda claim=claim: _gone(api, claim), seconds)  # type: ignore[misc]
 
 
+def wait_gone(api: Api, resources: Sequence[Manifest], seconds: float = 30) -> None:
+    """Return once none of these resources exists.
+
+    A claim may go a moment before the last resource that its composite owned: the garbage collector holds an
+    owner back only for dependents that it had heard of when the owner was deleted.
+    """
+    left = list(resources)
+
+    def gone() -> bool:
+        left[:] = [found for found in left if api.find(*identity(found))]
+        return not left
+
+    try:
+        wait_for("everything composed to be gone", gone, seconds)
+    except Exception as error:
+        raise AssertionError(
+            "left: " + ", ".join(f"{r['kind']} {r['metadata']['name']}" for r in left)
+        ) from error
+
+
 def ask_to_go(api: Api, claim: Manifest) -> None:
     """Ask for a claim's deletion; a claim that is gone, or that a Usage guards, is left alone."""
     try:
