@@ -106,6 +106,21 @@ BAD = {
             {"diskGiB": 500},
         )
     },
+    "half a declared GPU": (
+        cluster({"existing": EXISTING, "nodePools": [{"name": "a", "gpu": {"model": "X", "memoryGiB": 24}}]}),
+        "gpu.memoryGiB and gpu.computeCapability go together",
+    ),
+    "a declared GPU of a cloud": (
+        cluster(
+            {
+                "aws": AWS,
+                "nodePools": [
+                    {"name": "a", "gpu": {"model": "X", "memoryGiB": 24, "computeCapability": "8.9"}}
+                ],
+            }
+        ),
+        "gpu.memoryGiB and gpu.computeCapability declare GPUs of an existing cluster",
+    ),
     "existing with a fabric": (
         cluster({"existing": EXISTING, "nodePools": [{**POOL, "fabric": "RDMA", "nodes": {"max": 2}}]}),
         "a node pool of an existing cluster cannot ask for fabric RDMA yet: what its nodes have is not known",

@@ -19,6 +19,11 @@ from .schema import Rule, Schema, rules
 __all__ = ["ClusterSpec"]
 
 _RESERVED = of_created([place.name for place in PLACES if place.created])
+_DECLARED_GPU = Rule(
+    "has(self.existing) || self.nodePools.all(p, !has(p.gpu) || !has(p.gpu.memoryGiB))",
+    "gpu.memoryGiB and gpu.computeCapability declare GPUs of an existing cluster: a cloud's machines are in "
+    "the catalog",
+)
 _UNIQUE_POOLS = Rule(
     "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
 )
@@ -34,7 +39,11 @@ class ClusterSpec(Schema):
 
     model_config = ConfigDict(
         json_schema_extra=rules(
-            one_of(PLACES), stays(PLACES), *(rule for place in PLACES for rule in place.rules), _RESERVED
+            one_of(PLACES),
+            stays(PLACES),
+            *(rule for place in PLACES for rule in place.rules),
+            _RESERVED,
+            _DECLARED_GPU,
         )
     )
 
@@ -86,6 +95,8 @@ class ClusterSpec(Schema):
         if len(named) != 1:
             raise ValueError(one_of(PLACES).message)
         named[0].check(self.node_pools)
+        if self.existing is None and any(p.gpu and p.gpu.memory_gib for p in self.node_pools):
+            raise ValueError(_DECLARED_GPU.message)
         keys = [k for p in self.node_pools for k in (*p.labels, *(taint.key for taint in p.taints))]
         if named[0].created and (ours := reserved(keys)):
             raise ValueError(f"{_RESERVED.message} (got {', '.join(ours)})")

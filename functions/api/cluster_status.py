@@ -75,6 +75,11 @@ class PoolStatus(Schema):
     gpu_model: str = Field(description="GPU model, as the catalog names it.")
     gpus_per_node: int = Field(description="GPUs in one node.")
     gpu_memory_mib: int = Field(alias="gpuMemoryMiB", description="Usable memory of one GPU, in MiB.")
+    compute_capability: str | None = Field(
+        None,
+        description="CUDA compute capability of its GPUs, such as 8.9, where the spec declares it; none: "
+        "the catalog's.",
+    )
     instance_type: str | None = Field(None, description="Machine type, where a cloud was asked for one.")
     nodes: Nodes = Field(description="Bounds of the pool's size, in nodes.")
     capacity: Capacity = Field(Capacity.ON_DEMAND, description="How its machines are bought.")

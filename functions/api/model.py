@@ -229,7 +229,11 @@ class Requirement(StrEnum):
 class GpuChoice(Schema):
     """Overrides what sizing would choose."""
 
-    model: str | None = Field(None, description="Only pools of this GPU model, such as L4.", max_length=40)
+    model: str | None = Field(
+        None,
+        description="Only pools of this GPU model, such as L4, or of any GPU of this name, such as H100.",
+        max_length=63,
+    )
     count: int | None = Field(
         None,
         description="GPUs for one replica on each of its nodes, instead of the fewest that fit.",

@@ -57,6 +57,10 @@ _PROFILED = Rule(
     "(self.mode == 'MIG') == has(self.profile)",
     "sharing.profile goes with mode MIG: the size of a slice, such as 1g.10gb",
 )
+_DECLARED = Rule(
+    "has(self.memoryGiB) == has(self.computeCapability)",
+    "gpu.memoryGiB and gpu.computeCapability go together: they declare a GPU that the catalog does not know",
+)
 _POOL_NAME = Form(
     "[a-z]([a-z0-9-]*[a-z0-9])?",
     "a node pool's name has small letters, digits and '-' only, begins with a letter and does not end with "
@@ -103,8 +107,42 @@ class FabricKind(StrEnum):
 class Gpu(Schema):
     """The GPUs of one node."""
 
-    model: str = Field(description="GPU model, such as L4, L40S or H100-80GB.", min_length=1, max_length=40)
+    model_config = ConfigDict(json_schema_extra=rules(_DECLARED))
+
+    model: str = Field(
+        description="GPU model, such as L4, L40S or H100-80GB; also as the driver or the node label "
+        "nvidia.com/gpu.product names it.",
+        min_length=1,
+        max_length=63,
+    )
     count: int = Field(1, description="GPUs in one node. Default 1.", ge=1, le=16)
+    memory_gib: float | None = Field(
+        None,
+        alias="memoryGiB",
+        description="Memory of one GPU of an existing cluster, in GiB as the driver reports it: the nodes' "
+        "label nvidia.com/gpu.memory, which is in MiB, divided by 1024 (an RTX 4090 has 23.9). Default: the "
+        "catalog's.",
+        ge=1,
+        le=1024,
+    )
+    compute_capability: str | None = Field(
+        None,
+        description="CUDA compute capability of the GPUs of an existing cluster, such as 8.9: the nodes' "
+        "labels nvidia.com/gpu.compute.major and nvidia.com/gpu.compute.minor. Default: the catalog's.",
+        pattern=r"^\d{1,2}\.\d$",
+        max_length=4,
+    )
+
+    @property
+    def memory_mib(self) -> int | None:
+        """The declared memory of one GPU, in MiB."""
+        return None if self.memory_gib is None else int(self.memory_gib * 1024)
+
+    @model_validator(mode="after")
+    def _declared_whole(self) -> Self:
+        if (self.memory_gib is None) != (self.compute_capability is None):
+            raise ValueError(_DECLARED.message)
+        return self
 
 
 class Nodes(Schema):

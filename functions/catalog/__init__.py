@@ -1,5 +1,6 @@
 """Facts about GPUs, machines and models, and versions of what is deployed: data files and their loaders."""
 
+from .gpu_names import gpu_named, gpus_named, same_name
 from .machines import GPU, Machine, Region, gpus, machines, regions
 from .mig import MigProfile, mig_profiles
 from .models import INDEXER_BYTES, ModelFacts, bytes_per_token, full_layer_bytes, layer_bytes, models
@@ -29,7 +30,9 @@ __all__ = [
     "ecr_registry",
     "eks",
     "full_layer_bytes",
+    "gpu_named",
     "gpus",
+    "gpus_named",
     "image",
     "kubernetes",
     "layer_bytes",
@@ -39,4 +42,5 @@ __all__ = [
     "nearest",
     "providers",
     "regions",
+    "same_name",
 ]

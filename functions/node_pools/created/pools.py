@@ -13,6 +13,7 @@ from functions.api import Capacity, Fabric, FabricKind, NodePool, PoolStatus
 from functions.catalog import Machine, machines
 
 from ..pools.choose import alternatives, choose
+from ..pools.likely import with_known_gpu
 from ..pools.market import Market
 from ..pools.pool import Pool
 from ..pools.sharing import slices
@@ -61,7 +62,14 @@ def picked(
             pool that lives would have to be replaced.
     """
     return tuple(
-        _pool(f"spec.nodePools[{i}]", pool, market, recorded.get(pool.name), live.get(pool.name), label)
+        _pool(
+            f"spec.nodePools[{i}]",
+            with_known_gpu(pool),
+            market,
+            recorded.get(pool.name),
+            live.get(pool.name),
+            label,
+        )
         for i, pool in enumerate(pools)
     )
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
-from functions.api import NodePool, PoolStatus, SharingMode, Slices
+from functions.api import Gpu, NodePool, PoolStatus, SharingMode, Slices
+from functions.api.node_keys import VALUE
 from functions.base import Invalid
-from functions.catalog import GPU, gpus
+from functions.catalog import gpus
 
 from ..models.guards import named
 from ..models.in_use import InUse
 from ..pools.choose import UNKNOWN_GPU
-from ..pools.likely import did_you_mean, likely_first
+from ..pools.likely import did_you_mean, with_known_gpu
 from ..pools.pool import Pool
 from ..pools.sharing import described, same, slices
 
@@ -19,6 +21,11 @@ __all__ = ["pools"]
 
 _PRODUCT, _COUNT = "nvidia.com/gpu.product", "nvidia.com/gpu.count"
 """Labels that GPU Feature Discovery gives a node."""
+_DECLARE = (
+    "Declare the GPU: set gpu.memoryGiB and gpu.computeCapability to what the labels nvidia.com/gpu.memory "
+    "(in MiB, divided by 1024), nvidia.com/gpu.compute.major and nvidia.com/gpu.compute.minor of its nodes "
+    'say, such as memoryGiB: 23.9 and computeCapability: "8.9"'
+)
 _SHARED = "-SHARED"
 """What it adds to the product of GPUs that are shared without MIG, since the stack does not rename them."""
 
@@ -32,12 +39,14 @@ def pools(asked: Sequence[NodePool], recorded: Mapping[str, PoolStatus], in_use:
         in_use: the Models on the cluster.
 
     Raises:
-        Invalid: for a GPU, or a share of a GPU, that the catalog does not know, for two pools of
-            the same nodes, and for what Models on a pool do not let change.
+        Invalid: for a GPU that neither the catalog knows nor the spec declares, for a share of a
+            GPU that the catalog does not know, for two pools of the same nodes, and for what
+            Models on a pool do not let change.
         Unanswered: where a pool changes and it is not known whether Models use the pool.
     """
     found = tuple(
-        _pool(f"spec.nodePools[{i}]", pool, recorded.get(pool.name), in_use) for i, pool in enumerate(asked)
+        _pool(f"spec.nodePools[{i}]", with_known_gpu(pool), recorded.get(pool.name), in_use)
+        for i, pool in enumerate(asked)
     )
     _refuse_the_same_nodes(found)
     return found
@@ -49,7 +58,7 @@ def _pool(at: str, asked: NodePool, record: PoolStatus | None, in_use: InUse) ->
     if kept is not None:
         memory, shared = kept.gpu_memory_mib, kept.sharing
     else:
-        memory = _gpu(at, asked.gpu.model).memory_mib or 0
+        memory = asked.gpu.memory_mib or _memory_mib(at, asked.gpu.model)
         shared = slices(at, asked.sharing, asked.gpu.model, memory, gpus())
     pool = Pool(
         asked.name,
@@ -62,6 +71,7 @@ def _pool(at: str, asked: NodePool, record: PoolStatus | None, in_use: InUse) ->
         node_selector=_selector(at, asked, shared, kept),
         taints=tuple(asked.taints),
         sharing=shared,
+        compute_capability=asked.gpu.compute_capability or "",
     )
     if record is not None:
         _refuse_changes(at, asked, pool, record, in_use)
@@ -73,7 +83,14 @@ def _agrees(asked: NodePool, record: PoolStatus) -> bool:
     gpu = asked.gpu
     assert gpu is not None, "refused by ClusterSpec"
     same_gpu = (record.gpu_model, record.gpus_per_node) == (gpu.model, gpu.count)
-    return same_gpu and same(asked.sharing, record.sharing)
+    return same_gpu and _declared_alike(gpu, record) and same(asked.sharing, record.sharing)
+
+
+def _declared_alike(gpu: Gpu, record: PoolStatus) -> bool:
+    """Tell whether the spec declares the memory and compute capability that are recorded, or neither."""
+    if gpu.compute_capability != record.compute_capability:
+        return False
+    return gpu.memory_mib in (None, record.gpu_memory_mib)
 
 
 def _refuse_changes(at: str, asked: NodePool, pool: Pool, record: PoolStatus, in_use: InUse) -> None:
@@ -83,8 +100,11 @@ def _refuse_changes(at: str, asked: NodePool, pool: Pool, record: PoolStatus, in
         Invalid: while Models use the pool.
         Unanswered: where it is not known whether Models do.
     """
+    assert asked.gpu is not None, "refused by ClusterSpec"
     if (pool.gpu_model, pool.gpus_per_node) != (record.gpu_model, record.gpus_per_node):
         field, was = "gpu", f"has {record.gpus_per_node} x {record.gpu_model} a node"
+    elif not _declared_alike(asked.gpu, record):
+        field, was = "gpu", f"has GPUs of {record.gpu_memory_mib} MiB{_capability(record)}"
     elif not same(asked.sharing, record.sharing):
         field, was = "sharing", described(record.sharing)
     elif record.node_selector not in ({}, dict(pool.node_selector)):
@@ -103,20 +123,26 @@ def _in_words(labels: Mapping[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def _gpu(at: str, model: str) -> GPU:
+def _capability(record: PoolStatus) -> str:
+    of = record.compute_capability
+    return f" and compute capability {of}" if of else ""
+
+
+def _memory_mib(at: str, model: str) -> int:
+    """Return the memory of one GPU that the catalog knows.
+
+    Raises:
+        Invalid: for a GPU that the catalog does not know, with how to declare the GPU.
+    """
     known = gpus()
     usable = sorted(name for name, gpu in known.items() if gpu.memory_mib is not None)
     gpu = known.get(model)
     if gpu is None:
-        known_first = f"Known are {', '.join(likely_first(model, usable))}"
-        raise Invalid(
-            f"{at}.gpu.model", UNKNOWN_GPU.format(model), f"{did_you_mean(model, usable)}{known_first}"
-        )
+        meant = did_you_mean(model, usable)
+        raise Invalid(f"{at}.gpu", UNKNOWN_GPU.format(model), f"{meant}{_DECLARE}")
     if gpu.memory_mib is None:
-        raise Invalid(
-            f"{at}.gpu.model", f"the memory of {model} is not known", f"Known are {', '.join(usable)}"
-        )
-    return gpu
+        raise Invalid(f"{at}.gpu", f"the memory of {model} is not known", _DECLARE)
+    return gpu.memory_mib
 
 
 def _selector(
@@ -132,7 +158,7 @@ def _selector(
     if record is not None and _COUNT in record.node_selector:
         return record.node_selector
     assert asked.gpu is not None, "refused by ClusterSpec"
-    product = _gpu(at, asked.gpu.model).product
+    product = _product(asked.gpu)
     if not product:
         raise Invalid(
             f"{at}.labels",
@@ -141,6 +167,19 @@ def _selector(
         )
     suffix = _SHARED if shared is not None and shared.mode != SharingMode.MIG else ""
     return {_PRODUCT: product + suffix, _COUNT: str(asked.gpu.count), **setting}
+
+
+def _product(gpu: Gpu) -> str:
+    """Return the label of nodes with a GPU; empty where it is not known.
+
+    A GPU that the catalog does not know is declared by the driver's name, and GPU Feature Discovery
+    writes that name with '-' for spaces.
+    """
+    known = gpus().get(gpu.model)
+    if known is not None:
+        return known.product
+    driver = gpu.model.replace(" ", "-")
+    return driver if re.fullmatch(VALUE.pattern, driver) else ""
 
 
 def _refuse_the_same_nodes(found: Sequence[Pool]) -> None:

@@ -147,8 +147,7 @@ def _no_such_gpu(at: str, model: str, count: int, market: Market) -> Invalid:
     listed = f"{market.label} has {', '.join(likely_first(model, here))}"
     unfit = [m for m in machines(market.cloud).values() if m.gpu == model]
     if not unfit and model not in gpus():
-        others = f"; also known are {', '.join(sorted(gpus().keys() - here))}"
-        return Invalid(at, UNKNOWN_GPU.format(model), f"{did_you_mean(model, here)}{listed}{others}")
+        return Invalid(at, UNKNOWN_GPU.format(model), f"{did_you_mean(model, here)}{listed}")
     memory = unfit[0].gpu_memory_mib if unfit else gpus()[model].memory_mib
     problem = (
         f"{model} cannot serve on {market.label}: {market.against(unfit[0])}"

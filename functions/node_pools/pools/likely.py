@@ -1,12 +1,21 @@
-"""What somebody meant who wrote a name that is not there."""
+"""What somebody meant who wrote a name that is not there, or not spelled like this."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from functions.catalog import nearest
+from functions.api import NodePool
+from functions.catalog import gpu_named, nearest
 
-__all__ = ["did_you_mean", "likely_first"]
+__all__ = ["did_you_mean", "likely_first", "with_known_gpu"]
+
+
+def with_known_gpu(asked: NodePool) -> NodePool:
+    """Return a node pool with the catalog's name of its GPU, where the catalog knows the GPU."""
+    known = gpu_named(asked.gpu.model) if asked.gpu else None
+    if asked.gpu is None or known is None:
+        return asked
+    return asked.model_copy(update={"gpu": asked.gpu.model_copy(update={"model": known.name})})
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:

@@ -88,6 +88,8 @@ class Pool:
     """How its GPUs are shared; None: whole GPUs."""
     alternatives: tuple[str, ...] = ()
     """Other machines that would do, the cheapest first, with their price."""
+    compute_capability: str = ""
+    """CUDA compute capability of its GPUs, where the spec declares it; empty: the catalog's."""
 
     @property
     def node_labels(self) -> Mapping[str, str]:
@@ -101,6 +103,7 @@ class Pool:
             gpu_model=self.gpu_model,
             gpus_per_node=self.gpus_per_node,
             gpu_memory_mib=self.gpu_memory_mib,
+            compute_capability=self.compute_capability or None,
             instance_type=self.instance_type or None,
             nodes=self.nodes,
             capacity=self.capacity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functions.api import PoolStatus, Slices, contract
+from functions.catalog import GPU, gpus
 
 from ..engine import Engine
 
@@ -11,6 +12,7 @@ __all__ = [
     "device_memory_mib",
     "devices_per_node",
     "free_devices",
+    "gpu_of",
     "hourly_usd",
     "memory_utilization",
     "most_devices",
@@ -19,6 +21,21 @@ __all__ = [
 ]
 
 _MIG = "MIG"
+
+
+def gpu_of(model: str, memory_mib: int, compute_capability: str | None) -> GPU | None:
+    """Return the GPU of a node pool: as the cluster's spec declares it, else the catalog's; None for neither.
+
+    Args:
+        model: as the pool names it.
+        memory_mib: of one device, in MiB.
+        compute_capability: that the spec declares, such as 8.9.
+    """
+    known = gpus().get(model)
+    if compute_capability is None:
+        return known
+    major, _, minor = compute_capability.partition(".")
+    return GPU(model, memory_mib, (int(major), int(minor)), known.product if known else "")
 
 
 def devices_per_node(pool: PoolStatus) -> int:

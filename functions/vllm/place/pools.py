@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from functions.api import Capacity, ModelSpec, PoolStatus, Requirement, contract
-from functions.catalog import gpus
+from functions.catalog import gpus_named, same_name
 
 from ..size.data_parallel import fewest_data_parallel
 from ..size.memory import Fit, fit
 from ..size.need import Need, tensor_parallel_sizes
 from ..size.pipeline_parallel import fewest_nodes
 from .clusters import Cluster
-from .devices import describe, device_memory_mib, devices_per_node, hourly_usd
+from .devices import describe, device_memory_mib, devices_per_node, gpu_of, hourly_usd
 
 __all__ = ["Attempts", "Choice", "Refusal", "fit_pool"]
 
@@ -100,6 +100,8 @@ class _Node(NamedTuple):
     memory_mib: int
     """Of one device."""
     shared: bool
+    compute_capability: str | None
+    """As the cluster's spec declares it; None: the catalog's."""
 
 
 class _Attempt(NamedTuple):
@@ -130,7 +132,13 @@ def fit_pool(
         attempts: results for other pools; the result for this pool's kind of node is added.
     """
     attempts = {} if attempts is None else attempts
-    node = _Node(pool.gpu_model, devices_per_node(pool), device_memory_mib(pool), pool.sharing is not None)
+    node = _Node(
+        pool.gpu_model,
+        devices_per_node(pool),
+        device_memory_mib(pool),
+        pool.sharing is not None,
+        pool.compute_capability,
+    )
     attempt = attempts.get(node)
     if attempt is None:
         attempt = attempts[node] = _fit_node(spec, need, node)
@@ -152,11 +160,11 @@ def fit_pool(
 
 def _fit_node(spec: ModelSpec, need: Need, node: _Node) -> _Attempt:
     """Fit a Model on the fewest GPUs of a kind of node."""
-    gpu = gpus().get(node.gpu_model)
+    gpu = gpu_of(node.gpu_model, node.memory_mib, node.compute_capability)
     if gpu is None:
         return _Attempt(None, f"its GPU {node.gpu_model} is not in the catalog of this version")
     choice = spec.gpu
-    if choice.model is not None and choice.model != node.gpu_model:
+    if choice.model is not None and not _is_called(node.gpu_model, choice.model):
         return _Attempt(None, f"its GPUs are {node.gpu_model}, and spec.gpu.model is {choice.model}")
     if choice.min_memory_gib is not None and node.memory_mib < choice.min_memory_gib * 1024:
         has = f"its {'slices' if node.shared else 'GPUs'} have {node.memory_mib / 1024:.1f} GiB"
@@ -185,6 +193,11 @@ def _fit_node(spec: ModelSpec, need: Need, node: _Node) -> _Attempt:
     whole_node = not node.shared and sizes[-1] == tensor_parallel_sizes(need.facts, most)[-1]
     several = fewest_nodes(need, node.memory_mib, sizes) if whole_node else None
     return _Attempt(tried[-1], _arithmetic(tried[-1], node), several)
+
+
+def _is_called(gpu_model: str, name: str) -> bool:
+    """Tell whether a name means a pool's GPU; a short one, such as H100, means every GPU of that name."""
+    return gpu_model == name or gpu_model in gpus_named(name) or same_name(gpu_model, name)
 
 
 def _lacking_for_nodes(cluster: Cluster, pool: PoolStatus, needed: Fit | None) -> str:

@@ -30,6 +30,11 @@ def refused(
     return str(caught.value)
 
 
+DECLARE = (
+    "Declare the GPU: set gpu.memoryGiB and gpu.computeCapability to what the labels nvidia.com/gpu.memory "
+    "(in MiB, divided by 1024), nvidia.com/gpu.compute.major and nvidia.com/gpu.compute.minor of its nodes "
+    'say, such as memoryGiB: 23.9 and computeCapability: "8.9".'
+)
 MIG = {"mode": "MIG", "profile": "1g.10gb"}
 TURNS = {"mode": "TimeSlicing", "slicesPerGPU": 4}
 MPS = {"mode": "MPS", "slicesPerGPU": 2}
@@ -93,18 +98,67 @@ def test_what_models_are_told() -> None:
     [
         pytest.param(
             "L44",
-            "L44 is not an NVIDIA GPU that the catalog knows. Did you mean L4? Known are L4, A10, ",
+            f"L44 is not an NVIDIA GPU that the catalog knows. Did you mean L4? {DECLARE}",
             id="unknown",
         ),
-        pytest.param("T4G", "the memory of T4G is not known. Known are A10, ", id="no-memory"),
-        pytest.param("L40", "the memory of L40 is not known. Known are A10, ", id="no-memory-either"),
+        pytest.param(
+            "RTX 4080",
+            f"RTX 4080 is not an NVIDIA GPU that the catalog knows. Did you mean RTX-4090? {DECLARE}",
+            id="unknown-card",
+        ),
+        pytest.param("T4G", f"the memory of T4G is not known. {DECLARE}", id="no-memory"),
     ],
 )
 def test_unknown_gpus(model: str, message: str) -> None:
-    # Proves: a GPU that cannot be sized is refused, with those that can.
+    # Proves: a GPU that cannot be sized is refused, with how to declare it.
     with pytest.raises(Invalid) as caught:
         FUNCTION.compose(cluster(existing(L4, {"name": "x", "gpu": {"model": model}})))
-    assert str(caught.value).startswith(f"spec.nodePools[1].gpu.model: {message}")
+    assert str(caught.value) == f"spec.nodePools[1].gpu: {message}"
+
+
+@pytest.mark.parametrize("model", ["RTX 4090", "NVIDIA-GeForce-RTX-4090", "rtx4090", "RTX-4090"])
+def test_a_gpu_by_another_name(model: str) -> None:
+    # Proves: every spelling is the same pool, under the catalog's name, and changes nothing of a live one.
+    found = pool({"name": "x", "gpu": {"model": model, "count": 2}})
+    assert (found["gpuModel"], found["gpuMemoryMiB"]) == ("RTX-4090", 24564)
+    assert found["nodeSelector"] == {
+        "nvidia.com/gpu.product": "NVIDIA-GeForce-RTX-4090",
+        "nvidia.com/gpu.count": "2",
+    }
+    assert pool({"name": "x", "gpu": {"model": model, "count": 2}}, {**found, "gpuMemoryMiB": 9}) == {
+        **found,
+        "gpuMemoryMiB": 9,
+    }
+
+
+CARD = {"model": "NVIDIA GeForce RTX 4080", "count": 2, "memoryGiB": 15.9, "computeCapability": "8.9"}
+
+
+def test_a_declared_gpu() -> None:
+    # Proves: a GPU that the catalog does not know is what its spec says, found by the driver's name.
+    found = pool({"name": "x", "gpu": CARD})
+    assert (found["gpuModel"], found["gpuMemoryMiB"]) == (CARD["model"], 16281)
+    assert found["computeCapability"] == "8.9"
+    assert found["nodeSelector"] == {
+        "nvidia.com/gpu.product": "NVIDIA-GeForce-RTX-4080",
+        "nvidia.com/gpu.count": "2",
+    }
+    assert pool({"name": "x", "gpu": CARD, "labels": OWN})["nodeSelector"] == OWN
+
+
+def test_a_declaration_counts_before_the_catalog() -> None:
+    found = pool({"name": "x", "gpu": {"model": "L4", "memoryGiB": 11, "computeCapability": "8.9"}})
+    assert (found["gpuMemoryMiB"], found["nodeSelector"]["nvidia.com/gpu.product"]) == (11264, "NVIDIA-L4")
+
+
+def test_a_declaration_of_a_used_pool_stays() -> None:
+    # Proves: Models were sized by the declared memory, so it cannot change under them.
+    record = pool({"name": "l4", "gpu": CARD})
+    larger = {"name": "l4", "gpu": {**CARD, "memoryGiB": 20}}
+    assert pool(larger, record)["gpuMemoryMiB"] == 20480
+    assert refused(larger, record=record, models=("team-a/x",)).startswith(
+        "spec.nodePools[0].gpu: node pool l4 has GPUs of 16281 MiB and compute capability 8.9, and Model team-a/x "
+    )
 
 
 def test_a_recorded_pool_outlives_the_catalog() -> None:

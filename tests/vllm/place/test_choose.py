@@ -7,9 +7,21 @@ from typing import Any
 import pytest
 
 from functions.base import Condition, Invalid, Status
+from functions.node_pools.compose import FUNCTION as CLUSTER
 from functions.vllm.compose import compose
+from tests.node_pools.requests import cluster as of_cluster
+from tests.node_pools.requests import existing
 from tests.vllm.world import H100, L4, T4, cluster, request
 
+CARD = {
+    "name": "card",
+    "gpuModel": "RTX 4080 SUPER",
+    "gpusPerNode": 1,
+    "gpuMemoryMiB": 32760,
+    "computeCapability": "8.9",
+    "nodes": {"min": 0, "max": 4},
+    "ready": True,
+}
 L4X4 = {**L4, "name": "l4x4", "gpusPerNode": 4, "priceUsdPerHour": 4.6016}
 
 
@@ -36,6 +48,31 @@ def placed(spec: dict[str, Any], *clusters: dict[str, Any], **more: Any) -> Cond
             "h100, 1 H100-80GB",
             id="model asked",
         ),
+        pytest.param(
+            {"model": "Qwen/Qwen3-8B", "gpu": {"model": "H100"}},
+            [L4, H100],
+            "h100, 1 H100-80GB",
+            id="a short name",
+        ),
+        pytest.param(
+            {"model": "Qwen/Qwen3-8B", "gpu": {"model": "NVIDIA-H100-80GB-HBM3"}},
+            [L4, H100],
+            "h100, 1 H100-80GB",
+            id="a node's label",
+        ),
+        pytest.param(
+            {"model": "Qwen/Qwen3-8B", "gpu": {"model": "rtx 4080-super"}},
+            [L4, CARD],
+            "card, 1 RTX 4080 SUPER",
+            id="a declared GPU by name",
+        ),
+        pytest.param(
+            {"model": "Qwen/Qwen3-8B-FP8"},
+            [{**CARD, "computeCapability": "8.6"}, H100],
+            "h100, 1 H100-80GB",
+            id="a declared compute capability without fp8",
+        ),
+        pytest.param({"model": "Qwen/Qwen3-8B-FP8"}, [CARD], "card, 1 RTX 4080 SUPER", id="one with fp8"),
         pytest.param({"model": "Qwen/Qwen3-8B", "gpu": {"count": 2}}, [L4X4], "l4x4, 2 L4", id="count asked"),
     ],
 )
@@ -293,3 +330,12 @@ def test_why_each_lost() -> None:
         ("l4x4", "fits, for 1.15 USD/h instead of 0.80"),
         ("bare", "fits, but has no listed price"),
     ]
+
+
+def test_a_declared_gpu_serves() -> None:
+    # Proves: from a declaration in an InferenceCluster to a Model on it, with nothing of the catalog.
+    declared = {"model": "RTX 4080 SUPER", "memoryGiB": 31.99, "computeCapability": "8.9"}
+    pool = {"name": "card", "gpu": declared, "labels": {"example.com/gpu": "card"}}
+    offered = CLUSTER.compose(of_cluster(existing(pool))).status["nodePools"]
+    condition = placed({"model": "Qwen/Qwen3-8B-FP8"}, cluster("eu", *offered, allowed=["*"]))
+    assert condition.message == "on platform/eu, node pool card, 1 RTX 4080 SUPER per replica"
