@@ -13,7 +13,7 @@ from .component import Component
 from .facts import Facts
 from .input import ClusterStackInput, given
 from .registry import COMPONENTS
-from .render import Cluster, keep_the_way_in, names, release_name, render
+from .render import Cluster, keep_helm_provider_config, names, release_name, render
 
 __all__ = ["FUNCTION"]
 
@@ -71,7 +71,7 @@ def compose(request: Request) -> Outcome:
     installed = [Installed(c, tuple(render(cluster, c, facts, given(parameters, c)))) for c in needed]
     resources = [resource for each in installed for resource in each.resources]
     return Outcome(
-        resources=[*resources, *keep_the_way_in(cluster, resources)],
+        resources=[*resources, *keep_helm_provider_config(cluster, resources)],
         conditions=(
             Progress(
                 "ComponentsReady",

@@ -13,7 +13,7 @@ from functions.catalog import chart
 from .component import Component, Observed
 from .facts import Facts
 
-__all__ = ["Cluster", "keep_the_way_in", "names", "release_name", "render"]
+__all__ = ["Cluster", "keep_helm_provider_config", "names", "release_name", "render"]
 
 _FIRST = "-first"
 """Ends the name of the Usage by which a Release is uninstalled before Helm's ProviderConfig goes."""
@@ -174,23 +174,23 @@ def _observation(cluster: Cluster, what: Observed, installed: Resource) -> Resou
     return Resource(f"cluster-stack/{what.name}", manifest, (installed.name,))
 
 
-def keep_the_way_in(cluster: Cluster, resources: Sequence[Resource]) -> list[Resource]:
-    """Compose what keeps Helm's ProviderConfig until every Release is uninstalled.
+def keep_helm_provider_config(cluster: Cluster, resources: Sequence[Resource]) -> list[Resource]:
+    """Compose the Usages that keep Helm's ProviderConfig until every Release is uninstalled.
 
-    provider-helm's own usages of its ProviderConfig go first when a composite goes, and a
-    Release without a ProviderConfig could never be uninstalled. In a cluster that is deleted
-    with its claim nothing is uninstalled.
+    A deleted composite's ProviderConfigUsages go before the Releases, and a Release without a
+    ProviderConfig can never be uninstalled. In a cluster that is deleted with its claim, nothing is
+    uninstalled.
     """
     if cluster.deleted_with_claim:
         return []
-    way_in = {
+    provider_config = {
         "apiVersion": remote.HELM_API,
         "kind": "ProviderConfig",
         "metadata": {"name": cluster.access.helm_provider_config, "namespace": cluster.helm_namespace},
     }
     return [
-        # With the Release, not once it is ready: it may be deleted before.
-        remote.goes_after(f"{r.name}{_FIRST}", cluster.composite, way_in, r.manifest, r.after)
+        # Created with the Release, not once the Release is ready: the claim may be deleted before.
+        remote.goes_after(f"{r.name}{_FIRST}", cluster.composite, provider_config, r.manifest, r.after)
         for r in resources
         if r.manifest and r.manifest["kind"] == "Release"
     ]

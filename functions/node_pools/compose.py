@@ -83,17 +83,19 @@ def _refuse_a_move(request: Request, place: Place) -> None:
     """Refuse a spec that names another place than the one where the live cluster is.
 
     Raises:
-        Invalid: with the way to have both clusters.
+        Invalid: it says how to have both clusters.
     """
-    way_in = request.resource(reach.KUBERNETES)
-    labelled = way_in is not None and bool(way_in.text("metadata", "labels", contract.CREATED_BY_CLAIM))
+    provider_config = request.resource(reach.KUBERNETES)
+    labelled = provider_config is not None and bool(
+        provider_config.text("metadata", "labels", contract.CREATED_BY_CLAIM)
+    )
     created = labelled or request.resource(CLUSTER) is not None
     cloud = recorded(request).cloud
     if created and not place.creates:
         was = "this claim created a cluster in a cloud"
     elif created and cloud not in ("", place.name):
         was = f"this claim created a cluster in {cloud}"
-    elif way_in is not None and not created and place.creates:
+    elif provider_config is not None and not created and place.creates:
         was = "this claim has taken a cluster that existed before"
     else:
         return

@@ -1,7 +1,7 @@
-"""The way into a cluster: ProviderConfigs and the proof that its API answers.
+"""The ProviderConfigs that reach a cluster, and the Object that shows that the cluster's API answers.
 
-The ProviderConfigs are namespaced: a cluster-wide one could be used from any
-namespace by anyone who may create an Object.
+The ProviderConfigs are namespaced: anyone who may create an Object could use a cluster-wide one
+from any namespace.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = [
     "HELM",
     "KUBERNETES",
     "REACHABLE",
-    "Way",
+    "ClusterAccess",
     "is_reachable",
     "platform_namespace",
     "resources",
@@ -28,10 +28,10 @@ REACHABLE = contract.REACHABLE
 
 
 def platform_namespace(request: Request, given: NodePoolsInput) -> str:
-    """Return where everything is composed: for a live cluster where that is already.
+    """Return the namespace of composed resources: for a live cluster the one where they are.
 
-    Crossplane leaves a live object in its namespace whatever is desired, so another input
-    would only make the status name ProviderConfigs that do not exist.
+    Crossplane never moves a live object to another namespace. With another input the status would
+    name ProviderConfigs that do not exist.
     """
     recorded = request.status(Access, "access")
     for name in (KUBERNETES, "node-pools/vpc", "node-pools/role-cluster"):
@@ -42,17 +42,17 @@ def platform_namespace(request: Request, given: NodePoolsInput) -> str:
 
 
 @dataclass(frozen=True)
-class Way:
-    """How a cluster is reached."""
+class ClusterAccess:
+    """By which kubeconfig a cluster is reached, and which ProviderConfigs hold the kubeconfig."""
 
     composite: str
     """The composite's name."""
     namespace: str
-    """The platform namespace: of everything that reaches into the cluster, but Helm."""
+    """The platform namespace: of provider-kubernetes' ProviderConfig and the Objects."""
     kubeconfig: remote.SecretKey | None
-    """None: the providers' own identity, in the cluster that they run in."""
+    """None: the providers' own identity, in the cluster where they run."""
     created: bool = False
-    """Whether the claim makes the cluster, so that it goes with the claim."""
+    """Whether the claim creates the cluster, so that the cluster is deleted with the claim."""
 
     @property
     def kubernetes(self) -> str:
@@ -70,14 +70,14 @@ class Way:
 
         provider-helm looks for the Secret of a namespaced ProviderConfig in the
         Release's namespace, whatever secretRef.namespace says (enrichLocalSecretRefs
-        in pkg/clients/helm/helm.go, v1.4.0). Anywhere but next to the Secret, a
-        tenant could name the Secret of somebody else's cluster.
+        in pkg/clients/helm/helm.go, v1.4.0). In any other namespace, the name could be that of the
+        Secret of somebody else's cluster.
         """
         return self.kubeconfig.namespace if self.kubeconfig else self.namespace
 
     @property
     def status(self) -> Access:
-        """What the other functions need to know."""
+        """What the status tells the other functions."""
         elsewhere = self.helm_namespace != self.namespace
         return Access(
             namespace=self.namespace,
@@ -87,25 +87,29 @@ class Way:
         )
 
 
-def resources(way: Way, after: tuple[str, ...] = (), answers_after: tuple[str, ...] = ()) -> list[Resource]:
-    """Compose the way in.
+def resources(
+    access: ClusterAccess, after: tuple[str, ...] = (), answers_after: tuple[str, ...] = ()
+) -> list[Resource]:
+    """Compose the ProviderConfigs, and the Object that shows that the cluster's API answers.
 
     Args:
-        way: how the cluster is reached.
+        access: of the cluster.
         after: what the ProviderConfigs wait for.
-        answers_after: what the proof waits for on top of them.
+        answers_after: what the Object waits for, beside the ProviderConfigs.
     """
-    labels = {contract.CREATED_BY_CLAIM: "true"} if way.created else None
+    labels = {contract.CREATED_BY_CLAIM: "true"} if access.created else None
     kubernetes = remote.provider_config(
-        remote.KUBERNETES_API, way.kubernetes, way.namespace, way.kubeconfig, labels
+        remote.KUBERNETES_API, access.kubernetes, access.namespace, access.kubeconfig, labels
     )
-    helm = remote.provider_config(remote.HELM_API, way.helm, way.helm_namespace, way.kubeconfig, labels)
+    helm = remote.provider_config(
+        remote.HELM_API, access.helm, access.helm_namespace, access.kubeconfig, labels
+    )
     return [
         Resource(KUBERNETES, kubernetes, after, exists, label="provider-kubernetes' ProviderConfig"),
         Resource(HELM, helm, after, exists, label="provider-helm's ProviderConfig"),
         Resource(
             REACHABLE,
-            _reachable(way),
+            _reachable(access),
             (KUBERNETES, HELM, *answers_after),
             label=contract.REACHABLE_LABEL,
         ),
@@ -118,12 +122,12 @@ def is_reachable(request: Request) -> bool:
     return seen is not None and condition_true()(seen)
 
 
-def _reachable(way: Way) -> dict[str, Any]:
-    """Observe a namespace that every cluster has; nothing is changed or deleted by it."""
+def _reachable(access: ClusterAccess) -> dict[str, Any]:
+    """Observe kube-system, a namespace of every cluster, and change nothing."""
     return remote.kubernetes_object(
-        unique_name(way.composite, "reachable"),
-        way.namespace,
-        way.kubernetes,
+        unique_name(access.composite, "reachable"),
+        access.namespace,
+        access.kubernetes,
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}},
         readiness=remote.cel(remote.NAMESPACE_ACTIVE),
         policies=remote.OBSERVE_ONLY,

@@ -119,7 +119,7 @@ def test_each_comes_as_soon_as_what_it_needs_is_there() -> None:
 
 
 def test_in_a_cluster_that_stays_each_is_uninstalled_first() -> None:
-    # Proves: every Release keeps the way in until it is uninstalled, and is deleted with its claim.
+    # Proves: every Release keeps Helm's ProviderConfig until it is uninstalled, and is deleted with its claim.
     found = composed(EXISTING, pools=[H100])
     releases = [name for name, manifest in found.items() if manifest["kind"] == "Release"]
     assert releases == [NFD, OPERATOR, EFA, LWS]

@@ -89,7 +89,7 @@ def test_namespaces_admit_what_runs_in_them(pools: list[Any], levels: Mapping[st
 @pytest.mark.parametrize(
     "lost",
     [
-        pytest.param(request(access=None, ready=NAMES), id="no-way-in"),
+        pytest.param(request(access=None, ready=NAMES), id="no-access"),
         pytest.param(request(status={"nodePools": None}, ready=NAMES), id="no-pools"),
         pytest.param(request(status={"deletedWithClaim": None}, ready=NAMES), id="no-lifetime"),
         pytest.param(request(pools=[{"name": "of-another-shape"}], ready=NAMES), id="unreadable"),

@@ -114,7 +114,7 @@ def test_claim_and_composite_are_kept_while_in_use(api: Api, cluster: Manifest, 
 
 
 def test_deletion_goes_in_order(api: Api, cluster: Manifest, small: Manifest) -> None:
-    """The cluster as soon as its Models are gone; what was installed in it, before the way in."""
+    """The cluster as soon as its Models are gone; what was installed in it, before its ProviderConfig."""
     xr, resources = composite(api, cluster), [*composed(api, cluster), *composed(api, small)]
     ask_to_go(api, small)
     delete(api, cluster)

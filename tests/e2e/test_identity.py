@@ -1,4 +1,4 @@
-"""Whose an existing cluster is, and what its way in is kept for."""
+"""Whose an existing cluster is, and how it is reached."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_another_kubeconfig_of_the_same_cluster_is_taken(control_plane: Plane, a
     ref = {"kubeconfigSecretRef": {"name": new["metadata"]["name"]}}
     api.patch(claim, {"spec": {"existing": ref}})
     name = new["metadata"]["name"]
-    wait_for("every ProviderConfig to name the new Secret", lambda: ways(api, claim) == {name}, 60)
+    wait_for("every ProviderConfig to name the new Secret", lambda: secrets_of(api, claim) == {name}, 60)
     wait_for(
         "the claim to be planned", lambda: condition(refreshed(api, claim), "Planned")["status"] == "True"
     )
@@ -54,7 +54,7 @@ def kubeconfig(plane: Plane, namespace: str, name: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"kubeconfig": encoded}}
 
 
-def ways(api: Api, claim: Manifest) -> set[str]:
+def secrets_of(api: Api, claim: Manifest) -> set[str]:
     """Return the Secrets that the claim's ProviderConfigs name."""
     configs = [r for r in composed(api, claim) if r["kind"] == "ProviderConfig"]
     return {str(refreshed(api, r)["spec"]["credentials"]["secretRef"]["name"]) for r in configs}

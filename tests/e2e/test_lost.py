@@ -1,4 +1,4 @@
-"""A cluster that died first, and the way into it along: nothing of its Model is left hanging."""
+"""A cluster that died first, and its ProviderConfig along: nothing of its Model is left hanging."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def lost(control_plane: Plane, api: Api) -> Iterator[Manifest]:
         wait_for("its Objects", lambda: len(_objects(api, claim)) >= 5)
         place = refreshed(api, claim)["status"]["placement"]["namespace"]
         orphans = force_away(api, cluster)
-        way = next(m for m in orphans if _is_way(m))
-        delete(api, *(m for m in orphans if m is not way))
-        ask_to_go(api, way)
-        api.patch(way, {"metadata": {"finalizers": None}})
+        provider_config = next(m for m in orphans if _is_provider_config(m))
+        delete(api, *(m for m in orphans if m is not provider_config))
+        ask_to_go(api, provider_config)
+        api.patch(provider_config, {"metadata": {"finalizers": None}})
         yield claim
         delete(api, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": place}})
 
 
-def _is_way(manifest: Manifest) -> bool:
+def _is_provider_config(manifest: Manifest) -> bool:
     """Say whether it is the ProviderConfig by which the Model's Objects reach the cluster."""
     kind, version = manifest["kind"], manifest["apiVersion"]
     return bool(kind == "ProviderConfig" and version.startswith("kubernetes."))

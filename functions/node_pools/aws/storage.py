@@ -160,7 +160,7 @@ def _storage_class(
     body = remote.kubernetes_object(
         plan.object_name(what),
         plan.namespace,
-        plan.way.kubernetes,
+        plan.access.kubernetes,
         manifest,
         policies=remote.NEVER_DELETE,
     )

@@ -26,7 +26,7 @@ SYSTEM = "system-pool"
 
 @dataclass(frozen=True)
 class Cluster:
-    """What is decided of a cluster in the same way for every cloud."""
+    """What every cloud decides alike of a cluster."""
 
     composite: str
     """The composite's name: part of every name."""
@@ -60,9 +60,9 @@ class Cluster:
         return self.object_name("cluster")
 
     @property
-    def way(self) -> reach.Way:
-        """How the cluster is reached: by the kubeconfig that the cloud's provider writes."""
-        return reach.Way(
+    def access(self) -> reach.ClusterAccess:
+        """By the kubeconfig that the cloud's provider writes into a Secret."""
+        return reach.ClusterAccess(
             composite=self.composite,
             namespace=self.namespace,
             kubeconfig=remote.SecretKey(self.namespace, self.object_name("kubeconfig"), "kubeconfig"),

@@ -48,7 +48,7 @@ def _compose(
     parts = cloud.parts(request, plan)
     live = request.resource(CLUSTER)
     running = cloud.versions(live).running if live is not None else ""
-    reached = reach.resources(plan.way, after=(parts.kubeconfig,), answers_after=parts.answers_after)
+    reached = reach.resources(plan.access, after=(parts.kubeconfig,), answers_after=parts.answers_after)
     control_plane = [*parts.control_plane, *reached]
     made = [*parts.network, *control_plane, *parts.node_pools]
     guards = order.of_deletion(plan.composite, parts.cluster, made, parts.outlives_cluster)
@@ -58,7 +58,7 @@ def _compose(
         conditions=conditions.conditions(request, plan, parts, [r.name for r in control_plane], running),
         status={
             **parts.status,
-            "access": plan.way.status.plain(),
+            "access": plan.access.status.plain(),
             "nodePools": [pool.status(ready=_is_ready(request, pool.name)).plain() for pool in plan.pools],
             "nodeImage": cloud.node_image.plain(),
             "deletedWithClaim": True,
@@ -75,7 +75,7 @@ def _compose(
 def _cluster(
     cloud: Cloud[S, P], request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: InUse
 ) -> Cluster:
-    """Decide what is decided in the same way for every cloud.
+    """Decide what every cloud decides alike.
 
     Raises:
         Invalid: when the spec asks for what the cloud, or the live cluster, cannot give.

@@ -16,7 +16,7 @@ def check(at: str, asked: NodePool, record: PoolStatus) -> None:
     """Refuse what would replace every node of a pool that lives, and with them its Models.
 
     Raises:
-        Invalid: with the way to do it.
+        Invalid: it says what to do instead.
     """
     if asked.capacity is not record.capacity:
         raise fixed(f"{at}.capacity", f"the pool is {record.capacity.value}", asked.name)
@@ -53,7 +53,7 @@ def check_live(
         sharing: how the spec shares its GPUs.
 
     Raises:
-        Invalid: with the way to do it.
+        Invalid: it says what to do instead.
     """
     if capacity is not None and asked.capacity is not capacity:
         raise fixed(f"{at}.capacity", f"the pool is {capacity.value}", asked.name)
@@ -76,7 +76,7 @@ def check_disk(at: str, asked: NodePool, live_gib: int | None) -> None:
         live_gib: root disk of the live pool's nodes, in GiB; None where that is not known.
 
     Raises:
-        Invalid: with the way to do it.
+        Invalid: it says what to do instead.
     """
     if live_gib is not None and asked.disk_gib != live_gib:
         raise fixed(f"{at}.diskGiB", f"the pool's nodes have disks of {live_gib} GiB", asked.name)

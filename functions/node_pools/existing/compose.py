@@ -1,4 +1,4 @@
-"""A cluster that existed before its claim: ProviderConfigs and declared node pools, nothing in any cloud."""
+"""From the spec of a cluster that existed before its claim to composed resources, conditions and status."""
 
 from __future__ import annotations
 
@@ -27,67 +27,67 @@ __all__ = ["PLACE"]
 
 
 def compose(request: Request, spec: ClusterSpec, given: NodePoolsInput, in_use: InUse) -> Outcome:
-    """Take the cluster over.
+    """Compose what reaches the cluster, what marks it as this claim's, and the search for its nodes.
 
     Raises:
-        Invalid: for pools that cannot be.
+        Invalid: for a node pool that the cluster cannot have, or that Models keep from changing.
     """
     place = spec.existing
     assert place is not None, "chosen by the spec"
     declared = pools.pools(spec.node_pools, recorded(request).pools, in_use)
-    who = identity.identity(request, _way(request, place, given))
-    way, other = who.way, identity.held_by(request)
-    found = nodes.find(request, way, declared)
-    sure = identity.is_held(request) and not isinstance(who.problem, Condition)
-    reached = [_gated(r, open_=sure) if r.name == reach.REACHABLE else r for r in reach.resources(way)]
-    conditions = {c.type: c for c in (*_conditions(way, declared), found.condition)}
-    if who.problem is not None:
-        conditions["Planned"] = who.problem
-    if who.closed is not None:
-        conditions["ControlPlaneReady"] = who.closed
+    cluster = identity.identity(request, _access(request, place, given))
+    access, other = cluster.access, identity.held_by(request)
+    found = nodes.find(request, access, declared)
+    sure = identity.is_held(request) and not isinstance(cluster.problem, Condition)
+    reached = [_gated(r, open_=sure) if r.name == reach.REACHABLE else r for r in reach.resources(access)]
+    conditions = {c.type: c for c in (*_conditions(access, declared), found.condition)}
+    if cluster.problem is not None:
+        conditions["Planned"] = cluster.problem
+    if cluster.closed is not None:
+        conditions["ControlPlaneReady"] = cluster.closed
     if other:
         conditions |= {c.type: c for c in identity.taken(other)}
     return Outcome(
-        resources=[*reached, *identity.holder(request, way), *who.tried, *found.resources],
+        resources=[*reached, *identity.holder(request, access), *cluster.tried, *found.resources],
         conditions=list(conditions.values()),
         status={
-            "access": way.status.plain(),
+            "access": access.status.plain(),
             "nodePools": [pool.plain() for pool in found.pools],
             "sharedStorage": place.shared_storage,
             "storageClassName": place.storage_class_name,
             "deletedWithClaim": False,
-            "clusterUID": who.uid or None,
+            "clusterUID": cluster.uid or None,
             "heldBy": other or None,
             "distribution": place.distribution.value,
             "nodeImage": _node_image(place.distribution),
         },
-        gone=[*found.gone, *who.gone],
+        gone=[*found.gone, *cluster.gone],
         notes=[*_notes(spec), *found.notes],
     )
 
 
 def _gated(reachable: Resource, *, open_: bool) -> Resource:
-    """Have the components wait until the cluster is known to be this claim's."""
+    """Return the Object that components wait for: ready only once the cluster is known to be this claim's."""
     return replace(reachable, ready=lambda seen: open_ and condition_true()(seen))
 
 
 def _node_image(distribution: Distribution) -> dict[str, bool] | None:
-    """Return what nodes of a distribution come with; None where that is not known."""
+    """Return what the node image of a distribution contains; None where that is not known."""
     if distribution is not Distribution.GKE:
         return None
     return NodeImage(driver=True, container_toolkit=False).plain()
 
 
-def _way(request: Request, place: Existing, given: NodePoolsInput) -> reach.Way:
-    """Reach it by a Secret next to the claim: any other would not be the claim's to use."""
+def _access(request: Request, place: Existing, given: NodePoolsInput) -> reach.ClusterAccess:
+    """Return how the spec asks to reach the cluster. The Secret stands in the claim's namespace alone."""
     secret, namespace = place.kubeconfig_secret_ref, reach.platform_namespace(request, given)
     if secret is None:
-        return reach.Way(request.name, namespace, kubeconfig=None)
+        return reach.ClusterAccess(request.name, namespace, kubeconfig=None)
     beside = request.claim.namespace or namespace
-    return reach.Way(request.name, namespace, remote.SecretKey(beside, secret.name, secret.key))
+    return reach.ClusterAccess(request.name, namespace, remote.SecretKey(beside, secret.name, secret.key))
 
 
-def _conditions(way: reach.Way, pools: tuple[Pool, ...]) -> tuple[Condition | Progress, ...]:
+def _conditions(access: reach.ClusterAccess, pools: tuple[Pool, ...]) -> tuple[Condition | Progress, ...]:
     return (
         Condition("Planned", Status.TRUE, "Planned", summary(pools), Whose.PLATFORM),
         Condition(
@@ -102,7 +102,7 @@ def _conditions(way: reach.Way, pools: tuple[Pool, ...]) -> tuple[Condition | Pr
             (reach.KUBERNETES, reach.HELM, identity.HOLDER, reach.REACHABLE),
             "the cluster's API answers",
             Whose.PLATFORM,
-            _hint(way.kubeconfig),
+            _hint(access.kubeconfig),
         ),
     )
 

@@ -1,9 +1,11 @@
-"""Which cluster an existing cluster is, and whose: the UID of its kube-system, and a ConfigMap in there.
+"""Which cluster a kubeconfig reaches, and which claim has taken that cluster.
 
-A kubeconfig only says how a cluster is reached. Everything that is composed for the claim
-would follow another kubeconfig into another cluster at once, so another one is tried beside the
-present one first. And two claims of one cluster would own the same Helm releases: the
-deletion of one would uninstall them for both.
+The UID of namespace kube-system tells clusters apart. With another kubeconfig, every Object and
+Release of the claim would follow into another cluster at once. So a ProviderConfig of its own first
+tries the other kubeconfig.
+
+ConfigMap kube-system/freehold-holder names the claim that has taken the cluster. Two claims would own
+the same Helm releases, and the deletion of one claim would uninstall the releases for both.
 """
 
 from __future__ import annotations
@@ -40,27 +42,28 @@ _HOLDER, _CLAIM = "composite", "claim"
 
 @dataclass(frozen=True)
 class Identity:
-    """How the cluster is reached, as far as that is known to be the claim's cluster."""
+    """Which cluster the claim has, and how the cluster is reached."""
 
-    way: reach.Way
-    """The way that is asked for, or the present one."""
+    access: reach.ClusterAccess
+    """By the kubeconfig that the spec names; by the one in use while the other is not known to be right."""
     uid: str
     """UID of the cluster's kube-system; empty while it is not known."""
     tried: tuple[Resource, ...] = ()
-    """What tries the kubeconfig that is asked for, beside the present one."""
+    """The ProviderConfig and the Object that try the kubeconfig that the spec names."""
     gone: tuple[str, ...] = ()
+    """Names in the composition of what tried a kubeconfig before."""
     problem: Condition | Progress | None = None
-    """Why the cluster is not reached as asked."""
+    """The condition Planned, where the spec's kubeconfig is not the one in use or reaches another cluster."""
     closed: Condition | None = None
-    """The condition ControlPlaneReady where what answers is another cluster."""
+    """The condition ControlPlaneReady, where another cluster answers."""
 
 
-def identity(request: Request, asked: reach.Way) -> Identity:
+def identity(request: Request, asked: reach.ClusterAccess) -> Identity:
     """Decide by which kubeconfig the cluster is reached.
 
     Args:
-        request: with the live ProviderConfig and what was found through it.
-        asked: the way that the spec asks for.
+        request: with the live ProviderConfig, and the Objects that observe kube-system.
+        asked: by the kubeconfig that the spec names.
     """
     seen = _uid(request, reach.REACHABLE)
     uid = recorded(request).cluster_uid or seen
@@ -75,9 +78,9 @@ def identity(request: Request, asked: reach.Way) -> Identity:
     found = _uid(request, _ANSWERS)
     if found == uid:
         return Identity(asked, uid, gone=tried)
-    present_way = reach.Way(asked.composite, asked.namespace, present)
+    present_access = reach.ClusterAccess(asked.composite, asked.namespace, present)
     problem = _other(asked, found, uid) if found else _trying(asked)
-    return Identity(present_way, uid, _try(asked), problem=problem)
+    return Identity(present_access, uid, _try(asked), problem=problem)
 
 
 def _uid(request: Request, name: str) -> str:
@@ -93,8 +96,8 @@ def _kubeconfig(live: View) -> remote.SecretKey | None:
     return remote.SecretKey(*parts) if any(parts) else None
 
 
-def _try(asked: reach.Way) -> tuple[Resource, ...]:
-    """Compose what asks the cluster of another kubeconfig for its UID, and changes nothing there."""
+def _try(asked: reach.ClusterAccess) -> tuple[Resource, ...]:
+    """Compose a ProviderConfig with the other kubeconfig, and an Object that only observes kube-system."""
     name = unique_name(asked.composite, "tried")
     config = remote.provider_config(remote.KUBERNETES_API, name, asked.namespace, asked.kubeconfig)
     answers = remote.kubernetes_object(
@@ -112,12 +115,12 @@ def _try(asked: reach.Way) -> tuple[Resource, ...]:
     )
 
 
-def _trying(asked: reach.Way) -> Progress:
+def _trying(asked: reach.ClusterAccess) -> Progress:
     hint = f"Until {_source(asked)} is known to reach this claim's cluster, the kubeconfig of before is used"
     return Progress("Planned", (_TRIED, _ANSWERS), "", Whose.PLATFORM, hint)
 
 
-def _other(asked: reach.Way, found: str, uid: str) -> Condition:
+def _other(asked: reach.ClusterAccess, found: str, uid: str) -> Condition:
     return Condition(
         "Planned",
         Status.FALSE,
@@ -129,8 +132,8 @@ def _other(asked: reach.Way, found: str, uid: str) -> Condition:
     )
 
 
-def _exchanged(asked: reach.Way, found: str, uid: str) -> tuple[Condition, Condition]:
-    """Say that the kubeconfig in use reaches another cluster: the providers have followed it by then."""
+def _exchanged(asked: reach.ClusterAccess, found: str, uid: str) -> tuple[Condition, Condition]:
+    """Say that the Secret's kubeconfig was exchanged: the providers use the new one by then."""
     why = (
         f"{_source(asked)} now reaches another cluster (UID of kube-system {found}) than this claim has "
         f"taken ({uid}). Nothing new is installed, but the providers apply there what they have applied "
@@ -144,46 +147,49 @@ def _exchanged(asked: reach.Way, found: str, uid: str) -> tuple[Condition, Condi
     )
 
 
-def _source(way: reach.Way) -> str:
-    if way.kubeconfig is None:
+def _source(access: reach.ClusterAccess) -> str:
+    if access.kubeconfig is None:
         return "spec.existing.controlPlane"
-    return f"the kubeconfig in Secret {way.kubeconfig.namespace}/{way.kubeconfig.name}"
+    return f"the kubeconfig in Secret {access.kubeconfig.namespace}/{access.kubeconfig.name}"
 
 
-def holder(request: Request, way: reach.Way) -> tuple[Resource, ...]:
-    """Compose the mark of the claim that has taken the cluster, and what keeps the way in until it is gone.
+def holder(request: Request, access: reach.ClusterAccess) -> tuple[Resource, ...]:
+    """Compose the ConfigMap that marks the cluster as this claim's, and the order of its deletion.
 
-    The first claim makes it, and only that one deletes it: whoever finds another's mark looks on.
+    The first claim creates the ConfigMap, and no other claim may delete or change it. The
+    ProviderConfig and the kubeconfig stay until the ConfigMap is deleted.
     """
     data = {_HOLDER: request.name, _CLAIM: _claim(request)}
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": dict(_MARK), "data": data}
     made = remote.kubernetes_object(
         unique_name(request.name, "holder"),
-        way.namespace,
-        way.kubernetes,
+        access.namespace,
+        access.kubernetes,
         manifest,
         readiness=remote.cel(f"object.data.{_HOLDER} == '{request.name}'"),
         policies=("Observe", "Create", "Delete") if _is_own(request) else ("Observe", "Create"),
     )
-    way_in = _object(remote.KUBERNETES_API, "ProviderConfig", way.kubernetes, way.namespace)
+    provider_config = _object(remote.KUBERNETES_API, "ProviderConfig", access.kubernetes, access.namespace)
     return (
-        # Not ready before it may be deleted: a claim that is ready leaves no mark behind.
+        # Ready only with the policy Delete: a claim that was ready leaves no ConfigMap behind.
         Resource(HOLDER, made, (reach.KUBERNETES,), _is_ready, label="the mark of who has taken the cluster"),
-        remote.goes_after(f"{HOLDER}-first", request.name, way_in, made, (reach.KUBERNETES,)),
-        *_kubeconfig_last(request, way, made),
+        remote.goes_after(f"{HOLDER}-first", request.name, provider_config, made, (reach.KUBERNETES,)),
+        *_kubeconfig_last(request, access, made),
     )
 
 
-def _kubeconfig_last(request: Request, way: reach.Way, mark: remote.Manifest) -> tuple[Resource, ...]:
-    """Compose what keeps the kubeconfig until everything in the cluster is gone.
+def _kubeconfig_last(
+    request: Request, access: reach.ClusterAccess, mark: remote.Manifest
+) -> tuple[Resource, ...]:
+    """Compose the Usages that keep the kubeconfig until nothing of the claim is in the cluster.
 
-    Whoever deletes the claim's namespace deletes the Secret in the same moment, and no Release
-    could be uninstalled. Releases keep Helm's ProviderConfig, which keeps the Secret.
+    Without the kubeconfig no Release could be uninstalled. Each Release keeps Helm's ProviderConfig
+    (a Usage of function-cluster-stack), and Helm's ProviderConfig keeps the Secret.
     """
-    if way.kubeconfig is None:
+    if access.kubeconfig is None:
         return ()
-    secret = _object("v1", "Secret", way.kubeconfig.name, way.kubeconfig.namespace)
-    helm = _object(remote.HELM_API, "ProviderConfig", way.helm, way.helm_namespace)
+    secret = _object("v1", "Secret", access.kubeconfig.name, access.kubeconfig.namespace)
+    helm = _object(remote.HELM_API, "ProviderConfig", access.helm, access.helm_namespace)
     return (
         remote.goes_after(_AFTER_HOLDER, request.name, secret, mark, (reach.KUBERNETES,)),
         remote.goes_after(_AFTER_RELEASES, request.name, secret, helm, (reach.HELM,)),
@@ -199,7 +205,7 @@ def _is_ready(seen: View) -> bool:
 
 
 def _is_own(request: Request) -> bool:
-    """Tell whether the mark in the cluster is this claim's, as observed or, with no status, as composed."""
+    """Tell whether the ConfigMap names this claim; without a status, by the Object's own policies."""
     seen = request.resource(HOLDER)
     if seen is None:
         return False
@@ -208,7 +214,7 @@ def _is_own(request: Request) -> bool:
 
 
 def held_by(request: Request) -> str:
-    """Return whose the cluster is, where another claim has taken it; empty otherwise."""
+    """Return the other claim that has taken the cluster; empty where none has."""
     seen = request.resource(HOLDER)
     holds = seen and seen.text(*_MANIFEST, "data", _HOLDER)
     if seen is None or not holds or holds == request.name:
@@ -217,7 +223,7 @@ def held_by(request: Request) -> str:
 
 
 def is_held(request: Request) -> bool:
-    """Tell whether the cluster is known to be this claim's."""
+    """Tell whether this claim has taken the cluster."""
     seen = request.resource(HOLDER)
     return seen is not None and _is_ready(seen) and not held_by(request)
 

@@ -64,10 +64,10 @@ class _Look:
     problem: str = ""
 
 
-def find(request: Request, way: reach.Way, pools: Sequence[Pool]) -> Found:
+def find(request: Request, access: reach.ClusterAccess, pools: Sequence[Pool]) -> Found:
     """Look for the nodes of every pool that has not had them before."""
     before = recorded(request).pools
-    looks = [_look(request, way, pool, before.get(pool.name)) for pool in pools]
+    looks = [_look(request, access, pool, before.get(pool.name)) for pool in pools]
     resources = tuple(look.collection for look in looks if look.collection is not None)
     statuses = tuple(look.status for look in looks)
     return Found(
@@ -84,15 +84,15 @@ def find(request: Request, way: reach.Way, pools: Sequence[Pool]) -> Found:
     )
 
 
-def _look(request: Request, way: reach.Way, pool: Pool, record: PoolStatus | None) -> _Look:
+def _look(request: Request, access: reach.ClusterAccess, pool: Pool, record: PoolStatus | None) -> _Look:
     if pool.nodes.max > _MOST:
         return _Look(pool.status(ready=reach.is_reachable(request)))
     if record is not None and _had(pool, record):
         return _Look(_status(pool, record.nodes_found, ready=True))
-    nodes = _nodes(request, way, pool)
+    nodes = _nodes(request, access, pool)
     collection = Resource(
         _resource(pool),
-        _collection(request, way, pool),
+        _collection(request, access, pool),
         (reach.REACHABLE,),
         lambda _: nodes is not None,
         label=f"the search for the nodes of node pool {pool.name}",
@@ -124,14 +124,14 @@ def _name(request: Request, pool: Pool) -> str:
     return unique_name(request.name, "nodes", pool.name, limit=_NAME)
 
 
-def _nodes(request: Request, way: reach.Way, pool: Pool) -> tuple[View, ...] | None:
+def _nodes(request: Request, access: reach.ClusterAccess, pool: Pool) -> tuple[View, ...] | None:
     """Return the pool's nodes once the provider has looked at all of them."""
     collection = request.resource(_resource(pool))
     if collection is None or not condition_true()(collection):
         return None
     labels = ((_MEMBER, _name(request, pool)),)
     try:
-        wanted = Selector(remote.KUBERNETES_API, "Object", labels=labels, namespace=way.namespace)
+        wanted = Selector(remote.KUBERNETES_API, "Object", labels=labels, namespace=access.namespace)
         found = request.require(f"nodes-{pool.name}", wanted)
     except Unanswered:
         return None
@@ -145,15 +145,15 @@ def _has_labels(node: View, labels: Mapping[str, str]) -> bool:
     return all(node.text(*_NODE, "metadata", "labels", key) == value for key, value in labels.items())
 
 
-def _collection(request: Request, way: reach.Way, pool: Pool) -> dict[str, Any]:
+def _collection(request: Request, access: reach.ClusterAccess, pool: Pool) -> dict[str, Any]:
     owned = "node-pools/"
     ready = sum(
         condition_true()(View(live)) for name, live in request.observed.items() if not name.startswith(owned)
     )
     return remote.collection(
         _name(request, pool),
-        way.namespace,
-        way.kubernetes,
+        access.namespace,
+        access.kubernetes,
         kind=("v1", "Node"),
         labels=pool.node_selector,
         annotations={_AGAIN: str(ready)},

@@ -1,4 +1,4 @@
-"""Which machine a pool gets: the one that it names, or the cheapest that is what it asks for."""
+"""Which machine a node pool gets: the one that the pool names, or the cheapest with the GPUs it asks for."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from .market import Market, cheapest_first
 __all__ = ["UNKNOWN_GPU", "alternatives", "choose"]
 
 _AS_MUCH = 0.9
-"""A GPU with this part of another's memory does for it: figures for one size differ by that much."""
+"""Part of a GPU's memory that a replacement needs: figures for one size differ by less than the rest."""
 
 UNKNOWN_GPU = "{} is not an NVIDIA GPU that the catalog knows"
 
 _ALTERNATIVES = 5
 _NAMED = 3
-"""How many machines a message names."""
+"""Machines that a message names."""
 
 
 def choose(at: str, asked: NodePool, market: Market) -> Machine:
-    """Return the machine for a pool.
+    """Return the machine of a node pool.
 
     Args:
-        at: path of the pool.
-        asked: as the user wrote it.
-        market: where the machine comes from.
+        at: path of the node pool in the spec, for messages.
+        asked: the node pool as the user wrote it.
+        market: of the cloud and region.
 
     Raises:
-        Invalid: when no machine is what the pool asks for; it names those that come near.
+        Invalid: when no machine fits the node pool; it names machines that are close.
     """
     return _named(at, asked, market) if asked.instance_type else _cheapest(at, asked, market)
 
 
 def alternatives(machine: Machine, asked: NodePool, market: Market) -> tuple[str, ...]:
-    """Return other machines of the region with the same GPUs, the cheapest first, with their price."""
+    """Return the region's other machines with the same GPUs, priced in USD per hour, cheapest first."""
     alike = [
         m
         for m in market.here
@@ -56,7 +56,11 @@ def _priced(machine: Machine) -> str:
 
 
 def _named(at: str, asked: NodePool, market: Market) -> Machine:
-    """Return the machine that the user named, if it is fit and what the gpu block says."""
+    """Return the machine that instanceType names.
+
+    Raises:
+        Invalid: when the machine is not known, cannot serve, is not sold, or contradicts `gpu`.
+    """
     given = asked.instance_type or ""
     known = machines(market.cloud)
     at_type = f"{at}.instanceType"
@@ -81,11 +85,15 @@ def _named(at: str, asked: NodePool, market: Market) -> Machine:
             f"{given} is not known to be sold in {market.region}",
             f"{_elsewhere(market, [machine])}, or vouch for it by naming the zones that have it",
         )
-    return _had_as_asked(at, given, [machine], asked, market)[0]
+    return _sold(at, given, [machine], asked, market)[0]
 
 
 def _cheapest(at: str, asked: NodePool, market: Market) -> Machine:
-    """Return the cheapest machine with exactly the GPUs asked for that the region has."""
+    """Return the region's cheapest machine with exactly the GPUs that `gpu` asks for.
+
+    Raises:
+        Invalid: when there is none.
+    """
     assert asked.gpu is not None, "a pool without instanceType has a gpu"
     model, count = asked.gpu.model, asked.gpu.count
     of_model = [m for m in market.fit if m.gpu == model]
@@ -109,15 +117,26 @@ def _cheapest(at: str, asked: NodePool, market: Market) -> Machine:
             f"{_elsewhere(market, right)}{instead}",
         )
     what = f"{count} x {model} in {market.region}"
-    return cheapest_first(_had_as_asked(at, what, here, asked, market))[0]
+    return cheapest_first(_sold(at, what, here, asked, market))[0]
 
 
-def _had_as_asked(at: str, what: str, some: list[Machine], asked: NodePool, market: Market) -> list[Machine]:
-    """Return those machines that are sold in the way asked for and, if asked for, with a fabric."""
+def _sold(at: str, what: str, some: list[Machine], asked: NodePool, market: Market) -> list[Machine]:
+    """Return the machines that are sold with the node pool's capacity type and, if asked for, RDMA fabric.
+
+    Args:
+        at: path of the node pool in the spec, for messages.
+        what: the machines, in words.
+        some: the machines to choose from.
+        asked: the node pool as the user wrote it.
+        market: of the cloud and region.
+
+    Raises:
+        Invalid: when none is.
+    """
     offered = [m for m in some if market.offers(m, asked.capacity)]
     if not offered:
         lacks = "not known to be offered as Spot" if asked.capacity is Capacity.SPOT else "not sold on demand"
-        instead = f"Use capacity {_or(_other_ways(some, market))}"
+        instead = f"Use capacity {_or(_capacities(some, market))}"
         raise Invalid(f"{at}.capacity", f"{what} is {lacks}", instead)
     connected = [m for m in offered if asked.fabric is FabricKind.NONE or market.fabric(m)]
     if not connected:
@@ -126,14 +145,15 @@ def _had_as_asked(at: str, what: str, some: list[Machine], asked: NodePool, mark
     return connected
 
 
-def _other_ways(some: list[Machine], market: Market) -> list[str]:
+def _capacities(some: list[Machine], market: Market) -> list[str]:
+    """Name the capacity types with which any of the machines is sold."""
     reserved = "Capacity Block" if any(m.capacity_blocks for m in some) else "reservation"
-    ways = [way for way in (Capacity.ON_DEMAND, Capacity.SPOT) if any(market.offers(m, way) for m in some)]
-    return [*(way.value for way in ways), f"{Capacity.RESERVED.value} with the id of a {reserved}"]
+    types = [c for c in (Capacity.ON_DEMAND, Capacity.SPOT) if any(market.offers(m, c) for m in some)]
+    return [*(c.value for c in types), f"{Capacity.RESERVED.value} with the id of a {reserved}"]
 
 
 def _with_fabric(gpu: str, capacity: Capacity, market: Market) -> str:
-    """Name the cheapest machines of the region with a fabric, those with the same GPU in front."""
+    """Name the region's cheapest machines with an RDMA fabric, those with the same GPU first."""
     found = cheapest_first(m for m in market.here if market.fabric(m) and market.offers(m, capacity))
     if not found:
         return f"No machine in {market.region} has one"
@@ -143,6 +163,7 @@ def _with_fabric(gpu: str, capacity: Capacity, market: Market) -> str:
 
 
 def _no_such_gpu(at: str, model: str, count: int, market: Market) -> Invalid:
+    """Return the error for a GPU model that no machine of the cloud has, or none that can serve."""
     here = {m.gpu for m in market.fit}
     listed = f"{market.label} has {', '.join(likely_first(model, here))}"
     unfit = [m for m in machines(market.cloud).values() if m.gpu == model]
@@ -159,7 +180,7 @@ def _no_such_gpu(at: str, model: str, count: int, market: Market) -> Invalid:
 
 
 def _instead(market: Market, gpu: str, count: int, memory_mib: int | None) -> str:
-    """Name the cheapest machine of the region with the GPU, else with GPUs as large; or nothing."""
+    """Name the region's cheapest machine with the GPU, else with a GPU of as much memory; empty for none."""
     here = [m for m in market.here if m.gpus >= count]
     least = None if memory_mib is None else _AS_MUCH * memory_mib
     same = [m for m in here if m.gpu == gpu]
@@ -172,6 +193,7 @@ def _instead(market: Market, gpu: str, count: int, memory_mib: int | None) -> st
 
 
 def _elsewhere(market: Market, some: list[Machine]) -> str:
+    """Name the regions that are known to sell any of the machines."""
     found = market.regions_with(some)
     return f"Regions that have them: {', '.join(found)}" if found else "No region is known to have them"
 

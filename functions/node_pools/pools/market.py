@@ -1,4 +1,4 @@
-"""What a cloud offers where: the machines that can serve, and how they are sold."""
+"""Which machines of a cloud can serve Models, which of those a region sells, and with which capacity type."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Market", "cheapest_first"]
 
 @dataclass(frozen=True)
 class Market:
-    """Where machines are picked from."""
+    """The machines of one cloud, seen from one region."""
 
     cloud: str
     """The catalog's name of the cloud."""
@@ -22,24 +22,25 @@ class Market:
     """The cloud's name in messages."""
     region: str
     vouched: bool
-    """The user named the zones, so an explicit machine need not be known in the region."""
+    """Whether the user named the zones. A machine that the user names may then be one that the catalog does
+    not list in the region."""
     unfit: Mapping[str, str] = field(default_factory=dict)
-    """Machine families that this cloud's node image cannot drive, and why."""
+    """Why a machine family cannot serve, by family: the cloud's node image has no driver for its GPUs."""
     fabrics: Mapping[str, str] = field(default_factory=dict)
-    """Of the catalog's fabrics those that are wired up here, and what a pod asks for to get one."""
+    """Kubernetes resource by which a pod asks for an RDMA device, by the catalog's name of the fabric."""
 
     @cached_property
     def fit(self) -> tuple[Machine, ...]:
-        """The machines that can serve here, wherever they are sold."""
+        """The cloud's machines that can serve, in any region."""
         return tuple(m for m in machines(self.cloud).values() if not self.against(m))
 
     @cached_property
     def here(self) -> tuple[Machine, ...]:
-        """The machines that can serve here and that the region has."""
+        """The machines that can serve and that the region sells."""
         return tuple(m for m in self.fit if self.sells(m))
 
     def against(self, machine: Machine) -> str:
-        """Say why a machine cannot serve; nothing when it can."""
+        """Return why a machine cannot serve; empty where it can."""
         if machine.family in self.unfit:
             return self.unfit[machine.family]
         if not machine.whole_gpus:
@@ -53,25 +54,25 @@ class Market:
         return ""
 
     def sells(self, machine: Machine) -> bool:
-        """Tell whether the region may have a machine: always, where the region is not known."""
+        """Tell whether the region sells a machine; True for a region that the catalog does not know."""
         region = regions(self.cloud).get(self.region)
         return region is None or region.zones_of(machine) is not None
 
     def offers(self, machine: Machine, capacity: Capacity) -> bool:
-        """Tell whether a machine can be had in this way; a reservation is the user's word that it can."""
+        """Tell whether a machine is sold with a capacity type. A reservation shows by itself that it is."""
         if capacity is Capacity.SPOT:
             return machine.spot
         return machine.on_demand or capacity is Capacity.RESERVED
 
     def fabric(self, machine: Machine) -> Fabric | None:
-        """Return what connects a machine's GPUs to those of others; None where nothing does."""
+        """Return the RDMA devices of a machine; None where it has none, or none that is set up here."""
         resource = self.fabrics.get(machine.fabric)
         if resource is None or not machine.fabric_cards:
             return None
         return Fabric(resource=resource, per_node=machine.fabric_cards)
 
     def regions_with(self, some: Iterable[Machine]) -> list[str]:
-        """Return the regions that are known to have any of these machines."""
+        """Return the names of the regions that are known to sell any of the machines."""
         wanted = list(some)
         return sorted(
             name
@@ -81,5 +82,5 @@ class Market:
 
 
 def cheapest_first(some: Iterable[Machine]) -> list[Machine]:
-    """Sort by listed price, those without one last, then by name."""
+    """Sort machines by listed price, then by name; machines without a listed price come last."""
     return sorted(some, key=lambda m: (m.price_usd_per_hour is None, m.price_usd_per_hour or 0.0, m.name))

@@ -1,4 +1,4 @@
-"""What several Models get of one GPU: turns, parts of its memory, or hardware partitions."""
+"""The slices of a shared GPU: by time slicing, MPS or MIG."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ _INSTEAD = "share by TimeSlicing or MPS"
 
 
 def slices(at: str, asked: Sharing, gpu: str, memory_mib: int, others: Iterable[str]) -> Slices | None:
-    """Return what one GPU is divided into; None for whole GPUs.
+    """Return the slices of one GPU; None for whole GPUs.
+
+    A slice counts as an equal part of the GPU's memory, though time slicing keeps no Model to its part.
 
     Args:
-        at: path of the pool.
+        at: path of the node pool in the spec, for messages.
         asked: as the user wrote it.
         gpu: GPU model, as the catalog names it.
-        memory_mib: usable memory of one GPU, in MiB. Time slices are not kept apart, so a
-            fair part is what a Model may count on.
-        others: GPU models that could be had instead.
+        memory_mib: usable memory of one GPU, in MiB.
+        others: GPU models that a message may name instead.
 
     Raises:
-        Invalid: for MIG on a GPU without it, or with a profile that it does not have.
+        Invalid: for MIG on a GPU without MIG, or with a profile that the GPU does not have.
     """
     if asked.mode is SharingMode.NONE:
         return None
@@ -43,6 +44,11 @@ def slices(at: str, asked: Sharing, gpu: str, memory_mib: int, others: Iterable[
 
 
 def _profile(at: str, name: str, gpu: str, others: Iterable[str]) -> MigProfile:
+    """Return a GPU's MIG profile of a name.
+
+    Raises:
+        Invalid: where the GPU has no such profile, or the memory of a slice is not known.
+    """
     has = mig_profiles().get(gpu)
     if has is None:
         capable = sorted(set(others) & mig_profiles().keys())
@@ -60,7 +66,7 @@ def _profile(at: str, name: str, gpu: str, others: Iterable[str]) -> MigProfile:
 
 
 def same(asked: Sharing, recorded: Slices | None) -> bool:
-    """Tell whether GPUs that are shared like this are what the user asks for."""
+    """Tell whether the recorded slices are those that the user asks for."""
     if recorded is None or asked.mode.value != recorded.mode:
         return recorded is None and asked.mode is SharingMode.NONE
     if asked.mode is SharingMode.MIG:
@@ -69,7 +75,7 @@ def same(asked: Sharing, recorded: Slices | None) -> bool:
 
 
 def described(recorded: Slices | None) -> str:
-    """Say in words how GPUs are shared."""
+    """Return in words how a node pool shares its GPUs."""
     if recorded is None:
         return "does not share its GPUs"
     of = recorded.resource.removeprefix(contract.MIG_DEVICE) if recorded.mode == "MIG" else "slices"

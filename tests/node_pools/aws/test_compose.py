@@ -84,7 +84,7 @@ NAMES = {
     "pool-l4",
     "launch-template-big",
     "pool-big",
-    # the way in
+    # what reaches it
     "provider-config-kubernetes",
     "provider-config-helm",
     "reachable",

@@ -66,7 +66,7 @@ def test_a_fabric_pool_has_one_of_the_subnets() -> None:
 
 
 def test_the_platform_namespace_of_a_live_cluster_stays() -> None:
-    # Proves: without a VPC to tell it, and before there is a way in.
+    # Proves: without a VPC to tell it, and before there is a ProviderConfig.
     request, _ = settled(FUNCTION, there(), given={"platformNamespace": "infra"})
     observed = {n: o for n, o in request.observed.items() if n == "node-pools/role-cluster"}
     assert FUNCTION.compose(cluster(there(), observed=observed)).status["access"]["namespace"] == "infra"

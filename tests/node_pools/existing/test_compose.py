@@ -22,7 +22,7 @@ def secret_ref(manifest: Any) -> dict[str, str]:
     return ref
 
 
-def test_composes_the_way_in_and_nothing_else() -> None:
+def test_composes_what_reaches_the_cluster_and_nothing_else() -> None:
     # Proves: the whole outcome, its order, and that the proof waits for the ProviderConfigs.
     found = FUNCTION.compose(cluster(existing()))
     assert [(r.name, r.after) for r in found.resources] == [
@@ -105,7 +105,7 @@ GUARDS = {
 
 
 def test_the_kubeconfig_stays_until_nothing_needs_it() -> None:
-    # Proves: by the mark in the cluster, and by Helm's way in, which the Releases keep; each beside its user.
+    # Proves: by the mark in the cluster, and by Helm's ProviderConfig, which the Releases keep; each beside its user.
     found = {n: m for n, m in manifests(existing()).items() if n in GUARDS}
     order = {
         (m["spec"]["of"]["kind"], m["spec"]["by"]["kind"], m["metadata"]["namespace"]) for m in found.values()
