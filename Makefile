@@ -110,4 +110,4 @@ lock: venv ## Resolve the declared dependencies anew into requirements/*.txt
 .PHONY: clean
 clean: ## Remove what was made, the built tools too
 	rm -rf .venv .tools out .mypy_cache .pytest_cache .ruff_cache .hypothesis
-	find functions tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true
+	find agent functions tools tests -name __pycache__ -prune -exec rm -rf {} + 2>/dev/null || true

@@ -7,7 +7,7 @@ FILES = ("compositions", "package", "requirements", "xrds")
 
 setup(
     packages=[
-        *find_packages(include=["functions", "functions.*", "tools", "tools.*"]),
+        *find_packages(include=["agent", "functions", "functions.*", "tools", "tools.*"]),
         *(f"tools.files.{name}" for name in FILES),
     ],
     package_dir={f"tools.files.{name}": name for name in FILES},

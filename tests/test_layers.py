@@ -92,6 +92,12 @@ def of_tools(found: Iterable[Import]) -> list[str]:
     return [f"{i.where} imports {i.what}" for i in found if i.what.split(".")[0] in ("tools", "tests")]
 
 
+def test_functions_know_no_agent() -> None:
+    paths = sorted((ROOT / "functions").rglob("*.py"))
+    found = {i for path in paths for i in imports_of(path) if i.what.split(".")[0] == "agent"}
+    assert found == set()
+
+
 def test_functions_stand_below_the_tools() -> None:
     paths = sorted((ROOT / "functions").rglob("*.py"))
     assert of_tools(found for path in paths for found in imports_of(path)) == []

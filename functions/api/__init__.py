@@ -25,6 +25,7 @@ from .model import (
     Requirement,
     Task,
 )
+from .model_report import Ending, PodReport, PodsOf, PodTrouble, Trouble
 from .model_status import Endpoint, ModelStatus, Placement, RunnerUp, Sizing
 from .node_pool import (
     Capacity,
@@ -64,6 +65,7 @@ __all__ = [
     "ControlPlane",
     "Distribution",
     "EksInput",
+    "Ending",
     "Endpoint",
     "Existing",
     "ExistingNetwork",
@@ -81,6 +83,9 @@ __all__ = [
     "Offer",
     "OfferedBy",
     "Placement",
+    "PodReport",
+    "PodTrouble",
+    "PodsOf",
     "PoolStatus",
     "Precision",
     "ProviderConfigRef",
@@ -100,5 +105,6 @@ __all__ = [
     "SystemPool",
     "Taint",
     "Task",
+    "Trouble",
     "VLLMInput",
 ]

@@ -9,15 +9,18 @@ from __future__ import annotations
 __all__ = [
     "AUTOSCALER_SERVICE_ACCOUNT",
     "CLUSTER_KIND",
+    "COMPONENT",
     "COMPONENTS_READY",
     "CONTROL_PLANE_READY",
     "CREATED_BY_CLAIM",
     "DEVICE_PLUGIN_CONFIG",
+    "DOWNLOAD",
     "EFA",
     "GPU",
     "LEADER_WORKER_SET",
     "MIG_CONFIG",
     "MIG_DEVICE",
+    "MODEL",
     "NODE_POOL",
     "OFFER",
     "OFFERED_BY",
@@ -27,6 +30,12 @@ __all__ = [
     "RECORD_CLUSTER",
     "RECORD_GPUS",
     "RECORD_MODEL_KEY",
+    "REPORT_API_VERSION",
+    "REPORT_GROUP",
+    "REPORT_KIND",
+    "REPORT_NAME",
+    "REPORT_PLURAL",
+    "SERVING",
     "WEIGHTS_USER",
 ]
 
@@ -67,6 +76,20 @@ RECORD_GPUS = "freehold.dev/gpus"
 """Label: GPUs, or slices where they are shared, on all nodes of all the Model's replicas."""
 RECORD_MODEL_KEY = "model"
 """Key of the record's data: the Model's claim, as namespace/name."""
+
+# What a Model has in its GPU cluster, and what the agent there reports of the Model.
+
+MODEL = "freehold.dev/model"
+"""Label of everything that belongs to a Model in its cluster: the Model's namespace there."""
+COMPONENT = "freehold.dev/component"
+"""Label of a Model's pods: SERVING or DOWNLOAD."""
+SERVING, DOWNLOAD = "serving", "download"
+REPORT_GROUP = "agent.freehold.dev"
+"""API group of ModelReport: not the claims' own, since a GPU cluster may be the control plane itself."""
+REPORT_API_VERSION = f"{REPORT_GROUP}/v1alpha1"
+REPORT_KIND, REPORT_PLURAL = "ModelReport", "modelreports"
+REPORT_NAME = "pods"
+"""Name of the one ModelReport of a Model's namespace."""
 
 # What nodes offer, as NVIDIA's and AWS' device plugins name it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from functions.api import contract
 from functions.base import Resource, remote
 
 from ..plan import Plan
@@ -14,7 +15,7 @@ __all__ = ["LABEL", "in_cluster", "labels"]
 _UNWATCHED = ("Secret",)
 """A token seldom changes, and a watch would be one of all Secrets, in the cluster and the control plane."""
 
-LABEL = "freehold.dev/model"
+LABEL = contract.MODEL
 """Label of everything that belongs to a Model in its cluster."""
 
 

@@ -12,8 +12,8 @@ from ..plan import Plan
 
 __all__ = ["DOWNLOAD", "LOADS_LONG", "SERVING", "WEIGHTS_FOLDER", "pod_spec", "serving_pod", "unprivileged"]
 
-SERVING = {"freehold.dev/component": "serving"}
-DOWNLOAD = {"freehold.dev/component": "download"}
+SERVING = {contract.COMPONENT: contract.SERVING}
+DOWNLOAD = {contract.COMPONENT: contract.DOWNLOAD}
 """Labels of the two kinds of pods, for the network policies and the Service."""
 LOADS_LONG = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 """Annotation of pods that load for long: no autoscaler removes their node to save it."""

@@ -1,0 +1,97 @@
+"""The agent's process: `python -m agent`, in a pod of its cluster or, for tests, by a kubeconfig."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from functions.api import contract
+
+from .cluster import EVENTS, PODS, REPORTS, Cluster
+from .reporter import Reporter
+from .watching import Watching
+
+_LOG = logging.getLogger("agent")
+
+
+class _Json(logging.Formatter):
+    """One line of JSON for each record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "details", {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def _health(address: str, watches: Sequence[Watching]) -> ThreadingHTTPServer:
+    """Serve /healthz (the API server has answered lately) and /readyz (all is known, too)."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            well = all(watch.well() for watch in watches)
+            ready = well and all(watch.listed.is_set() for watch in watches)
+            known = {"/healthz": well, "/readyz": ready}
+            self.send_response(404 if self.path not in known else 200 if known[self.path] else 503)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    host, _, port = address.rpartition(":")
+    return ThreadingHTTPServer((host, int(port)), Handler)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run until SIGTERM or SIGINT."""
+    parser = argparse.ArgumentParser(prog="agent", description="Sums up the pods of each Model of a cluster.")
+    parser.add_argument(
+        "--kubeconfig", type=Path, help="of the cluster; default: the pod's own service account"
+    )
+    parser.add_argument(
+        "--health", default=":8081", help="address of the health endpoint (default %(default)s)"
+    )
+    given = parser.parse_args(arguments)
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(_Json())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    cluster = Cluster.of(given.kubeconfig)
+    reporter = Reporter(cluster)
+    watches = [
+        # The reports first: only their namespaces matter.
+        Watching(cluster, REPORTS, {}, reporter.reports),
+        Watching(cluster, PODS, {"labelSelector": contract.MODEL}, reporter.pods),
+        Watching(cluster, EVENTS, {"fieldSelector": "type=Warning"}, reporter.events),
+    ]
+    health = _health(given.health, watches)
+    threads = [threading.Thread(target=watch.run, args=[stop], daemon=True) for watch in watches]
+    for thread in (*threads, threading.Thread(target=health.serve_forever, daemon=True)):
+        thread.start()
+    _LOG.info("started")
+    while not stop.is_set() and not all(watch.listed.wait(0.2) for watch in watches):
+        pass
+    # Half of what there is would make reports that say too little.
+    reporter.run(stop)
+    _LOG.info("stopped")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

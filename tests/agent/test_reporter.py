@@ -1,0 +1,159 @@
+"""The agent writes a report when it has changed, and only then."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agent.cluster import Cluster, Refused
+from agent.reporter import Reporter
+from tests.agent.api_server import Answer, Asked, served
+from tests.agent.pods import NAMESPACE, UNREADY, container, ended, event, loads, pod, running, serves, waiting
+
+EMPTY = {"metadata": {"name": "pods", "namespace": NAMESPACE}}
+LOG = "(APIServer pid=1) ValueError: no such model\n"
+
+
+class World:
+    """A cluster of one Model, whose report the agent writes."""
+
+    def __init__(self) -> None:
+        self.report: dict[str, Any] = {}
+        self.logs: list[str] = []
+        self.log = Answer(200, LOG)
+        self.write = 200
+
+    def answer(self, request: Asked) -> Answer:
+        if request.path.endswith("/log"):
+            self.logs.append(f"{request.path.split('/')[-2]} {request.query['previous']}")
+            return self.log
+        if self.write != 200:
+            return Answer(self.write, {"message": "no"})
+        assert request.path == f"/apis/agent.freehold.dev/v1alpha1/namespaces/{NAMESPACE}/modelreports/pods"
+        [change] = request.body
+        assert (change["op"], change["path"]) == ("add", "/report")
+        self.report = change["value"]
+        return Answer(200, {})
+
+
+def reporter(cluster: Cluster, *pods: dict[str, Any], report: dict[str, Any] | None = EMPTY) -> Reporter:
+    made = Reporter(cluster)
+    made.reports.replace([report] if report else [])
+    made.pods.replace(list(pods))
+    made.events.replace([])
+    made.update(NAMESPACE)
+    return made
+
+
+def crashing(restarts: int = 1, labels: dict[str, str] | None = None) -> dict[str, Any]:
+    end = ended(1, finished=f"2026-11-28T18:0{restarts}:00Z")
+    state = waiting("CrashLoopBackOff")
+    return pod(conditions=UNREADY, containers=[container(state, restarts=restarts, last=end)], labels=labels)
+
+
+def test_it_writes_what_has_changed_and_nothing_else() -> None:
+    world = World()
+    with served(world.answer) as (cluster, asked):
+        made = reporter(cluster, serves())
+        assert world.report == {"serving": {"total": 1, "ready": 1, "restarts": 0, "nodes": ["l4-2"]}}
+        made.reports.change({**EMPTY, "report": world.report}, gone=False)
+        # Something of the pod that the report does not tell.
+        made.pods.change(serves(labels={"any": "thing"}), gone=False)
+        made.update(NAMESPACE)
+        assert len(asked) == 1
+        made.pods.change(loads(), gone=False)
+        made.update(NAMESPACE)
+        assert world.report["serving"]["total"] == 2
+
+
+def test_a_namespace_without_a_report_is_none_of_its_business() -> None:
+    with served(World().answer) as (cluster, asked):
+        reporter(cluster, crashing(), report=None)
+        assert asked == []
+
+
+def test_a_log_is_read_once_for_each_crash() -> None:
+    world = World()
+    with served(world.answer) as (cluster, _):
+        made = reporter(cluster, crashing())
+        assert world.report["serving"]["trouble"]["message"].endswith(
+            "restarted 1 time: ValueError: no such model"
+        )
+        made.update(NAMESPACE)
+        assert world.logs == ["vllm-7d9c-x2x true"]
+        made.pods.change(crashing(2), gone=False)
+        made.update(NAMESPACE)
+        assert world.logs == ["vllm-7d9c-x2x true"] * 2
+
+
+@pytest.mark.parametrize(
+    "log", [Answer(403, {"message": "forbidden"}), Answer(404, {"message": "not found"})]
+)
+def test_a_log_that_cannot_be_read_leaves_the_rest(log: Answer) -> None:
+    world = World()
+    world.log = log
+    with served(world.answer) as (cluster, _):
+        reporter(cluster, crashing())
+    assert world.report["serving"]["trouble"]["reason"] == "CrashLoop"
+
+
+def test_a_group_that_is_deleted_with_the_pod_that_crashed() -> None:
+    """LeaderWorkerSet deletes all pods of a group when a container of one ends."""
+    world = World()
+    labels = {
+        "leaderworkerset.sigs.k8s.io/name": "group",
+        "leaderworkerset.sigs.k8s.io/template-revision-hash": "7d9c",
+    }
+    with served(world.answer) as (cluster, _):
+        made = reporter(cluster, crashing(labels=labels))
+        made.pods.change(crashing(labels=labels), gone=True)
+        made.pods.change(loads("group-0", labels=labels, created="2026-11-28T18:02:00Z"), gone=False)
+        made.update(NAMESPACE)
+        serving = world.report["serving"]
+        assert (serving["total"], serving["ready"]) == (1, 0)
+        assert serving["trouble"]["message"].endswith("ValueError: no such model")
+        made.pods.change(serves("group-0", labels=labels), gone=False)
+        made.update(NAMESPACE)
+        assert "trouble" not in world.report["serving"]
+
+
+def test_a_deleted_pod_of_a_deployment_is_forgotten() -> None:
+    world = World()
+    with served(world.answer) as (cluster, _):
+        made = reporter(cluster, crashing())
+        made.pods.change(crashing(), gone=True)
+        made.pods.change(loads(created="2026-11-28T18:02:00Z"), gone=False)
+        made.update(NAMESPACE)
+    assert "trouble" not in world.report["serving"]
+
+
+def test_events_count() -> None:
+    world = World()
+    creating = pod(phase="Pending", conditions=UNREADY, containers=[container(waiting("ContainerCreating"))])
+    with served(world.answer) as (cluster, _):
+        made = reporter(cluster, creating)
+        assert "trouble" not in world.report["serving"]
+        made.events.change(event("FailedMount", "Multi-Attach error"), gone=False)
+        made.update(NAMESPACE)
+        assert world.report["serving"]["trouble"]["reason"] == "VolumeNotMounted"
+
+
+@pytest.mark.parametrize(("status", "again"), [(404, False), (403, True), (500, True)])
+def test_a_refused_write_is_tried_again_unless_the_model_is_gone(
+    status: int, again: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    world.write = status
+    with served(world.answer) as (cluster, _):
+        reporter(cluster, pod(conditions=UNREADY, containers=[container(running())]))
+    assert any("cannot write a report" in r.getMessage() for r in caplog.records) == again
+
+
+def test_a_refusal_keeps_its_words() -> None:
+    with (
+        served(lambda _: Answer(422, {"message": "unknown field"})) as (cluster, _),
+        pytest.raises(Refused, match="422: unknown field"),
+    ):
+        cluster.write(NAMESPACE, json.loads("{}"))
