@@ -22,7 +22,15 @@ from .shapes import (
 )
 from .tables import rows
 
-__all__ = ["INDEXER_BYTES", "ModelFacts", "bytes_per_token", "full_layer_bytes", "layer_bytes", "models"]
+__all__ = [
+    "INDEXER_BYTES",
+    "ModelFacts",
+    "bytes_per_token",
+    "full_layer_bytes",
+    "layer_bytes",
+    "models",
+    "sized_by_shape",
+]
 
 _GIB = 2**30
 _CACHE_BYTES = 2
@@ -158,12 +166,24 @@ def _sized(facts: ModelFacts, row: Mapping[str, str]) -> ModelFacts:
         whole = max(counted * BYTES_PER_PARAMETER[facts.precision], float(row["published_gib"] or 0))
         fp8 = _fp8(facts, counted * FP8_WHEN_LOADED_BYTES)
         return replace(facts, weights_gib=whole, checkpoint_gib=whole, fp8_gib=fp8)
-    attention = _attention(facts, row)
+    return sized_by_shape(facts, _attention(facts, row), row["quantized"], row["group_size"])
+
+
+def sized_by_shape(facts: ModelFacts, attention: Attention, quantized: str, group: str) -> ModelFacts:
+    """Add the sizes that follow from the shape, which is there.
+
+    Args:
+        facts: without sizes.
+        attention: its dimensions.
+        quantized: `linear`, `experts` or empty, as `weight_bytes` takes it.
+        group: weights that share a scale, as `weight_bytes` takes it.
+    """
+    assert facts.shape is not None, "the sizes follow from the shape"
     loaded = loaded_parameters(facts.shape, attention)
     unloaded = speculative_parameters(facts.shape, attention)
-    stored = (facts.precision, row["quantized"], row["group_size"])
+    stored = (facts.precision, quantized, group)
     # Where only experts are quantised, the experts for speculative decoding are not.
-    beside = ("bf16",) if row["quantized"] == "experts" else stored
+    beside = ("bf16",) if quantized == "experts" else stored
     checkpoint = (weight_bytes(loaded, *stored) + weight_bytes(unloaded, *beside)) / _GIB
     # vLLM serves float32 checkpoints at 16 bits: --dtype auto.
     weights = weight_bytes(loaded, "fp16" if facts.precision == "fp32" else facts.precision, *stored[1:])

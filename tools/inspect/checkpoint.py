@@ -15,11 +15,11 @@ from operator import index
 from pathlib import Path
 from typing import Any
 
+from functions.checkpoint.report import INDEX
 from tools.errors import ToolError
 
 __all__ = ["Checkpoint", "Refused", "Tensor", "read_checkpoint", "read_json"]
 
-INDEX = "model.safetensors.index.json"
 _LONGEST_HEADER = 100_000_000
 """Bytes; safetensors' own limit."""
 _SCALES = (
@@ -192,7 +192,7 @@ _AGAIN = "Download it again"
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object; Infinity and NaN may be in it, as transformers writes them.
 
     Raises:
         Refused: when it is not there or not one.
@@ -208,13 +208,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _parsed(at: str, text: bytes) -> dict[str, Any]:
     try:
-        found = json.loads(text, parse_constant=_refuse_constant)
+        found = json.loads(text)
     except ValueError as error:
         raise Refused(at, f"it is not valid JSON: {error}", _AGAIN) from error
     if not isinstance(found, dict):
         raise Refused(at, "it is not a JSON object", _AGAIN)
     return found
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")

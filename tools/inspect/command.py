@@ -10,12 +10,13 @@ from tools.inspect.output import as_architecture, as_row, figures
 
 def run(folder: Path, model: str | None, parameters_billions: float | None, *, tsv: bool) -> Exit:
     """Print the entry of the model in a folder. Raises Refused for what no entry can be made of."""
-    entry = inspect(folder, model or folder.resolve().name, parameters_billions)
+    found = inspect(folder, model or folder.resolve().name, parameters_billions)
     if tsv:
         # A row has no place for a comment.
-        say(figures(entry))
-        print(as_row(entry))
+        say(figures(found))
+        print(as_row(found))
     else:
-        print(f"# {figures(entry)}")
-        print(as_architecture(entry))
+        block = as_architecture(found)
+        print(f"# {figures(found)}")
+        print(block)
     return Exit.DONE
