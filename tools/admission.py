@@ -1,6 +1,6 @@
 """What an API server would answer if objects were created: defaults, and what it would refuse.
 
-The Go program in tools/admission runs the API server's own code for custom resources. Nobody asks an
+The Go program in tools/go/admission runs the API server's own code for custom resources. Nobody asks an
 API server here: quotas, webhooks, admission policies and permissions need a cluster, and so do the rules
 of Kubernetes' own kinds beyond their fields (`tools.control_plane.dry_run` asks one).
 """

@@ -13,7 +13,7 @@ import typer
 from tools.console import failed
 from tools.errors import ToolError
 from tools.paths import require_clone
-from tools.versions.command import app as versions
+from tools.pinned_versions.command import app as versions
 
 __all__ = ["app", "entry", "main"]
 

@@ -39,7 +39,7 @@ class Tool:
     name: str
     title: str
     folder: str
-    """The folder in tools/ of the go.mod that pins it."""
+    """The folder in tools/go of the go.mod that pins it."""
     variable: str
     """The environment variable that names an installed one."""
     module: str
@@ -58,7 +58,7 @@ class Tool:
     @property
     def source(self) -> Path:
         """The folder of the go.mod that pins it."""
-        return ROOT / "tools" / self.folder
+        return ROOT / "tools" / "go" / self.folder
 
     @property
     def binary(self) -> Path:
@@ -216,7 +216,11 @@ def flags(tool: Tool) -> list[str]:
 
 
 def fingerprint(tool: Tool) -> str:
-    """Return a hash of everything that decides the binary, but for the compiler."""
+    """Return a hash of everything that decides the binary, but for the compiler.
+
+    The folder decides nothing. A go.mod keeps its module's name when the folder moves, so that a move
+    does not build the program again.
+    """
     digest = hashlib.sha256()
     for part in sorted(p for p in tool.source.iterdir() if p.suffix in {".go", ".mod", ".sum"}):
         digest.update(part.read_bytes())

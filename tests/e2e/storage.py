@@ -1,4 +1,4 @@
-"""Storage classes; kwok provisions all of their volumes (tools/control-plane/manifests/stages.yaml)."""
+"""Storage classes; kwok provisions all of their volumes (tools/control_plane/manifests/stages.yaml)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from tools.control_plane.charts import CHARTS
 from tools.control_plane.plane import mirror
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
-from tools.versions.releases import releases
+from tools.pinned_versions.releases import releases
 
 NAMESPACE = "releases"
 ELSEWHERE = "platform"

@@ -53,9 +53,9 @@ def test_a_plan_needs_no_clone(installed: Path) -> None:
 
 def test_what_a_render_builds_from_is_installed(installed: Path) -> None:
     for name in (
-        "admission/main.go",
-        "admission/go.sum",
-        "crossplane-core/go.mod",
+        "go/admission/main.go",
+        "go/admission/go.sum",
+        "go/crossplane-core/go.mod",
         "files/requirements/go.txt",
     ):
         assert (installed / "tools" / name).is_file(), name

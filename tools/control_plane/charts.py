@@ -19,7 +19,7 @@ from functions.cluster_stack.registry import COMPONENTS
 from tools import paths
 from tools.control_plane.registry import Blob, Registry
 from tools.manifests import Manifest
-from tools.versions.facts import OPEN, ChartFacts, Workload, chart_facts
+from tools.pinned_versions.facts import OPEN, ChartFacts, Workload, chart_facts
 
 CONFIG = "application/vnd.cncf.helm.config.v1+json"
 CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -27,12 +27,13 @@ CONTENT = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
 CHARTS = {to_camel(component.field): component.name for component in COMPONENTS}
 """What the charts install, by the field of ClusterStackInput that names a chart's mirror."""
 
-_FOLDER = paths.ROOT / "tools" / "control-plane" / "charts"
+_FOLDER = paths.ROOT / "tools" / "control_plane" / "stand_in_charts"
+_REPOSITORY = "charts"
 
 
 def repository(host: str) -> str:
     """Return the repository in a registry that a ClusterStackInput names."""
-    return f"oci://{host}/{_FOLDER.name}"
+    return f"oci://{host}/{_REPOSITORY}"
 
 
 def push(registry: Registry) -> None:
@@ -41,7 +42,7 @@ def push(registry: Registry) -> None:
         known = chart(component)
         content = Blob(CONTENT, package(component))
         config = Blob(CONFIG, _metadata(chart_facts(known.name)))
-        registry.push(f"{_FOLDER.name}/{known.name}", known.version, config, content)
+        registry.push(f"{_REPOSITORY}/{known.name}", known.version, config, content)
 
 
 def mirrored(composition: Manifest, repository: str) -> Manifest:

@@ -22,7 +22,7 @@ from tools.manifests import load
 from tools.toolchain import CORE
 
 RBAC_MANAGER = "crossplane-rbac-manager"
-MANIFESTS = paths.ROOT / "tools" / "control-plane" / "manifests"
+MANIFESTS = paths.ROOT / "tools" / "control_plane" / "manifests"
 VALUES = paths.ROOT / "package" / "crossplane-values.yaml"
 _ROOT_CA, _SERVER, _CLIENT = "crossplane-root-ca", "crossplane-tls-server", "crossplane-tls-client"
 _INIT_SECONDS = 120

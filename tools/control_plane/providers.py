@@ -74,7 +74,7 @@ def _install(api: Api, provider: Tool) -> None:
     for crd in load(module_folder(provider) / "package" / "crds"):
         if crd["spec"]["group"].endswith(".m.crossplane.io"):
             api.apply(crd)
-    for manifest in load(paths.ROOT / "tools" / "control-plane" / "manifests" / f"{provider.name}.yaml"):
+    for manifest in load(paths.ROOT / "tools" / "control_plane" / "manifests" / f"{provider.name}.yaml"):
         api.apply(manifest)
 
 

@@ -20,8 +20,8 @@ from tools.control_plane import charts
 from tools.control_plane.registry import MANIFEST, Blob, Registry
 from tools.errors import ToolError
 from tools.manifests import load
-from tools.versions.facts import chart_facts
-from tools.versions.pod_security import level
+from tools.pinned_versions.facts import chart_facts
+from tools.pinned_versions.pod_security import level
 
 KNOWN = chart("gpu-operator")
 

@@ -1,7 +1,7 @@
 """The real charts, templated with the values of every example: where CHARTS names a folder with them.
 
 Packaged (.tgz) or unpacked, at the versions that Freehold pins. Without them these tests are
-skipped; tests/tools/versions/test_facts.py holds the same to what is kept of the charts.
+skipped; tests/tools/pinned_versions/test_facts.py holds the same to what is kept of the charts.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from tools.control_plane.binaries import HELM, LEADER_WORKER_SET
 from tools.control_plane.modules import module_folder
 from tools.errors import SchemaMissingError, ToolError
 from tools.manifests import Manifest
+from tools.pinned_versions.derive import Chart, derive, found_charts, pod_of, template
+from tools.pinned_versions.facts import chart_facts
+from tools.pinned_versions.pod_security import LEVELS, level
+from tools.pinned_versions.releases import Asked, releases
 from tools.toolchain import provide
 from tools.validate import validate
-from tools.versions.derive import Chart, derive, found_charts, pod_of, template
-from tools.versions.facts import chart_facts
-from tools.versions.pod_security import LEVELS, level
-from tools.versions.releases import Asked, releases
 
 ASKED = releases()
 EACH = pytest.mark.parametrize("asked", ASKED, ids=lambda asked: f"{asked.example}-{asked.component}")

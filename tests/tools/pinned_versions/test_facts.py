@@ -10,9 +10,9 @@ import pytest
 from functions.catalog import chart
 from functions.cluster_stack.component import Component
 from functions.cluster_stack.registry import COMPONENTS
-from tools.versions.facts import ANY, OPEN, ChartFacts, chart_facts, unknown
-from tools.versions.pod_security import LEVELS
-from tools.versions.releases import Asked, releases
+from tools.pinned_versions.facts import ANY, OPEN, ChartFacts, chart_facts, unknown
+from tools.pinned_versions.pod_security import LEVELS
+from tools.pinned_versions.releases import Asked, releases
 
 ASKED = releases()
 COMPONENT = pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)

@@ -14,8 +14,8 @@ import pytest
 from tools.cli import main
 from tools.control_plane import charts
 from tools.errors import ToolError
-from tools.versions import changes, command, derive, facts, pins
-from tools.versions.facts import Workload, chart_facts
+from tools.pinned_versions import changes, command, derive, facts, pins
+from tools.pinned_versions.facts import Workload, chart_facts
 
 LWS = chart_facts("lws")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tools.versions.facts import ChartFacts, unknown
-from tools.versions.releases import releases
+from tools.pinned_versions.facts import ChartFacts, unknown
+from tools.pinned_versions.releases import releases
 
 __all__ = ["changes", "crd_warning"]
 

@@ -24,7 +24,7 @@ def show() -> None:
     from rich.table import Table
 
     from tools.console import show as show_table
-    from tools.versions.pins import read
+    from tools.pinned_versions.pins import read
 
     table = Table(box=None, pad_edge=False, header_style="")
     table.add_column("WHAT")
@@ -38,7 +38,7 @@ def show() -> None:
 def check() -> None:
     """Say what in the versions does not fit together; exit with 1 when something does not."""
     from tools.console import say
-    from tools.versions.pins import problems
+    from tools.pinned_versions.pins import problems
 
     found = list(problems())
     for problem in found:
@@ -70,7 +70,7 @@ def set_(
     """
     from tools.console import say
     from tools.paths import require_clone
-    from tools.versions.pins import FILE, come_along, read, replaced
+    from tools.pinned_versions.pins import FILE, come_along, read, replaced
 
     require_clone("versions set")
     path = _path(what)
@@ -98,7 +98,7 @@ def set_(
 
 def _path(what: str) -> tuple[str, ...]:
     """Return the path of a name as `show` prints it; a component's own name is enough for its chart."""
-    from tools.versions.pins import read
+    from tools.pinned_versions.pins import read
 
     known = {".".join(path): path for path in read()}
     return known.get(what) or known.get(f"charts.{what}") or tuple(what.split("."))
@@ -109,11 +109,11 @@ def _chart(
 ) -> tuple[str, list[str]]:
     """Read a chart's facts; return the version to pin and what changes."""
     from tools.control_plane.binaries import HELM
+    from tools.pinned_versions.changes import changes
+    from tools.pinned_versions.derive import derive
+    from tools.pinned_versions.facts import chart_facts, write
+    from tools.pinned_versions.pins import chart_name
     from tools.toolchain import provide
-    from tools.versions.changes import changes
-    from tools.versions.derive import derive
-    from tools.versions.facts import chart_facts, write
-    from tools.versions.pins import chart_name
 
     if chart is None:
         raise ToolError(

@@ -11,7 +11,7 @@ from typing import Any
 from functions.cluster_stack.registry import COMPONENTS
 from tools.errors import ToolError
 from tools.paths import ROOT
-from tools.versions.facts import chart_facts
+from tools.pinned_versions.facts import chart_facts
 
 __all__ = ["FILE", "chart_name", "come_along", "problems", "read", "replaced"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from functions.cluster_stack.component import PodSecurity
-from tools.versions.pod_security import level
+from tools.pinned_versions.pod_security import level
 
 HARDENED = {
     "allowPrivilegeEscalation": False,

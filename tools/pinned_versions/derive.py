@@ -17,9 +17,9 @@ import yaml
 
 from tools.errors import ToolError, last_lines
 from tools.manifests import Manifest
-from tools.versions.facts import ANY, OPEN, ChartFacts, Workload, type_of
-from tools.versions.pod_security import level
-from tools.versions.releases import Asked, releases
+from tools.pinned_versions.facts import ANY, OPEN, ChartFacts, Workload, type_of
+from tools.pinned_versions.pod_security import level
+from tools.pinned_versions.releases import Asked, releases
 
 __all__ = ["Chart", "derive", "found_charts", "pod_of", "template", "values"]
 
