@@ -61,7 +61,8 @@ def read(name: str, report: Mapping[str, Any]) -> Entry:
     latent = _latent(config)
     kv_heads, full_kv_heads, head_dim, full_head_dim = _cached_heads(config, layers, heads)
     attention = attention_of(config, layers, head_dim, (heads, kv_heads))
-    shape = shape_of(config, layers, report.get("vision") or {})
+    task = _task(report, config)
+    shape = shape_of(config, layers, report.get("vision") or {}, headless=task != "generate")
     state = state_of(config, layers)
     bare = ModelFacts(
         name=name,
@@ -76,7 +77,7 @@ def read(name: str, report: Mapping[str, Any]) -> Entry:
         full_attention_layers=0 if kind.cache == "none" else layers.full,
         max_context=context,
         precision=precision.precision,
-        task=_task(report, config),
+        task=task,
         state_bytes=state_bytes(state) if state else 0,
         full_kv_heads=full_kv_heads,
         full_head_dim=full_head_dim,

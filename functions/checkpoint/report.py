@@ -70,6 +70,7 @@ _BY_WORD = frozenset(_KINDS.split())
 KEYS = frozenset([*_NUMBERS.split(), *_BY_WORD, *_PLACES, *_PRESENT, *_MAPPINGS])
 """The keys of config.json that are read."""
 _VISION = {
+    "model_type": ("model_type",),
     "hidden_size": ("hidden_size", "vt_hidden_size", "embed_dim"),
     "layers": ("num_hidden_layers", "depth", "vt_num_hidden_layers"),
     "intermediate_size": ("intermediate_size", "vt_intermediate_size"),

@@ -13,6 +13,7 @@ from .layers import Layers, indexed_layers
 __all__ = ["attention_of", "shape_of", "state_of"]
 
 _INDEXER_HEAD = 128
+_GATED_TOWERS = ("pixtral", "qwen2_5_vl")
 _SHARED_EMBEDDINGS = ("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "nemotron_h", "glm4_moe", "mimo")
 """Types whose layers for speculative decoding have no embeddings of their own."""
 
@@ -80,8 +81,15 @@ def state_of(config: Config, layers: Layers) -> State | None:
     return State(kind, count, heads, size, heads, size)
 
 
-def shape_of(config: Config, layers: Layers, vision: Mapping[str, Any]) -> Shape | None:
-    """Return the dimensions beside attention; None where the file does not say them all."""
+def shape_of(config: Config, layers: Layers, vision: Mapping[str, Any], *, headless: bool) -> Shape | None:
+    """Return the dimensions beside attention; None where the file does not say them all.
+
+    Args:
+        config: the model's.
+        layers: the model's.
+        vision: dimensions of the vision tower, as the report has them.
+        headless: whether the model generates nothing, so that it has no head.
+    """
     kind = config.kind
     dense, moe = _mlp_layers(config, layers)
     experts, vocabulary = config.first("experts"), config.optional("vocab_size")
@@ -95,7 +103,7 @@ def shape_of(config: Config, layers: Layers, vision: Mapping[str, Any]) -> Shape
         return None
     return Shape(
         vocab_size=vocabulary,
-        tied_embeddings=config.tied or kind.cache == "none",
+        tied_embeddings=config.tied or headless,
         mlp_matrices=kind.mlp_matrices,
         dense_layers=dense,
         intermediate_size=intermediate if dense else 0,
@@ -112,7 +120,7 @@ def shape_of(config: Config, layers: Layers, vision: Mapping[str, Any]) -> Shape
         state=state_of(config, layers),
         speculative_layers=(ahead := _speculative(config)),
         speculative_embeddings=ahead > 0 and config.model_type not in _SHARED_EMBEDDINGS,
-        other=_tower(vision, config) + _indexer(config, layers),
+        other=_tower(vision, config) + _indexer(config, layers) + _positions(config),
     )
 
 
@@ -185,6 +193,16 @@ def _tower(vision: Mapping[str, Any], config: Config) -> int:
     inner = vision.get("intermediate_size")
     ratio = vision.get("mlp_ratio")
     inner = inner if isinstance(inner, int) else int(width * (ratio if isinstance(ratio, int | float) else 4))
+    matrices = 3 if vision.get("model_type") in _GATED_TOWERS else 2
     # Four merged patches are projected to the text model.
     merged = 4 * width
-    return depth * (4 * width * width + 2 * width * inner) + merged * (merged + config.number("hidden_size"))
+    return depth * (4 * width * width + matrices * width * inner) + merged * (
+        merged + config.number("hidden_size")
+    )
+
+
+def _positions(config: Config) -> int:
+    """Return the parameters of an encoder's position embeddings; other kinds of models compute positions."""
+    if config.kind.cache != "none":
+        return 0
+    return config.number("max_position_embeddings") * config.number("hidden_size")
