@@ -21,7 +21,9 @@ WEIGHTS_FOLDER = "/models"
 """Where a pod mounts the weights' volume."""
 
 _PRE_STOP_SECONDS = 15
-_MARGIN_SECONDS = 15
+"""Time until no caller is sent to a pod that stops: the engine refuses requests once it is told to stop."""
+_MARGIN_SECONDS = 5
+"""Time to end after the drain. Streams that are still open then hang until the pod is killed."""
 # CPU and memory of one GPU's worker; they leave room on the smallest machine of each family.
 _CPU_PER_GPU = 2
 _MEMORY_GIB_PER_GPU = 10
@@ -104,7 +106,7 @@ def _container(plan: Plan, peer: Peer | None) -> dict[str, Any]:
         "env": _env(plan),
         "ports": [{"name": "http", "containerPort": engine.port, "protocol": "TCP"}],
         "resources": _resources(plan),
-        "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": _pre_stop_seconds(plan, peer)}}},
         "securityContext": unprivileged(),
         "volumeMounts": [
             {"name": "models", "mountPath": WEIGHTS_FOLDER, "readOnly": True},
@@ -113,6 +115,16 @@ def _container(plan: Plan, peer: Peer | None) -> dict[str, Any]:
             {"name": "tmp", "mountPath": "/tmp"},
         ],
     }
+
+
+def _pre_stop_seconds(plan: Plan, peer: Peer | None) -> int:
+    """Return how long a pod goes on before it is told to stop.
+
+    A pod that does not answer requests itself stays as long as the leader drains: without it, the
+    leader's streams stop and their callers hang.
+    """
+    drains = peer is None or peer.leads
+    return _PRE_STOP_SECONDS + (0 if drains else plan.engine.drain_seconds)
 
 
 def _env(plan: Plan) -> list[dict[str, str]]:

@@ -68,10 +68,25 @@ def test_leader_and_workers_find_one_another() -> None:
     ]
     assert set(both) <= set(leader["args"])
     assert worker["args"] == [*leader["args"], "--headless"]
-    assert {**worker, "args": []} == {
-        k: v for k, v in {**leader, "args": []}.items() if not k.endswith("Probe")
+    differ = {"args", "lifecycle", "startupProbe", "readinessProbe", "livenessProbe"}
+    assert {k: v for k, v in worker.items() if k not in differ} == {
+        k: v for k, v in leader.items() if k not in differ
     }
+    assert not worker.keys() & {"startupProbe", "readinessProbe", "livenessProbe"}
     assert leader["startupProbe"], "only the leader has an endpoint to ask"
+
+
+def test_workers_stay_until_the_leader_has_drained() -> None:
+    """A worker of vLLM ends at once on SIGTERM; without it the leader's streams stop and callers hang."""
+    template = inner(first(), GROUP)["spec"]["leaderWorkerTemplate"]
+    leader, worker = (template[f"{who}Template"]["spec"] for who in ("leader", "worker"))
+    drain = 45
+    assert f"--shutdown-timeout={drain}" in leader["containers"][0]["args"]
+    stops = [
+        pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] for pod in (leader, worker)
+    ]
+    assert stops[1] == stops[0] + drain
+    assert worker["terminationGracePeriodSeconds"] == leader["terminationGracePeriodSeconds"] > stops[1]
 
 
 def test_callers_reach_the_leader_alone() -> None:
