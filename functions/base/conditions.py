@@ -54,6 +54,8 @@ class Condition:
     message: str
     """What is so and, unless the status is True, the next step."""
     whose: Whose
+    decides_ready: bool = True
+    """Whether the composite is Ready only while this condition is True."""
 
     @property
     def text(self) -> str:

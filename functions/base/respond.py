@@ -46,7 +46,7 @@ def respond(function: Function, message: fnv1.RunFunctionRequest) -> fnv1.RunFun
         _write_ready(response, desired)
         _write_status(response, function, request, outcome)
         response.conditions.extend(_every_condition(function, request, desired.conditions))
-        _write_readiness(response, desired)
+        _write_readiness(response, desired, _informs(desired.conditions))
         _note_sent(response, function)
         for note in outcome.notes:
             _result(response, fnv1.SEVERITY_WARNING, note)
@@ -119,15 +119,24 @@ def _write_ready(response: fnv1.RunFunctionResponse, desired: Desired) -> None:
         response.desired.resources[name].ready = fnv1.READY_TRUE if ready else fnv1.READY_FALSE
 
 
-def _write_readiness(response: fnv1.RunFunctionResponse, desired: Desired) -> None:
-    """Keep the composite from being Ready while something is held back or does not hold.
+def _informs(decided: Mapping[str, Condition]) -> frozenset[str]:
+    """Return the types of the conditions that say nothing of whether the composite is Ready."""
+    return frozenset(type_ for type_, condition in decided.items() if not condition.decides_ready)
 
-    Crossplane looks at what is composed alone. Where that is unready already, its
+
+def _write_readiness(response: fnv1.RunFunctionResponse, desired: Desired, informs: frozenset[str]) -> None:
+    """Keep the composite from being Ready while a resource is held back or a condition does not hold.
+
+    Crossplane looks at composed resources alone. Where one of them is unready already, Crossplane's
     own word stands: it names the resources. What an earlier step leaves unsaid a later
     one may yet call ready.
     """
     composed = all(r.ready != fnv1.READY_FALSE for r in response.desired.resources.values())
-    holds = all(condition.status == fnv1.STATUS_CONDITION_TRUE for condition in response.conditions)
+    holds = all(
+        condition.status == fnv1.STATUS_CONDITION_TRUE
+        for condition in response.conditions
+        if condition.type not in informs
+    )
     if composed and (desired.held or not holds):
         response.desired.composite.ready = fnv1.READY_FALSE
 

@@ -27,12 +27,14 @@ class Readiness(NamedTuple):
 
 
 HOLDS = Condition("Live", Status.TRUE, "Live", "serving", Whose.MODEL)
+TOLD = Condition("Live", Status.FALSE, "ScaledToZero", "as asked", Whose.MODEL, decides_ready=False)
 FALSE = "READY_FALSE"
 UNREADY_A = {"demo/a": s.managed("a", ready=False)}
 BEFORE = s.managed("net")
 READINESS = [
     Readiness("all-is-well", "Crossplane finds it Ready", (A,), HOLDS, READY_A, {}, None),
     Readiness("a-condition-is-false", "what exists may be ready", (A,), s.LIVE, READY_A, {}, FALSE),
+    Readiness("told-only", "what was asked is there", (A,), TOLD, READY_A, {}, None),
     Readiness("nothing-composed-yet", "no resources are no Model", (), s.LIVE, {}, {}, FALSE),
     Readiness("held-back", "more is to come", (A, C), HOLDS, READY_A, {}, FALSE),
     Readiness("unready", "Crossplane's own words name the resource", (A, C), s.LIVE, UNREADY_A, {}, None),

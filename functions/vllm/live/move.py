@@ -12,7 +12,8 @@ from typing import NamedTuple
 from functions.api import ModelSpec, Placement, VLLMInput
 from functions.base import Condition, Request, Whose, digest
 
-from ..place.search import not_placed, search
+from ..place.search import search
+from ..place.why_not import not_placed
 from ..size.need import facts_of, need, unknown_model
 from .placement import Placed, placement_of, sizing_of, takes, where
 

@@ -13,7 +13,7 @@ from ..place.choose import Choices
 from ..place.clusters import Cluster, offered_cluster
 from ..place.devices import most_replicas
 from ..place.pools import Choice, fit_pool
-from ..place.search import not_placed
+from ..place.why_not import not_placed
 from ..plan import PLACEMENT_ANNOTATION
 from ..serve import live_workload
 from ..serve.endpoint import CONNECTION

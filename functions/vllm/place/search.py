@@ -5,14 +5,14 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from functions.api import ClusterChoice, ModelSpec, VLLMInput
-from functions.base import Condition, Request, Status, Whose
+from functions.base import Condition, Request, Whose
 
 from ..size.need import Need
 from .choose import Choices, choose
 from .clusters import Cluster, all_clusters, without_own
-from .why_not import no_pool
+from .why_not import no_pool, not_placed
 
-__all__ = ["not_placed", "search", "trusted"]
+__all__ = ["search", "trusted"]
 
 
 def search(request: Request, spec: ModelSpec, given: VLLMInput, need: Need) -> Choices | Condition:
@@ -51,11 +51,6 @@ def trusted(cluster: Cluster, spec: ModelSpec, given: VLLMInput, namespace: str)
     if spec.cluster is not None and spec.cluster.namespace == owner:
         return True
     return owner == namespace or any(fnmatchcase(owner, p) for p in given.cluster_namespaces)
-
-
-def not_placed(whose: Whose, reason: str, message: str) -> Condition:
-    """Return the condition of a Model that is not placed as its spec wants."""
-    return Condition("Placed", Status.FALSE, reason, message, whose)
 
 
 def _no_cluster(

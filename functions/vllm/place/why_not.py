@@ -14,7 +14,7 @@ from .clusters import Cluster
 from .devices import free_devices, most_replicas
 from .pools import Choice, Refusal
 
-__all__ = ["no_pool"]
+__all__ = ["no_pool", "not_placed"]
 
 _MOST_REASONS = 8
 """Different reasons in one message, which keep it below some 1500 characters."""
@@ -32,12 +32,21 @@ def no_pool(
             or _nearest(model, refusals)
         )
         text = f"{_listed(refusals)}. {remedy}"
-        return Condition("Placed", Status.FALSE, "NothingFits", text, Whose.MODEL)
+        return not_placed(Whose.MODEL, "NothingFits", text)
     message = (
         f"{_listed(refusals)}. The Model waits until enough are free: delete a Model that nobody needs, or "
         f"ask the platform team to raise nodes.max of a node pool, such as {full.cluster}/{full.pool}"
     )
-    return Condition("Placed", Status.FALSE, "NoFreeGPUs", message, Whose.PLATFORM)
+    return not_placed(Whose.PLATFORM, "NoFreeGPUs", message)
+
+
+def not_placed(whose: Whose, reason: str, message: str) -> Condition:
+    """Return the condition of a Model that is not placed as its spec wants.
+
+    It does not decide whether the Model is Ready: a Model that serves goes on serving, and one that was
+    never placed is not Ready by its other conditions.
+    """
+    return Condition("Placed", Status.FALSE, reason, message, whose, decides_ready=False)
 
 
 def _without(spec: ModelSpec, model: Need, clusters: Sequence[Cluster]) -> str:

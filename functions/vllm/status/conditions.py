@@ -66,7 +66,8 @@ def serving(request: Request, plan: Plan, names: Container[str]) -> Condition | 
     """
     if plan.spec.replicas.min == 0:
         text = "scaled to zero: set spec.replicas.min to 1 or more to serve"
-        return Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL)
+        # It is what was asked for, so the Model is Ready once its pods are gone.
+        return Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL, decides_ready=False)
     needed = tuple(name for name in NEEDED_TO_SERVE if name in names)
     return _stuck(request) or Progress("Serving", needed, _ANSWERS, hint=_hint(request, plan))
 

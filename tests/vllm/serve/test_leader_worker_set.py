@@ -82,9 +82,7 @@ def test_workers_stay_until_the_leader_has_drained() -> None:
     leader, worker = (template[f"{who}Template"]["spec"] for who in ("leader", "worker"))
     drain = 45
     assert f"--shutdown-timeout={drain}" in leader["containers"][0]["args"]
-    stops = [
-        pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] for pod in (leader, worker)
-    ]
+    stops = [pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"] for pod in (leader, worker)]
     assert stops[1] == stops[0] + drain
     assert worker["terminationGracePeriodSeconds"] == leader["terminationGracePeriodSeconds"] > stops[1]
 
