@@ -26,7 +26,7 @@ from .model import (
     Task,
 )
 from .model_report import Ending, PodReport, PodsOf, PodTrouble, Trouble
-from .model_status import Endpoint, ModelStatus, Placement, RunnerUp, Sizing
+from .model_status import Endpoint, EngineStatus, ModelStatus, Placement, RunnerUp, Sizing
 from .node_pool import (
     Capacity,
     FabricKind,
@@ -67,6 +67,7 @@ __all__ = [
     "EksInput",
     "Ending",
     "Endpoint",
+    "EngineStatus",
     "Existing",
     "ExistingNetwork",
     "Fabric",

@@ -309,7 +309,19 @@ class Engine(Schema):
     """The escape hatch: what the platform's defaults do not cover."""
 
     image: str | None = Field(
-        None, description="vLLM image instead of the platform's.", min_length=1, max_length=400
+        None,
+        description="vLLM image, with tag or digest. Default: a new Model gets the platform's, and a live "
+        "one keeps the image that it has. status.engine tells of a newer one; naming it here restarts the "
+        "Model with it.",
+        min_length=1,
+        max_length=400,
+    )
+    restarted_at: str | None = Field(
+        None,
+        description="Any text, such as the time. Changing it restarts the Model's pods one after the other, "
+        "as the package makes them now, with the image that they have.",
+        min_length=1,
+        max_length=64,
     )
     args: list[Annotated[str, Field(max_length=1024)]] = Field(
         default_factory=list,

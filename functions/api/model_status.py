@@ -9,7 +9,7 @@ from .contract import GPU
 from .node_pool import Taint
 from .schema import Schema
 
-__all__ = ["Endpoint", "ModelStatus", "Placement", "RunnerUp", "Sizing"]
+__all__ = ["Endpoint", "EngineStatus", "ModelStatus", "Placement", "RunnerUp", "Sizing"]
 
 
 class Endpoint(Schema):
@@ -71,6 +71,7 @@ class Placement(Schema):
     runners_up: list[RunnerUp] | None = Field(
         None, description="The next best pools when the Model was placed, at most five."
     )
+    image: str = Field("", description="Image of the engine; a newer package changes it only when told to.")
     engine_flags: list[str] | None = Field(
         None,
         description="Arguments of the engine that follow from the model's task, precision and shape.",
@@ -117,9 +118,20 @@ class Sizing(Schema):
     explanation: str = Field(description="The computation, in words.")
 
 
+class EngineStatus(Schema):
+    """What serves the Model, and what newer there is. A newer package restarts nothing by itself."""
+
+    image: str = Field(description="Image of the engine.")
+    latest: str | None = Field(
+        None, description="The platform's image, which new Models get, where that is another."
+    )
+    update: str | None = Field(None, description="What is out of date, and how to move to what is newer.")
+
+
 class ModelStatus(Schema):
     """Status of a Model."""
 
     endpoint: Endpoint | None = Field(None, description="How to call the Model.")
     placement: Placement | None = Field(None, description="Where the Model is placed.")
     sizing: Sizing | None = Field(None, description="Why it needs its GPUs.")
+    engine: EngineStatus | None = Field(None, description="What serves the Model, and what newer there is.")

@@ -13,6 +13,7 @@ from .live.placement import Placed, placed_on, placement_of, sizing_of
 from .live.stay import CLUSTER_MISSING, placement_is_lost, recorded_placement, stay
 from .place.clusters import is_gone_for_good
 from .place.search import search
+from .plan import image_of
 from .resources import carried_on, composed
 from .serve.endpoint import CONNECTION
 from .size.need import facts_of, need, unknown_model
@@ -53,7 +54,7 @@ def _place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Cond
     choices = search(request, spec, given, replica)
     if isinstance(choices, Condition):
         return choices
-    placement = placement_of(request, choices, spec, replica)
+    placement = placement_of(request, choices, spec, replica, image=image_of(spec, given, None))
     return Placed(placement, placed_on(placement), sizing_of(replica, choices))
 
 
@@ -96,7 +97,7 @@ def _answers(request: Request, made: Outcome) -> bool:
 FUNCTION = Function(
     name="vllm",
     conditions=("Placed", *AFTER_PLACED),
-    status=("endpoint", "placement", "sizing"),
+    status=("endpoint", "placement", "sizing", "engine"),
     author=Whose.MODEL,
     compose=compose,
 )

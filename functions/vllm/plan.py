@@ -12,7 +12,7 @@ from functions.catalog import image
 
 from .engine import Engine, engine_of
 
-__all__ = ["PLACEMENT_ANNOTATION", "Plan", "make_plan"]
+__all__ = ["PLACEMENT_ANNOTATION", "Plan", "image_of", "latest_image", "make_plan"]
 
 PLACEMENT_ANNOTATION = "freehold.dev/placement"
 """On the Objects of the namespace and the workload: the placement, should the status be lost."""
@@ -27,7 +27,8 @@ class Plan(NamedTuple):
     spec: ModelSpec
     placement: Placement
     engine: Engine
-    image: str
+    latest_image: str
+    """The image that a new Model gets now."""
     hub: str
     """Address of the Hugging Face Hub or its mirror."""
     weights_gib: float
@@ -39,6 +40,11 @@ class Plan(NamedTuple):
     def name(self) -> str:
         """The value of the label that everything of this placement has in the cluster."""
         return self.placement.namespace
+
+    @property
+    def image(self) -> str:
+        """Image of the engine, which the download uses too."""
+        return self.placement.image
 
     @property
     def annotations(self) -> dict[str, str]:
@@ -72,6 +78,22 @@ class Plan(NamedTuple):
         return unique_name(self.prefix, what)
 
 
+def latest_image(spec: ModelSpec, given: VLLMInput) -> str:
+    """Return the image that the platform, or else the package, gives a new Model."""
+    return given.image or image(engine_of(spec).name)
+
+
+def image_of(spec: ModelSpec, given: VLLMInput, recorded: Placement | None) -> str:
+    """Return the image of a Model: the spec's, else the one that it has, else the newest.
+
+    Args:
+        spec: the Model's.
+        given: the function's input.
+        recorded: the Model's placement; None for a new Model.
+    """
+    return spec.engine.image or (recorded.image if recorded else "") or latest_image(spec, given)
+
+
 def make_plan(
     request: Request,
     spec: ModelSpec,
@@ -97,7 +119,7 @@ def make_plan(
         spec=spec,
         placement=placement,
         engine=engine,
-        image=spec.engine.image or given.image or image(engine.name),
+        latest_image=latest_image(spec, given),
         hub=given.weights.endpoint,
         weights_gib=weights_gib,
         context=context,

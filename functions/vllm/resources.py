@@ -16,10 +16,12 @@ from .serve.endpoint import connection, endpoint
 from .serve.namespace import namespace
 from .serve.network_policy import default_deny, serving_policy
 from .serve.service import service
+from .serve.template import Pods, pods
 from .source import SOURCES, source_of
 from .source.job import download, download_policy, is_download
 from .source.volume import is_volume, volume, volume_resource
 from .status.conditions import live_serving, not_placed_yet, serving, weights_ready
+from .status.engine import engine_status, out_of_date
 
 __all__ = ["carried_on", "composed"]
 
@@ -58,19 +60,23 @@ def composed(
     plan = make_plan(request, spec, given, placed.placement, stored, size.context_length)
     replaced = _weights_being_replaced(request, plan, recorded)
     fetch = _download(request, plan, replaced)
-    resources = _resources(request, plan, fetch, replaced)
+    workload = workload_of(plan.placement)
+    templates = pods(plan, workload.templates(plan), request.resource(workload.resource))
+    resources = _resources(request, plan, fetch, replaced, templates)
+    update = out_of_date(plan, templates)
     # Apps follow the endpoint, so it names the new model only once that is served.
     standing = request.status(Endpoint, "endpoint") if replaced else None
     status = {
         "endpoint": (standing or endpoint(plan)).plain(),
         "placement": _served(plan, replaced).plain(),
         "sizing": size.plain(),
+        "engine": engine_status(plan, update).plain(),
     }
     names = {resource.name for resource in resources}
     conditions = [
         *([placed.condition] if placed.condition else []),
         weights_ready(plan, f"vllm/{plan.volume}", fetch.name, names),
-        serving(request, plan, names),
+        serving(request, plan, names, update),
     ]
     sure = placed.known and not placement_is_lost(request)
     return Outcome(
@@ -95,11 +101,14 @@ def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) 
     return gone
 
 
-def _resources(request: Request, plan: Plan, fetch: _Download, replaced: Placement | None) -> list[Resource]:
+def _resources(
+    request: Request, plan: Plan, fetch: _Download, replaced: Placement | None, templates: Pods
+) -> list[Resource]:
     """Compose everything around a placed Model; while new weights are downloaded, the old ones are served."""
     workload = workload_of(plan.placement)
     store, home = volume(plan), namespace(plan)
-    served, secret = workload.compose(plan, fetch.name.removeprefix("vllm/")), connection(plan)
+    served = workload.compose(plan, fetch.name.removeprefix("vllm/"), templates)
+    secret = connection(plan)
     if replaced:
         served = served.waiting("the new weights")
         secret = [resource.waiting("the new weights") for resource in secret]

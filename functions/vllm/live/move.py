@@ -14,6 +14,7 @@ from functions.base import Condition, Request, Whose, digest
 
 from ..place.search import search
 from ..place.why_not import not_placed
+from ..plan import image_of
 from ..size.need import facts_of, need, unknown_model
 from .placement import Placed, placement_of, sizing_of, takes, where
 
@@ -67,7 +68,8 @@ def leave(
     assert best is not None, "a search without a best choice returns a condition"
     # With the old tag in it, so that no placement that the Model may still be leaving has the same tag.
     tag = digest(best.cluster.name, best.pool.name, recorded.tag_in_names)
-    target = placement_of(request, choices, spec, replica, tag)
+    image = image_of(spec, given, recorded)
+    target = placement_of(request, choices, spec, replica, image=image, tag=tag)
     if (target.cluster, target.node_pool) == (recorded.cluster, recorded.node_pool):
         return not_placed(Whose.MODEL, "CannotMove", _another_workload(recorded, target))
     if spec.cluster is None or spec.cluster.node_pool is None:

@@ -39,7 +39,9 @@ class Placed(NamedTuple):
     """Whether its cluster was asked and exists; while it is not, nothing is given up."""
 
 
-def placement_of(request: Request, choices: Choices, spec: ModelSpec, need: Need, tag: str = "") -> Placement:
+def placement_of(
+    request: Request, choices: Choices, spec: ModelSpec, need: Need, *, image: str, tag: str = ""
+) -> Placement:
     """Return what to record of the best choice and of those behind it.
 
     Args:
@@ -47,6 +49,7 @@ def placement_of(request: Request, choices: Choices, spec: ModelSpec, need: Need
         choices: of which there is a best one.
         spec: the Model's.
         need: of one replica.
+        image: of the engine.
         tag: of a placement that the Model moves to.
     """
     choice = _best(choices)
@@ -75,6 +78,7 @@ def placement_of(request: Request, choices: Choices, spec: ModelSpec, need: Need
         gpu_memory_utilization=memory_utilization(need.engine, pool.sharing),
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=_runners_up(choices),
+        image=image,
         engine_flags=need.engine.model_arguments(spec, need.facts, fit.gpus // fit.data_parallel) or None,
         weights=source_of(spec).identity(spec),
         sized_by=sized_by(spec),

@@ -14,7 +14,7 @@ from ..place.clusters import Cluster, offered_cluster
 from ..place.devices import most_replicas
 from ..place.pools import Choice, fit_pool
 from ..place.why_not import not_placed
-from ..plan import PLACEMENT_ANNOTATION
+from ..plan import PLACEMENT_ANNOTATION, image_of
 from ..serve import live_workload
 from ..serve.endpoint import CONNECTION
 from ..serve.objects import LABEL
@@ -78,17 +78,18 @@ def stay(
         why = f"this Model runs on {where(recorded)}, and spec.cluster names another cluster or node pool"
         return leave(request, spec, given, recorded, why)
     size = request.status(Sizing, "sizing")
+    with_image = recorded.model_copy(update={"image": image_of(spec, given, recorded)})
     same_weights = recorded.weights == source_of(spec).identity(spec)
     try:
         cluster = offered_cluster(request, recorded.cluster, recorded.provider_config_namespace)
     except Unanswered:
         if not same_weights:
             raise
-        return Placed(recorded, None, size, known=False)
+        return Placed(with_image, None, size, known=False)
     pool = _pool(cluster, recorded)
     missing = _missing(request, cluster, pool, recorded)
     if missing is not None:
-        return Placed(recorded, missing, size, known=False) if same_weights else missing
+        return Placed(with_image, missing, size, known=False) if same_weights else missing
     assert cluster is not None, "it is not missing"
     assert pool is not None, "it is not missing"
     shared = recorded.shared_storage if same_weights else cluster.shares_storage
@@ -106,9 +107,10 @@ def stay(
             f"{spec.replicas.min} replicas of {takes(recorded)} do not fit node pool {pool.name}, which "
             f"holds {most}: lower spec.replicas.min, or ask the owner of {recorded.claim} for more nodes",
         )
-    if recorded.sized_by == sized_by(spec) and size is not None:
-        # A newer catalog may size the Model otherwise; that is no reason to move what runs.
-        return Placed(_refreshed(spec, recorded, cluster, pool), placed_on(recorded), size)
+    if recorded.sized_by == sized_by(spec):
+        # A newer catalog may size the Model otherwise; that is no reason to move or to restart what runs.
+        size = size or _lost_sizing(spec, given, cluster, pool)
+        return Placed(_refreshed(spec, with_image, cluster, pool), placed_on(recorded), size)
     return _sized_again(request, spec, given, recorded, cluster, pool)
 
 
@@ -143,6 +145,22 @@ def _missing(
     return None
 
 
+def _lost_sizing(spec: ModelSpec, given: VLLMInput, cluster: Cluster, pool: PoolStatus) -> Sizing | None:
+    """Return the sizing that a status has lost; None where this catalog would not place the Model here."""
+    facts = facts_of(spec, given)
+    if facts is None:
+        return None
+    replica = need(spec, facts)
+    result = fit_pool(spec, replica, _complete(cluster), pool)
+    return sizing_of(replica, Choices(result)) if isinstance(result, Choice) else None
+
+
+def _complete(cluster: Cluster) -> Cluster:
+    """Return a cluster with every component: an offer does not name them, and one that is missing is told."""
+    status = cluster.status.model_copy(update={"components": [contract.LEADER_WORKER_SET]})
+    return cluster._replace(status=status)
+
+
 def _sized_again(
     request: Request,
     spec: ModelSpec,
@@ -156,9 +174,7 @@ def _sized_again(
     if facts is None:
         return _refuse("UnknownModel", str(unknown_model(spec.model)).rstrip("."))
     replica = need(spec, facts)
-    # An offer does not name the cluster's components; where one is missing, the provider says so.
-    status = cluster.status.model_copy(update={"components": [contract.LEADER_WORKER_SET]})
-    result = fit_pool(spec, replica, cluster._replace(status=status), pool)
+    result = fit_pool(spec, replica, _complete(cluster), pool)
     if not isinstance(result, Choice):
         why = f"the changed spec does not fit {where(recorded)}: {result.why}"
         return leave(request, spec, given, recorded, why)
@@ -166,7 +182,8 @@ def _sized_again(
         why = f"the changed spec needs {result.takes}, and the Model runs on {takes(recorded)}"
         return leave(request, spec, given, recorded, why)
     choices = Choices(result)
-    placement = placement_of(request, choices, spec, replica, recorded.tag_in_names)
+    image, tag = image_of(spec, given, recorded), recorded.tag_in_names
+    placement = placement_of(request, choices, spec, replica, image=image, tag=tag)
     if recorded.weights == placement.weights:
         placement = placement.model_copy(update=storage(recorded))
     return Placed(placement, placed_on(placement), sizing_of(replica, choices))

@@ -8,12 +8,16 @@ between the pods of a group is not encrypted.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from functions.base import Resource, remote
 
 from ..engine import Peer
 from ..plan import Plan
 from .objects import in_cluster, labels
 from .pod import SERVING, serving_pod
+from .template import Pods
 from .workload import AFTER, Workload
 
 __all__ = ["LEADER_WORKER_SET"]
@@ -26,9 +30,17 @@ _LEADER = {"freehold.dev/answers": "true"}
 _INDEX, _LEADER_ADDRESS = "$(LWS_WORKER_INDEX)", "$(LWS_LEADER_ADDRESS)"
 
 
-def _compose(plan: Plan, download: str) -> Resource:
-    replicas, pods = plan.spec.replicas.min, {**labels(plan), **SERVING}
+def _templates(plan: Plan) -> Mapping[str, Any]:
+    own = {**labels(plan), **SERVING}
     leader, worker = (Peer(_INDEX, _LEADER_ADDRESS, leads) for leads in (True, False))
+    return {
+        "leaderTemplate": serving_pod(plan, {**own, **_LEADER}, leader),
+        "workerTemplate": serving_pod(plan, own, worker),
+    }
+
+
+def _compose(plan: Plan, download: str, pods: Pods) -> Resource:
+    replicas = plan.spec.replicas.min
     manifest = {
         "apiVersion": "leaderworkerset.x-k8s.io/v1",
         "kind": "LeaderWorkerSet",
@@ -44,8 +56,7 @@ def _compose(plan: Plan, download: str) -> Resource:
             "leaderWorkerTemplate": {
                 "size": plan.placement.nodes,
                 "restartPolicy": "RecreateGroupOnPodRestart",
-                "leaderTemplate": serving_pod(plan, {**pods, **_LEADER}, leader),
-                "workerTemplate": serving_pod(plan, pods, worker),
+                **pods.templates,
             },
         },
     }
@@ -56,10 +67,14 @@ def _compose(plan: Plan, download: str) -> Resource:
         label="the Model's LeaderWorkerSet",
         after=(*AFTER, download),
         ready=remote.all_replicas("LeaderWorkerSet", replicas),
-        annotations=plan.annotations,
+        annotations={**plan.annotations, **pods.annotations},
     )
 
 
 LEADER_WORKER_SET = Workload(
-    "vllm/leader-worker-set", several_nodes=True, endpoint_labels=_LEADER, compose=_compose
+    "vllm/leader-worker-set",
+    several_nodes=True,
+    endpoint_labels=_LEADER,
+    templates=_templates,
+    compose=_compose,
 )

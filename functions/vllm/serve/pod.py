@@ -20,6 +20,8 @@ LOADS_LONG = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 WEIGHTS_FOLDER = "/models"
 """Where a pod mounts the weights' volume."""
 
+_RESTARTED_AT = "freehold.dev/restarted-at"
+"""Annotation of serving pods: another value makes other pods."""
 _PRE_STOP_SECONDS = 15
 """Time until no caller is sent to a pod that stops: the engine refuses requests once it is told to stop."""
 _MARGIN_SECONDS = 5
@@ -93,7 +95,9 @@ def serving_pod(plan: Plan, labels: Mapping[str, Any], peer: Peer | None = None)
     ]
     grace = _PRE_STOP_SECONDS + plan.engine.drain_seconds + _MARGIN_SECONDS
     spec = {**pod_spec(plan, container, volumes), "terminationGracePeriodSeconds": grace}
-    return {"metadata": {"labels": labels, "annotations": LOADS_LONG}, "spec": spec}
+    restarted = plan.spec.engine.restarted_at
+    annotations = {**LOADS_LONG, **({_RESTARTED_AT: restarted} if restarted else {})}
+    return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
 
 
 def _container(plan: Plan, peer: Peer | None) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from functions.base import Resource
 
 from ..plan import Plan
 from .network_policy import DEFAULT_DENY, SERVING_POLICY
+from .template import Pods
 
 __all__ = ["AFTER", "Workload"]
 
@@ -25,5 +26,7 @@ class Workload(NamedTuple):
     """Whether a replica has a pod on each of several nodes."""
     endpoint_labels: Mapping[str, str]
     """Labels of the pods that answer requests, where not every pod does."""
-    compose: Callable[[Plan, str], Resource]
-    """Compose it, to be created once the download of the weights, a composed resource, is ready."""
+    templates: Callable[[Plan], Mapping[str, Any]]
+    """Render the templates of its pods, by their name in the workload."""
+    compose: Callable[[Plan, str, Pods], Resource]
+    """Compose it of its pods, to be created once the weights' download, a composed resource, is ready."""

@@ -56,20 +56,23 @@ def weights_ready(plan: Plan, volume: str, download: str, names: Container[str])
     )
 
 
-def serving(request: Request, plan: Plan, names: Container[str]) -> Condition | Progress:
+def serving(request: Request, plan: Plan, names: Container[str], update: str) -> Condition | Progress:
     """Return the condition Serving of a Model whose resources are composed.
 
     Args:
         request: the Model's.
         plan: of the Model.
         names: of all composed resources.
+        update: what is out of date, in words; empty where nothing is.
     """
     if plan.spec.replicas.min == 0:
         text = "scaled to zero: set spec.replicas.min to 1 or more to serve"
         # It is what was asked for, so the Model is Ready once its pods are gone.
         return Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL, decides_ready=False)
     needed = tuple(name for name in NEEDED_TO_SERVE if name in names)
-    return _stuck(request) or Progress("Serving", needed, _ANSWERS, hint=_hint(request, plan))
+    return _stuck(request) or Progress(
+        "Serving", needed, f"{_ANSWERS}. {update}" if update else _ANSWERS, hint=_hint(request, plan)
+    )
 
 
 def _hint(request: Request, plan: Plan) -> str:
