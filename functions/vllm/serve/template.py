@@ -74,4 +74,4 @@ def _asked(plan: Plan) -> str:
     """
     spec = plan.spec.model_dump(mode="json", exclude=_SPEC_ELSEWHERE, exclude_defaults=True)
     placement = plan.placement.model_dump(mode="json", exclude=_PLACEMENT_ELSEWHERE, exclude_defaults=True)
-    return digest(json.dumps([spec, placement, plan.context], sort_keys=True))
+    return digest(json.dumps([spec, placement, plan.context], sort_keys=True), digits=16)

@@ -9,7 +9,7 @@ import pytest
 
 from functions.base import Outcome, Progress
 from functions.vllm.compose import compose
-from functions.vllm.engine import VLLM
+from functions.vllm.engine.vllm import VLLM
 from tests.vllm.world import EU, H100, SPEC, cluster, live, manifests, request
 
 NEWER = "vllm/vllm-openai:v9.9.9"
