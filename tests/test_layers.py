@@ -172,7 +172,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "live": {"place", "plan", "serve", "size", "source"},
         "status": {"live", "plan", "serve", "source"},
         "resources": {"live", "plan", "serve", "source", "status"},
-        "compose": {"live", "place", "resources", "serve", "size", "status"},
+        "compose": {"live", "place", "plan", "resources", "serve", "size", "status"},
     },
 }
 """For each folder and module of a package the others that it imports, each of which stands before it."""

@@ -162,7 +162,7 @@ def test_another_engine_needs_one_value(monkeypatch: pytest.MonkeyPatch) -> None
         arguments=lambda _spec, _placement, context, _peer: [f"--context={context}"],
     )
     monkeypatch.setattr(engine, "ENGINES", (other,))
-    outcome = compose(request({"model": "Qwen/Qwen3-0.6B", "engine": {"image": "other:v1"}}, EU))
+    outcome = compose(request({"model": "Qwen/Qwen3-0.6B"}, EU, given={"image": "other:v1"}))
     live = next(r for r in outcome.resources if r.name == "vllm/deployment").manifest
     assert live is not None
     workload = live["spec"]["forProvider"]["manifest"]
