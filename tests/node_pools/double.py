@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from pydantic import model_validator
 
-from functions.api import (
-    Capacity,
-    CloudFacts,
-    ClusterSpec,
-    NodeImage,
-    ProviderConfigRef,
-    Schema,
-    contract,
-)
-from functions.base import Request, Resource
-from functions.node_pools.created import SYSTEM, Cloud, Cluster, LivePool, LiveVersions, Parts, node_pool
+from functions.api import Capacity, ClusterSpec, NodeImage, ProviderConfigRef, Schema
+from functions.base import Request, Resource, View
+from functions.node_pools.created import SYSTEM, Cloud, Cluster, LivePool, Parts, sharing_labels
 from functions.node_pools.managed import Kinds
 from functions.node_pools.pools.market import Market
-from functions.node_pools.pools.pool import Pool
 
-KINDS = Kinds("double.m.example.org/v1beta1", {"k8s": ("Cluster", "NodePool", "Login")}, tags="labels")
+KINDS = Kinds("double.m.example.org/v1beta1", {"k8s": ("Cluster", "NodePool")}, tags="labels")
 
 
 class DoubleSpec(Schema):
@@ -37,45 +26,25 @@ class SpecWithDouble(ClusterSpec):
         return self
 
 
-def _labels(_: DoubleSpec, own: Mapping[str, str]) -> Mapping[str, str]:
-    return {k.replace(".", "-").replace("/", "_"): v.replace("/", "_") for k, v in own.items()}
-
-
-def _live_pool(request: Request, pool: str) -> LivePool | None:
-    live = request.resource(node_pool(pool))
-    if live is None:
-        return None
-    machine, spot = (live.text("spec", "forProvider", key) or "" for key in ("machine", "spot"))
-    shared = live.text("spec", "forProvider", "nodeLabels", contract.DEVICE_PLUGIN_CONFIG)
-    labels = {contract.DEVICE_PLUGIN_CONFIG: shared} if shared else {}
-    return LivePool(machine, Capacity.SPOT if spot else Capacity.ON_DEMAND, labels=labels)
-
-
-def _node_pool(plan: Cluster, pool: Pool) -> Resource:
-    fields = {"clusterRef": {"name": plan.cluster_name}, "machine": pool.instance_type}
-    spot = {"spot": "yes"} if pool.capacity is Capacity.SPOT else {}
-    labels = {"nodeLabels": pool.node_labels}
-    return KINDS.managed(
-        plan, "NodePool", f"pool-{pool.name}", {**fields, **spot, **labels}, after=("cluster",)
+def _live_pool(_request: Request, _pool: str, live: View) -> LivePool:
+    machine, capacity = (live.text("spec", "forProvider", key) or "" for key in ("machine", "capacity"))
+    return LivePool(
+        machine, Capacity(capacity), labels=sharing_labels(live, "spec", "forProvider", "nodeLabels")
     )
 
 
-def _parts(request: Request, plan: Cluster) -> Parts:
-    of = {"clusterRef": {"name": plan.cluster_name}}
-    secret = {"writeConnectionSecretToRef": {"name": plan.object_name("kubeconfig")}}
-    system = KINDS.managed(plan, "NodePool", SYSTEM, {**of, "machine": "small"}, after=("cluster",))
-    cluster = KINDS.managed(plan, "Cluster", "cluster", {"version": plan.version.control_plane})
-    return Parts(
-        network=(),
-        network_is="Double has one network for all",
-        control_plane=(cluster, KINDS.managed(plan, "Login", "login", of, after=("cluster",), spec=secret)),
-        node_pools=[system, *(_node_pool(plan, pool) for pool in plan.pools)],
-        cluster=KINDS.identity(plan, "Cluster", "cluster"),
-        kubeconfig="node-pools/login",
-        answers_after=(f"node-pools/{SYSTEM}",),
-        status={"cloud": CloudFacts(name="double", region="there").plain()},
-        gone=plan.leftovers(request, node_pool("")),
+def _parts(_: Request, plan: Cluster) -> Parts:
+    def pool(what: str, machine: str, **fields: object) -> Resource:
+        of = {"clusterRef": {"name": plan.cluster_name}, "machine": machine, **fields}
+        return KINDS.managed(plan, "NodePool", what, of, after=("cluster",))
+
+    version = {"version": plan.version.control_plane}
+    cluster = KINDS.managed(plan, "Cluster", "cluster", version, spec=plan.kubeconfig_secret)
+    gpu_pools = (
+        pool(f"pool-{p.name}", p.instance_type, capacity=p.capacity.value, nodeLabels=p.node_labels)
+        for p in plan.pools
     )
+    return Parts(control_plane=[cluster], node_pools=[pool(SYSTEM, "small"), *gpu_pools])
 
 
 DOUBLE = Cloud(
@@ -83,12 +52,8 @@ DOUBLE = Cloud(
     label="Double",
     spec=DoubleSpec,
     node_image=NodeImage(driver=False, container_toolkit=True),
-    tags=_labels,
     market=lambda spec, _: Market("aws", "Double", spec.region, vouched=False),
     live_pool=_live_pool,
-    versions=lambda live: LiveVersions(
-        live.text("spec", "forProvider", "version") or "", live.text("status", "atProvider", "version") or ""
-    ),
-    plan=lambda _request, _spec, cluster: cluster,
+    tags=lambda _, own: {k.replace(".", "-").replace("/", "_"): v.replace("/", "_") for k, v in own.items()},
     parts=_parts,
 )

@@ -26,7 +26,6 @@ CLOUD = Cloud(
     tags=_tags,
     market=plan.market,
     live_pool=plan.live_pool,
-    versions=plan.live_versions,
     plan=plan.make,
     parts=parts,
 )

@@ -56,7 +56,7 @@ def resources(plan: Plan) -> list[Resource]:
         "cluster-auth",
         {"clusterNameRef": ref(plan, "cluster")},
         after=("cluster",),
-        spec={"writeConnectionSecretToRef": {"name": plan.object_name("kubeconfig")}},
+        spec=plan.kubeconfig_secret,
     )
     cluster = replace(cluster, current=reports("version"))
     if plan.secrets_key.awaited:

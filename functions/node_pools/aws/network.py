@@ -14,6 +14,7 @@ from functions.base import Request, Resource
 from ..created import CLUSTER
 from .managed import managed, ref
 from .plan import Plan
+from .zones import is_id
 
 __all__ = ["made", "nodes_security_group", "private_ready", "resources", "subnet", "subnets", "vpc"]
 
@@ -96,7 +97,7 @@ def _subnet(plan: Plan, index: int, side: str, cidr: str, role: str) -> Resource
         {
             "vpcIdRef": ref(plan, "vpc"),
             "cidrBlock": cidr,
-            "availabilityZoneId" if subnet.by_id else "availabilityZone": subnet.zone,
+            "availabilityZoneId" if is_id(subnet.zone) else "availabilityZone": subnet.zone,
             "mapPublicIpOnLaunch": False,
         },
         after=("vpc",),

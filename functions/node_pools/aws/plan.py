@@ -10,14 +10,14 @@ from ipaddress import IPv4Network
 from functions.api import DEFAULT_VPC, Aws, NodePool, NodePoolsInput, SystemPool, contract
 from functions.base import Invalid, Request, View, unique_name
 
-from ..created import CLUSTER, SYSTEM, Cluster, LivePool, LiveVersions, node_pool
+from ..created import CLUSTER, SYSTEM, Cluster, LivePool, live_versions, node_pool, sharing_labels
 from ..pools.market import Market
 from ..pools.pool import recorded
 from . import capacity, pool_zones, zones
 from .releases import Releases
 from .secrets_key import SecretsKey, decide
 
-__all__ = ["POOL_TAG", "Plan", "Subnet", "live_pool", "live_versions", "make", "market", "template_resource"]
+__all__ = ["POOL_TAG", "Plan", "Subnet", "live_pool", "make", "market", "template_resource"]
 
 POOL_TAG = "freehold.dev/pool"
 """Tag of every resource in AWS that belongs to one node pool."""
@@ -40,17 +40,11 @@ class Subnet:
     private: str = ""
     public: str = ""
 
-    @property
-    def by_id(self) -> bool:
-        """Whether the zone is given by id (euc1-az1) and not by name (eu-central-1a)."""
-        return "-az" in self.zone
-
 
 @dataclass(frozen=True)
 class Plan(Cluster):
     """An EKS cluster and everything around it."""
 
-    region: str
     vpc_id: str
     """Id of an existing VPC; empty where the cluster has a VPC of its own."""
     vpc_cidr: str
@@ -94,7 +88,6 @@ def make(request: Request, place: Aws, cluster: Cluster) -> Plan:
     releases.check(None if live is None else live_versions(live))
     return Plan(
         **vars(cluster),
-        region=place.region,
         vpc_id=network.vpc_id if network else "",
         vpc_cidr="" if network else place.vpc_cidr or DEFAULT_VPC,
         service_cidr=place.service_cidr,
@@ -123,14 +116,6 @@ def market(place: Aws, asked: Sequence[NodePool]) -> Market:
     for index, pool in enumerate(asked):
         zones.check(place.region, pool.zones or (), f"spec.nodePools[{index}].zones[{{}}]")
     return Market("aws", "AWS", place.region, bool(place.zones or place.existing_network), _UNFIT, _FABRICS)
-
-
-def live_versions(cluster: View) -> LiveVersions:
-    """Return the Kubernetes versions of a live Cluster object."""
-    return LiveVersions(
-        composed=cluster.text("spec", "forProvider", "version") or "",
-        running=cluster.text("status", "atProvider", "version") or "",
-    )
 
 
 def _refuse_another_network(request: Request, place: Aws) -> None:
@@ -170,11 +155,9 @@ def _system_pool(request: Request, asked: SystemPool) -> SystemPool:
     return asked
 
 
-def live_pool(request: Request, pool: str) -> LivePool | None:
+def live_pool(request: Request, pool: str, group: View) -> LivePool:
     """Return a node pool as its live node group and launch template say it is."""
-    group, template = request.resource(node_pool(pool)), request.resource(template_resource(pool))
-    if group is None:
-        return None
+    template = request.resource(template_resource(pool))
     types = group.texts("spec", "forProvider", "instanceTypes")
     # A Capacity Block's machine stands in the launch template.
     in_template = template and template.text("spec", "forProvider", "instanceType")
@@ -186,11 +169,7 @@ def live_pool(request: Request, pool: str) -> LivePool | None:
         machine=types[0] if types else in_template or "",
         capacity=capacity.live(group.text("spec", "forProvider", "capacityType") or "", reservation),
         reservation=reservation,
-        labels={
-            key: value
-            for key in (contract.MIG_CONFIG, contract.DEVICE_PLUGIN_CONFIG)
-            if (value := group.text("spec", "forProvider", "labels", key))
-        },
+        labels=sharing_labels(group, "spec", "forProvider", "labels"),
         disk_gib=None if disk is None else int(disk),
         kubernetes=group.text("spec", "forProvider", "version") or "",
     )

@@ -10,7 +10,7 @@ from typing import Any
 from functions.api import Nodes
 from functions.base import Request, Resource, View, digest, reports
 
-from ..created import SYSTEM, node_pool
+from ..created import SYSTEM
 from ..pools.pool import Pool
 from . import addons, capacity, fabric, identity, network, nodes
 from .managed import managed, ref
@@ -31,11 +31,9 @@ def resources(request: Request, plan: Plan) -> list[Resource]:
     return [resource for group in groups for resource in _both(request, plan, group)]
 
 
-def gone(request: Request, plan: Plan) -> list[str]:
-    """Return the node groups and launch templates of pools that the spec no longer has and no Model uses."""
-    return [
-        name for prefix in (node_pool(""), template_resource("")) for name in plan.leftovers(request, prefix)
-    ]
+def gone(request: Request, plan: Plan) -> tuple[str, ...]:
+    """Return the launch templates of pools that the spec no longer has and no Model uses."""
+    return plan.leftovers(request, template_resource(""))
 
 
 def _both(request: Request, plan: Plan, group: _Group) -> list[Resource]:

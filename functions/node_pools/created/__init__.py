@@ -8,8 +8,8 @@ node pools, with `refusals` of changes), `versions`, `order` (of creation and de
 from ..pools.pool import node_pool
 from .cloud import CLUSTER, SYSTEM, Cloud, Cluster, Parts
 from .compose import place
-from .pools import LivePool
-from .versions import LiveVersions
+from .pools import LivePool, sharing_labels
+from .versions import LiveVersions, live_versions
 
 __all__ = [
     "CLUSTER",
@@ -19,6 +19,8 @@ __all__ = [
     "LivePool",
     "LiveVersions",
     "Parts",
+    "live_versions",
     "node_pool",
     "place",
+    "sharing_labels",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from functions.api import NodeImage, NodePool, ProviderConfigRef
 from functions.base import Request, Resource, View, remote, unique_name
@@ -14,7 +14,7 @@ from .. import reach
 from ..pools.market import Market
 from ..pools.pool import Pool
 from .pools import LivePool
-from .versions import LiveVersions, Versions
+from .versions import LiveVersions, Versions, live_versions
 
 __all__ = ["CLUSTER", "SYSTEM", "Cloud", "CloudSpec", "Cluster", "Parts"]
 
@@ -36,6 +36,8 @@ class Cluster:
     """Tags of everything in the cloud that takes tags, in the cloud's spelling."""
     provider_config: ProviderConfigRef
     """The provider's configuration, so the account."""
+    region: str
+    """The cloud's region."""
     version: Versions
     pools: tuple[Pool, ...]
     kept_pools: tuple[str, ...]
@@ -69,29 +71,36 @@ class Cluster:
             created=True,
         )
 
+    @property
+    def kubeconfig_secret(self) -> dict[str, Any]:
+        """Fields of the spec by which a managed resource writes that Secret."""
+        return {"writeConnectionSecretToRef": {"name": self.object_name("kubeconfig")}}
+
 
 @dataclass(frozen=True)
 class Parts:
     """The composed resources of one cluster, and what a user reads of them."""
 
-    network: Sequence[Resource]
-    """Empty where the network existed before the cluster."""
-    network_is: str
-    """What the network consists of, for a message."""
     control_plane: Sequence[Resource]
+    """Among them the cluster itself, CLUSTER."""
     node_pools: Sequence[Resource]
-    cluster: Mapping[str, Any]
-    """apiVersion, kind and metadata of the cluster itself."""
-    kubeconfig: str
+    """Among them the system pool, SYSTEM, and each GPU pool under the name that `node_pool` returns."""
+    network: Sequence[Resource] = ()
+    """Empty where the network existed before the cluster."""
+    network_is: str = "the cloud's own network is used"
+    """What the network consists of, for a message."""
+    kubeconfig: str = CLUSTER
     """Name in the composition of what writes the kubeconfig."""
-    answers_after: tuple[str, ...]
+    answers_after: tuple[str, ...] = (f"node-pools/{SYSTEM}",)
     """Names in the composition of what must be ready before the cluster counts as reachable."""
-    status: Mapping[str, Any]
-    """The cloud's keys of the composite's status: network, autoscaler, cloud and storage."""
+    status: Mapping[str, Any] = field(default_factory=dict)
+    """The cloud's keys of the composite's status: network, autoscaler, storage, and facts of the cloud."""
     gone: Sequence[str] = ()
-    """Names in the composition of live resources that the spec no longer asks for."""
+    """Names in the composition of live resources that the spec no longer asks for, beside node pools."""
     outlives_cluster: tuple[str, ...] = ()
     """Names in the composition of resources that are deleted only once the cluster is gone."""
+    cluster: Mapping[str, Any] = field(default_factory=dict)
+    """apiVersion, kind and metadata of the cluster itself, which `outlives_cluster` needs."""
     network_hint: str = ""
     """What to do where the network fails."""
     control_plane_hint: str = ""
@@ -128,15 +137,15 @@ class Cloud(Generic[S, P]):
     """Model of the cloud's field in the spec."""
     node_image: NodeImage
     """What the image of GPU nodes contains."""
-    tags: Callable[[S, Mapping[str, str]], Mapping[str, str]]
-    """Adds the user's tags or labels to the package's own, in the cloud's spelling."""
     market: Callable[[S, Sequence[NodePool]], Market]
     """Returns where machines come from; raises Invalid for node pools that the cloud cannot have."""
-    live_pool: Callable[[Request, str], LivePool | None]
-    """Returns a live node pool, by the pool's name; None where there is none."""
-    versions: Callable[[View], LiveVersions]
-    """Returns the Kubernetes versions of a live cluster object."""
-    plan: Callable[[Request, S, Cluster], P]
-    """Decides what is the cloud's own; raises Invalid for what cloud or live cluster cannot give."""
+    live_pool: Callable[[Request, str, View], LivePool]
+    """Returns what a live node pool is, by the pool's name and its composed resource `node_pool`."""
     parts: Callable[[Request, P], Parts]
     """Composes the cluster."""
+    tags: Callable[[S, Mapping[str, str]], Mapping[str, str]] = lambda _, own: own
+    """Adds the user's tags or labels to the package's own, in the cloud's spelling."""
+    versions: Callable[[View], LiveVersions] = live_versions
+    """Returns the Kubernetes versions of a live cluster object."""
+    plan: Callable[[Request, S, Cluster], P] = lambda _request, _own, cluster: cast("Any", cluster)
+    """Decides what is the cloud's own; raises Invalid for what cloud or live cluster cannot give."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar, cast
 
-from functions.api import ClusterSpec, NodePoolsInput, contract
+from functions.api import CloudFacts, ClusterSpec, NodePoolsInput, contract
 from functions.base import Condition, Outcome, Request, condition_true
 from functions.catalog import kubernetes
 
@@ -57,6 +57,7 @@ def _compose(
         resources=[*made, *guards],
         conditions=conditions.conditions(request, plan, parts, [r.name for r in control_plane], running),
         status={
+            "cloud": CloudFacts(name=cloud.name, region=plan.region).plain(),
             **parts.status,
             "access": plan.access.status.plain(),
             "nodePools": [pool.status(ready=_is_ready(request, pool.name)).plain() for pool in plan.pools],
@@ -67,7 +68,7 @@ def _compose(
             "heldBy": None,
             "kubernetesVersion": plan.version.asked,
         },
-        gone=parts.gone,
+        gone=[*plan.leftovers(request, node_pool("")), *parts.gone],
         notes=tuple(note for note in notes if note),
     )
 
@@ -85,8 +86,11 @@ def _cluster(
     market = cloud.market(own, spec.node_pools)
     if live is not None and before.region not in ("", market.region):
         raise refusals.fixed_region(f"spec.{cloud.name}.region", before.region)
-    found = {pool.name: cloud.live_pool(request, pool.name) for pool in spec.node_pools}
-    live_pools = {name: pool for name, pool in found.items() if pool is not None}
+    live_pools = {
+        pool.name: cloud.live_pool(request, pool.name, found)
+        for pool in spec.node_pools
+        if (found := request.resource(node_pool(pool.name))) is not None
+    }
     # Where the cluster's object is missing, and not only the status, its nodes say which version it had.
     nodes_run = "" if live is not None else versions.newest(p.kubernetes for p in live_pools.values())
     return Cluster(
@@ -94,6 +98,7 @@ def _cluster(
         namespace=reach.platform_namespace(request, given),
         tags=cloud.tags(own, _ownership(request, spec)),
         provider_config=own.provider_config_ref,
+        region=market.region,
         version=versions.decide(
             asked=spec.kubernetes_version,
             recorded=before.kubernetes_version or nodes_run,

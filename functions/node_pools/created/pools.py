@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from functions.api import Capacity, Fabric, FabricKind, NodePool, PoolStatus
+from functions.api import Capacity, Fabric, FabricKind, NodePool, PoolStatus, contract
+from functions.base import View
 from functions.catalog import Machine, machines
 
 from ..pools.choose import alternatives, choose
@@ -19,7 +20,7 @@ from ..pools.pool import Pool
 from ..pools.sharing import slices
 from . import refusals
 
-__all__ = ["LivePool", "picked"]
+__all__ = ["LivePool", "picked", "sharing_labels"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,17 @@ class LivePool:
     reservation: str | None = None
     """Id of the reservation that the pool draws from, empty for none; None where that is not known."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Labels of its nodes, at least those that say how their GPUs are shared."""
+    """Labels of its nodes that say how their GPUs are shared."""
     disk_gib: int | None = None
     """Root disk of its nodes, in GiB; None where that is not known."""
     kubernetes: str = ""
     """Kubernetes minor version of its nodes; empty where that is not known."""
+
+
+def sharing_labels(live: View, *path: str) -> dict[str, str]:
+    """Return the labels, of those in a field of a live object, that say how GPUs are shared."""
+    keys = (contract.MIG_CONFIG, contract.DEVICE_PLUGIN_CONFIG)
+    return {key: value for key in keys if (value := live.text(*path, key))}
 
 
 def picked(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from functions.api import Capacity, FabricKind, NodePool, PoolStatus, Slices, contract
+from functions.api import Capacity, FabricKind, NodePool, PoolStatus, Slices
 from functions.base import Invalid
 
 from ..pools.sharing import described, same
@@ -49,7 +49,7 @@ def check_live(
         asked: the pool as the user wrote it.
         capacity: of the live pool; None where that is not known.
         reservation: id of the live pool's reservation, empty for none; None where that is not known.
-        labels: of the live pool's nodes.
+        labels: of the live pool's nodes that say how their GPUs are shared.
         sharing: how the spec shares its GPUs.
 
     Raises:
@@ -60,9 +60,8 @@ def check_live(
     if reservation is not None and (asked.reservation.id if asked.reservation else "") != reservation:
         of = f"draws from {reservation or 'no reservation'}"
         raise fixed(f"{at}.reservation", f"the pool {of}", asked.name)
-    shared = {k: v for k, v in labels.items() if k in (contract.MIG_CONFIG, contract.DEVICE_PLUGIN_CONFIG)}
-    if shared != (sharing.node_labels if sharing else {}):
-        how = " and ".join(f"{k}={v}" for k, v in shared.items())
+    if labels != (sharing.node_labels if sharing else {}):
+        how = " and ".join(f"{k}={v}" for k, v in labels.items())
         running = f"shares its GPUs ({how})" if how else described(None)
         raise fixed(f"{at}.sharing", f"the pool {running}", asked.name)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from functions.base import Invalid
+from functions.base import Invalid, View
 
-__all__ = ["LiveVersions", "Versions", "decide", "newest"]
+__all__ = ["LiveVersions", "Versions", "decide", "live_versions", "newest"]
 
 _AT = "spec.kubernetesVersion"
 
@@ -21,6 +21,14 @@ class LiveVersions:
     running: str
     """The version that the cloud reports; empty while there is no control plane, or where the
     object's status is lost."""
+
+
+def live_versions(cluster: View) -> LiveVersions:
+    """Return the Kubernetes versions of a live cluster object, from its fields `version`."""
+    return LiveVersions(
+        composed=cluster.text("spec", "forProvider", "version") or "",
+        running=cluster.text("status", "atProvider", "version") or "",
+    )
 
 
 @dataclass(frozen=True)
