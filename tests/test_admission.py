@@ -152,10 +152,9 @@ BAD = {
     **{
         f"namespaces {given!r}": (
             cluster({"aws": AWS, "nodePools": [POOL], "allowedNamespaces": ["team-*", given]}),
-            "allowedNamespaces takes names of namespaces, in which '*' stands for any characters, such as "
-            "team-*",
+            "name namespaces; '*' alone stands for any characters, as in team-*",
         )
-        for given in ("Team-A", "team a", "team-?", "team-a/models", "")
+        for given in ("Team-A", "team a", "team-?", "team-[ab]", "team-a/models", "")
     },
     "range with host bits": (cluster({"aws": {**AWS, "vpcCidr": "10.0.0.1/16"}, "nodePools": [POOL]}), RANGE),
     "range too small": (cluster({"aws": {**AWS, "vpcCidr": "10.0.0.0/28"}, "nodePools": [POOL]}), RANGE),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-from .forms import Form
+from .forms import NamespacePattern
 from .node_keys import of_created, reserved
 from .node_pool import NodePool
 from .places import PLACES, one_of, stays
@@ -26,11 +26,6 @@ _DECLARED_GPU = Rule(
 )
 _UNIQUE_POOLS = Rule(
     "self.all(p, self.exists_one(q, q.name == p.name))", "every node pool needs a name of its own"
-)
-
-_NAMESPACES = Form(
-    "[a-z0-9*-]+",
-    "allowedNamespaces takes names of namespaces, in which '*' stands for any characters, such as team-*",
 )
 
 
@@ -73,16 +68,7 @@ class ClusterSpec(Schema):
             "x-kubernetes-list-map-keys": ["name"],
         },
     )
-    allowed_namespaces: (
-        list[
-            Annotated[
-                str,
-                AfterValidator(_NAMESPACES.check),
-                Field(max_length=63, json_schema_extra=rules(_NAMESPACES.rule)),
-            ]
-        ]
-        | None
-    ) = Field(
+    allowed_namespaces: list[NamespacePattern] | None = Field(
         None,
         description="Namespaces whose Models may use this cluster; '*' stands for any characters. "
         "Default: the claim's own.",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from .schema import Rule
+from pydantic import AfterValidator, Field
 
-__all__ = ["Form"]
+from .schema import Rule, rules
+
+__all__ = ["Form", "NamespacePattern"]
 
 
 class Form(NamedTuple):
@@ -31,3 +33,15 @@ class Form(NamedTuple):
         if not re.fullmatch(self.pattern, given):
             raise ValueError(self.message)
         return given
+
+
+_NAMESPACES = Form(
+    "[a-z0-9*-]+",
+    "name namespaces; '*' alone stands for any characters, as in team-*",
+)
+NamespacePattern = Annotated[
+    str,
+    AfterValidator(_NAMESPACES.check),
+    Field(max_length=63, json_schema_extra=rules(_NAMESPACES.rule)),
+]
+"""Item of a list of namespaces. The form leaves fnmatch no wildcard but '*': neither '?' nor '[ab]'."""

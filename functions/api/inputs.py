@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from .forms import NamespacePattern
 from .model import Architecture
 from .places.aws import NODE_RELEASE, ProviderConfigRef
 from .schema import Schema
@@ -17,7 +18,6 @@ from .schema import Schema
 __all__ = ["Chart", "Cloud", "EksInput", "NodePoolsInput", "ProviderConfigRule", "VLLMInput"]
 
 _NAMESPACE = "crossplane-system"
-_Namespaces = list[Annotated[str, Field(max_length=63)]]
 
 
 class Cloud(StrEnum):
@@ -30,7 +30,7 @@ class ProviderConfigRule(ProviderConfigRef):
     """Which claims may create with a configuration of a cloud's provider."""
 
     cloud: Cloud = Field(description="The cloud, by the field of the claim: aws.")
-    namespaces: _Namespaces = Field(
+    namespaces: list[NamespacePattern] = Field(
         description="Namespaces of the claims; '*' stands for any characters.", min_length=1, max_length=100
     )
 
@@ -84,7 +84,7 @@ class NodePoolsInput(Schema):
         "(providerConfigRef), by their namespaces. Default none.",
         max_length=100,
     )
-    kubeconfig_namespaces: _Namespaces = Field(
+    kubeconfig_namespaces: list[NamespacePattern] = Field(
         default_factory=list,
         description="Namespaces whose InferenceClusters may bring a kubeconfig "
         "(existing.kubeconfigSecretRef). A kubeconfig can make a provider use, or send out, its own "
@@ -92,7 +92,7 @@ class NodePoolsInput(Schema):
         "characters. Default none.",
         max_length=100,
     )
-    control_plane_namespaces: _Namespaces = Field(
+    control_plane_namespaces: list[NamespacePattern] = Field(
         default_factory=list,
         description="Namespaces whose InferenceClusters may be the cluster that Crossplane runs in "
         "(existing.controlPlane), where the providers act under their own service accounts. '*' "
@@ -148,7 +148,7 @@ class VLLMInput(Schema):
         None, description="vLLM image, with tag or digest. Default: the package's.", min_length=1
     )
     weights: Weights = Field(default_factory=Weights, description="Where model weights come from.")
-    cluster_namespaces: list[str] = Field(
+    cluster_namespaces: list[NamespacePattern] = Field(
         default_factory=list,
         description="Namespaces whose InferenceClusters a Model may go to without naming them, beside its "
         "own; '*' stands for any characters. Default none.",

@@ -10,8 +10,9 @@ from .conditions import Condition, Progress, Status, Whose
 from .errors import Invalid, Unanswered
 from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
 from .outcome import Function, Outcome, Readiness, Resource, by_itself, condition_true, exists, reports
+from .parse import parse
 from .remote import goes_after
-from .request import Claim, Request, Selector, parse
+from .request import Claim, Request, Selector
 from .settle import failing
 from .view import View
 

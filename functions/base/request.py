@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from .conditions import SYSTEM
-from .errors import Invalid, Unanswered
-from .view import View, validated
+from .errors import Unanswered
+from .parse import parse
+from .view import View
 
-__all__ = ["Claim", "Request", "Selector", "parse"]
+__all__ = ["Claim", "Request", "Selector"]
 
 Model = TypeVar("Model", bound=BaseModel)
 Read = TypeVar("Read")
@@ -156,66 +156,3 @@ class Request:
     def claim_conditions(self) -> frozenset[str]:
         """Types of the composite's conditions that Crossplane copies to the claim."""
         return frozenset(View(self.composite).texts("status", "claimConditionTypes"))
-
-
-def parse(model: type[Model], data: Mapping[str, Any], at: str, *, unknown_fields: bool = True) -> Model:
-    """Parse data that a user wrote.
-
-    Args:
-        model: its form.
-        data: as it is written.
-        at: path of the data.
-        unknown_fields: whether fields that the form does not have are left alone. The API server
-            has taken them out of a spec; nobody has of an input.
-
-    Raises:
-        Invalid: for the first thing wrong, with its path below `at`; a field that there is not goes first.
-    """
-    try:
-        return validated(model, data, unknown_fields=unknown_fields)
-    except ValidationError as error:
-        errors = error.errors(include_url=False)
-        unknown = [e for e in errors if e["type"] == "extra_forbidden"]
-        first = (unknown or errors)[0]
-        path = at + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"])
-        if unknown:
-            remedy = _instead(str(first["loc"][-1]), _fields_at(model, first["loc"][:-1]))
-            raise Invalid(path, "there is no such field", remedy) from error
-        cause = first.get("ctx", {}).get("error")
-        more = len(errors) - 1
-        raise Invalid(
-            path,
-            str(cause or first["msg"]) + _got(first),
-            "Correct this field" + (f" and {more} more" if more else ""),
-        ) from error
-
-
-def _got(error: Any) -> str:
-    given = error["input"]
-    return f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
-
-
-def _fields_at(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """Return the fields that an object at a path below a model may have, as they are written."""
-    for key in path:
-        named = next((f for name, f in model.model_fields.items() if key in (f.alias, name)), None)
-        # A key of a map or a position in a list: the model is that of the items already.
-        found = _model_in(named.annotation) if named is not None else model
-        if found is None:
-            return []
-        model = found
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model in an annotation: itself, an optional one, or that of a list's or map's items."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for part in reversed(get_args(annotation)) if (m := _model_in(part)) is not None), None)
-
-
-def _instead(given: str, known: Sequence[str]) -> str:
-    alike = get_close_matches(given.lower(), [name.lower() for name in known], n=1)
-    meant = next((name for name in known if [name.lower()] == alike), "")
-    listed = f"Fields are {', '.join(known)}" if known else "Take it out"
-    return f"Did you mean {meant}? {listed}" if meant else listed

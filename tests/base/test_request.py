@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -28,15 +28,16 @@ class Pool(BaseModel):
 class Spec(BaseModel):
     pools: list[Pool] = []
     region: str = "here"
+    zones: list[str] = Field(["a"], min_length=1)
+    sizes: dict[Annotated[str, Field(pattern=r"^1\.\d{2}$")], int] = {}
 
 
 PARSED: list[tuple[str, dict[str, Any], str]] = [
-    ("missing", {"pools": [{}]}, "spec.pools[0].name: Field required. Correct this field."),
+    ("missing", {"pools": [{}]}, "spec.pools[0].name: is missing. Correct this field."),
     (
         "wrong type",
         {"pools": [{"name": "a"}, {"name": "b", "max": "x"}]},
-        "spec.pools[1].max: Input should be a valid integer, unable to parse string as an integer (got 'x'). "
-        "Correct this field.",
+        "spec.pools[1].max: has to be a whole number (got 'x'). Correct this field.",
     ),
     (
         "own rule",
@@ -48,10 +49,16 @@ PARSED: list[tuple[str, dict[str, Any], str]] = [
         {"pools": [{"name": "a", "mni": 1}]},
         "spec.pools[0].mni: there is no such field. Fields are name, max.",
     ),
+    ("empty list", {"zones": []}, "spec.zones: needs at least one item and has 0. Correct this field."),
+    (
+        "key of a map",
+        {"sizes": {"foo": 1}},
+        "spec.sizes: a key does not match ^1\\.\\d{2}$ (got 'foo'). Correct this field.",
+    ),
     (
         "several",
         {"pools": [{"name": "a", "max": 10}, {}], "region": 5},
-        "spec.pools[0].max: Input should be less than or equal to 9 (got 10). Correct this field and 2 more.",
+        "spec.pools[0].max: has to be at most 9 (got 10). Correct this field and 2 more.",
     ),
 ]
 

@@ -196,15 +196,13 @@ REFUSALS = [
                     "Valid",
                     "False",
                     "InvalidSpec",
-                    "[platform] input.replicas: Input should be a valid integer, unable to parse string as "
-                    "an integer (got 'many'). Correct this field.",
+                    "[platform] input.replicas: has to be a whole number (got 'many'). Correct this field.",
                 ),
                 s.unknown("Live"),
             ],
             results=s.refusal(
                 "InvalidSpec",
-                "input.replicas: Input should be a valid integer, unable to parse string as an integer "
-                "(got 'many'). Correct this field.",
+                "input.replicas: has to be a whole number (got 'many'). Correct this field.",
             ),
             context={},
         ),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.api import Cloud, contract
+from functions.base import Invalid
 from functions.base.assemble import Desired, assemble
 from functions.node_pools.compose import FUNCTION
 from functions.node_pools.registry import PLACES as REGISTRY
@@ -64,6 +65,13 @@ def test_no_list_is_nobody(name: str) -> None:
     """An input of a platform team's own that forgets the lists opens nothing, not even to `platform`."""
     empty: dict[str, Any] = {"providerConfigs": [], "kubeconfigNamespaces": [], "controlPlaneNamespaces": []}
     assert refused(PLACES[name][0], given=empty)
+
+
+@pytest.mark.parametrize("pattern", ["team-?", "team-[ab]", "!team"])
+@pytest.mark.parametrize("lists", ["kubeconfigNamespaces", "controlPlaneNamespaces"])
+def test_a_wildcard_that_nobody_documented_is_refused(lists: str, pattern: str) -> None:
+    with pytest.raises(Invalid, match=rf"input\.{lists}\[0\]: name namespaces; '\*' alone stands for any"):
+        composed(existing(), claim=TEAM, given={lists: [pattern]})
 
 
 @pytest.mark.parametrize("name", PLACES)

@@ -51,7 +51,7 @@ INVALID_WITHOUT = {
     # A GPU pool may have none, which is the default; the system pool may not.
     "min": ["aws.systemPool.nodes.min is at least 1"],
     # Of a taint, a reservation, a network and its subnets.
-    **{field: ["Field required"] for field in ("key", "id", "vpcId", "subnets", "zone")},
+    **{field: ["is missing"] for field in ("key", "id", "vpcId", "subnets", "zone")},
 }
 # What goes away with an optional field, since the spec says so.
 GOES_WITH = {
