@@ -169,10 +169,11 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "plan": {"engine"},
         "serve": {"engine", "plan"},
         "source": {"plan", "serve"},
-        "live": {"place", "plan", "serve", "size", "source"},
+        "hub": {"place", "serve", "size"},
+        "live": {"hub", "place", "plan", "serve", "size", "source"},
         "status": {"live", "plan", "serve", "source"},
         "resources": {"live", "plan", "serve", "source", "status"},
-        "compose": {"live", "place", "plan", "resources", "serve", "size", "status"},
+        "compose": {"hub", "live", "place", "plan", "resources", "serve", "size", "status"},
     },
 }
 """For each folder and module of a package the others that it imports, each of which stands before it."""

@@ -26,7 +26,7 @@ from .model import (
     Task,
 )
 from .model_report import Ending, PodReport, PodsOf, PodTrouble, Trouble
-from .model_status import Endpoint, EngineStatus, ModelStatus, Placement, RunnerUp, Sizing
+from .model_status import Endpoint, EngineStatus, ModelFiles, ModelStatus, Placement, RunnerUp, Sizing
 from .node_pool import (
     Capacity,
     FabricKind,
@@ -74,6 +74,7 @@ __all__ = [
     "FabricKind",
     "Gpu",
     "GpuChoice",
+    "ModelFiles",
     "ModelSpec",
     "ModelStatus",
     "Network",

@@ -9,7 +9,7 @@ from .contract import GPU
 from .node_pool import Taint
 from .schema import Schema
 
-__all__ = ["Endpoint", "EngineStatus", "ModelStatus", "Placement", "RunnerUp", "Sizing"]
+__all__ = ["Endpoint", "EngineStatus", "ModelFiles", "ModelStatus", "Placement", "RunnerUp", "Sizing"]
 
 
 class Endpoint(Schema):
@@ -128,6 +128,16 @@ class EngineStatus(Schema):
     update: str | None = Field(None, description="What is out of date, and how to move to what is newer.")
 
 
+class ModelFiles(Schema):
+    """What a pod read of the model's own files. It is recorded, so that they are read once."""
+
+    name: str = Field(description="The model on the Hub.")
+    revision: str = Field(description="Branch, tag or commit that was read.")
+    commit: str | None = Field(None, description="Commit that the revision meant then.")
+    summary: str = Field(description="What they say, in words.")
+    report: str = Field(description="What counts of config.json and of the weights' index, as JSON.")
+
+
 class ModelStatus(Schema):
     """Status of a Model."""
 
@@ -135,3 +145,6 @@ class ModelStatus(Schema):
     placement: Placement | None = Field(None, description="Where the Model is placed.")
     sizing: Sizing | None = Field(None, description="Why it needs its GPUs.")
     engine: EngineStatus | None = Field(None, description="What serves the Model, and what newer there is.")
+    model: ModelFiles | None = Field(
+        None, description="What the model's own files say, of a model that the catalog does not have."
+    )

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from functions.api import Endpoint, ModelSpec, Sizing, VLLMInput
+from functions.api import Endpoint, ModelSpec, Placement, Sizing, VLLMInput
 from functions.base import Condition, Function, Outcome, Request, Whose
 
+from .hub.read import Known, know, without_reading
 from .live.move import Moving
 from .live.names import left, only, renamed
 from .live.placement import Placed, placed_on, placement_of, sizing_of
-from .live.stay import CLUSTER_MISSING, placement_is_lost, recorded_placement, stay
+from .live.stay import CLUSTER_MISSING, is_sized_again, placement_is_lost, recorded_placement, stay
 from .place.clusters import is_gone_for_good
 from .place.search import search
 from .plan import image_of
 from .resources import carried_on, composed
 from .serve.endpoint import CONNECTION
-from .size.need import facts_of, need, unknown_model
+from .size.need import need
 from .status.conditions import AFTER_PLACED, NEEDED_TO_SERVE, live_serving
 
 __all__ = ["FUNCTION", "compose"]
@@ -25,8 +26,30 @@ __all__ = ["FUNCTION", "compose"]
 def compose(request: Request) -> Outcome:
     """Place the Model, or keep its placement, and compose everything around it."""
     spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
+    whole, request = request, replace(request, observed=without_reading(request))
     recorded = recorded_placement(request)
-    placed = _place(request, spec, given) if recorded is None else stay(request, spec, given, recorded)
+    known = know(
+        whole, spec, given, recorded, needed=recorded is None or is_sized_again(request, spec, recorded)
+    )
+    made = _placed(request, spec, given, recorded, known)
+    return replace(
+        made,
+        resources=[*made.resources, *known.resources],
+        gone=[*made.gone, *known.gone],
+        status={**made.status, **known.status},
+        unreachable=made.unreachable or known.unreachable,
+    )
+
+
+def _placed(
+    request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement | None, known: Known
+) -> Outcome:
+    """Place the Model, or keep its placement, and compose everything around it but what reads its files."""
+    placed = (
+        _place(request, spec, given, known)
+        if recorded is None
+        else stay(request, spec, given, recorded, known)
+    )
     if isinstance(placed, Moving):
         return _moving(request, spec, given, placed)
     tag = recorded.tag_in_names if recorded else ""
@@ -40,17 +63,17 @@ def compose(request: Request) -> Outcome:
     return replace(made, gone=[*made.gone, *_left(request, placed, tag)], unreachable=lost)
 
 
-def _place(request: Request, spec: ModelSpec, given: VLLMInput) -> Placed | Condition:
+def _place(request: Request, spec: ModelSpec, given: VLLMInput, known: Known) -> Placed | Condition:
     """Choose a node pool among all clusters, or say why none holds the Model.
 
     Raises:
         Invalid: for a spec that no cluster could serve.
         Unanswered: when the clusters are not known yet.
     """
-    facts = facts_of(spec, given)
-    if facts is None:
-        raise unknown_model(spec.model)
-    replica = need(spec, facts)
+    if known.facts is None:
+        assert known.unknown is not None, "it says why"
+        return known.unknown
+    replica = need(spec, known.facts)
     choices = search(request, spec, given, replica)
     if isinstance(choices, Condition):
         return choices
@@ -97,7 +120,7 @@ def _answers(request: Request, made: Outcome) -> bool:
 FUNCTION = Function(
     name="vllm",
     conditions=("Placed", *AFTER_PLACED),
-    status=("endpoint", "placement", "sizing", "engine"),
+    status=("endpoint", "placement", "sizing", "engine", "model"),
     author=Whose.MODEL,
     compose=compose,
 )

@@ -12,13 +12,14 @@ from typing import NamedTuple
 from functions.api import ModelSpec, Placement, VLLMInput
 from functions.base import Condition, Request, Whose, digest
 
+from ..hub.read import Known
 from ..place.search import search
 from ..place.why_not import not_placed
 from ..plan import image_of
-from ..size.need import facts_of, need, unknown_model
+from ..size.need import need
 from .placement import Placed, placement_of, sizing_of, takes, where
 
-__all__ = ["GOES_ON", "Moving", "leave", "names_another"]
+__all__ = ["GOES_ON", "Moving", "goes_on", "leave", "names_another"]
 
 GOES_ON = "Until then the Model runs as before"
 
@@ -28,6 +29,12 @@ class Moving(NamedTuple):
 
     old: Placement
     new: Placed
+
+
+def goes_on(condition: Condition | None) -> Condition:
+    """Return why a changed spec is not carried out, of a Model that runs as before."""
+    assert condition is not None, "there is a reason"
+    return replace(condition, message=f"{condition.message}. {GOES_ON}")
 
 
 def names_another(spec: ModelSpec, recorded: Placement) -> bool:
@@ -41,7 +48,7 @@ def names_another(spec: ModelSpec, recorded: Placement) -> bool:
 
 
 def leave(
-    request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement, why: str
+    request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement, known: Known, why: str
 ) -> Moving | Condition:
     """Move to the node pool that the spec names; where it names none, say where the Model would move.
 
@@ -50,20 +57,19 @@ def leave(
         spec: which the Model's placement does not satisfy.
         given: the function's input.
         recorded: the Model's placement.
+        known: what is known of the model.
         why: the spec is not satisfied, as a sentence without a full stop.
 
     Raises:
         Invalid: for a spec that no cluster could serve.
         Unanswered: when the clusters are not known yet.
     """
-    facts = facts_of(spec, given)
-    if facts is None:
-        problem = str(unknown_model(spec.model)).rstrip(".")
-        return not_placed(Whose.MODEL, "UnknownModel", f"{problem}. {GOES_ON}")
-    replica = need(spec, facts)
+    if known.facts is None:
+        return goes_on(known.unknown)
+    replica = need(spec, known.facts)
     choices = search(request, spec, given, replica)
     if isinstance(choices, Condition):
-        return replace(choices, message=f"{choices.message}. {GOES_ON}")
+        return goes_on(choices)
     best = choices.best
     assert best is not None, "a search without a best choice returns a condition"
     # With the old tag in it, so that no placement that the Model may still be leaving has the same tag.

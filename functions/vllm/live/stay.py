@@ -9,6 +9,7 @@ from __future__ import annotations
 from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput, contract
 from functions.base import Condition, Request, Unanswered, Whose
 
+from ..hub.read import Known
 from ..place.choose import Choices
 from ..place.clusters import Cluster, offered_cluster
 from ..place.devices import most_replicas
@@ -18,13 +19,13 @@ from ..plan import PLACEMENT_ANNOTATION, image_of
 from ..serve import live_workload
 from ..serve.endpoint import CONNECTION
 from ..serve.objects import LABEL
-from ..size.need import facts_of, need, unknown_model
+from ..size.need import need
 from ..source import source_of
-from .move import GOES_ON, Moving, leave, names_another
+from .move import GOES_ON, Moving, goes_on, leave, names_another
 from .names import only, tags
 from .placement import Placed, placed_on, placement_of, sized_by, sizing_of, storage_of, takes, where
 
-__all__ = ["CLUSTER_MISSING", "placement_is_lost", "recorded_placement", "stay", "storage"]
+__all__ = ["CLUSTER_MISSING", "is_sized_again", "placement_is_lost", "recorded_placement", "stay", "storage"]
 
 CLUSTER_MISSING = "ClusterMissing"
 """Reason of the condition Placed of a Model whose cluster has no offer."""
@@ -65,10 +66,23 @@ def placement_is_lost(request: Request) -> bool:
     return live and request.status(Placement, "placement") is None
 
 
+def is_sized_again(request: Request, spec: ModelSpec, recorded: Placement) -> bool:
+    """Tell whether a placed Model has to be sized: its spec has changed, or its sizing is lost."""
+    sized = recorded.sized_by == sized_by(spec) and request.status(Sizing, "sizing") is not None
+    return not sized or names_another(spec, recorded)
+
+
 def stay(
-    request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement
+    request: Request, spec: ModelSpec, given: VLLMInput, recorded: Placement, known: Known
 ) -> Placed | Moving | Condition:
     """Keep a Model where it is placed; a condition alone says why everything is carried on as it is.
+
+    Args:
+        request: the Model's.
+        spec: the Model's.
+        given: the function's input.
+        recorded: its placement.
+        known: what is known of the model.
 
     Raises:
         Invalid: for a changed spec that no cluster could serve.
@@ -76,7 +90,7 @@ def stay(
     """
     if names_another(spec, recorded):
         why = f"this Model runs on {where(recorded)}, and spec.cluster names another cluster or node pool"
-        return leave(request, spec, given, recorded, why)
+        return leave(request, spec, given, recorded, known, why)
     size = request.status(Sizing, "sizing")
     with_image = recorded.model_copy(update={"image": image_of(spec, given, recorded)})
     same_weights = recorded.weights == source_of(spec).identity(spec)
@@ -109,9 +123,9 @@ def stay(
         )
     if recorded.sized_by == sized_by(spec):
         # A newer catalog may size the Model otherwise; that is no reason to move or to restart what runs.
-        size = size or _lost_sizing(spec, given, cluster, pool)
+        size = size or _lost_sizing(spec, known, cluster, pool)
         return Placed(_refreshed(spec, with_image, cluster, pool), placed_on(recorded), size)
-    return _sized_again(request, spec, given, recorded, cluster, pool)
+    return _sized_again(request, spec, given, recorded, known, cluster, pool)
 
 
 def _pool(cluster: Cluster | None, recorded: Placement) -> PoolStatus | None:
@@ -145,12 +159,11 @@ def _missing(
     return None
 
 
-def _lost_sizing(spec: ModelSpec, given: VLLMInput, cluster: Cluster, pool: PoolStatus) -> Sizing | None:
+def _lost_sizing(spec: ModelSpec, known: Known, cluster: Cluster, pool: PoolStatus) -> Sizing | None:
     """Return the sizing that a status has lost; None where this catalog would not place the Model here."""
-    facts = facts_of(spec, given)
-    if facts is None:
+    if known.facts is None:
         return None
-    replica = need(spec, facts)
+    replica = need(spec, known.facts)
     result = fit_pool(spec, replica, _complete(cluster), pool)
     return sizing_of(replica, Choices(result)) if isinstance(result, Choice) else None
 
@@ -166,21 +179,21 @@ def _sized_again(
     spec: ModelSpec,
     given: VLLMInput,
     recorded: Placement,
+    known: Known,
     cluster: Cluster,
     pool: PoolStatus,
 ) -> Placed | Moving | Condition:
     """Size a Model with a changed spec on its node pool."""
-    facts = facts_of(spec, given)
-    if facts is None:
-        return _refuse("UnknownModel", str(unknown_model(spec.model)).rstrip("."))
-    replica = need(spec, facts)
+    if known.facts is None:
+        return goes_on(known.unknown)
+    replica = need(spec, known.facts)
     result = fit_pool(spec, replica, _complete(cluster), pool)
     if not isinstance(result, Choice):
         why = f"the changed spec does not fit {where(recorded)}: {result.why}"
-        return leave(request, spec, given, recorded, why)
+        return leave(request, spec, given, recorded, known, why)
     if (result.fit.nodes > 1) != (recorded.nodes > 1):
         why = f"the changed spec needs {result.takes}, and the Model runs on {takes(recorded)}"
-        return leave(request, spec, given, recorded, why)
+        return leave(request, spec, given, recorded, known, why)
     choices = Choices(result)
     image, tag = image_of(spec, given, recorded), recorded.tag_in_names
     placement = placement_of(request, choices, spec, replica, image=image, tag=tag)

@@ -12,7 +12,15 @@ from pydantic import ValidationError
 from functions.api import API_VERSION, ClusterStatus, ModelSpec, Offer, Placement, PoolStatus, contract
 from functions.base import Claim, Request, Selector, Unanswered, View, label_value, remote, unique_name
 
-__all__ = ["Cluster", "all_clusters", "is_gone_for_good", "offered_cluster", "read", "without_own"]
+__all__ = [
+    "Cluster",
+    "all_clusters",
+    "is_gone_for_good",
+    "offered_cluster",
+    "provider_config_is_gone",
+    "read",
+    "without_own",
+]
 
 
 class Cluster(NamedTuple):
@@ -126,21 +134,31 @@ def _read_offer(name: str, view: View) -> Cluster | None:
 
 
 def is_gone_for_good(request: Request, placement: Placement) -> bool:
-    """Tell whether a cluster without an offer can never be reached again.
+    """Tell whether a cluster without an offer can never be reached again, as far as that is known."""
+    try:
+        return provider_config_is_gone(
+            request, placement.provider_config, placement.provider_config_namespace
+        )
+    except Unanswered:
+        return False
+
+
+def provider_config_is_gone(request: Request, name: str, namespace: str) -> bool:
+    """Tell whether a cluster can never be reached again.
 
     So it is without its ProviderConfig. Where the claim created the cluster, the cluster goes once
     the ProviderConfig is being deleted; the Model's own Objects hold the ProviderConfig until then.
+
+    Args:
+        request: the Model's.
+        name: of the ProviderConfig.
+        namespace: of the ProviderConfig.
+
+    Raises:
+        Unanswered: when Crossplane has not answered yet.
     """
-    selector = Selector(
-        remote.KUBERNETES_API,
-        "ProviderConfig",
-        placement.provider_config,
-        namespace=placement.provider_config_namespace,
-    )
-    try:
-        found = request.require("provider-config", selector)
-    except Unanswered:
-        return False
+    selector = Selector(remote.KUBERNETES_API, "ProviderConfig", name, namespace=namespace)
+    found = request.require("provider-config", selector)
     deleted = [c for c in found if c.text("metadata", "deletionTimestamp")]
     return not found or any(
         config.text("metadata", "labels", contract.CREATED_BY_CLAIM) for config in deleted

@@ -12,7 +12,7 @@ from .choose import Choices, choose
 from .clusters import Cluster, all_clusters, without_own
 from .why_not import no_pool, not_placed
 
-__all__ = ["search", "trusted"]
+__all__ = ["search", "trusted", "usable_clusters"]
 
 
 def search(request: Request, spec: ModelSpec, given: VLLMInput, need: Need) -> Choices | Condition:
@@ -20,6 +20,19 @@ def search(request: Request, spec: ModelSpec, given: VLLMInput, need: Need) -> C
 
     Returns:
         The choices, of which there is a best one; or the condition Placed that says why there is none.
+
+    Raises:
+        Unanswered: when the clusters are not known yet.
+    """
+    usable = usable_clusters(request, spec, given)
+    if isinstance(usable, Condition):
+        return usable
+    choices = choose(spec, need, usable)
+    return choices if choices.best else no_pool(spec, need, usable, choices.refusals)
+
+
+def usable_clusters(request: Request, spec: ModelSpec, given: VLLMInput) -> list[Cluster] | Condition:
+    """Return the clusters that a Model may be placed on now; or the condition Placed that says why none.
 
     Raises:
         Unanswered: when the clusters are not known yet.
@@ -36,10 +49,7 @@ def search(request: Request, spec: ModelSpec, given: VLLMInput, need: Need) -> C
         )
     admitted = [c for c in found if c.admits(namespace)]
     usable = without_own(request, [c for c in admitted if not c.waiting_for])
-    if not usable:
-        return _no_cluster(spec.cluster, namespace, found, admitted)
-    choices = choose(spec, need, usable)
-    return choices if choices.best else no_pool(spec, need, usable, choices.refusals)
+    return usable or _no_cluster(spec.cluster, namespace, found, admitted)
 
 
 def trusted(cluster: Cluster, spec: ModelSpec, given: VLLMInput, namespace: str) -> bool:

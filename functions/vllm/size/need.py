@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from functions.api import Architecture, ModelSpec, Quantization, Task, VLLMInput
 from functions.base import Invalid
-from functions.catalog import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES, ModelFacts, models, nearest
+from functions.catalog import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES, ModelFacts, models
 
 from ..engine import Engine, engine_of
 
@@ -18,7 +18,6 @@ __all__ = [
     "facts_of_architecture",
     "need",
     "tensor_parallel_sizes",
-    "unknown_model",
 ]
 
 _GIB = 2**30
@@ -122,19 +121,6 @@ def facts_of(spec: ModelSpec, given: VLLMInput) -> ModelFacts | None:
     if architecture is not None:
         return facts_of_architecture(spec.model, architecture)
     return models().get(spec.model)
-
-
-def unknown_model(name: str) -> Invalid:
-    """Return the refusal of a model whose numbers nothing gives, with what to add."""
-    close = nearest(name, list(models()))
-    hint = f"Did you mean {' or '.join(close)}? If not, add" if close else "Add"
-    return Invalid(
-        "spec.model",
-        f"{name} is not in the catalog, so its size is not known",
-        f"{hint} spec.architecture with parametersBillions, layers, attentionHeads, kvHeads, headDim and "
-        "maxContextLength from the model's config.json",
-        reason="UnknownModel",
-    )
 
 
 def facts_of_architecture(name: str, given: Architecture) -> ModelFacts:

@@ -1,0 +1,201 @@
+"""The pod that reads a model's files on the Hub, and what it needs: namespace, network policy, token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from functions.api import Access, ModelSpec, VLLMInput, contract
+from functions.base import Request, Resource, digest, remote, unique_name
+from functions.catalog import image
+
+from ..serve.network_policy import DNS_PORTS
+from ..serve.objects import LABEL
+from ..serve.pod import unprivileged
+
+__all__ = ["POD", "PREFIX", "is_reading", "reading"]
+
+PREFIX = "vllm/files-"
+"""Beginning of the names of composed resources that read a model's files."""
+POD = f"{PREFIX}pod-"
+
+_TOKEN = "hub-token"
+_ENDED = "has(object.status) && has(object.status.phase) && object.status.phase == 'Succeeded'"
+
+
+def is_reading(resource: str) -> bool:
+    """Tell whether a composed resource reads a model's files."""
+    return resource.startswith(PREFIX)
+
+
+class _Where(NamedTuple):
+    """Where the pod runs, and the names of what is composed for it."""
+
+    composite: str
+    access: Access
+    namespace: str
+
+
+def reading(request: Request, spec: ModelSpec, given: VLLMInput, access: Access) -> list[Resource]:
+    """Compose the pod and what it needs.
+
+    Args:
+        request: the Model's.
+        spec: the Model's.
+        given: the function's input.
+        access: how the cluster is reached that the pod runs in.
+    """
+    claim = request.claim
+    where = _Where(request.name, access, unique_name(claim.namespace, claim.name, "files", digits=16))
+    needs = [_namespace(where), _policy(where, given), *_credentials(where, request, spec)]
+    return [*needs, _pod(where, spec, given, tuple(resource.name for resource in needs))]
+
+
+def _object(
+    where: _Where,
+    what: str,
+    manifest: Mapping[str, Any],
+    label: str,
+    *,
+    after: tuple[str, ...] = (),
+    ready: str = "",
+    references: tuple[Mapping[str, Any], ...] = (),
+) -> Resource:
+    """Compose the Object for a manifest in the cluster; it is watched, but for the token."""
+    labels = {LABEL: where.namespace, "app.kubernetes.io/managed-by": "freehold"}
+    body = remote.kubernetes_object(
+        unique_name(where.composite, "files", what),
+        where.access.namespace,
+        where.access.kubernetes_provider_config,
+        {**manifest, "metadata": {"labels": labels, **manifest["metadata"]}},
+        readiness=remote.cel(ready) if ready else remote.ON_CREATE,
+        watch=manifest["kind"] != "Secret",
+        references=references,
+        labels={LABEL: where.namespace},
+    )
+    return Resource(f"{PREFIX}{what}", body, after, label=label)
+
+
+def _namespace(where: _Where) -> Resource:
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": where.namespace,
+            "labels": {
+                LABEL: where.namespace,
+                "app.kubernetes.io/managed-by": "freehold",
+                "pod-security.kubernetes.io/enforce": "restricted",
+                "pod-security.kubernetes.io/enforce-version": "latest",
+            },
+        },
+    }
+    label = "the namespace in which the model's files are read"
+    return _object(where, "namespace", manifest, label, ready=remote.NAMESPACE_ACTIVE)
+
+
+def _policy(where: _Where, given: VLLMInput) -> Resource:
+    """Compose the policy of the namespace: nothing in, and out to name servers and the Hub's port alone."""
+    hub = urlsplit(given.weights.endpoint)
+    port = hub.port or (443 if hub.scheme == "https" else 80)
+    manifest = {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": "files", "namespace": where.namespace},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "egress": [{"ports": [*DNS_PORTS, {"protocol": "TCP", "port": port}]}],
+        },
+    }
+    label = "the network policy of the pod that reads the model's files"
+    return _object(where, "network-policy", manifest, label, after=(f"{PREFIX}namespace",))
+
+
+def _credentials(where: _Where, request: Request, spec: ModelSpec) -> list[Resource]:
+    """Compose a copy of the Hub token, taken by reference from the claim's own namespace."""
+    ref = spec.source.hugging_face.token_secret_ref
+    if ref is None:
+        return []
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": _TOKEN, "namespace": where.namespace},
+        "type": "Opaque",
+        # As in the source of the weights: our own field is empty, the provider fills it in.
+        "data": {"token": ""},
+    }
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "name": ref.name,
+        "namespace": request.claim.namespace,
+        "fieldPath": f"data[{ref.key}]",
+    }
+    references = ({"patchesFrom": secret, "toFieldPath": "data.token"},)
+    after = (f"{PREFIX}namespace",)
+    label = "the copy of the Hub token"
+    return [_object(where, _TOKEN, manifest, label, after=after, references=references)]
+
+
+@cache
+def _program() -> str:
+    return resources.files("functions.checkpoint").joinpath("report.py").read_text(encoding="utf-8")
+
+
+def _pod(where: _Where, spec: ModelSpec, given: VLLMInput, after: tuple[str, ...]) -> Resource:
+    """Compose the Pod; its name has a digest of its spec, since that cannot change.
+
+    Not a Job, whose status has no message. A container that fails is started again, later and later, at
+    the latest after five minutes, with the token as it is then.
+    """
+    pod = _pod_spec(spec, given)
+    name = f"pod-{digest(json.dumps(pod, sort_keys=True))}"
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": where.namespace},
+        "spec": pod,
+    }
+    label = "the pod that reads the model's files"
+    return _object(where, name, manifest, label, after=after, ready=_ENDED)
+
+
+def _pod_spec(spec: ModelSpec, given: VLLMInput) -> dict[str, Any]:
+    env: list[dict[str, Any]] = [
+        {"name": "HF_ENDPOINT", "value": given.weights.endpoint},
+        # The image of the engine asks for every GPU by this variable.
+        {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"},
+    ]
+    if spec.source.hugging_face.token_secret_ref:
+        secret = {"secretKeyRef": {"name": _TOKEN, "key": "token"}}
+        env.append({"name": "HF_TOKEN", "valueFrom": secret})
+    user = contract.WEIGHTS_USER
+    container = {
+        "name": "read",
+        # The engine's: the cluster pulls it sooner or later anyway, and needs no other from a mirror.
+        "image": given.image or image("vllm"),
+        "command": ["python3", "-c", _program(), spec.model, spec.revision],
+        "env": env,
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},
+        "securityContext": {**unprivileged(), "readOnlyRootFilesystem": True},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "restartPolicy": "OnFailure",
+        # A cluster may have no other nodes; a pod without a GPU keeps none of them.
+        "tolerations": [{"key": contract.GPU, "operator": "Exists", "effect": "NoSchedule"}],
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": user,
+            "runAsGroup": user,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [container],
+    }
