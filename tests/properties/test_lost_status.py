@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.properties.pipeline import run
-from tests.properties.worlds import World, clusters, models, settled, world
+from tests.properties.worlds import World, clusters, models, read_model, settled, world
 
 EVERY = [*clusters(), *models()]
 OLDER = ("1.34",)
@@ -69,6 +69,12 @@ def check(live: World, data: st.DataObject) -> None:
 @given(data=st.data())
 def test_of_defaults(example: str, data: st.DataObject) -> None:
     check(world(example), data)
+
+
+@settings(max_examples=10)
+@given(data=st.data())
+def test_of_a_model_whose_files_were_read(data: st.DataObject) -> None:
+    check(read_model(), data)
 
 
 @pytest.mark.parametrize("version", OLDER)

@@ -15,10 +15,14 @@ from tests.properties.worlds import (
     World,
     changing_model,
     clusters,
+    ended,
     half_made,
+    is_reading,
     models,
     moving_model,
     name_of,
+    read_model,
+    reading_model,
     world,
 )
 
@@ -92,6 +96,35 @@ def test_whatever_is_missing_while_a_model_changes(data: st.DataObject) -> None:
 @given(data=st.data())
 def test_whatever_is_missing_while_a_model_moves(data: st.DataObject) -> None:
     _take_away(moving_model("models/minimal"), data)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_whatever_is_missing_of_a_model_whose_files_were_read(data: st.DataObject) -> None:
+    _take_away(read_model(), data)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_whatever_is_missing_while_files_are_read(data: st.DataObject) -> None:
+    """All clusters are there: what reads in one that is gone goes, and another cluster reads."""
+    live = reading_model()
+    available = [o for o in live.available if o["kind"] == "XInferenceCluster"]
+    lost = set(data.draw(_some(sorted(live.names())), label="observed resources lost"))
+    answer = data.draw(st.booleans(), label="requirements answered")
+    observed = [o for o in live.observed if name_of(o) not in lost]
+    made = run({**live.xr, "status": {}}, observed, available, answer=answer)
+    assert made.fatal is None
+    assert live.names() - lost <= set(made.composed)
+
+
+def test_what_reads_goes_once_the_status_has_what_it_read() -> None:
+    live = read_model()
+    assert not [name for name in live.names() if is_reading(name)]
+    assert live.xr["status"]["model"]["name"] == "acme/house"
+    seen = ended(reading_model().observed)
+    unwritten = run(live.xr | {"status": {}}, seen, live.available)
+    assert {name for name in unwritten.composed if is_reading(name)} == set(map(name_of, seen))
 
 
 def _take_away(live: World, data: st.DataObject) -> None:

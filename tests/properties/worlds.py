@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -68,7 +69,7 @@ def settled(xr: dict[str, Any], observed: list[dict[str, Any]], available: list[
     for _ in range(ROUNDS):
         made = run(xr, observed, [*available, *found_nodes(observed, xr)])
         assert made.fatal is None, made.fatal
-        after, seen = with_answer(xr, made), observed_of(made, xr)
+        after, seen = with_answer(xr, made), ended(observed_of(made, xr))
         if after == xr and [name_of(o) for o in seen] == [name_of(o) for o in observed]:
             # A world in which nothing lives would prove nothing.
             statuses = {c["type"]: c["status"] for c in xr["status"]["conditions"]}
@@ -171,6 +172,59 @@ def moving_model(example: str) -> World:
     assert live.names() < moving.names()
     assert any(_is_new_workload(o, live) for o in observed)
     return moving
+
+
+REPORT = {
+    "commit": "c0ffee",
+    "architectures": "Qwen3ForCausalLM",
+    "config": {
+        "model_type": "qwen3",
+        "num_hidden_layers": 28,
+        "hidden_size": 1024,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "max_position_embeddings": 40960,
+        "torch_dtype": "bfloat16",
+    },
+    "weights": {"bytes": 1_192_099_840},
+}
+"""What the reading pod says of a model that no catalog has."""
+
+
+def is_reading(name: str) -> bool:
+    """Tell whether a composed resource reads a model's files."""
+    return name.startswith("vllm/files-")
+
+
+@cache
+def reading_model() -> World:
+    """The world of a Model that the catalog does not have, while a pod reads its files."""
+    start = _start("models/minimal")
+    xr = {**start, "spec": {**start["spec"], "model": "acme/house"}}
+    available, observed = world("models/minimal").available, list[dict[str, Any]]()
+    for _ in range(3):  # the namespace, the policy, the pod
+        made = run(xr, observed, available)
+        xr, observed = with_answer(xr, made), observed_of(made, xr)
+    assert any(name_of(o).startswith("vllm/files-pod-") for o in observed)
+    return World(xr, observed, available)
+
+
+@cache
+def read_model() -> World:
+    """The world of a Model that the catalog does not have, whose files are read."""
+    return settled(reading_model().xr, ended(reading_model().observed), reading_model().available)
+
+
+def ended(observed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same resources with a reading pod that has said what it read."""
+    return [_ended(o) if name_of(o).startswith("vllm/files-pod-") else o for o in observed]
+
+
+def _ended(pod: dict[str, Any]) -> dict[str, Any]:
+    state = {"state": {"terminated": {"exitCode": 0, "message": json.dumps(REPORT)}}}
+    status = {"phase": "Succeeded", "containerStatuses": [state]}
+    return {**pod, "status": {**pod["status"], "atProvider": {"manifest": {"status": status}}}}
 
 
 def _with_second_pool(cluster: dict[str, Any]) -> dict[str, Any]:
