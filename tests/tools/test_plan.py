@@ -196,9 +196,7 @@ def test_an_invalid_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     bad = claim("eu", nodePools=[{"name": "a", "gpu": {"model": "H1000"}}])
     assert run(tmp_path, model({"model": "Qwen/Qwen3-8B"}), bad) == Exit.REFUSED
     said = capsys.readouterr().err
-    assert said.startswith(
-        "InferenceCluster platform/eu: spec.nodePools[0].gpu: H1000 is not an NVIDIA GPU"
-    )
+    assert said.startswith("InferenceCluster platform/eu: spec.nodePools[0].gpu: H1000 is not an NVIDIA GPU")
 
 
 @pytest.mark.parametrize(
