@@ -67,7 +67,7 @@ class _Look:
 def find(request: Request, access: reach.ClusterAccess, pools: Sequence[Pool]) -> Found:
     """Look for the nodes of every pool that has not had them before."""
     before = recorded(request).pools
-    looks = [_look(request, access, pool, before.get(pool.name)) for pool in pools]
+    looks = [_look(request, access, pool, before.get(pool.name), pools) for pool in pools]
     resources = tuple(look.collection for look in looks if look.collection is not None)
     statuses = tuple(look.status for look in looks)
     return Found(
@@ -84,7 +84,13 @@ def find(request: Request, access: reach.ClusterAccess, pools: Sequence[Pool]) -
     )
 
 
-def _look(request: Request, access: reach.ClusterAccess, pool: Pool, record: PoolStatus | None) -> _Look:
+def _look(
+    request: Request,
+    access: reach.ClusterAccess,
+    pool: Pool,
+    record: PoolStatus | None,
+    pools: Sequence[Pool],
+) -> _Look:
     if pool.nodes.max > _MOST:
         return _Look(pool.status(ready=reach.is_reachable(request)))
     if record is not None and _had(pool, record):
@@ -99,7 +105,7 @@ def _look(request: Request, access: reach.ClusterAccess, pool: Pool, record: Poo
     )
     if nodes is None:
         return _Look(_status(pool, record.nodes_found if record else None, ready=False), collection)
-    problem = _problem(pool, nodes)
+    problem = _problem(pool, nodes) or _shared(pool, nodes, pools)
     status = _status(pool, len(nodes), ready=not problem)
     # A pool of no nodes costs nothing to look for until its autoscaler brings some.
     return _Look(status) if nodes and not problem else _Look(status, collection, problem)
@@ -164,8 +170,7 @@ def _problem(pool: Pool, nodes: Sequence[View]) -> str:
     """Say what keeps these nodes from being the pool; nothing when they are."""
     if len(nodes) < pool.nodes.min:
         many = f"{len(nodes)} of {pool.nodes.min} nodes (nodes.min) have" if nodes else "no node has"
-        labels = ", ".join(f"{k}={v}" for k, v in sorted(pool.node_selector.items()))
-        return f"node pool {pool.name}: {many} labels {labels}"
+        return f"node pool {pool.name}: {many} labels {_in_words(pool.node_selector)}"
     resource = pool.sharing.resource if pool.sharing else contract.GPU
     count = pool.gpus_per_node * (pool.sharing.per_gpu if pool.sharing else 1)
     for node in sorted(nodes, key=_node_name):
@@ -174,6 +179,27 @@ def _problem(pool: Pool, nodes: Sequence[View]) -> str:
             which = f"node pool {pool.name}: node {_node_name(node)}"
             return f"{which} has {offers} {resource}, declared are {count}"
     return ""
+
+
+def _shared(pool: Pool, nodes: Sequence[View], pools: Sequence[Pool]) -> str:
+    """Return which node is one of another pool as well, by its labels; empty where none is.
+
+    The spec does not say whether a node has the labels of two pools; the nodes do. Each pool would
+    promise such a node to Models.
+    """
+    for node in sorted(nodes, key=_node_name):
+        for other in pools:
+            if other.name != pool.name and _has_labels(node, other.node_selector):
+                both = f"node {_node_name(node)} is a node of pool {other.name} as well"
+                return (
+                    f"node pool {pool.name}: {both}, by labels {_in_words(other.node_selector)}, and each "
+                    "pool promises it to Models. Give each pool labels that no node of the other has"
+                )
+    return ""
+
+
+def _in_words(labels: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def _node_name(node: View) -> str:

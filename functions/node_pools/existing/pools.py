@@ -185,7 +185,8 @@ def _product(gpu: Gpu) -> str:
 def _refuse_the_same_nodes(found: Sequence[Pool]) -> None:
     """Refuse two pools of the same nodes: each would promise the nodes to Models.
 
-    A node that has all labels of one pool belongs to every pool that asks for some of them.
+    A node that has all labels of one pool belongs to every pool that asks for some of them. Where neither
+    pool's labels are among the other's, only nodes show whether the pools overlap: `nodes` tells.
     """
     for index, pool in enumerate(found):
         for other in found[:index]:

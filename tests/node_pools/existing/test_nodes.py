@@ -126,6 +126,24 @@ def test_nodes_that_are_not_the_pool(nodes: list[dict[str, Any]], problem: str) 
     assert NODES in decided(request).manifests, "it goes on looking"
 
 
+def test_a_node_of_two_pools_is_told() -> None:
+    """The labels of both go together, so only a node that has both shows that the pools overlap."""
+    labels = {"rack": "north"}
+    other = {"name": "north", "gpu": {"model": "A100-80GB", "count": 8}, "labels": labels}
+    request, _ = settled(FUNCTION, existing({**A100, "nodes": {"min": 1, "max": 3}}, other))
+    both, one = node("n1", labels={**DISCOVERED, **labels}), node("n2")
+    shared = replace(request, answers={"nodes-a100": (both, one), "nodes-north": (both,)})
+    found = decided(shared).conditions["NodePoolsReady"]
+    assert (found.status.value, found.reason) == ("False", "NodesDiffer")
+    assert (
+        "node pool a100: node n1 is a node of pool north as well, by labels rack=north, and each pool promises it "
+        "to Models. Give each pool labels that no node of the other has; node pool north: node n1 is a node of "
+        f"pool a100 as well, by labels {LABELS}, "
+    ) in found.message
+    apart = replace(request, answers={"nodes-a100": (one,), "nodes-north": (node("n1", labels=labels),)})
+    assert decided(apart).conditions["NodePoolsReady"].status.value == "True"
+
+
 def test_once_found_nobody_looks_any_more() -> None:
     # Proves: heartbeats of nodes wake the cluster until the pool is there, and never after.
     request = looking([node("n1"), node("n2")])
