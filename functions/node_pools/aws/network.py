@@ -31,14 +31,11 @@ def resources(plan: Plan) -> list[Resource]:
         "vpc",
         {"cidrBlock": plan.vpc_cidr, "enableDnsSupport": True, "enableDnsHostnames": True},
     )
-    zones = range(len(plan.subnets))
     return [
         own,
         managed(plan, "InternetGateway", "internet-gateway", {"vpcIdRef": ref(plan, "vpc")}, after=("vpc",)),
-        *(_private_subnet(plan, i) for i in zones),
-        *(_public_subnet(plan, i) for i in zones),
         *_public_routes(plan),
-        *(resource for i in zones for resource in _way_out(plan, i)),
+        *(resource for i in range(len(plan.subnets)) for resource in _zone(plan, i)),
     ]
 
 
@@ -79,14 +76,6 @@ def private_ready(plan: Plan, positions: Iterable[int]) -> tuple[str, ...]:
     return tuple(f"{part}-private-{i}" for i in positions for part in ("route", "association"))
 
 
-def _private_subnet(plan: Plan, index: int) -> Resource:
-    return _subnet(plan, index, "private", plan.subnets[index].private, "kubernetes.io/role/internal-elb")
-
-
-def _public_subnet(plan: Plan, index: int) -> Resource:
-    return _subnet(plan, index, "public", plan.subnets[index].public, "kubernetes.io/role/elb")
-
-
 def _subnet(plan: Plan, index: int, side: str, cidr: str, role: str) -> Resource:
     """Compose a subnet. Machines get no public address in any subnet, public subnets included."""
     subnet = plan.subnets[index]
@@ -119,15 +108,18 @@ def _public_routes(plan: Plan) -> list[Resource]:
             },
             after=("route-table-public", "internet-gateway"),
         ),
-        *(_association(plan, "public", i, "route-table-public") for i in range(len(plan.subnets))),
     ]
 
 
-def _way_out(plan: Plan, index: int) -> list[Resource]:
-    """Compose a zone's NAT gateway, and the route of the zone's private subnet through the gateway."""
+def _zone(plan: Plan, index: int) -> list[Resource]:
+    """Compose a zone's two subnets, its NAT gateway, and the private subnet's route through the gateway."""
     table, nat, address = f"route-table-private-{index}", f"nat-{index}", f"eip-{index}"
     subnet = f"subnet-public-{index}"
+    ranges = plan.subnets[index]
     return [
+        _subnet(plan, index, "private", ranges.private, "kubernetes.io/role/internal-elb"),
+        _subnet(plan, index, "public", ranges.public, "kubernetes.io/role/elb"),
+        _association(plan, "public", index, "route-table-public"),
         managed(plan, "EIP", address, {"domain": "vpc"}, after=("internet-gateway",)),
         managed(
             plan,
