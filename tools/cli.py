@@ -195,10 +195,20 @@ def build(
             "--control-plane", help="Build what `freehold up` runs as well (10 to 20 minutes, once)."
         ),
     ] = False,
+    vllm: Annotated[
+        bool,
+        typer.Option("--vllm", help="Install vLLM for the CPU instead (downloads 1 GB, once)."),
+    ] = False,
 ) -> None:
     """Build the Go programs that `render` and `demo` run, which those do themselves where it is needed."""
     from tools import toolchain
 
+    if vllm:
+        require_clone("build --vllm")
+        from tools.vllm_cpu import environment
+
+        environment.provide()
+        return
     if control_plane:
         require_clone("build --control-plane")
     toolchain.for_a_render()

@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 CLONE = (ROOT / "pyproject.toml").is_file()
 """Whether this is a clone."""
 _FILES = ROOT if CLONE else ROOT / "tools" / "files"
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-MADE = ROOT / ".tools" if CLONE else _CACHE / "freehold"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+"""The user's folder of what can be made again."""
+MADE = ROOT / ".tools" if CLONE else CACHE / "freehold"
 """What the tools make for themselves: programs, caches, logs."""
 
 XRDS = _FILES / "xrds"

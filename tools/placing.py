@@ -82,15 +82,24 @@ def decide(model: Manifest, clusters: Iterable[Manifest], definitions: Definitio
     if definitions.of(model).kind != MODEL:
         raise ToolError(f"{label(model)} is not a Model")
     known = [as_cluster(manifest, definitions) for manifest in clusters]
-    xr = _as_xr(model, definitions)
     try:
-        request, outcome = _run(VLLM, xr, definitions, with_offers(known))
+        request, outcome = compose(model, known, definitions)
         spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
         rows = _rows(request, spec, given, [read(View(each)) for each in known])
     except Invalid as invalid:
         raise ClaimInvalidError(str(invalid)) from invalid
     placed = next(c for c in outcome.conditions if isinstance(c, Condition) and c.type == "Placed")
     return Decision(rows, placed, outcome.status.get("sizing", {}))
+
+
+def compose(
+    model: Manifest, clusters: Sequence[Manifest], definitions: Definitions
+) -> tuple[Request, Outcome]:
+    """Run the function over a new Model; XInferenceClusters with a status are all that there is.
+
+    Raises Invalid for a Model that the function refuses.
+    """
+    return _run(VLLM, _as_xr(model, definitions), definitions, with_offers(clusters))
 
 
 def as_cluster(manifest: Manifest, definitions: Definitions) -> Manifest:
