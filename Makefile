@@ -90,6 +90,11 @@ e2e: venv ## Run the tests on a real control plane of their own (E2E_PLANE=FOLDE
 	@$(FREEHOLD) build --control-plane
 	@$(PY) -m pytest -n $(PLANES) --dist loadfile --no-loadscope-reorder $(ARGS) tests/e2e
 
+.PHONY: contract
+contract: venv ## Check what is rendered against the real vLLM, on the CPU (minutes; first 1 GB to download)
+	@$(FREEHOLD) build --vllm
+	@$(PY) -m pytest $(ARGS) tests/contract
+
 .PHONY: load
 load: venv ## Apply N=100 Models at once to a real control plane; prints what they cost as a table
 	@$(FREEHOLD) build --control-plane
