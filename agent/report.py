@@ -124,8 +124,8 @@ def _refused(name: str, own: Sequence[Object], warnings: Sequence[Warned]) -> Po
     if not found:
         return None
     message = _FORBIDDEN.sub("", max(found, key=lambda w: w.last).message)
-    reason = Trouble.QUOTA_EXCEEDED if "exceeded quota" in message else Trouble.PODS_REFUSED
-    return PodTrouble(reason=reason, message=without_secrets(message), since=min(w.first for w in found))
+    since = min(warning.first for warning in found)
+    return PodTrouble(reason=Trouble.PODS_REFUSED, message=without_secrets(message), since=since)
 
 
 def _ending(pods: Sequence[Object]) -> Ending | None:

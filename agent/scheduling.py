@@ -45,7 +45,7 @@ def unscheduled(message: str) -> tuple[Trouble, str]:
         if pattern.search(words):
             return trouble, words
     if devices:
-        return Trouble.NO_FREE_GPU, words
+        return Trouble.NO_FREE_GPUS, words
     if _NO_ROOM.search(words):
         return Trouble.NO_ROOM, words
     if tainted[1].search(words):

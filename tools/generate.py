@@ -1,4 +1,4 @@
-"""Write the XRDs, the input CRDs, package/install.yaml and docs/api.md: `make generate`."""
+"""Write the XRDs, the CRDs, package/install.yaml and docs/api.md: `make generate`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from functions.api import (
     ModelSpec,
     ModelStatus,
     NodePoolsInput,
+    PodReport,
     Schema,
     VLLMInput,
+    contract,
 )
 from functions.cluster_stack.input import ClusterStackInput
 from tools import install
@@ -168,12 +170,57 @@ def input_crd(kind: str, plural: str, model: type[Schema]) -> dict[str, Any]:
     }
 
 
+def report_crd() -> dict[str, Any]:
+    """Return the CRD of ModelReport, which the agent writes in GPU clusters."""
+    group, version = contract.REPORT_API_VERSION.split("/")
+    kind, plural = contract.REPORT_KIND, contract.REPORT_PLURAL
+    schema = {
+        "type": "object",
+        "description": PodReport.__doc__,
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "report": without_rules(structural(PodReport)),
+        },
+    }
+    columns = (
+        Column("Serving", ".report.serving.ready", "integer"),
+        Column("Trouble", ".report.serving.trouble.reason"),
+        Column("Since", ".report.serving.trouble.since"),
+    )
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"kind": kind, "listKind": f"{kind}List", "plural": plural, "singular": kind.lower()},
+            "versions": [
+                {
+                    "name": version,
+                    "served": True,
+                    "storage": True,
+                    "additionalPrinterColumns": [
+                        {"name": c.name, "type": c.type, "jsonPath": c.path} for c in columns
+                    ],
+                    "schema": {"openAPIV3Schema": schema},
+                }
+            ],
+        },
+    }
+
+
 def generated() -> Iterator[tuple[Path, str]]:
     """Yield each generated file's path from the repository's root, and its text."""
     for composite in COMPOSITES:
         yield Path(f"xrds/x{composite.plural}.yaml"), _text(xrd(composite))
     for function, (kind, plural, model) in INPUTS.items():
         yield Path(f"package/function-{function}/input.yaml"), _text(input_crd(kind, plural, model))
+    # For people and for validation, and for function-cluster-stack, which reads no YAML.
+    yield Path(f"package/agent/{contract.REPORT_PLURAL}.yaml"), _text(report_crd())
+    yield Path("functions/cluster_stack/model_report_crd.json"), json.dumps(report_crd(), indent=1) + "\n"
     yield Path("package/install.yaml"), _install()
     yield Path("docs/api.md"), api_reference(map(xrd, COMPOSITES))
 

@@ -13,7 +13,7 @@ from .cluster_status import (
     Slices,
     Summary,
 )
-from .inputs import Chart, Cloud, EksInput, NodePoolsInput, ProviderConfigRule, VLLMInput
+from .inputs import AgentInput, Chart, Cloud, EksInput, NodePoolsInput, ProviderConfigRule, VLLMInput
 from .model import (
     Architecture,
     ClusterChoice,
@@ -51,6 +51,7 @@ __all__ = [
     "API_VERSION",
     "DEFAULT_VPC",
     "Access",
+    "AgentInput",
     "Architecture",
     "Autoscaler",
     "Aws",

@@ -15,7 +15,7 @@ from .model import Architecture
 from .places.aws import NODE_RELEASE, ProviderConfigRef
 from .schema import Schema
 
-__all__ = ["Chart", "Cloud", "EksInput", "NodePoolsInput", "ProviderConfigRule", "VLLMInput"]
+__all__ = ["AgentInput", "Chart", "Cloud", "EksInput", "NodePoolsInput", "ProviderConfigRule", "VLLMInput"]
 
 _NAMESPACE = "crossplane-system"
 
@@ -127,6 +127,19 @@ class Chart(Schema):
         description="Values of the chart, laid over the package's: where a mirror has its images, pull "
         "secrets, resources. Lists replace the package's.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+    )
+
+
+class AgentInput(Schema):
+    """The agent of each cluster."""
+
+    install: bool = Field(
+        True,
+        description="Whether the agent is installed. What was installed before stays in its cluster. "
+        "Default true.",
+    )
+    image: str | None = Field(
+        None, description="The agent's image, with tag or digest. Default: the package's.", min_length=1
     )
 
 

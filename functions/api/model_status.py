@@ -6,6 +6,7 @@ from pydantic import Field
 
 from .cluster_status import Fabric
 from .contract import GPU
+from .model_report import PodReport
 from .node_pool import Taint
 from .schema import Schema
 
@@ -147,4 +148,7 @@ class ModelStatus(Schema):
     engine: EngineStatus | None = Field(None, description="What serves the Model, and what newer there is.")
     model: ModelFiles | None = Field(
         None, description="What the model's own files say, of a model that the catalog does not have."
+    )
+    pods: PodReport | None = Field(
+        None, description="Its pods, as the agent of the cluster reports; none: the agent has not reported."
     )

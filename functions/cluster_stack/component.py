@@ -1,4 +1,4 @@
-"""A component: something that one Helm chart installs in a cluster."""
+"""A component: something that one Helm chart installs in a cluster, or manifests of our own."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from functions.api import Schema
 from functions.base import remote
 
 from .facts import Facts
 
-__all__ = ["KUBE_SYSTEM", "Component", "Namespace", "Observed", "PodSecurity", "workload"]
+__all__ = ["KUBE_SYSTEM", "Auxiliary", "Component", "Namespace", "Observed", "PodSecurity", "workload"]
 
 
 class PodSecurity(StrEnum):
@@ -109,3 +110,27 @@ class Component:
     def field(self) -> str:
         """The name of its field in the function's input, as Python spells it."""
         return self.name.replace("-", "_")
+
+
+@dataclass(frozen=True)
+class Auxiliary:
+    """What is installed as manifests of our own, and what a cluster is ready without."""
+
+    name: str
+    """As `status.components` and composed resources name it."""
+    label: str
+    """As messages name it."""
+    about: str
+    """The description of its field in the function's input."""
+    given: type[Schema]
+    """The model of that field."""
+    namespace: Namespace
+    manifests: Callable[[Any], Mapping[str, Mapping[str, Any]]]
+    """From its part of the input, the objects in the cluster by what they are; none: it is not installed.
+
+    The last one is the workload, whose conditions say whether it runs.
+    """
+    parts: tuple[str, ...]
+    """Every key that `manifests` may return."""
+    without: str
+    """What is missing while it does not run, as a clause."""

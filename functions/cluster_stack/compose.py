@@ -6,14 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from functions.api import ClusterStatus, Distribution, NodeImage, contract
-from functions.base import Condition, Function, Outcome, Progress, Request, Resource, Status, View, Whose
+from functions.base import (
+    Condition,
+    Function,
+    Outcome,
+    Progress,
+    Request,
+    Resource,
+    Status,
+    View,
+    Whose,
+    condition_true,
+)
 from functions.catalog import kubernetes
 
-from .component import Component
+from .component import Auxiliary, Component
 from .facts import Facts
 from .input import ClusterStackInput, given
-from .registry import COMPONENTS
-from .render import Cluster, keep_helm_provider_config, names, release_name, render
+from .registry import AUXILIARIES, COMPONENTS
+from .render import (
+    Cluster,
+    auxiliary_names,
+    keep_helm_provider_config,
+    names,
+    release_name,
+    render,
+    render_auxiliary,
+)
 
 __all__ = ["FUNCTION"]
 
@@ -70,19 +89,40 @@ def compose(request: Request) -> Outcome:
     ]
     installed = [Installed(c, tuple(render(cluster, c, facts, given(parameters, c)))) for c in needed]
     resources = [resource for each in installed for resource in each.resources]
+    auxiliary = [(a, render_auxiliary(cluster, a, getattr(parameters, a.name))) for a in AUXILIARIES]
+    running = [a for a, made in auxiliary if made and _runs(request, made[-1].name)]
     return Outcome(
-        resources=[*resources, *keep_helm_provider_config(cluster, resources)],
+        resources=[
+            *resources,
+            *(r for _, made in auxiliary for r in made),
+            *keep_helm_provider_config(cluster, resources),
+        ],
         conditions=(
             Progress(
                 "ComponentsReady",
                 tuple(resource.name for resource in resources),
-                f"{_listed([each.component.label for each in installed])} run",
+                f"{_listed([*(each.component.label for each in installed), *(a.label for a in running)])} run"
+                + "".join(_without(a) for a, made in auxiliary if made and a not in running),
                 hint=_hint(request, cluster, facts, installed),
             ),
         ),
-        status={"components": usable(request, installed)},
-        gone=[name for c in COMPONENTS if c not in needed for name in names(c)],
+        status={"components": [*usable(request, installed), *(a.name for a in running)]},
+        gone=[
+            *(name for c in COMPONENTS if c not in needed for name in names(c)),
+            *(name for a, made in auxiliary if not made for name in auxiliary_names(a)),
+        ],
     )
+
+
+def _runs(request: Request, workload: str) -> bool:
+    seen = request.resource(workload)
+    return seen is not None and condition_true()(seen)
+
+
+def _without(auxiliary: Auxiliary) -> str:
+    """Say, behind what runs, that something does not which the cluster is ready without."""
+    where = f"look at the pods in namespace {auxiliary.namespace.name} of the cluster"
+    return f". {auxiliary.label.capitalize()} does not run yet: {auxiliary.without}. If this lasts, {where}"
 
 
 def usable(request: Request, installed: Sequence[Installed]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The function's input: a platform team's chart of each component, made from the registry."""
+"""The function's input: what a platform team says of each component, made from the registry."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pydantic import Field, create_model
 from functions.api import Chart, Schema
 
 from .component import Component
-from .registry import COMPONENTS
+from .registry import AUXILIARIES, COMPONENTS
 
 __all__ = ["ClusterStackInput", "given"]
 
 _FIELDS: dict[str, Any] = {
     component.field: (Chart, Field(default_factory=Chart, description=component.about))
     for component in COMPONENTS
+} | {
+    each.name: (each.given, Field(default_factory=each.given, description=each.about)) for each in AUXILIARIES
 }
 ClusterStackInput: type[Schema] = create_model(
     "ClusterStackInput", __base__=Schema, __doc__="Input of function-cluster-stack.", **_FIELDS

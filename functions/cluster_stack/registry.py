@@ -1,11 +1,21 @@
-"""The components, in the order in which they are composed: the one place that lists them."""
+"""The components, in the order in which they are composed, and what clusters are ready without.
+
+This is the one place that lists them.
+"""
 
 from __future__ import annotations
 
-from . import cluster_autoscaler, efa_device_plugin, gpu_operator, leader_worker_set, node_feature_discovery
-from .component import Component
+from . import (
+    agent,
+    cluster_autoscaler,
+    efa_device_plugin,
+    gpu_operator,
+    leader_worker_set,
+    node_feature_discovery,
+)
+from .component import Auxiliary, Component
 
-__all__ = ["COMPONENTS"]
+__all__ = ["AUXILIARIES", "COMPONENTS"]
 
 COMPONENTS: tuple[Component, ...] = (
     node_feature_discovery.COMPONENT,
@@ -14,3 +24,4 @@ COMPONENTS: tuple[Component, ...] = (
     efa_device_plugin.COMPONENT,
     leader_worker_set.COMPONENT,
 )
+AUXILIARIES: tuple[Auxiliary, ...] = (agent.AUXILIARY,)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.api import Access, Chart, Distribution, contract
-from functions.base import HELM_RELEASE, Resource, remote, unique_name
+from functions.base import HELM_RELEASE, Resource, exists, remote, unique_name
 from functions.catalog import chart
 
-from .component import Component, Observed
+from .component import Auxiliary, Component, Namespace, Observed
 from .facts import Facts
 
-__all__ = ["Cluster", "keep_helm_provider_config", "names", "release_name", "render"]
+__all__ = [
+    "Cluster",
+    "auxiliary_names",
+    "keep_helm_provider_config",
+    "names",
+    "release_name",
+    "render",
+    "render_auxiliary",
+]
 
 _FIRST = "-first"
 """Ends the name of the Usage by which a Release is uninstalled before Helm's ProviderConfig goes."""
@@ -65,22 +73,59 @@ def names(component: Component) -> list[str]:
     return [*parts, *(f"cluster-stack/{what.name}" for what in component.observed)]
 
 
+def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any) -> list[Resource]:
+    """Compose what a cluster is ready without: its namespace first, its workload last.
+
+    It stays in the cluster when the claim goes: nothing of it would keep the provider's way in until then.
+
+    Args:
+        cluster: where it is installed.
+        auxiliary: what is installed.
+        given: the platform team's part of the input.
+    """
+    manifests = auxiliary.manifests(given)
+    if not manifests:
+        return []
+    namespace = f"{auxiliary.name}{_NAMESPACE}"
+    made = [
+        _object(cluster, namespace, _namespace_manifest(auxiliary.namespace), (contract.REACHABLE,)),
+        *(
+            _object(
+                cluster,
+                f"{auxiliary.name}-{part}",
+                manifest,
+                (f"cluster-stack/{namespace}",),
+                remote.cel(remote.RUNS[kind]) if (kind := manifest["kind"]) in remote.RUNS else None,
+                watch=kind in remote.RUNS,
+            )
+            for part, manifest in manifests.items()
+        ),
+    ]
+    # Whatever becomes of them, the composite is ready.
+    return [replace(resource, ready=exists, label=auxiliary.label) for resource in made]
+
+
+def auxiliary_names(auxiliary: Auxiliary) -> list[str]:
+    """Name everything that may be composed of what a cluster is ready without."""
+    parts = [f"{auxiliary.name}-{part}" for part in auxiliary.parts]
+    return [f"cluster-stack/{name}" for name in (f"{auxiliary.name}{_NAMESPACE}", *parts)]
+
+
+def _namespace_manifest(namespace: Namespace) -> dict[str, Any]:
+    level = namespace.pod_security
+    assert level is not None, "a namespace of Kubernetes' own is not composed"
+    labels = {f"pod-security.kubernetes.io/{mode}": level.value for mode in ("enforce", "warn")}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.name, "labels": labels}}
+
+
 def _namespace(cluster: Cluster, component: Component, facts: Facts) -> list[Resource]:
     """Compose the namespace of a component's pods; nothing for one of Kubernetes' own.
 
     It stays when the claim goes, as those that Helm creates: somebody else may use it by then.
     """
-    level = component.namespace.pod_security
-    if level is None:
+    if component.namespace.pod_security is None:
         return []
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Namespace",
-        "metadata": {
-            "name": component.namespace.name,
-            "labels": {f"pod-security.kubernetes.io/{mode}": level.value for mode in ("enforce", "warn")},
-        },
-    }
+    manifest = _namespace_manifest(component.namespace)
     ready = remote.cel(remote.NAMESPACE_ACTIVE)
     namespace = _object(cluster, f"{component.name}{_NAMESPACE}", manifest, (contract.REACHABLE,), ready)
     if facts.distribution is not Distribution.GKE:
@@ -113,6 +158,8 @@ def _object(
     manifest: Mapping[str, Any],
     after: tuple[str, ...],
     readiness: Mapping[str, str] | None = None,
+    *,
+    watch: bool = False,
 ) -> Resource:
     """Compose an Object that makes something in the cluster and leaves it there."""
     made = remote.kubernetes_object(
@@ -122,6 +169,7 @@ def _object(
         manifest,
         readiness=readiness,
         policies=remote.NEVER_DELETE,
+        watch=watch,
     )
     return Resource(f"cluster-stack/{name}", made, after)
 

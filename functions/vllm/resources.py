@@ -22,6 +22,7 @@ from .source.job import download, download_policy, is_download
 from .source.volume import is_volume, volume, volume_resource
 from .status.conditions import live_serving, not_placed_yet, serving, weights_ready
 from .status.engine import engine_status, out_of_date
+from .status.pods import evidence, pod_report
 
 __all__ = ["carried_on", "composed"]
 
@@ -39,7 +40,7 @@ def carried_on(request: Request, placed: Condition | None) -> Outcome:
         return Outcome(conditions=[*conditions, *not_placed_yet()])
     weights = tuple(sorted(name for name in live if is_download(name) or is_volume(name)))
     downloaded = Progress("WeightsReady", ("vllm/namespace", *weights), "the weights are downloaded")
-    return Outcome(conditions=[*conditions, downloaded, live_serving(request)])
+    return Outcome(conditions=[*conditions, downloaded, live_serving(request)], status=evidence(request))
 
 
 def composed(
@@ -71,11 +72,12 @@ def composed(
         "placement": _served(plan, replaced).plain(),
         "sizing": size.plain(),
         "engine": engine_status(plan, update).plain(),
+        **evidence(request),
     }
     names = {resource.name for resource in resources}
     conditions = [
         *([placed.condition] if placed.condition else []),
-        weights_ready(plan, f"vllm/{plan.volume}", fetch.name, names),
+        weights_ready(request, plan, f"vllm/{plan.volume}", fetch.name, names),
         serving(request, plan, names, update),
     ]
     sure = placed.known and not placement_is_lost(request)
@@ -115,6 +117,7 @@ def _resources(
     return [
         home,
         *record(plan, home),
+        pod_report(plan),
         default_deny(plan),
         serving_policy(plan, several_nodes=workload.several_nodes),
         download_policy(plan),

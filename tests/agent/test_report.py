@@ -50,7 +50,7 @@ def test_a_quota_that_lets_no_pod_be_made() -> None:
     words = f'Error creating: pods "vllm-7d9c-zz9" is forbidden: {QUOTA}'
     refused = warned(event("FailedCreate", words, "vllm-7d9c", "ReplicaSet"))
     found = report([], [refused], {}).serving
-    trouble = PodTrouble(reason=Trouble.QUOTA_EXCEEDED, message=QUOTA, since="2026-11-28T18:01:00Z")
+    trouble = PodTrouble(reason=Trouble.PODS_REFUSED, message=QUOTA, since="2026-11-28T18:01:00Z")
     assert found == PodsOf(total=0, ready=0, restarts=0, trouble=trouble)
     # Of a group of pods, and of a download.
     assert report([], [refused._replace(kind="StatefulSet")], {}).serving == found

@@ -24,10 +24,10 @@ PREEMPTION = (
         (
             "0/3 nodes are available: 1 Insufficient nvidia.com/gpu, "
             "2 node(s) didn't match Pod's node affinity/selector.",
-            Trouble.NO_FREE_GPU,
+            Trouble.NO_FREE_GPUS,
         ),
-        ("0/1 nodes are available: 1 Insufficient nvidia.com/mig-1g.10gb.", Trouble.NO_FREE_GPU),
-        ("0/1 nodes are available: 1 Insufficient vpc.amazonaws.com/efa.", Trouble.NO_FREE_GPU),
+        ("0/1 nodes are available: 1 Insufficient nvidia.com/mig-1g.10gb.", Trouble.NO_FREE_GPUS),
+        ("0/1 nodes are available: 1 Insufficient vpc.amazonaws.com/efa.", Trouble.NO_FREE_GPUS),
         # A node without GPUs lacks them, and is no node of the pool: what the pool's own node lacks is CPU.
         (
             "0/2 nodes are available: 1 Insufficient cpu, 1 node(s) had untolerated taint {a: b}.",

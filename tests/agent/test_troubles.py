@@ -77,7 +77,7 @@ def test_unschedulable() -> None:
     }
     found = trouble(pod(phase="Pending", node=None, conditions={"PodScheduled": no}))
     assert found == PodTrouble(
-        reason=Trouble.NO_FREE_GPU, message=words, pod="vllm-7d9c-x2x", since=SCHEDULED
+        reason=Trouble.NO_FREE_GPUS, message=words, pod="vllm-7d9c-x2x", since=SCHEDULED
     )
 
 

@@ -16,7 +16,13 @@ NFD, OPERATOR, POLICY = (
 NFD_ALL = [f"{NFD}-namespace", NFD, f"{NFD}-daemonset", f"{NFD}-deployment"]
 OPERATOR_ALL = [f"{OPERATOR}-namespace", OPERATOR, POLICY, f"{OPERATOR}-deployment"]
 ALWAYS = [*NFD_ALL, *OPERATOR_ALL]
-"""What every cluster gets, in its order."""
+"""The components that every cluster gets, in their order."""
+AGENT = "cluster-stack/agent"
+AGENT_ALL = [
+    f"{AGENT}-{part}"
+    for part in ("namespace", "crd", "service-account", "role", "binding", "network-policy", "deployment")
+]
+"""What every cluster gets and is ready without."""
 REACHABLE = "node-pools/reachable"
 AWS = {"aws": {"region": "eu-central-1"}, "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}]}
 EXISTING = {

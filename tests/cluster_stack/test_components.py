@@ -10,6 +10,7 @@ import pytest
 from functions.base import unique_name
 from functions.cluster_stack.compose import FUNCTION
 from tests.cluster_stack.stack import (
+    AGENT_ALL,
     ALWAYS,
     AWS,
     EXISTING,
@@ -94,7 +95,7 @@ def release(component: str, namespace: str, chart: Mapping[str, str], own: Mappi
     ],
 )
 def test_what_is_needed(status: Mapping[str, Any], pools: list[Any], expected: list[str]) -> None:
-    assert list(composed(status=status, pools=pools)) == [*ALWAYS, *expected]
+    assert list(composed(status=status, pools=pools)) == [*ALWAYS, *expected, *AGENT_ALL]
 
 
 @pytest.mark.parametrize("release", [LWS, EFA])
@@ -107,7 +108,7 @@ def test_what_no_pool_needs_any_more_stays(release: str) -> None:
 def test_each_comes_as_soon_as_what_it_needs_is_there() -> None:
     # Proves: only the GPU Operator needs another component; an observation waits for its Release alone.
     found = FUNCTION.compose(request(status=SIZED, pools=[H100])).resources
-    assert {r.name: r.after for r in found[len(ALWAYS) :]} == {
+    assert {r.name: r.after for r in found[len(ALWAYS) :] if r.name not in AGENT_ALL} == {
         AUTOSCALER: (REACHABLE,),
         f"{AUTOSCALER}-deployment": (AUTOSCALER,),
         EFA: (REACHABLE,),

@@ -12,6 +12,7 @@ from functions.base.assemble import assemble
 from functions.cluster_stack.compose import FUNCTION
 from tests.cluster_stack.stack import (
     ACCESS,
+    AGENT_ALL,
     ALWAYS,
     AWS,
     EXISTING,
@@ -42,6 +43,8 @@ def test_names_and_order() -> None:
         (OPERATOR, (REACHABLE, NFD, f"{OPERATOR}-namespace")),
         (POLICY, (OPERATOR,)),
         (f"{OPERATOR}-deployment", (OPERATOR,)),
+        (AGENT_ALL[0], (REACHABLE,)),
+        *((name, (AGENT_ALL[0],)) for name in AGENT_ALL[1:]),
     ]
 
 
@@ -53,7 +56,7 @@ def test_nothing_is_installed_before_the_cluster_answers() -> None:
     message = desired.conditions["ComponentsReady"].message
     assert message.startswith("Namespace node-feature-discovery waits for the cluster's API")
     ready = request(ready=[REACHABLE])
-    first = [f"{NFD}-namespace", f"{OPERATOR}-namespace"]
+    first = [f"{NFD}-namespace", f"{OPERATOR}-namespace", AGENT_ALL[0]]
     assert list(assemble(ready, FUNCTION, FUNCTION.compose(ready)).manifests) == first
 
 
@@ -81,7 +84,7 @@ def test_namespaces_admit_what_runs_in_them(pools: list[Any], levels: Mapping[st
     labels = {n["metadata"]["name"]: n["metadata"]["labels"] for n in namespaces}
     assert labels == {
         name: {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
-        for name, level in levels.items()
+        for name, level in {**levels, "freehold-agent": "restricted"}.items()
     }
     assert all(m["spec"]["managementPolicies"] == ["Observe", "Create", "Update"] for m in found)
 
@@ -267,11 +270,11 @@ def test_the_condition_says_where_to_look(
 
 def test_the_condition_names_what_runs() -> None:
     # Proves: True once everything works, with what that is.
-    asked = request(ready=[REACHABLE, *NAMES])
+    asked = request(ready=[REACHABLE, *NAMES, *AGENT_ALL])
     outcome = FUNCTION.compose(asked)
     asked.observed = {r.name: {**(r.manifest or {}), **live(True)} for r in outcome.resources}
     condition = assemble(asked, FUNCTION, outcome).conditions["ComponentsReady"]
-    assert condition.message == "Node Feature Discovery and the GPU Operator run"
+    assert condition.message == "Node Feature Discovery, the GPU Operator and the agent run"
 
 
 def test_charts() -> None:

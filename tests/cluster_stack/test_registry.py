@@ -12,8 +12,8 @@ from functions.catalog import chart
 from functions.cluster_stack.component import Component
 from functions.cluster_stack.facts import Facts
 from functions.cluster_stack.input import ClusterStackInput
-from functions.cluster_stack.registry import COMPONENTS
-from functions.cluster_stack.render import names
+from functions.cluster_stack.registry import AUXILIARIES, COMPONENTS
+from functions.cluster_stack.render import auxiliary_names, names
 from tests.cluster_stack.stack import pool, shared
 
 COMPONENT = pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
@@ -82,8 +82,10 @@ def test_a_component_comes_after_what_it_names(component: Component) -> None:
 def test_no_two_components_meet() -> None:
     # Names in the composition, namespaces of their own, charts, and labels in messages.
     composed = [name for component in COMPONENTS for name in names(component)]
+    composed += [name for each in AUXILIARIES for name in auxiliary_names(each)]
     assert len(composed) == len(set(composed))
-    own = [c.namespace.name for c in COMPONENTS if c.namespace.pod_security is not None]
+    namespaces = [*(c.namespace for c in COMPONENTS), *(each.namespace for each in AUXILIARIES)]
+    own = [namespace.name for namespace in namespaces if namespace.pod_security is not None]
     assert len(own) == len(set(own))
     assert (
         len({chart(c.name).name for c in COMPONENTS}) == len({c.label for c in COMPONENTS}) == len(COMPONENTS)
@@ -91,7 +93,8 @@ def test_no_two_components_meet() -> None:
 
 
 def test_the_input_has_a_field_for_each() -> None:
-    assert list(ClusterStackInput.model_fields) == [component.field for component in COMPONENTS]
+    fields = [*(component.field for component in COMPONENTS), *(each.name for each in AUXILIARIES)]
+    assert list(ClusterStackInput.model_fields) == fields
     assert all(field.description for field in ClusterStackInput.model_fields.values())
 
 

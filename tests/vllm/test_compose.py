@@ -31,6 +31,7 @@ def test_names() -> None:
         "vllm/namespace",
         "vllm/placed",
         "vllm/placed-last",
+        "vllm/pod-report",
         "vllm/network-policy-default-deny",
         "vllm/network-policy-serving",
         "vllm/network-policy-download",

@@ -39,6 +39,7 @@ def in_cluster(
     ready: str = "",
     references: Sequence[Mapping[str, Any]] = (),
     annotations: Mapping[str, str] | None = None,
+    policies: Sequence[str] = (),
 ) -> Resource:
     """Compose the Object for a manifest in the Model's cluster.
 
@@ -51,6 +52,7 @@ def in_cluster(
         ready: CEL over `object` that holds when the object is ready; empty: ready once it exists.
         references: values that are taken from objects of the control plane.
         annotations: of the Object itself.
+        policies: management policies of the Object; none: the provider's default, all.
     """
     metadata = dict(manifest["metadata"])
     metadata["labels"] = {**labels(plan), **metadata.get("labels", {})}
@@ -62,6 +64,7 @@ def in_cluster(
         readiness=remote.cel(ready) if ready else remote.ON_CREATE,
         watch=manifest["kind"] not in _UNWATCHED,
         references=references,
+        policies=policies,
         labels={LABEL: plan.name},
         annotations=annotations,
     )

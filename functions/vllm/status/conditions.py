@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
+from functions.api import ModelSpec, contract
 from functions.base import Condition, Progress, Request, Status, View, Whose, condition_true
 
 from ..live.placement import takes
@@ -12,6 +13,7 @@ from ..serve import WORKLOADS, live_workload
 from ..serve.endpoint import CONNECTION
 from ..serve.network_policy import DEFAULT_DENY, SERVING_POLICY
 from ..source import source_of
+from .pods import pods_in_trouble
 
 __all__ = ["AFTER_PLACED", "NEEDED_TO_SERVE", "live_serving", "not_placed_yet", "serving", "weights_ready"]
 
@@ -37,10 +39,13 @@ def not_placed_yet() -> list[Condition]:
     return [Condition(type_, Status.FALSE, "NotPlaced", waits, Whose.MODEL) for type_ in AFTER_PLACED]
 
 
-def weights_ready(plan: Plan, volume: str, download: str, names: Container[str]) -> Progress:
+def weights_ready(
+    request: Request, plan: Plan, volume: str, download: str, names: Container[str]
+) -> Condition | Progress:
     """Return the condition WeightsReady.
 
     Args:
+        request: the Model's.
         plan: of the Model.
         volume: the composed resource.
         download: the composed resource.
@@ -48,7 +53,7 @@ def weights_ready(plan: Plan, volume: str, download: str, names: Container[str])
     """
     source = source_of(plan.spec)
     credentials = [name for name in source.credential_names if name in names]
-    return Progress(
+    return _download_in_trouble(request, download, plan.spec) or Progress(
         "WeightsReady",
         ("vllm/namespace", volume, *credentials, download),
         f"{plan.spec.model} at {plan.spec.revision} is downloaded",
@@ -70,7 +75,7 @@ def serving(request: Request, plan: Plan, names: Container[str], update: str) ->
         # It is what was asked for, so the Model is Ready once its pods are gone.
         return Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL, decides_ready=False)
     needed = tuple(name for name in NEEDED_TO_SERVE if name in names)
-    return _stuck(request) or Progress(
+    return _stuck(request, plan.spec) or Progress(
         "Serving", needed, f"{_ANSWERS}. {update}" if update else _ANSWERS, hint=_hint(request, plan)
     )
 
@@ -91,10 +96,19 @@ def live_serving(request: Request) -> Condition | Progress:
     return _stuck(request) or Progress("Serving", (workload, "vllm/service"), _ANSWERS)
 
 
-def _stuck(request: Request) -> Condition | None:
-    """Return the condition of a Deployment whose pods are refused or late; None where they are not.
+def _download_in_trouble(request: Request, download: str, spec: ModelSpec) -> Condition | None:
+    """Return the condition of a download whose pod is in trouble; None for one that is done or under way."""
+    live = request.resource(download)
+    if live is None or condition_true()(live):
+        return None
+    return pods_in_trouble(request, contract.DOWNLOAD, "WeightsReady", spec)
 
-    Crossplane and provider-kubernetes see no fault in such a Deployment; its own conditions tell it:
+
+def _stuck(request: Request, spec: ModelSpec | None = None) -> Condition | None:
+    """Return the condition of a workload whose pods are refused, in trouble or late; None where they are not.
+
+    Crossplane and provider-kubernetes see no fault in such a workload. The agent's report tells it, and of
+    a Deployment its own conditions, which say no more than that pods are refused or late:
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#failed-deployment
     """
     workload = request.resource(live_workload(request.observed))
@@ -104,6 +118,9 @@ def _stuck(request: Request) -> Condition | None:
     refused, progress = told.get("ReplicaFailure"), told.get("Progressing")
     if refused is not None and refused.text("status") == "True":
         return _pods_refused(refused)
+    reported = pods_in_trouble(request, contract.SERVING, "Serving", spec)
+    if reported is not None:
+        return reported
     if progress is not None and progress.text("reason") == "ProgressDeadlineExceeded":
         namespace = workload.text("spec", "forProvider", "manifest", "metadata", "namespace")
         text = (

@@ -1,0 +1,139 @@
+"""The agent: sums up the pods of each Model of the cluster in one small object."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from functions.api import AgentInput, contract
+from functions.catalog import image
+
+from .component import Auxiliary, Namespace, PodSecurity
+
+__all__ = ["AUXILIARY"]
+
+_NAMESPACE = Namespace("freehold-agent", PodSecurity.RESTRICTED)
+_NAME = "agent"
+_CLUSTER_WIDE = "freehold-agent"
+"""Name of what has no namespace."""
+_LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "freehold"}
+_HEALTH = 8081
+_USER = 65532
+_API_SERVER_PORTS = (443, 6443)
+"""A NetworkPolicy cannot name the API server: the ports of its Service, and of its endpoints."""
+
+
+@cache
+def _crd() -> dict[str, Any]:
+    """Return the CRD of ModelReport, which `make generate` writes from functions/api."""
+    text = resources.files(__package__).joinpath("model_report_crd.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def _manifests(given: AgentInput) -> dict[str, Mapping[str, Any]]:
+    if not given.install:
+        return {}
+    rules = [
+        # RBAC selects by no label, so this is every namespace's; the agent looks at those of Models alone.
+        {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list", "watch"]},
+        {"apiGroups": [""], "resources": ["pods/log"], "verbs": ["get"]},
+        {
+            "apiGroups": [contract.REPORT_GROUP],
+            "resources": [contract.REPORT_PLURAL],
+            "verbs": ["list", "watch", "patch"],
+        },
+    ]
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": _CLUSTER_WIDE}
+    account = {"kind": "ServiceAccount", "name": _NAME, "namespace": _NAMESPACE.name}
+    return {
+        "crd": _crd(),
+        "service-account": {
+            **_object("v1", "ServiceAccount"),
+            # Only the pod below mounts a token.
+            "automountServiceAccountToken": False,
+        },
+        "role": {**_object("rbac.authorization.k8s.io/v1", "ClusterRole", everywhere=True), "rules": rules},
+        "binding": {
+            **_object("rbac.authorization.k8s.io/v1", "ClusterRoleBinding", everywhere=True),
+            "roleRef": role,
+            "subjects": [account],
+        },
+        "network-policy": {**_object("networking.k8s.io/v1", "NetworkPolicy"), "spec": _policy()},
+        "deployment": {
+            **_object("apps/v1", "Deployment"),
+            "spec": {
+                "replicas": 1,
+                "revisionHistoryLimit": 3,
+                # Two agents would write the same reports.
+                "strategy": {"type": "Recreate"},
+                "selector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
+                "template": {"metadata": {"labels": _LABELS}, "spec": _pod(given.image or image(_NAME))},
+            },
+        },
+    }
+
+
+def _object(api_version: str, kind: str, *, everywhere: bool = False) -> dict[str, Any]:
+    place = {"name": _CLUSTER_WIDE} if everywhere else {"name": _NAME, "namespace": _NAMESPACE.name}
+    return {"apiVersion": api_version, "kind": kind, "metadata": {**place, "labels": _LABELS}}
+
+
+def _policy() -> dict[str, Any]:
+    """Let nothing in (probes come from the node), and nothing out but to the ports of an API server."""
+    ports = [{"protocol": "TCP", "port": port} for port in _API_SERVER_PORTS]
+    return {
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
+        "policyTypes": ["Ingress", "Egress"],
+        "egress": [{"ports": ports}],
+    }
+
+
+def _pod(image_: str) -> dict[str, Any]:
+    def probe(path: str) -> dict[str, Any]:
+        return {"httpGet": {"path": path, "port": "health"}, "periodSeconds": 10, "timeoutSeconds": 3}
+
+    return {
+        "serviceAccountName": _NAME,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": _USER,
+            "runAsGroup": _USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": _NAME,
+                "image": image_,
+                "command": ["python", "-m", "agent"],
+                "args": [f"--health=:{_HEALTH}"],
+                "ports": [{"name": "health", "containerPort": _HEALTH, "protocol": "TCP"}],
+                "readinessProbe": probe("/readyz"),
+                "livenessProbe": {**probe("/healthz"), "failureThreshold": 6},
+                "resources": {"requests": {"cpu": "50m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+            }
+        ],
+    }
+
+
+AUXILIARY = Auxiliary(
+    name=_NAME,
+    label="the agent",
+    about="The agent, which reports the state of Models' pods.",
+    given=AgentInput,
+    namespace=_NAMESPACE,
+    manifests=_manifests,
+    parts=("crd", "service-account", "role", "binding", "network-policy", "deployment"),
+    without="why a Model's pods do not start is told late and without their logs",
+)

@@ -1,0 +1,122 @@
+"""The agent: what it may do, how its pod runs, and that no cluster waits for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.api import AgentInput
+from functions.base import Outcome, Progress
+from functions.base.assemble import assemble
+from functions.cluster_stack.agent import AUXILIARY
+from functions.cluster_stack.compose import FUNCTION
+from tests.cluster_stack.stack import AGENT, AGENT_ALL, ALWAYS, EXISTING, REACHABLE, composed, request
+
+OBJECTS = AUXILIARY.manifests(AgentInput())
+
+
+def message(**more: Any) -> str:
+    asked = request(ready=[REACHABLE, *ALWAYS], **more)
+    return str(assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions["ComponentsReady"].message)
+
+
+def test_what_it_may_do() -> None:
+    """No Secrets, no pods/exec, and nothing written but the reports."""
+    granted = {
+        (group, resource): set(rule["verbs"])
+        for rule in OBJECTS["role"]["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert granted == {
+        ("", "pods"): {"list", "watch"},
+        ("", "events"): {"list", "watch"},
+        ("", "pods/log"): {"get"},
+        ("agent.freehold.dev", "modelreports"): {"list", "watch", "patch"},
+    }
+
+
+def test_its_pod_meets_the_restricted_standard_and_writes_no_file() -> None:
+    assert AUXILIARY.namespace.pod_security == "restricted"
+    pod = OBJECTS["deployment"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert "volumes" not in pod
+
+
+def test_it_reaches_the_ports_of_api_servers_alone() -> None:
+    policy = OBJECTS["network-policy"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    assert "ingress" not in policy
+    assert policy["egress"] == [
+        {"ports": [{"protocol": "TCP", "port": 443}, {"protocol": "TCP", "port": 6443}]}
+    ]
+    labels = OBJECTS["deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+
+
+def test_every_part_is_listed() -> None:
+    assert tuple(OBJECTS) == AUXILIARY.parts
+    assert list(OBJECTS)[-1] == "deployment"
+
+
+def test_a_cluster_is_ready_without_it() -> None:
+    """Its image may be one that nobody has pushed yet."""
+    outcome = FUNCTION.compose(request(ready=[REACHABLE, *ALWAYS], unready=AGENT_ALL))
+    [components] = [c for c in outcome.conditions if isinstance(c, Progress)]
+    assert not set(components.resources) & set(AGENT_ALL)
+    asked = request(ready=[REACHABLE, *ALWAYS], unready=AGENT_ALL)
+    desired = assemble(asked, FUNCTION, FUNCTION.compose(asked))
+    assert desired.conditions["ComponentsReady"].status.value == "True"
+    assert all(desired.ready[name] for name in AGENT_ALL)
+
+
+def test_that_it_does_not_run_is_told() -> None:
+    assert message(unready=AGENT_ALL).startswith(
+        "Node Feature Discovery and the GPU Operator run. The agent does not run yet: why a Model's pods do not "
+        "start is told late and without their logs. If this lasts, look at the pods in namespace freehold-agent of "
+        "the cluster"
+    )
+
+
+def outcome_of(given: dict[str, Any], **more: Any) -> Outcome:
+    return FUNCTION.compose(request(given={"agent": given}, **more))
+
+
+def test_a_platform_team_names_its_own_image() -> None:
+    made = {
+        r.name: r.manifest for r in outcome_of({"image": "registry.example.org/agent@sha256:0a"}).resources
+    }
+    manifest: Any = made[f"{AGENT}-deployment"]
+    pod = manifest["spec"]["forProvider"]["manifest"]["spec"]["template"]["spec"]
+    assert pod["containers"][0]["image"] == "registry.example.org/agent@sha256:0a"
+
+
+def test_a_platform_team_does_without_it() -> None:
+    outcome = outcome_of({"install": False}, ready=[REACHABLE, *ALWAYS, *AGENT_ALL])
+    assert not [r.name for r in outcome.resources if r.name in AGENT_ALL]
+    assert set(AGENT_ALL) <= set(outcome.gone)
+    assert outcome.status["components"] == ["node-feature-discovery", "gpu-operator"]
+    [components] = [c for c in outcome.conditions if isinstance(c, Progress)]
+    assert components.ready == "Node Feature Discovery and the GPU Operator run"
+
+
+@pytest.mark.parametrize("spec", [None, EXISTING], ids=["created", "existing"])
+def test_nothing_of_it_holds_a_claim_that_goes(spec: Any) -> None:
+    """No Usage keeps the provider's way into the cluster for it, so it is left in the cluster."""
+    made = composed(spec) if spec else composed()
+    assert {tuple(made[name]["spec"]["managementPolicies"]) for name in AGENT_ALL} == {
+        ("Observe", "Create", "Update")
+    }
+
+
+def test_its_workload_alone_is_watched() -> None:
+    made = composed()
+    assert [name for name in AGENT_ALL if made[name]["spec"].get("watch")] == [f"{AGENT}-deployment"]
