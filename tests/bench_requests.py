@@ -4,7 +4,8 @@ Not a test: seconds are not stable enough to assert. Every example is played unt
 each step's last request is answered again: bytes in, bytes out, in process, as milliseconds of CPU.
 Beside it stands a function of the SDK that answers with the same desired state, made beforehand: less
 no function can cost. With a second checkout both take turns, each with the requests of its own world,
-so that a busy machine slows both alike.
+so that a busy machine slows both alike. Where the two compose different numbers of resources, compare
+the ratios to the floor.
 """
 
 from __future__ import annotations
@@ -217,15 +218,15 @@ def _print(checkouts: list[Checkout]) -> None:
     other = others[0] if others else None
     before = {_now(what): pairs for what, pairs in other.figures.items()} if other else {}
     print(
-        f"{'request, CPU ms, median':<34}{'KB in':>7}{'KB out':>7}{'floor':>8}{'ours':>8}{'x':>6}{'before':>9}{'':>7}"
+        f"{'request, CPU ms, median':<34}{'KB in':>7}{'KB out':>7}{'floor':>8}{'ours':>8}{'x':>6}{'before':>9}{'':>7}{'x':>6}"
     )
     for what, pairs in mine.figures.items():
         ours, floor = (statistics.median(pair[i] for pair in pairs) for i in (0, 1))
         size = "".join(f"{n / 1000:7.0f}" for n in mine.sizes[what])
         row = f"{what:<34}{size}{floor:8.2f}{ours:8.2f}{ours / floor:6.1f}"
         if what in before:
-            then = statistics.median(pair[0] for pair in before[what])
-            row += f"{then:9.2f}{(ours - then) / then:+7.0%}"
+            then, its_floor = (statistics.median(pair[i] for pair in before[what]) for i in (0, 1))
+            row += f"{then:9.2f}{(ours - then) / then:+7.0%}{then / its_floor:6.1f}"
         print(row)
     imported = {_now(name): times for name, times in other.imports.items()} if other else {}
     for name, times in mine.imports.items():

@@ -29,7 +29,9 @@ class Schema(BaseModel):
     object must not stop an older function.
     """
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, defer_build=True
+    )
 
     def plain(self) -> dict[str, Any]:
         """Return the object as it stands in YAML, without what is not set."""

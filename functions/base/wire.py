@@ -89,9 +89,10 @@ class Fields(Mapping[str, Any]):
     @property
     def conditions(self) -> Mapping[str, Struct]:
         """The status conditions by type: what is asked most often of an observed resource, so read once."""
-        if self._conditions is None:
-            self._conditions = self._read_conditions()
-        return self._conditions
+        conditions = self._conditions
+        if conditions is None:
+            conditions = self._conditions = self._read_conditions()
+        return conditions
 
     def _read_conditions(self) -> dict[str, Struct]:
         if "status" not in self._fields:
@@ -110,9 +111,10 @@ class Fields(Mapping[str, Any]):
     def condition(self, type_: str, field: str) -> str:
         """Return a text of the status condition of a type; empty where there is none."""
         struct = self.conditions.get(type_)
-        if struct is None or field not in struct.fields:
+        if struct is None:
             return ""
-        return str(struct.fields[field].string_value)
+        fields = struct.fields
+        return fields[field].string_value if field in fields else ""
 
     def __getitem__(self, key: str) -> Any:
         if key not in self._fields:  # a protobuf map would make an empty entry

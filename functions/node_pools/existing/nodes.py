@@ -152,18 +152,21 @@ def _has_labels(node: View, labels: Mapping[str, str]) -> bool:
 
 
 def _collection(request: Request, access: reach.ClusterAccess, pool: Pool) -> dict[str, Any]:
-    owned = "node-pools/"
-    ready = sum(
-        condition_true()(View(live)) for name, live in request.observed.items() if not name.startswith(owned)
-    )
     return remote.collection(
         _name(request, pool),
         access.namespace,
         access.kubernetes,
         kind=("v1", "Node"),
         labels=pool.node_selector,
-        annotations={_AGAIN: str(ready)},
+        annotations={_AGAIN: str(request.once(_ready_of_others))},
     )
+
+
+def _ready_of_others(request: Request) -> int:
+    """Count what is ready of the composed resources of other functions."""
+    ready = condition_true()
+    others = (live for name, live in request.observed.items() if not name.startswith("node-pools/"))
+    return sum(ready(View(live)) for live in others)
 
 
 def _problem(pool: Pool, nodes: Sequence[View]) -> str:
