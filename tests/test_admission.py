@@ -374,10 +374,41 @@ BAD = {
     ),
     "cluster by nothing": (model(cluster={}), "cluster takes either a name or matchLabels"),
     "context of nothing": (model(contextLength=0), "should be greater than or equal to 128"),
-    "an argument of ours": (
-        model(engine={"args": ["--port=1"]}),
-        "engine.args takes none of --port, --served-model-name, --tensor-parallel-size, "
-        "--pipeline-parallel-size, --data-parallel-size, --nnodes, --max-model-len",
+    **{
+        f"argument {' '.join(args)}": (model(engine={"args": args}), f"engine.args takes no {message}")
+        for args, message in (
+            (["--max-model-len=8"], "--max-model-len: spec.contextLength sets the longest context"),
+            (["--max_model_len", "8"], "--max-model-len: spec.contextLength sets the longest context"),
+            (["--served_model_name=x"], "--model, --served-model-name: spec.model names the model"),
+            (["-tp=4"], "--tensor-parallel-size, -tp, "),
+            (["-tp", "4"], "--tensor-parallel-size, -tp, "),
+            (["--headless"], "--tensor-parallel-size, -tp, "),
+            (["--enforce-eager", "-dp=2"], "--data-parallel-size, -dp, "),
+            (["--kv-cache-memory-bytes=1G"], "--kv-cache-memory-bytes, --num-gpu-blocks-override: "),
+            (["--port=1"], "--port, --host, --uds, --grpc, --ssl-keyfile, --ssl-certfile: the Service"),
+            (["--config", "/a.yaml"], "--config: list the arguments themselves"),
+            (["--hf-token=x"], "--hf-token: spec.source.huggingFace.tokenSecretRef takes"),
+        )
+    },
+    **{
+        f"variable {name}": (model(engine={"env": [{"name": name, "value": "1"}]}), message)
+        for name, message in (
+            ("NVIDIA_VISIBLE_DEVICES", "the pod has the GPUs that it was given, and no other Model's"),
+            ("CUDA_VISIBLE_DEVICES", "the pod has the GPUs that it was given, and no other Model's"),
+            ("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT", "the pod has the GPUs that it was given"),
+            ("VLLM_SERVER_DEV_MODE", "whoever reaches the endpoint runs code or loads other weights"),
+            ("VLLM_ALLOW_INSECURE_SERIALIZATION", "whoever reaches the endpoint runs code"),
+            ("HF_TOKEN", "spec.source.huggingFace.tokenSecretRef takes the token from a Secret"),
+            ("HF_HUB_OFFLINE", "serving pods reach no Hub"),
+        )
+    },
+    "base model without organisation": (
+        model(baseModel="Qwen3-8B"),
+        "baseModel is ORGANISATION/NAME on the Hub, such as Qwen/Qwen3-8B",
+    ),
+    "two sizes": (
+        model(baseModel="Qwen/Qwen3-8B", architecture=HOUSE),
+        "baseModel and architecture both say what the model is sized by: name one of them",
     ),
     "env that is no name": (model(engine={"env": [{"name": "A B", "value": ""}]}), "should match"),
 }

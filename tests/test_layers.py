@@ -170,10 +170,10 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "serve": {"engine", "plan"},
         "source": {"plan", "serve"},
         "hub": {"place", "serve", "size"},
-        "live": {"hub", "place", "plan", "serve", "size", "source"},
+        "live": {"engine", "hub", "place", "plan", "serve", "size", "source"},
         "status": {"live", "plan", "serve", "source"},
         "resources": {"live", "plan", "serve", "source", "status"},
-        "compose": {"hub", "live", "place", "plan", "resources", "serve", "size", "status"},
+        "compose": {"engine", "hub", "live", "place", "plan", "resources", "serve", "size", "status"},
     },
 }
 """For each folder and module of a package the others that it imports, each of which stands before it."""

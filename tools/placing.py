@@ -9,11 +9,13 @@ from functions.api import ModelSpec, Placement, PoolStatus, VLLMInput, contract
 from functions.base import Condition, Function, Invalid, Outcome, Request, Selector, Status, Unanswered, View
 from functions.node_pools.compose import FUNCTION as NODE_POOLS
 from functions.vllm.compose import FUNCTION as VLLM
+from functions.vllm.engine import engine_of
 from functions.vllm.live.stay import recorded_placement
 from functions.vllm.place.clusters import Cluster, all_clusters, read
 from functions.vllm.place.devices import describe, free_devices, most_devices
 from functions.vllm.place.pools import Choice, fit_pool
 from functions.vllm.place.search import trusted
+from functions.vllm.plan import image_of
 from functions.vllm.size.memory import Fit
 from functions.vllm.size.need import Need, facts_of, need
 from tools import inputs
@@ -183,6 +185,8 @@ def _rows(request: Request, spec: ModelSpec, given: VLLMInput, known: Iterable[C
     recorded = recorded_placement(request)
     if facts is None:
         return []
+    if recorded is None:
+        engine_of(spec).refuse_model(spec, image_of(spec, given, None), facts)
     replica = need(spec, facts)
     named = {c.name for c in all_clusters(request, spec)} if recorded is None else set()
     judged: list[Choice | Row] = []

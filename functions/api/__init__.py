@@ -13,6 +13,7 @@ from .cluster_status import (
     Slices,
     Summary,
 )
+from .engine import OWNED
 from .inputs import AgentInput, Chart, Cloud, EksInput, NodePoolsInput, ProviderConfigRule, VLLMInput
 from .model import (
     Architecture,
@@ -50,6 +51,7 @@ API_VERSION = "freehold.dev/v1alpha1"
 __all__ = [
     "API_VERSION",
     "DEFAULT_VPC",
+    "OWNED",
     "Access",
     "AgentInput",
     "Architecture",

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from .engine import Engine, Multimodal, Reasoning, ToolCalling
 from .schema import Rule, Schema, rules
 
 __all__ = [
     "Architecture",
     "ClusterChoice",
-    "Engine",
-    "EnvVar",
     "GpuChoice",
     "ModelSpec",
     "Precision",
     "Quantization",
     "Replicas",
     "Requirement",
-    "Resources",
     "Source",
     "Task",
     "TokenSecretRef",
@@ -58,26 +56,15 @@ _SIZE = Rule(
     " && self.weightsGiB * 1.073741824 / self.parametersBillions <= 4.5)",
     "architecture.weightsGiB contradicts parametersBillions: a parameter takes 0.4 to 4.5 bytes",
 )
-_OWNED = (
-    "--port",
-    "--served-model-name",
-    "--tensor-parallel-size",
-    "--pipeline-parallel-size",
-    "--data-parallel-size",
-    "--nnodes",
-    "--max-model-len",
-)
-_OWN_ARGS = Rule(
-    "self.all(a, !['" + "', '".join(_OWNED) + "'].exists(o, a == o || a.startsWith(o + '=')))",
-    "engine.args takes none of "
-    + ", ".join(_OWNED)
-    + ": the spec's model, gpu.count and contextLength, and the placement set them",
-)
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*$"
 _REPOSITORY = Rule(
     f"self.matches(r'{_NAME}')", "model is ORGANISATION/NAME on the Hub, such as Qwen/Qwen3-8B"
 )
-_QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+_BASE = Rule(f"self.matches(r'{_NAME}')", "baseModel is ORGANISATION/NAME on the Hub, such as Qwen/Qwen3-8B")
+_ONE_SIZE = Rule(
+    "!has(self.baseModel) || !has(self.architecture)",
+    "baseModel and architecture both say what the model is sized by: name one of them",
+)
 
 
 class Precision(StrEnum):
@@ -289,71 +276,22 @@ class Source(Schema):
     )
 
 
-class EnvVar(Schema):
-    """An environment variable of the engine."""
-
-    name: str = Field(description="Name.", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)
-    value: str = Field(description="Value; never a secret.", max_length=4096)
-
-
-class Resources(Schema):
-    """CPU and memory of one replica, as Kubernetes quantities."""
-
-    cpu: str | None = Field(None, description="CPU request, in cores.", pattern=_QUANTITY, max_length=20)
-    memory: str | None = Field(
-        None, description="Memory request and limit, /dev/shm included.", pattern=_QUANTITY, max_length=20
-    )
-
-
-class Engine(Schema):
-    """The escape hatch: what the platform's defaults do not cover."""
-
-    image: str | None = Field(
-        None,
-        description="vLLM image, with tag or digest. Default: a new Model gets the platform's, and a live "
-        "one keeps the image that it has. status.engine tells of a newer one; naming it here restarts the "
-        "Model with it.",
-        min_length=1,
-        max_length=400,
-    )
-    restarted_at: str | None = Field(
-        None,
-        description="Any text, such as the time. Changing it restarts the Model's pods one after the other, "
-        "as the package makes them now, with the image that they have.",
-        min_length=1,
-        max_length=64,
-    )
-    args: list[Annotated[str, Field(max_length=1024)]] = Field(
-        default_factory=list,
-        description="Arguments added to `vllm serve`; not those that a field of the spec sets.",
-        max_length=100,
-        json_schema_extra=rules(_OWN_ARGS),
-    )
-    env: list[EnvVar] = Field(
-        default_factory=list,
-        description="Environment variables of the engine, beside the package's or instead of them.",
-        max_length=100,
-        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
-    )
-    resources: Resources = Field(
-        default_factory=Resources, description="CPU and memory instead of the computed ones."
-    )
-
-    @field_validator("args")
-    @classmethod
-    def _none_owned(cls, args: list[str]) -> list[str]:
-        if any(arg.partition("=")[0] in _OWNED for arg in args):
-            raise ValueError(_OWN_ARGS.message)
-        return args
-
-
 class ModelSpec(Schema):
     """A large language model behind an OpenAI-compatible endpoint."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_ONE_SIZE))
 
     model: str = Field(
         description="Name of the model on the Hub, such as Qwen/Qwen3-8B.",
         max_length=200,
         json_schema_extra=rules(_REPOSITORY),
+    )
+    base_model: str | None = Field(
+        None,
+        description="Name of the model that this one was made from without a change of its shape or "
+        "precision, such as by fine-tuning: it is sized and served like that one. Default: none.",
+        max_length=200,
+        json_schema_extra=rules(_BASE),
     )
     revision: str = Field(
         "main",
@@ -385,6 +323,13 @@ class ModelSpec(Schema):
         "they are loaded, on GPUs from compute capability 8.9 on. None refuses weights that are stored "
         "quantised. Default Auto.",
     )
+    tool_calling: ToolCalling = Field(
+        ToolCalling(), description="How the model's calls of a client's tools (functions) are read."
+    )
+    reasoning: Reasoning = Field(Reasoning(), description="How a model's reasoning is told from its answer.")
+    multimodal: Multimodal = Field(
+        Multimodal(), description="Images, videos and audio in requests, of a model that reads them."
+    )
     replicas: Replicas = Field(Replicas(), description="How many copies serve.")
     cluster: ClusterChoice | None = Field(
         None, description="Which InferenceCluster. Default: any that admits this namespace."
@@ -402,3 +347,16 @@ class ModelSpec(Schema):
         if not re.fullmatch(_NAME, model):
             raise ValueError(_REPOSITORY.message)
         return model
+
+    @field_validator("base_model")
+    @classmethod
+    def _base_repository(cls, base: str | None) -> str | None:
+        if base is not None and not re.fullmatch(_NAME, base):
+            raise ValueError(_BASE.message)
+        return base
+
+    @model_validator(mode="after")
+    def _one_size(self) -> Self:
+        if self.base_model is not None and self.architecture is not None:
+            raise ValueError(_ONE_SIZE.message)
+        return self

@@ -7,6 +7,7 @@ from .models import INDEXER_BYTES, ModelFacts, bytes_per_token, full_layer_bytes
 from .precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES
 from .providers import Provider, providers
 from .registries import ecr_registry
+from .serving import Serving, servings
 from .shapes import Shape
 from .tables import nearest
 from .versions import ChartVersion, EksVersions, chart, cluster_autoscaler, eks, image, kubernetes
@@ -23,6 +24,7 @@ __all__ = [
     "ModelFacts",
     "Provider",
     "Region",
+    "Serving",
     "Shape",
     "bytes_per_token",
     "chart",
@@ -43,4 +45,5 @@ __all__ = [
     "providers",
     "regions",
     "same_name",
+    "servings",
 ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from .precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES, weight_bytes
+from .serving import DEFAULTS, Serving, servings
 from .shapes import (
     Attention,
     Parameters,
@@ -91,6 +92,8 @@ class ModelFacts:
     """Rows of an expert's weights that share a scale, so that they cannot be divided; 0: no limit."""
     loading_gib: float = 0.0
     """Most memory that the weights take while vLLM quantises them, in GiB; 0 where it does not."""
+    serving: Serving = DEFAULTS
+    """What the engine has to be told of it."""
 
 
 def layer_bytes(facts: ModelFacts) -> int:
@@ -115,7 +118,11 @@ def bytes_per_token(facts: ModelFacts) -> int:
 @cache
 def models() -> dict[str, ModelFacts]:
     """Return the models of the catalog by their name on the Hugging Face Hub."""
-    return {row["model"]: _facts(row) for row in rows("models.tsv")}
+    told = servings()
+    return {
+        row["model"]: replace(_facts(row), serving=told.get(row["model"], DEFAULTS))
+        for row in rows("models.tsv")
+    }
 
 
 def _facts(row: Mapping[str, str]) -> ModelFacts:

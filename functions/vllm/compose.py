@@ -7,6 +7,7 @@ from dataclasses import replace
 from functions.api import Endpoint, ModelSpec, Placement, Sizing, VLLMInput
 from functions.base import Condition, Function, Outcome, Request, Whose
 
+from .engine import engine_of
 from .hub.read import Known, know, without_reading
 from .live.move import Moving
 from .live.names import left, only, renamed
@@ -24,10 +25,15 @@ __all__ = ["FUNCTION", "compose"]
 
 
 def compose(request: Request) -> Outcome:
-    """Place the Model, or keep its placement, and compose everything around it."""
+    """Place the Model, or keep its placement, and compose everything around it.
+
+    Raises:
+        Invalid: for a spec that no cluster, or the engine, could serve.
+    """
     spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
     whole, request = request, replace(request, observed=without_reading(request))
     recorded = recorded_placement(request)
+    engine_of(spec).refuse_spec(spec, image_of(spec, given, recorded))
     known = know(
         whole, spec, given, recorded, needed=recorded is None or is_sized_again(request, spec, recorded)
     )
@@ -73,6 +79,7 @@ def _place(request: Request, spec: ModelSpec, given: VLLMInput, known: Known) ->
     if known.facts is None:
         assert known.unknown is not None, "it says why"
         return known.unknown
+    engine_of(spec).refuse_model(spec, image_of(spec, given, None), known.facts)
     replica = need(spec, known.facts)
     choices = search(request, spec, given, replica)
     if isinstance(choices, Condition):

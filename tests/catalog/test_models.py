@@ -107,7 +107,9 @@ BY_HAND = {name: size for size, names in CACHE for name in names.split()}
 
 
 def test_every_verified_row_is_by_hand() -> None:
-    assert BY_HAND.keys() == {name for name, row in ROWS.items() if row["confidence"] == "verified"}
+    # Gemma 4's dimensions are its config's, but the pinned vLLM does not load that config.
+    verified = {name for name, row in ROWS.items() if row["confidence"] == "verified"}
+    assert BY_HAND.keys() == verified | {"google/gemma-4-26B-A4B-it", "google/gemma-4-31B-it"}
 
 
 @pytest.mark.parametrize("name", BY_HAND)

@@ -52,6 +52,10 @@ class Engine(NamedTuple):
     """Its default batch on a GPU whose memory is given in MiB."""
     cannot_run: Callable[[ModelFacts, GPU], str]
     """Why a GPU cannot run a model's precision; empty when it can."""
+    refuse_spec: Callable[[ModelSpec, str], None]
+    """Raise `Invalid` for a spec that no model can be served with by an image."""
+    refuse_model: Callable[[ModelSpec, str, ModelFacts], None]
+    """Raise `Invalid` for what a model cannot be served with by an image."""
     model_arguments: Callable[[ModelSpec, ModelFacts, int], list[str]]
     """Arguments that follow from a Model's spec, the model and the tensor parallel size.
 

@@ -9,6 +9,7 @@ from functions.api import ModelSpec, Placement, Quantization, Task
 from functions.catalog import GPU, ModelFacts
 
 from .engine import Batch, Engine, Peer
+from .serving import refuse_model, refuse_spec, serving_arguments
 
 __all__ = ["VLLM", "expert_parallel"]
 
@@ -97,14 +98,14 @@ def expert_parallel(facts: ModelFacts, tensor_parallel: int) -> bool:
 def _model_arguments(spec: ModelSpec, facts: ModelFacts, tensor_parallel: int) -> list[str]:
     task = spec.task if spec.task is not Task.AUTO or not facts.task else Task(facts.task.capitalize())
     arguments = list(_TASK.get(task, ()))
-    if facts.name.startswith("Qwen/Qwen3-Reranker-"):
+    if (spec.base_model or facts.name).startswith("Qwen/Qwen3-Reranker-"):
         arguments.append(_QWEN3_RERANKER)
     if spec.quantization is Quantization.FP8 and facts.loading_gib:
         # https://docs.vllm.ai/en/v0.20.0/features/quantization/online
         arguments.append("--quantization=fp8_per_tensor")
     if expert_parallel(facts, tensor_parallel):
         arguments.append(_EXPERT_PARALLEL)
-    return arguments
+    return [*arguments, *serving_arguments(spec, facts)]
 
 
 def _arguments(spec: ModelSpec, placement: Placement, context: int, peer: Peer | None) -> list[str]:
@@ -184,6 +185,8 @@ VLLM = Engine(
     drain_seconds=_DRAIN_SECONDS,
     batch=_batch,
     cannot_run=_cannot_run,
+    refuse_spec=refuse_spec,
+    refuse_model=refuse_model,
     model_arguments=_model_arguments,
     arguments=_arguments,
     startup_seconds=_startup_seconds,

@@ -14,7 +14,7 @@ from functions.catalog import ModelFacts
 from ..place.clusters import Cluster, provider_config_is_gone
 from ..place.search import usable_clusters
 from ..place.why_not import not_placed
-from ..size.need import facts_of
+from ..size.need import facts_of, require_base
 from .pod import POD, is_reading, reading
 from .told import from_pod, not_understood, reads
 
@@ -57,9 +57,12 @@ def know(
         needed: whether the Model has to be sized in this run.
 
     Raises:
+        Invalid: for a base model that is not known.
         Unanswered: when the clusters are not known yet, one of which would read the files.
     """
     live = [name for name in request.observed if is_reading(name)]
+    if needed:
+        require_base(spec, given)
     facts = facts_of(spec, given)
     files = request.status(ModelFiles, "model")
     if facts is not None or not needed:

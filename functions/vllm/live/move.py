@@ -12,6 +12,7 @@ from typing import NamedTuple
 from functions.api import ModelSpec, Placement, VLLMInput
 from functions.base import Condition, Request, Whose, digest
 
+from ..engine import engine_of
 from ..hub.read import Known
 from ..place.search import search
 from ..place.why_not import not_placed
@@ -66,6 +67,7 @@ def leave(
     """
     if known.facts is None:
         return goes_on(known.unknown)
+    engine_of(spec).refuse_model(spec, image_of(spec, given, recorded), known.facts)
     replica = need(spec, known.facts)
     choices = search(request, spec, given, replica)
     if isinstance(choices, Condition):

@@ -103,8 +103,21 @@ def sized_by(spec: ModelSpec) -> str:
 
     Without defaults: a field that a newer version adds sizes nothing again.
     """
-    sized = {"model", "context_length", "concurrency", "gpu", "architecture", "task", "quantization"}
-    return digest(spec.model_dump_json(include=sized, exclude_defaults=True))
+    sized = {
+        "model",
+        "base_model",
+        "context_length",
+        "concurrency",
+        "gpu",
+        "architecture",
+        "task",
+        "quantization",
+        "tool_calling",
+        "reasoning",
+        "multimodal",
+    }
+    trusted = ["remote code"] if spec.engine.trust_remote_code else []
+    return digest(spec.model_dump_json(include=sized, exclude_defaults=True), *trusted)
 
 
 def _fabric(pool: PoolStatus, fit: Fit) -> Fabric | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput, contract
 from functions.base import Condition, Request, Unanswered, Whose
 
+from ..engine import engine_of
 from ..hub.read import Known
 from ..place.choose import Choices
 from ..place.clusters import Cluster, offered_cluster
@@ -186,6 +187,7 @@ def _sized_again(
     """Size a Model with a changed spec on its node pool."""
     if known.facts is None:
         return goes_on(known.unknown)
+    engine_of(spec).refuse_model(spec, image_of(spec, given, recorded), known.facts)
     replica = need(spec, known.facts)
     result = fit_pool(spec, replica, _complete(cluster), pool)
     if not isinstance(result, Choice):

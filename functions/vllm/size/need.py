@@ -8,7 +8,14 @@ from typing import NamedTuple
 
 from functions.api import Architecture, ModelSpec, Quantization, Task, VLLMInput
 from functions.base import Invalid
-from functions.catalog import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES, ModelFacts, models
+from functions.catalog import (
+    BYTES_PER_PARAMETER,
+    FP8_WHEN_LOADED_BYTES,
+    ModelFacts,
+    models,
+    nearest,
+    servings,
+)
 
 from ..engine import Engine, engine_of
 
@@ -17,6 +24,7 @@ __all__ = [
     "facts_of",
     "facts_of_architecture",
     "need",
+    "require_base",
     "tensor_parallel_sizes",
 ]
 
@@ -116,11 +124,33 @@ def _quantized(spec: ModelSpec, facts: ModelFacts) -> ModelFacts:
 
 
 def facts_of(spec: ModelSpec, given: VLLMInput) -> ModelFacts | None:
-    """Return a model's numbers from the spec, the function's input or the catalog; None if none has them."""
-    architecture = spec.architecture or given.architectures.get(spec.model)
+    """Return a model's facts from the spec, the function's input or the catalog; None if none has them."""
+    name = spec.base_model or spec.model
+    architecture = spec.architecture or given.architectures.get(name)
     if architecture is not None:
-        return facts_of_architecture(spec.model, architecture)
-    return models().get(spec.model)
+        facts = facts_of_architecture(spec.model, architecture)
+        return replace(facts, serving=servings().get(name, facts.serving))
+    known = models().get(name)
+    return known and replace(known, name=spec.model)
+
+
+def require_base(spec: ModelSpec, given: VLLMInput) -> None:
+    """Refuse a base model that is not known: a mistyped name must not pass for none.
+
+    Raises:
+        Invalid: where neither the function's input nor the catalog has it.
+    """
+    base = spec.base_model
+    if base is None or base in given.architectures or base in models():
+        return
+    close = nearest(base, list(models()))
+    meant = f"Did you mean {' or '.join(close)}? If not, leave it out" if close else "Leave it out"
+    raise Invalid(
+        "spec.baseModel",
+        f"{base} is not in the catalog, so its size is not known",
+        f"{meant}: the model's own files are read then",
+        reason="UnknownModel",
+    )
 
 
 def facts_of_architecture(name: str, given: Architecture) -> ModelFacts:

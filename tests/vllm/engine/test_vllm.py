@@ -19,10 +19,11 @@ from tests.vllm.size.test_need import architecture
 from tests.vllm.world import cluster, request
 
 POOLING = "--runner=pooling"
+WITHOUT_PARSERS = {"toolCalling": {"parser": "None"}, "reasoning": {"parser": "None"}}
 
 
 def flags(model: str, gpus: int = 1, **spec: Any) -> list[str]:
-    asked = ModelSpec.model_validate({"model": model, **spec})
+    asked = ModelSpec.model_validate({"model": model, **WITHOUT_PARSERS, **spec})
     return VLLM.model_arguments(asked, need(asked, models()[model]).facts, gpus)
 
 

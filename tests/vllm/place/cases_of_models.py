@@ -218,7 +218,14 @@ CASES_OF_MODELS = [
         "163840 tokens",
         "95.792 + 32.168 > 125.763; shared by all, room 46.132 / 17 = 41464 tokens, by 256: 41216",
     ),
-    Case("MLA, 1 TB", m("moonshotai/Kimi-K2-Instruct"), [H200], "h200 x 8", "977.660 / 8 + 1.072", 123.28),
+    Case(
+        "MLA, 1 TB",
+        m("moonshotai/Kimi-K2-Instruct", engine={"trustRemoteCode": True}),
+        [H200],
+        "h200 x 8",
+        "977.660 / 8 + 1.072",
+        123.28,
+    ),
     # GLM-4.7-Flash: 20 heads, 47 x 1152 = 54144 bytes a token, 56.885 of weights.
     Case("MLA, 20 heads", m(FLASH), [L4X8], "l4x8 x 4", "two 29.3 no; four 14.221 + 0.826", 15.05),
     Case(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from functions.base import Invalid
 from functions.vllm.compose import compose
 from tests.vllm.world import (
     DOWNLOAD,
@@ -28,13 +27,6 @@ def test_environment_once() -> None:
     values = {e["name"]: e["value"] for e in container["env"]}
     assert len(values) == len(container["env"])
     assert (values["HOME"], values["A"]) == ("/mine", "2")
-
-
-@pytest.mark.parametrize("arg", ["--port=1", "--tensor-parallel-size", "--max-model-len=8"])
-def test_arguments_with_a_field_of_their_own(arg: str) -> None:
-    with pytest.raises(Invalid) as caught:
-        compose(request({**SPEC, "engine": {"args": [arg]}}, EU))
-    assert str(caught.value).startswith("spec.engine.args: engine.args takes none of --port,")
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_a_crash_loop() -> None:
 
 
 def test_what_the_spec_itself_says_is_looked_at_first() -> None:
-    spec = {**SPEC, "engine": {"args": ["--no-such-flag"]}}
+    spec = {**SPEC, "engine": {"args": ["--dtype=none"]}}
     assert (
         "Take spec.engine.args, spec.engine.env and spec.engine.image back"
         in said(told({"serving": component(CRASH)}, spec=spec)).message
