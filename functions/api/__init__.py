@@ -14,7 +14,16 @@ from .cluster_status import (
     Summary,
 )
 from .engine import OWNED
-from .inputs import AgentInput, Chart, Cloud, EksInput, NodePoolsInput, ProviderConfigRule, VLLMInput
+from .inputs import (
+    AgentInput,
+    Chart,
+    Cloud,
+    EksInput,
+    NodePoolsInput,
+    ProviderConfigRule,
+    VLLMInput,
+    Weights,
+)
 from .model import (
     Architecture,
     ClusterChoice,
@@ -112,4 +121,5 @@ __all__ = [
     "Task",
     "Trouble",
     "VLLMInput",
+    "Weights",
 ]

@@ -10,12 +10,22 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from .engine import EnvVar
 from .forms import NamespacePattern
 from .model import Architecture
 from .places.aws import NODE_RELEASE, ProviderConfigRef
 from .schema import Schema
 
-__all__ = ["AgentInput", "Chart", "Cloud", "EksInput", "NodePoolsInput", "ProviderConfigRule", "VLLMInput"]
+__all__ = [
+    "AgentInput",
+    "Chart",
+    "Cloud",
+    "EksInput",
+    "NodePoolsInput",
+    "ProviderConfigRule",
+    "VLLMInput",
+    "Weights",
+]
 
 _NAMESPACE = "crossplane-system"
 
@@ -151,6 +161,44 @@ class Weights(Schema):
         description="Hugging Face Hub, or a mirror of it inside the network, without credentials. "
         "Default https://huggingface.co.",
         pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$",
+    )
+    image: str | None = Field(
+        None,
+        description="Image that downloads weights: with Python 3.11 and huggingface_hub 0.34, or newer. "
+        "Default: the vLLM image, the platform's or the package's; never a Model's own.",
+        min_length=1,
+        max_length=400,
+    )
+    proxy: str | None = Field(
+        None,
+        description="HTTP proxy that downloads go through, such as http://proxy.corp:3128, without "
+        "credentials. "
+        "Default: none.",
+        pattern=r"^https?://[^/@\s]+/?$",
+        max_length=200,
+    )
+    ca_bundle: str | None = Field(
+        None,
+        description="Certificates, in PEM, of authorities that downloads trust beside the public ones: of "
+        "the "
+        "mirror, or of a proxy that opens TLS. Default: none.",
+        pattern=r"^\s*-----BEGIN CERTIFICATE-----",
+        max_length=60_000,
+    )
+    env: list[EnvVar] = Field(
+        default_factory=list,
+        description="More environment variables of downloads, such as NO_PROXY, or HF_HUB_DISABLE_XET where "
+        "only "
+        "the endpoint's own host can be reached. Default: none.",
+        max_length=50,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    user: int | None = Field(
+        None,
+        description="User and group id of the pods that write and read the weights, for a file system that "
+        "ignores fsGroup, such as NFS. Pods that run already keep theirs. Default 2000.",
+        ge=1,
+        le=2_147_483_647,
     )
 
 

@@ -274,6 +274,16 @@ class Source(Schema):
     hugging_face: HuggingFace = Field(
         default_factory=HuggingFace, description="The Hub, or the mirror of it that the platform set."
     )
+    volume_gib: int | None = Field(
+        None,
+        alias="volumeGiB",
+        description="Size of the volume that keeps the weights, in GiB. A volume that is not filled yet "
+        "grows "
+        "where its StorageClass allows that; none shrinks. Default: the size of the files, 15% more, and 2 "
+        "GiB.",
+        ge=1,
+        le=65536,
+    )
 
 
 class ModelSpec(Schema):

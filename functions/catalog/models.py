@@ -90,6 +90,8 @@ class ModelFacts:
     """Routed experts among the weights, in GiB; 0 where there are none or they are not known."""
     expert_block: int = 0
     """Rows of an expert's weights that share a scale, so that they cannot be divided; 0: no limit."""
+    gated: bool = False
+    """Whether the Hub asks for a token of an account that has accepted the model's terms."""
     loading_gib: float = 0.0
     """Most memory that the weights take while vLLM quantises them, in GiB; 0 where it does not."""
     serving: Serving = DEFAULTS
@@ -153,6 +155,7 @@ def _facts(row: Mapping[str, str]) -> ModelFacts:
         indexed_layers=number("indexed_layers"),
         encoder=encoder,
         hidden_size=number("hidden_size"),
+        gated=row["gated"] == "yes",
         shape=shape,
         expert_block=number("group_size") if row["precision"] == "fp8" else 0,
     )

@@ -6,7 +6,7 @@ import json
 import math
 from typing import NamedTuple
 
-from functions.api import ModelSpec, Placement, VLLMInput
+from functions.api import ModelSpec, Placement, VLLMInput, Weights, contract
 from functions.base import Claim, Request, unique_name
 from functions.catalog import image
 
@@ -29,8 +29,10 @@ class Plan(NamedTuple):
     engine: Engine
     latest_image: str
     """The image that a new Model gets now."""
-    hub: str
-    """Address of the Hugging Face Hub or its mirror."""
+    downloader: str
+    """Image of the download's pod."""
+    weights: Weights
+    """How the platform has weights downloaded."""
     weights_gib: float
     """Size of the files."""
     context: int
@@ -43,7 +45,7 @@ class Plan(NamedTuple):
 
     @property
     def image(self) -> str:
-        """Image of the engine, which the download uses too."""
+        """Image of the engine."""
         return self.placement.image
 
     @property
@@ -64,8 +66,13 @@ class Plan(NamedTuple):
 
     @property
     def volume_gib(self) -> int:
-        """Size of the weights' volume: the files, 15% more, and 2 GiB for the downloader's own files."""
-        return math.ceil(self.weights_gib * 1.15 + 2)
+        """Size of the weights' volume: what the spec says, else the files and 15% more, and 2 GiB."""
+        return self.spec.source.volume_gib or math.ceil(self.weights_gib * 1.15 + 2)
+
+    @property
+    def user(self) -> int:
+        """User and group that download and read the weights."""
+        return self.weights.user or contract.WEIGHTS_USER
 
     @property
     def prefix(self) -> str:
@@ -120,7 +127,9 @@ def make_plan(
         placement=placement,
         engine=engine,
         latest_image=latest_image(spec, given),
-        hub=given.weights.endpoint,
+        # Never the spec's own image: that of an old engine has an old huggingface_hub, or none.
+        downloader=given.weights.image or given.image or image("vllm"),
+        weights=given.weights,
         weights_gib=weights_gib,
         context=context,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from functions.api import Endpoint, ModelSpec, Placement, VLLMInput
-from functions.base import Condition, Outcome, Progress, Request, Resource, condition_true
+from functions.base import Condition, Outcome, Progress, Request, Resource, View, condition_true
 
 from .live.placement import Placed
 from .live.record import record
@@ -18,8 +19,9 @@ from .serve.network_policy import default_deny, serving_policy
 from .serve.service import service
 from .serve.template import Pods, pods
 from .source import SOURCES, source_of
-from .source.job import download, download_policy, is_download
-from .source.volume import is_volume, volume, volume_resource
+from .source.failures import Cause, cause_of, failed
+from .source.job import again, download, download_policy, fills, goes, goes_on, is_download
+from .source.volume import is_volume, volume, volume_resource, volume_uid
 from .status.conditions import live_serving, not_placed_yet, serving, weights_ready
 from .status.engine import engine_status, out_of_date
 from .status.pods import evidence, pod_report
@@ -77,7 +79,7 @@ def composed(
     names = {resource.name for resource in resources}
     conditions = [
         *([placed.condition] if placed.condition else []),
-        weights_ready(request, plan, f"vllm/{plan.volume}", fetch.name, names),
+        weights_ready(request, plan, f"vllm/{plan.volume}", fetch.name, names, fetch.cause),
         serving(request, plan, names, update),
     ]
     sure = placed.known and not placement_is_lost(request)
@@ -108,7 +110,7 @@ def _resources(
 ) -> list[Resource]:
     """Compose everything around a placed Model; while new weights are downloaded, the old ones are served."""
     workload = workload_of(plan.placement)
-    store, home = volume(plan), namespace(plan)
+    home = namespace(plan)
     served = workload.compose(plan, fetch.name.removeprefix("vllm/"), templates)
     secret = connection(plan)
     if replaced:
@@ -122,7 +124,7 @@ def _resources(
         serving_policy(plan, several_nodes=workload.several_nodes),
         download_policy(plan),
         *source_of(plan.spec).credentials(plan),
-        *([] if store.name in request.observed else [store]),
+        *volume(request, plan, filled=fetch.done),
         *([fetch.job] if fetch.job else []),
         served,
         service(plan, workload.endpoint_labels),
@@ -135,32 +137,48 @@ class _Download(NamedTuple):
     """Name of the composed resource."""
     job: Resource | None = None
     """None for a finished one, which is carried on: a new Job would download again."""
+    cause: Cause | None = None
+    """Why it failed, or would fail."""
+    done: bool = False
+    """Whether the weights are in the volume."""
 
 
 def _download(request: Request, plan: Plan, replaced: Placement | None) -> _Download:
     """Return the download that filled the volume, the one under way, or a new one."""
     weights, live = plan.placement.weights, bool(live_workload(request.observed))
-    under_way = [name for name in request.observed if is_download(name, weights)]
+    jobs = _downloads(request, weights)
     finished = _finished(request, weights)
-    if not finished and live and replaced is None and under_way:
+    broken = {name: message for name, job in jobs.items() if (message := failed(job))}
+    if not finished and live and replaced is None and jobs and not broken:
         # The volume is served, so its download is done, whatever the Job's Object says now.
-        finished = under_way[0]
+        finished = next(iter(jobs))
+    job = download(plan, volume_uid=volume_uid(request, weights), beside_serving=live)
     if finished:
-        return _Download(finished)
-    # A download that began before there were serving pods goes on as it is.
-    variants = [download(plan, beside_serving=beside) for beside in (live, not live)]
-    job = next((v for v in variants if v.name in under_way), variants[0])
-    return _Download(job.name, job)
+        return _Download(finished, job if job.name == finished and goes(jobs[finished]) else None, done=True)
+    source = source_of(plan.spec)
+    if job.name in jobs and job.name not in broken:
+        return _Download(job.name, job)
+    for name, found in jobs.items():
+        if name not in broken and goes_on(found, plan):
+            return _Download(name, replace(job, name=name).waiting("itself"))
+    if job.name in broken:
+        cause = cause_of(broken[job.name], source.causes)
+        return _Download(job.name, again(job, cause.again_seconds), cause)
+    refused = source.refused(plan)
+    return _Download(job.name, job.waiting("what the Model's spec lacks") if refused else job, refused)
+
+
+def _downloads(request: Request, weights: str) -> dict[str, View]:
+    """Return the observed downloads of a set of weights into the volume that there is now."""
+    uid = volume_uid(request, weights)
+    found = {n: request.resource(n) for n in request.observed if is_download(n, weights)}
+    return {name: job for name, job in found.items() if job is not None and fills(job, uid)}
 
 
 def _finished(request: Request, weights: str) -> str:
     """Return the composed resource of the download that filled a volume; empty where none did."""
     done = condition_true()
-    for name in request.observed:
-        view = request.resource(name)
-        if is_download(name, weights) and view is not None and done(view):
-            return name
-    return ""
+    return next((name for name, job in _downloads(request, weights).items() if done(job)), "")
 
 
 def _weights_being_replaced(request: Request, plan: Plan, recorded: Placement | None) -> Placement | None:

@@ -120,7 +120,6 @@ SPEC = {"model": "Qwen/Qwen3-8B"}
 EU = cluster("eu", allowed=["*"])
 OFFER = Selector("v1", "ConfigMap", name="eu-x1-offer-63897f", namespace="crossplane-system")
 VOLUME = "vllm/weights-543937"
-DOWNLOAD = "vllm/download-543937-4f6b24"
 ARCHITECTURE = {
     "parametersBillions": 3.1,
     "layers": 36,
@@ -145,6 +144,9 @@ def stays(outcome: Outcome, name: str) -> bool:
 def first() -> Outcome:
     """A new Model that is placed."""
     return compose(request(SPEC, EU))
+
+
+DOWNLOAD = next(r.name for r in first().resources if r.name.startswith("vllm/download-543937-"))
 
 
 def again(

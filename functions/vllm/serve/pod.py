@@ -10,7 +10,16 @@ from functions.api import SharingMode, contract
 from ..engine import Peer
 from ..plan import Plan
 
-__all__ = ["DOWNLOAD", "LOADS_LONG", "SERVING", "WEIGHTS_FOLDER", "pod_spec", "serving_pod", "unprivileged"]
+__all__ = [
+    "COMPLETE",
+    "DOWNLOAD",
+    "LOADS_LONG",
+    "SERVING",
+    "WEIGHTS_FOLDER",
+    "pod_spec",
+    "serving_pod",
+    "unprivileged",
+]
 
 SERVING = {contract.COMPONENT: contract.SERVING}
 DOWNLOAD = {contract.COMPONENT: contract.DOWNLOAD}
@@ -19,6 +28,8 @@ LOADS_LONG = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
 """Annotation of pods that load for long: no autoscaler removes their node to save it."""
 WEIGHTS_FOLDER = "/models"
 """Where a pod mounts the weights' volume."""
+COMPLETE = f"{WEIGHTS_FOLDER}/.freehold/complete"
+"""File that the download makes once all weights are in the volume."""
 
 _RESTARTED_AT = "freehold.dev/restarted-at"
 """Annotation of serving pods: another value makes other pods."""
@@ -41,7 +52,7 @@ def pod_spec(
         container: the pod's only one.
         volumes: beside the weights', which is named `models`.
     """
-    user = contract.WEIGHTS_USER
+    user = plan.user
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
@@ -94,10 +105,34 @@ def serving_pod(plan: Plan, labels: Mapping[str, Any], peer: Peer | None = None)
         {"name": "tmp", "emptyDir": {"sizeLimit": "10Gi"}},
     ]
     grace = _PRE_STOP_SECONDS + plan.engine.drain_seconds + _MARGIN_SECONDS
-    spec = {**pod_spec(plan, container, volumes), "terminationGracePeriodSeconds": grace}
+    spec = {
+        **pod_spec(plan, container, volumes),
+        "initContainers": [_weights_there(plan)],
+        "terminationGracePeriodSeconds": grace,
+    }
     restarted = plan.spec.engine.restarted_at
     annotations = {**LOADS_LONG, **({_RESTARTED_AT: restarted} if restarted else {})}
     return {"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}
+
+
+def _weights_there(plan: Plan) -> dict[str, Any]:
+    """Return the container that fails until the volume holds all weights.
+
+    A volume that somebody deleted is created again, empty, while the Deployment is there.
+    """
+    why = f"{COMPLETE} is missing: the weights are not downloaded, or not to the end"
+    return {
+        "name": "weights",
+        "image": plan.image,
+        "command": [
+            "sh",
+            "-c",
+            f"test -e {COMPLETE} || {{ echo '{why}' | tee /dev/termination-log; exit 1; }}",
+        ],
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "securityContext": unprivileged(),
+        "volumeMounts": [{"name": "models", "mountPath": WEIGHTS_FOLDER, "readOnly": True}],
+    }
 
 
 def _container(plan: Plan, peer: Peer | None) -> dict[str, Any]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from functions.api import ModelSpec
 from functions.base import Resource
 
 from ..plan import Plan
+from .failures import Cause
 
 __all__ = ["Reader", "Source"]
 
 
 class Reader(NamedTuple):
-    """How a container of the engine's image reads weights from a source into the volume."""
+    """How a container reads weights from a source into the volume.
+
+    Its last step makes the file `functions.vllm.serve.pod.COMPLETE`: serving pods wait for that.
+    """
 
     command: list[str]
     env: list[dict[str, Any]]
@@ -37,5 +41,10 @@ class Source(NamedTuple):
     """How the weights are read."""
     complete: str
     """CEL over the download's Job, `object`, that holds once all weights are in the volume."""
+    causes: Mapping[int, Cause]
+    """Why a download fails, by the exit code of its container; with these codes it is not tried at once "
+    "again."""
+    refused: Callable[[Plan], Cause | None]
+    """Why a download would fail for sure, known from the spec; None where nothing is known against it."""
     hint: str
     """What to check where a download does not end, as a part of a sentence."""

@@ -13,6 +13,7 @@ from ..serve import WORKLOADS, live_workload
 from ..serve.endpoint import CONNECTION
 from ..serve.network_policy import DEFAULT_DENY, SERVING_POLICY
 from ..source import source_of
+from ..source.failures import UNKNOWN, Cause
 from .pods import pods_in_trouble
 
 __all__ = ["AFTER_PLACED", "NEEDED_TO_SERVE", "live_serving", "not_placed_yet", "serving", "weights_ready"]
@@ -40,7 +41,7 @@ def not_placed_yet() -> list[Condition]:
 
 
 def weights_ready(
-    request: Request, plan: Plan, volume: str, download: str, names: Container[str]
+    request: Request, plan: Plan, volume: str, download: str, names: Container[str], cause: Cause | None
 ) -> Condition | Progress:
     """Return the condition WeightsReady.
 
@@ -50,10 +51,19 @@ def weights_ready(
         volume: the composed resource.
         download: the composed resource.
         names: of all composed resources.
+        cause: why the download failed, or would fail; None while nothing is known against it.
     """
+    trouble = _download_in_trouble(request, download, plan.spec)
+    # An agent knows more of a pod that ended without a word.
+    if cause is not None and not (trouble and cause.reason == UNKNOWN):
+        minutes = cause.again_seconds // 60
+        again = f". It is tried again every {minutes} minutes, and once the spec changes" if minutes else ""
+        return Condition(
+            "WeightsReady", Status.FALSE, cause.reason, f"{cause.text(plan)}{again}", cause.whose
+        )
     source = source_of(plan.spec)
     credentials = [name for name in source.credential_names if name in names]
-    return _download_in_trouble(request, download, plan.spec) or Progress(
+    return trouble or Progress(
         "WeightsReady",
         ("vllm/namespace", volume, *credentials, download),
         f"{plan.spec.model} at {plan.spec.revision} is downloaded",

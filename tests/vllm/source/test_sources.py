@@ -40,6 +40,8 @@ BUCKET = Source(
     credential_names=("vllm/key",),
     reader=lambda plan: Reader(["copy", plan.spec.model], [{"name": "KEY", "value": "mounted"}]),
     complete="object.status.ready",
+    causes={},
+    refused=lambda _: None,
     hint="look at the bucket",
 )
 

@@ -1,0 +1,219 @@
+"""A download that failed is told on the claim, holds nothing, and is tried again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.base import Condition, Outcome, Progress, Status, Whose
+from functions.vllm.compose import compose
+from functions.vllm.source.failures import LATER, SOON
+from functions.vllm.source.huggingface import HUGGING_FACE
+from tests.vllm.world import DOWNLOAD, EU, SPEC, VOLUME, live, manifests, request, stays
+
+POLICY = "Container download for pod x/{0} failed with exit code {1} matching FailJob rule at index 1"
+TOKEN = {"source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}
+GATED = {"model": "meta-llama/Llama-3.1-8B-Instruct"}
+
+
+def downloading(spec: dict[str, Any], said: list[dict[str, Any]], **more: Any) -> tuple[Outcome, str]:
+    """Run over a Model that waits for its download, whose Job says something; return its name, too."""
+    before = compose(request(spec, EU, given=more.get("given")))
+    observed = live(before)
+    del observed["vllm/deployment"]
+    name = next(name for name in observed if name.startswith("vllm/download-"))
+    observed[name]["status"] = {
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "atProvider": {"manifest": {"status": {"conditions": said}}},
+    }
+    later = {**spec, **more.get("change", {})}
+    asked = request(later, EU, given=more.get("given"), status=dict(before.status), observed=observed)
+    return compose(asked), name
+
+
+def failure(code: int) -> dict[str, Any]:
+    """Return the condition of a Job whose pod ended with an exit code that the Job's policy names."""
+    message = POLICY.format("download-1-x", code)
+    return {"type": "Failed", "status": "True", "reason": "PodFailurePolicy", "message": message}
+
+
+def weights_ready(outcome: Outcome) -> Condition:
+    [condition] = [c for c in outcome.conditions if c.type == "WeightsReady"]
+    assert isinstance(condition, Condition)
+    return condition
+
+
+def job_of(outcome: Outcome, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = manifests(outcome)[name]["spec"]["forProvider"]["manifest"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("code", "spec", "whose", "words"),
+    [
+        (
+            41,
+            SPEC,
+            Whose.MODEL,
+            "Qwen/Qwen3-8B is gated: accept its terms at https://huggingface.co/Qwen/Qwen3-8B",
+        ),
+        (41, TOKEN, Whose.MODEL, "gated, and the token in Secret team-a/hub, key token, has no access to it"),
+        (42, TOKEN, Whose.MODEL, "https://huggingface.co refuses the token in Secret team-a/hub, key token,"),
+        (42, SPEC, Whose.MODEL, "https://huggingface.co asks for a token"),
+        (
+            43,
+            SPEC,
+            Whose.MODEL,
+            "there is no model Qwen/Qwen3-8B at https://huggingface.co, or it is private",
+        ),
+        (44, {"revision": "v9"}, Whose.MODEL, "Qwen/Qwen3-8B has no revision v9: set spec.revision to"),
+        (45, SPEC, Whose.MODEL, "holds no weights that can be served"),
+        (46, SPEC, Whose.MODEL, "do not fit the volume of 20 GiB: set spec.source.volumeGiB to more"),
+        (
+            47,
+            SPEC,
+            Whose.PLATFORM,
+            "user 2000 may not write to the volume of the default StorageClass in platform/eu",
+        ),
+        (48, SPEC, Whose.PLATFORM, "is not trusted: set weights.caBundle in function-vllm's input"),
+        (
+            51,
+            SPEC,
+            Whose.INFRASTRUCTURE,
+            "(429): wait; a token in spec.source.huggingFace.tokenSecretRef raises",
+        ),
+        (52, SPEC, Whose.PLATFORM, "pods of platform/eu do not reach https://huggingface.co"),
+        (53, SPEC, Whose.INFRASTRUCTURE, "did not arrive whole"),
+        (137, SPEC, Whose.PLATFORM, "the download of the weights failed: Container download for pod"),
+    ],
+)
+def test_why_is_told(code: int, spec: dict[str, Any], whose: Whose, words: str) -> None:
+    outcome, name = downloading({**SPEC, **spec}, [failure(code)])
+    condition = weights_ready(outcome)
+    known = HUGGING_FACE.causes.get(code)
+    assert condition.status is Status.FALSE
+    assert condition.reason == (known.reason if known else "DownloadFailed")
+    assert words in condition.message
+    assert condition.whose is whose
+    again = job_of(outcome, name)["spec"]["ttlSecondsAfterFinished"]
+    assert again == (LATER if 41 <= code <= 48 else SOON)
+    assert f"tried again every {again // 60} minutes" in condition.message
+
+
+def test_a_pod_that_fails_without_a_word() -> None:
+    said = {
+        "type": "Failed",
+        "status": "True",
+        "reason": "BackoffLimitExceeded",
+        "message": "Job has reached ...",
+    }
+    condition = weights_ready(downloading(SPEC, [said])[0])
+    assert (condition.reason, condition.whose) == ("DownloadFailed", Whose.PLATFORM)
+    assert "kubectl logs --namespace team-a-qwen-69e9ae072db0ed27 --selector" in condition.message
+
+
+def test_it_is_told_while_the_pod_still_ends() -> None:
+    assert (
+        weights_ready(downloading(SPEC, [{**failure(41), "type": "FailureTarget"}])[0]).reason == "GatedModel"
+    )
+
+
+@pytest.mark.parametrize(
+    "said", [[], [{**failure(41), "status": "False"}], [{"type": "Complete", "status": "True"}]]
+)
+def test_nothing_to_tell(said: list[dict[str, Any]]) -> None:
+    outcome, name = downloading(SPEC, said)
+    assert isinstance(next(c for c in outcome.conditions if c.type == "WeightsReady"), Progress)
+    assert "ttlSecondsAfterFinished" not in job_of(outcome, name)["spec"], "a Job that is done stays"
+
+
+def test_only_what_a_try_cannot_mend_ends_the_job() -> None:
+    """And a pod that its node loses does not count."""
+    outcome = compose(request(SPEC, EU))
+    lost, told = job_of(outcome, DOWNLOAD)["spec"]["podFailurePolicy"]["rules"]
+    assert lost == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert told["action"] == "FailJob"
+    assert not {0, 1, 137, 143} & set(told["onExitCodes"]["values"])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"source": {"huggingFace": {"tokenSecretRef": {"name": "other"}}}},
+        {"source": {"volumeGiB": 99}},
+        {"revision": "v2"},
+    ],
+    ids=["token", "volume", "revision"],
+)
+def test_a_change_is_tried_at_once(change: dict[str, Any]) -> None:
+    outcome, name = downloading(SPEC, [failure(46)], change=change)
+    assert name in outcome.gone or stays(outcome, name)
+    assert isinstance(next(c for c in outcome.conditions if c.type == "WeightsReady"), Progress)
+    [other] = [n for n in manifests(outcome) if n.startswith("vllm/download-") and n != name]
+    assert "ttlSecondsAfterFinished" not in job_of(outcome, other)["spec"]
+
+
+def test_a_volume_grows_until_it_is_filled() -> None:
+    outcome, _ = downloading(SPEC, [failure(46)], change={"source": {"volumeGiB": 99}})
+    volume = manifests(outcome)[VOLUME]["spec"]["forProvider"]["manifest"]["spec"]
+    assert volume["resources"]["requests"]["storage"] == "99Gi"
+    before = compose(request(SPEC, EU))
+    filled = compose(
+        request({**SPEC, "source": {"volumeGiB": 99}}, EU, status=dict(before.status), observed=live(before))
+    )
+    assert stays(filled, VOLUME)
+
+
+def test_a_gated_model_without_a_token_is_told_before_a_pod_runs() -> None:
+    """V6: it held its GPUs for days, and its Job failed."""
+    outcome = compose(request(GATED, EU))
+    condition = weights_ready(outcome)
+    assert (condition.reason, condition.whose) == ("GatedModel", Whose.MODEL)
+    assert "spec.source.huggingFace.tokenSecretRef" in condition.message
+    assert "tried again" not in condition.message
+    assert [m for n, m in manifests(outcome).items() if n.startswith("vllm/download-")] == [None]
+
+
+@pytest.mark.parametrize(
+    ("spec", "given"),
+    [
+        ({**GATED, **TOKEN}, {}),
+        (GATED, {"weights": {"endpoint": "https://hub.corp"}}),
+    ],
+    ids=["with a token", "from a mirror, which may need none"],
+)
+def test_a_gated_model_that_may_be_read(spec: dict[str, Any], given: dict[str, Any]) -> None:
+    outcome = compose(request(spec, EU, given=given))
+    assert all(m for n, m in manifests(outcome).items() if n.startswith("vllm/download-"))
+
+
+def test_a_token_that_is_not_needed_any_more_goes() -> None:
+    """The weights are in their volume: the Model runs on without it, also a gated one."""
+    before = compose(request({**GATED, **TOKEN}, EU))
+    after = compose(request(GATED, EU, status=dict(before.status), observed=live(before)))
+    assert set(after.gone) == {"vllm/hub-token"}
+    assert isinstance(next(c for c in after.conditions if c.type == "WeightsReady"), Progress)
+    assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
+
+
+def volume_of(uid: str) -> dict[str, Any]:
+    return {"atProvider": {"manifest": {"metadata": {"uid": uid}}}}
+
+
+@pytest.mark.parametrize(("uid", "again"), [("a", False), ("b", True), ("", False)])
+def test_a_volume_that_is_created_again_is_filled_again(uid: str, again: bool) -> None:
+    """V16: it is empty, and was served as complete. A volume that nothing is known of changes nothing."""
+    ready = [{"type": "Ready", "status": "True"}]
+    before = compose(request(SPEC, EU))
+    observed = live(before)
+    observed[VOLUME]["status"] = {"conditions": ready, **volume_of("a")}
+    observed = {n: m for n, m in observed.items() if n != DOWNLOAD and n != "vllm/deployment"}
+    filled = compose(request(SPEC, EU, status=dict(before.status), observed=observed))
+    done = {**live(filled), VOLUME: {**observed[VOLUME], "status": {"conditions": ready, **volume_of(uid)}}}
+    [name] = [n for n in done if n.startswith("vllm/download-")]
+    outcome = compose(request(SPEC, EU, status=dict(before.status), observed=done))
+    assert (name in outcome.gone) == again
+    others = [n for n, m in manifests(outcome).items() if n.startswith("vllm/download-") and m]
+    assert bool(others) == again
+    assert manifests(outcome)["vllm/deployment"], "its pods wait for the weights"
