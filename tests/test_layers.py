@@ -167,7 +167,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "size": {"engine"},
         "place": {"engine", "size"},
         "plan": {"engine"},
-        "serve": {"engine", "plan"},
+        "serve": {"engine", "place", "plan"},
         "source": {"plan", "serve"},
         "hub": {"place", "serve", "size"},
         "live": {"engine", "hub", "place", "plan", "serve", "size", "source"},

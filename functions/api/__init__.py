@@ -1,19 +1,22 @@
 """Both XRs and the functions' inputs as typed models; the XRDs are generated from them."""
 
+from . import quantity
 from .cluster import ClusterSpec
 from .cluster_status import (
     Access,
+    Allocatable,
     Autoscaler,
     CloudFacts,
     ClusterStatus,
     Fabric,
     Network,
     NodeImage,
+    PodsInUse,
     PoolStatus,
     Slices,
     Summary,
 )
-from .engine import OWNED
+from .engine import OWNED, Resources
 from .inputs import (
     AgentInput,
     Chart,
@@ -63,6 +66,7 @@ __all__ = [
     "OWNED",
     "Access",
     "AgentInput",
+    "Allocatable",
     "Architecture",
     "Autoscaler",
     "Aws",
@@ -99,6 +103,7 @@ __all__ = [
     "Placement",
     "PodReport",
     "PodTrouble",
+    "PodsInUse",
     "PodsOf",
     "PoolStatus",
     "Precision",
@@ -109,6 +114,7 @@ __all__ = [
     "Requirement",
     "Reservation",
     "ReservationKind",
+    "Resources",
     "RunnerUp",
     "Schema",
     "Sharing",
@@ -122,4 +128,5 @@ __all__ = [
     "Trouble",
     "VLLMInput",
     "Weights",
+    "quantity",
 ]

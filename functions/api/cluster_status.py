@@ -11,12 +11,14 @@ from .schema import Schema
 
 __all__ = [
     "Access",
+    "Allocatable",
     "Autoscaler",
     "CloudFacts",
     "ClusterStatus",
     "Fabric",
     "Network",
     "NodeImage",
+    "PodsInUse",
     "PoolStatus",
     "Slices",
     "Summary",
@@ -68,6 +70,20 @@ class Fabric(Schema):
     per_node: int = Field(description="Devices of one node.")
 
 
+class Allocatable(Schema):
+    """What pods can request of one node, beside its GPUs."""
+
+    cpu_millicores: int = Field(description="CPU, in thousandths of a core.")
+    memory_mib: int = Field(alias="memoryMiB", description="Memory, in MiB.")
+
+
+class PodsInUse(Schema):
+    """Pods of placed Models that take as many GPUs each."""
+
+    gpus: int = Field(description="GPUs, or slices where they are shared, of each pod.")
+    pods: int = Field(description="How many such pods there are.")
+
+
 class PoolStatus(Schema):
     """One node pool as planned; recorded, so that a newer catalog moves no live pool."""
 
@@ -81,6 +97,11 @@ class PoolStatus(Schema):
         "the catalog's.",
     )
     instance_type: str | None = Field(None, description="Machine type, where a cloud was asked for one.")
+    allocatable: Allocatable | None = Field(
+        None,
+        description="CPU and memory that pods can request of one node: estimated from its machine type, or "
+        "the least of the nodes found; none: not known.",
+    )
     nodes: Nodes = Field(description="Bounds of the pool's size, in nodes.")
     capacity: Capacity = Field(Capacity.ON_DEMAND, description="How its machines are bought.")
     reservation: Reservation | None = Field(None, description="Where its machines are bought already.")
@@ -108,6 +129,9 @@ class PoolStatus(Schema):
     fabric: Fabric | None = Field(None, description="The RDMA network between its nodes; none: without.")
     gpus_in_use: int | None = Field(
         None, description="GPUs, or slices where they are shared, that placed Models take of the pool's most."
+    )
+    pods_in_use: list[PodsInUse] | None = Field(
+        None, description="The pods that take them, by their size. On which nodes they are is not known."
     )
     leaving: bool | None = Field(
         None,

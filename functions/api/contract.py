@@ -30,6 +30,7 @@ __all__ = [
     "RECORD_CLUSTER",
     "RECORD_GPUS",
     "RECORD_MODEL_KEY",
+    "RECORD_PODS",
     "REPORT_API_VERSION",
     "REPORT_GROUP",
     "REPORT_KIND",
@@ -74,6 +75,8 @@ NODE_POOL = "freehold.dev/node-pool"
 """Label of the record, and of every GPU node that a claim makes: the node pool's name."""
 RECORD_GPUS = "freehold.dev/gpus"
 """Label: GPUs, or slices where they are shared, on all nodes of all the Model's replicas."""
+RECORD_PODS = "freehold.dev/pod-count"
+"""Label: pods that these GPUs are on, as many on each."""
 RECORD_MODEL_KEY = "model"
 """Key of the record's data: the Model's claim, as namespace/name."""
 

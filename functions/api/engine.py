@@ -11,11 +11,11 @@ from typing import Annotated, NamedTuple
 
 from pydantic import Field, field_validator
 
+from .quantity import QUANTITY
 from .schema import Rule, Schema, rules
 
 __all__ = ["OWNED", "Engine", "EnvVar", "Multimodal", "Owned", "Reasoning", "Resources", "ToolCalling"]
 
-_QUANTITY = r"^\d+(\.\d+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
 _PARSER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
@@ -214,11 +214,11 @@ class EnvVar(Schema):
 
 
 class Resources(Schema):
-    """CPU and memory of one replica, as Kubernetes quantities."""
+    """CPU and memory of one pod, as Kubernetes quantities."""
 
-    cpu: str | None = Field(None, description="CPU request, in cores.", pattern=_QUANTITY, max_length=20)
+    cpu: str | None = Field(None, description="CPU request, in cores.", pattern=QUANTITY, max_length=20)
     memory: str | None = Field(
-        None, description="Memory request and limit, /dev/shm included.", pattern=_QUANTITY, max_length=20
+        None, description="Memory request and limit, /dev/shm included.", pattern=QUANTITY, max_length=20
     )
 
 
@@ -264,7 +264,9 @@ class Engine(Schema):
         "models need. Pin spec.revision to a commit that you have read. Default false.",
     )
     resources: Resources = Field(
-        default_factory=Resources, description="CPU and memory instead of the computed ones."
+        default_factory=Resources,
+        description="CPU and memory of a replica's pod on each of its nodes. Default: 2 CPU and 10 GiB for "
+        "each GPU and 1 or 8 GiB of shared memory, and at most the GPUs' share of their machine.",
     )
 
     @field_validator("args")

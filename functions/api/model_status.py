@@ -50,6 +50,8 @@ class Placement(Schema):
         "their own, while the experts are divided. Default 1.",
     )
     resource: str = Field(GPU, description="Extended resource by which a pod requests one of them.")
+    cpu: str | None = Field(None, description="CPU that each pod of a replica requests.")
+    memory: str | None = Field(None, description="Memory that each pod of a replica requests, and its limit.")
     fabric: Fabric | None = Field(None, description="RDMA devices of each pod of a replica on several nodes.")
     namespace: str = Field(description="The Model's namespace in that cluster.")
     provider_config: str = Field(description="ProviderConfig that reaches the cluster.")

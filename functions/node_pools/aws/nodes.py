@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functions.api import SharingMode, contract
+from functions.api import Allocatable, SharingMode, contract
+from functions.catalog import Machine
 
 from ..pools.pool import Pool
 
-__all__ = ["REPAIRED", "is_repaired", "labels", "taints", "template_tags"]
+__all__ = ["REPAIRED", "allocatable", "is_repaired", "labels", "taints", "template_tags"]
 
 _GPU_TAINT = {"key": contract.GPU, "value": "true", "effect": "NO_SCHEDULE"}
 _EFFECTS = {
@@ -34,6 +35,32 @@ def is_repaired(pool: Pool) -> bool:
 
 def _is_partitioned(pool: Pool) -> bool:
     return pool.sharing is not None and pool.sharing.mode == SharingMode.MIG
+
+
+# What EKS' nodes keep: nodeadm/internal/kubelet/config.go of https://github.com/awslabs/amazon-eks-ami.
+# The kernel's and the hypervisor's part of the memory: Karpenter's VM_MEMORY_OVERHEAD_PERCENT.
+_KERNELS_PERCENT = 7.5
+_EVICTION_MIB = 100
+_KUBELET_MIB, _KUBELET_MIB_PER_POD = 255, 11
+_MOST_PODS = 110
+"""More than small machines can have. Large ones have more, and far more memory than is kept here for them."""
+_KEPT_CPU = ((1, 60.0), (1, 10.0), (2, 5.0))
+"""Cores one after the other, and the thousandths kept of each; 2.5 of any further one."""
+
+
+def allocatable(machine: Machine) -> Allocatable | None:
+    """Return what pods can request of a machine with EKS' node image, rather too little than too much."""
+    if machine.memory_gib is None:
+        return None
+    kept, cores = 0.0, machine.vcpus
+    for some, each in _KEPT_CPU:
+        kept += min(some, cores) * each
+        cores -= min(some, cores)
+    memory = machine.memory_gib * 1024 * (1 - _KERNELS_PERCENT / 100)
+    reserved = _KUBELET_MIB + _KUBELET_MIB_PER_POD * _MOST_PODS + _EVICTION_MIB
+    return Allocatable(
+        cpu_millicores=int(machine.vcpus * 1000 - kept - cores * 2.5), memory_mib=int(memory - reserved)
+    )
 
 
 def labels(pool: Pool) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ..created import CLUSTER, SYSTEM, Cluster, LivePool, live_versions, node_po
 from ..pools.market import Market
 from ..pools.pool import recorded
 from . import capacity, pool_zones, zones
+from .nodes import allocatable
 from .releases import Releases
 from .secrets_key import SecretsKey, decide
 
@@ -115,7 +116,8 @@ def market(place: Aws, asked: Sequence[NodePool]) -> Market:
     capacity.check(asked)
     for index, pool in enumerate(asked):
         zones.check(place.region, pool.zones or (), f"spec.nodePools[{index}].zones[{{}}]")
-    return Market("aws", "AWS", place.region, bool(place.zones or place.existing_network), _UNFIT, _FABRICS)
+    vouched = bool(place.zones or place.existing_network)
+    return Market("aws", "AWS", place.region, vouched, _UNFIT, _FABRICS, allocatable)
 
 
 def _refuse_another_network(request: Request, place: Aws) -> None:

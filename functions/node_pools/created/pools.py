@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from functions.api import Capacity, Fabric, FabricKind, NodePool, PoolStatus, contract
+from functions.api import Allocatable, Capacity, Fabric, FabricKind, NodePool, PoolStatus, contract
 from functions.base import View
 from functions.catalog import Machine, machines
 
@@ -92,6 +92,7 @@ class _Machine:
     price_usd_per_hour: float | None
     fabric: Fabric | None
     alternatives: tuple[str, ...]
+    allocatable: Allocatable | None
 
 
 def _pool(
@@ -100,7 +101,7 @@ def _pool(
     if live is not None and record is not None:
         refusals.check(at, asked, record)
     kept = record if record is not None and _agrees(asked, record) else None
-    machine = _recorded(kept) if kept else _chosen(at, asked, market, live)
+    machine = _recorded(kept, market) if kept else _chosen(at, asked, market, live)
     if kept and live:
         shared = kept.sharing
     else:
@@ -135,10 +136,12 @@ def _pool(
         fabric=machine.fabric,
         sharing=shared,
         alternatives=machine.alternatives,
+        allocatable=machine.allocatable,
     )
 
 
-def _recorded(record: PoolStatus) -> _Machine:
+def _recorded(record: PoolStatus, market: Market) -> _Machine:
+    known = machines(market.cloud).get(record.instance_type or "")
     return _Machine(
         record.gpu_model,
         record.gpus_per_node,
@@ -147,6 +150,7 @@ def _recorded(record: PoolStatus) -> _Machine:
         record.price_usd_per_hour,
         record.fabric,
         tuple(record.alternatives or ()),
+        record.allocatable or (market.allocatable(known) if known else None),
     )
 
 
@@ -169,6 +173,7 @@ def _chosen(at: str, asked: NodePool, market: Market, live: LivePool | None) -> 
         found.price_usd_per_hour,
         market.fabric(found) if asked.fabric is FabricKind.RDMA else None,
         alternatives(found, asked, market),
+        market.allocatable(found),
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import PoolStatus, contract
+from functions.api import Allocatable, PoolStatus, contract, quantity
 from functions.base import (
     Condition,
     Progress,
@@ -94,7 +94,7 @@ def _look(
     if pool.nodes.max > _MOST:
         return _Look(pool.status(ready=reach.is_reachable(request)))
     if record is not None and _had(pool, record):
-        return _Look(_status(pool, record.nodes_found, ready=True))
+        return _Look(_status(pool, record.nodes_found, record.allocatable, ready=True))
     nodes = _nodes(request, access, pool)
     collection = Resource(
         _resource(pool),
@@ -104,15 +104,30 @@ def _look(
         label=f"the search for the nodes of node pool {pool.name}",
     )
     if nodes is None:
-        return _Look(_status(pool, record.nodes_found if record else None, ready=False), collection)
+        found = (record.nodes_found, record.allocatable) if record else (None, None)
+        return _Look(_status(pool, *found, ready=False), collection)
     problem = _problem(pool, nodes) or _shared(pool, nodes, pools)
-    status = _status(pool, len(nodes), ready=not problem)
+    status = _status(pool, len(nodes), _least(nodes), ready=not problem)
     # A pool of no nodes costs nothing to look for until its autoscaler brings some.
     return _Look(status) if nodes and not problem else _Look(status, collection, problem)
 
 
-def _status(pool: Pool, found: int | None, *, ready: bool) -> PoolStatus:
-    return pool.status(ready=ready).model_copy(update={"nodes_found": found})
+def _status(pool: Pool, found: int | None, allocatable: Allocatable | None, *, ready: bool) -> PoolStatus:
+    return pool.status(ready=ready).model_copy(update={"nodes_found": found, "allocatable": allocatable})
+
+
+def _least(nodes: Sequence[View]) -> Allocatable | None:
+    """Return the CPU and the memory that pods can request of each of these nodes; None where none tells."""
+    told = (
+        [node.text(*_NODE, "status", "allocatable", resource) or "" for node in nodes]
+        for resource in ("cpu", "memory")
+    )
+    cpu, memory = told
+    millicores = [amount for amount in map(quantity.millicores, cpu) if amount is not None]
+    mebibytes = [amount for amount in map(quantity.mebibytes, memory) if amount is not None]
+    if not millicores or not mebibytes:
+        return None
+    return Allocatable(cpu_millicores=min(millicores), memory_mib=min(mebibytes))
 
 
 def _had(pool: Pool, record: PoolStatus) -> bool:

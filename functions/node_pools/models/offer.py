@@ -11,7 +11,13 @@ from functions.base import Claim, Resource, exists, label_value, unique_name
 
 __all__ = ["manifest", "resource"]
 
-_FLEETING = {"ready": False, "nodes_found": None, "gpus_in_use": None, "alternatives": None}
+_FLEETING = {
+    "ready": False,
+    "nodes_found": None,
+    "gpus_in_use": None,
+    "pods_in_use": None,
+    "alternatives": None,
+}
 """What a pool's status says beside what a Model on it depends on."""
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from functions.api import Capacity, Fabric
+from functions.api import Allocatable, Capacity, Fabric
 from functions.catalog import Machine, machines, regions
 
 __all__ = ["Market", "cheapest_first"]
@@ -28,6 +28,9 @@ class Market:
     """Why a machine family cannot serve, by family: the cloud's node image has no driver for its GPUs."""
     fabrics: Mapping[str, str] = field(default_factory=dict)
     """Kubernetes resource by which a pod asks for an RDMA device, by the catalog's name of the fabric."""
+
+    allocatable: Callable[[Machine], Allocatable | None] = lambda _: None
+    """What pods can request of a machine, by the cloud's node image; None where that is not known."""
 
     @cached_property
     def fit(self) -> tuple[Machine, ...]:

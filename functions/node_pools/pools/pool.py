@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from functions.api import Capacity, Fabric, Network, Nodes, PoolStatus, Reservation, Slices, Taint
+from functions.api import (
+    Allocatable,
+    Capacity,
+    Fabric,
+    Network,
+    Nodes,
+    PoolStatus,
+    Reservation,
+    Slices,
+    Taint,
+)
 from functions.base import Request, View
 
 __all__ = ["Pool", "Recorded", "live_pools", "node_pool", "recorded", "summary"]
@@ -88,6 +98,8 @@ class Pool:
     """How its GPUs are shared; None: whole GPUs."""
     alternatives: tuple[str, ...] = ()
     """Other machines that would do, the cheapest first, with their price."""
+    allocatable: Allocatable | None = None
+    """CPU and memory that pods can request of a node; None where that is not known."""
     compute_capability: str = ""
     """CUDA compute capability of its GPUs, where the spec declares it; empty: the catalog's."""
 
@@ -105,6 +117,7 @@ class Pool:
             gpu_memory_mib=self.gpu_memory_mib,
             compute_capability=self.compute_capability or None,
             instance_type=self.instance_type or None,
+            allocatable=self.allocatable,
             nodes=self.nodes,
             capacity=self.capacity,
             reservation=self.reservation,

@@ -10,6 +10,7 @@ from functions.catalog import bytes_per_token
 
 from ..place.choose import Choices
 from ..place.devices import describe, device_memory_mib, memory_utilization, resource
+from ..place.machine import Requests, requests
 from ..place.pools import Choice
 from ..size.memory import WEIGHTS_FACTOR, Fit, total_cache_gib
 from ..size.need import Need
@@ -56,7 +57,8 @@ def placement_of(
     cluster, pool, fit = choice.cluster, choice.pool, choice.fit
     access = cluster.status.access
     assert access is not None, "a usable cluster has published its access"
-    hourly = choice.hourly_usd
+    hourly, share = choice.hourly_usd, requests(pool, fit.gpus)
+    assert isinstance(share, Requests), "a pool whose share is too little holds no Model"
     return Placement(
         cluster=cluster.name,
         claim=f"{cluster.claim.namespace}/{cluster.claim.name}",
@@ -66,6 +68,8 @@ def placement_of(
         nodes=fit.nodes,
         data_parallel=fit.data_parallel if fit.data_parallel > 1 else None,
         resource=resource(pool),
+        cpu=share.cpu,
+        memory=share.memory,
         fabric=_fabric(pool, fit),
         namespace=_namespace_of(request.claim, tag),
         tag=tag or None,

@@ -1,4 +1,4 @@
-"""The record by which a cluster counts its Models and the GPUs that each takes."""
+"""The record by which a cluster counts its Models, their pods and the GPUs of each pod."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ def record(plan: Plan, namespace: Resource) -> list[Resource]:
         namespace: the composed Object of the Model's namespace.
     """
     placement = plan.placement
+    pods = placement.nodes * plan.spec.replicas.min
     manifest = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -33,7 +34,8 @@ def record(plan: Plan, namespace: Resource) -> list[Resource]:
                 LABEL: plan.name,
                 contract.RECORD_CLUSTER: label_value(placement.cluster),
                 contract.NODE_POOL: placement.node_pool,
-                contract.RECORD_GPUS: str(placement.gpus * placement.nodes * plan.spec.replicas.min),
+                contract.RECORD_GPUS: str(placement.gpus * pods),
+                contract.RECORD_PODS: str(pods),
             },
         },
         "data": {contract.RECORD_MODEL_KEY: "/".join(filter(None, (plan.claim.namespace, plan.claim.name)))},

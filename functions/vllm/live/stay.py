@@ -14,6 +14,7 @@ from ..hub.read import Known
 from ..place.choose import Choices
 from ..place.clusters import Cluster, offered_cluster
 from ..place.devices import most_replicas
+from ..place.machine import exceeding
 from ..place.pools import Choice, fit_pool
 from ..place.why_not import not_placed
 from ..plan import PLACEMENT_ANNOTATION, image_of
@@ -122,6 +123,8 @@ def stay(
             f"{spec.replicas.min} replicas of {takes(recorded)} do not fit node pool {pool.name}, which "
             f"holds {most}: lower spec.replicas.min, or ask the owner of {recorded.claim} for more nodes",
         )
+    if too_much := exceeding(pool, spec.engine.resources):
+        return _refuse("MachineTooSmall", f"{too_much}: ask for less")
     if recorded.sized_by == sized_by(spec):
         # A newer catalog may size the Model otherwise; that is no reason to move or to restart what runs.
         size = size or _lost_sizing(spec, known, cluster, pool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
@@ -167,31 +167,39 @@ def provider_config_is_gone(request: Request, name: str, namespace: str) -> bool
 
 def without_own(request: Request, clusters: Sequence[Cluster]) -> list[Cluster]:
     """Return the clusters as if this Model took no GPUs: its own never count against another placement."""
-    own = _recorded_devices(request)
+    own = _recorded_pods(request)
     return [_without(cluster, own) if own else cluster for cluster in clusters]
 
 
-def _recorded_devices(request: Request) -> Counter[tuple[str, str]]:
-    """Return the devices that the Model's placement records count, by cluster label and node pool."""
-    own: Counter[tuple[str, str]] = Counter()
+def _recorded_pods(request: Request) -> dict[tuple[str, str], Counter[int]]:
+    """Return the Model's own pods by their devices, for each cluster label and node pool."""
+    own: dict[tuple[str, str], Counter[int]] = {}
+    labels = (contract.RECORD_CLUSTER, contract.NODE_POOL, contract.RECORD_GPUS, contract.RECORD_PODS)
     for name, live in request.observed.items():
         if name.rpartition("/")[2] != "placed":
             continue
-        cluster, pool, devices = (
-            View(live).text("metadata", "labels", label) or ""
-            for label in (contract.RECORD_CLUSTER, contract.NODE_POOL, contract.RECORD_GPUS)
-        )
-        own[cluster, pool] += int(devices) if devices.isdecimal() else 0
+        cluster, pool, *counts = (View(live).text("metadata", "labels", label) or "" for label in labels)
+        devices, pods = (int(count) if count.isdecimal() else 0 for count in counts)
+        if devices:
+            pods = max(1, pods)
+            own.setdefault((cluster, pool), Counter())[devices // pods] += pods
     return own
 
 
-def _without(cluster: Cluster, own: Counter[tuple[str, str]]) -> Cluster:
+def _without(cluster: Cluster, own: Mapping[tuple[str, str], Counter[int]]) -> Cluster:
     label = label_value(cluster.name)
-    pools = [_less(pool, own[label, pool.name]) for pool in cluster.status.node_pools or []]
+    pools = [_less(pool, own.get((label, pool.name))) for pool in cluster.status.node_pools or []]
     return cluster._replace(status=cluster.status.model_copy(update={"node_pools": pools}))
 
 
-def _less(pool: PoolStatus, devices: int) -> PoolStatus:
-    if not devices or not pool.gpus_in_use:
+def _less(pool: PoolStatus, own: Counter[int] | None) -> PoolStatus:
+    """Return a pool as if some pods, counted by their devices, were not on it."""
+    if not own or not pool.gpus_in_use:
         return pool
-    return pool.model_copy(update={"gpus_in_use": max(0, pool.gpus_in_use - devices)})
+    used = max(0, pool.gpus_in_use - sum(devices * pods for devices, pods in own.items()))
+    others = [
+        some.model_copy(update={"pods": some.pods - own[some.gpus]})
+        for some in pool.pods_in_use or []
+        if some.pods > own[some.gpus]
+    ]
+    return pool.model_copy(update={"gpus_in_use": used, "pods_in_use": others or None})

@@ -18,6 +18,8 @@ __all__ = [
     "most_devices",
     "most_replicas",
     "resource",
+    "sure_pods",
+    "takes_another_node",
 ]
 
 _MIG = "MIG"
@@ -49,8 +51,43 @@ def most_devices(pool: PoolStatus) -> int:
 
 
 def free_devices(pool: PoolStatus) -> int:
-    """Return the devices that no Model has, with the pool at its largest size; never less than 0."""
+    """Return the devices that no Model has, with the pool at its largest size; never less than 0.
+
+    They may be on different nodes: `sure_pods` says how many pods they hold.
+    """
     return max(0, most_devices(pool) - (pool.gpus_in_use or 0))
+
+
+def sure_pods(pool: PoolStatus, devices: int) -> int:
+    """Return how many more pods of some devices each surely fit the pool at its largest size.
+
+    A pod's devices are those of one node, and on which nodes other Models' pods are is not known. So the
+    pods are taken to be where they take the most room from others: two pods of 4 GPUs on two nodes of 8
+    leave none of 8.
+    """
+    each = devices_per_node(pool)
+    on_a_node = each // devices
+    if not on_a_node:
+        return 0
+    left, total = each - on_a_node * devices, pool.nodes.max * on_a_node
+    used = pool.gpus_in_use or 0
+    if not used:
+        return total
+    if not pool.pods_in_use:  # their sizes are not known: as if they filled nodes one after the other
+        whole, rest = divmod(used, each)
+        return max(0, total - whole * on_a_node - max(0, -(-(rest - left) // devices)))
+    pods = sum(some.pods for some in pool.pods_in_use)
+    # A node with u devices in use has lost (u - left) / devices pods, rounded up.
+    nodes = min(pool.nodes.max, pods, used // (left + 1))
+    together = (used + nodes * (devices - 1 - left)) // devices
+    apart = sum(-(-some.gpus // devices) * some.pods for some in pool.pods_in_use)
+    return max(0, total - min(together, apart))
+
+
+def takes_another_node(pool: PoolStatus, devices: int) -> bool:
+    """Tell whether a pod goes to a node that no other Model's pod is on, where pods fill node by node."""
+    rest = (pool.gpus_in_use or 0) % devices_per_node(pool)
+    return not rest or devices_per_node(pool) - rest < devices
 
 
 def most_replicas(pool: PoolStatus, devices: int, nodes: int = 1) -> int:

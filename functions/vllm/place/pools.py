@@ -13,7 +13,18 @@ from ..size.memory import Fit, fit
 from ..size.need import Need, tensor_parallel_sizes
 from ..size.pipeline_parallel import fewest_nodes
 from .clusters import Cluster
-from .devices import describe, device_memory_mib, devices_per_node, gpu_of, hourly_usd
+from .devices import (
+    describe,
+    device_memory_mib,
+    devices_per_node,
+    free_devices,
+    gpu_of,
+    hourly_usd,
+    most_devices,
+    sure_pods,
+    takes_another_node,
+)
+from .machine import exceeding, requests
 
 __all__ = ["Attempts", "Choice", "Refusal", "fit_pool"]
 
@@ -36,7 +47,7 @@ class Choice(NamedTuple):
         return self.fit.gpus * self.fit.nodes
 
     @property
-    def order(self) -> tuple[bool, bool, float, int, int, bool, str, str]:
+    def order(self) -> tuple[bool, bool, float, int, int, bool, bool, str, str]:
         """Key to sort choices by, best first: see `docs/sizing.md`."""
         hourly, several, pool = self.hourly_usd, self.fit.nodes > 1, self.pool
         return (
@@ -46,6 +57,7 @@ class Choice(NamedTuple):
             self.devices,
             device_memory_mib(pool),
             several and pool.fabric is None,
+            takes_another_node(pool, self.fit.gpus),
             self.cluster.name,
             pool.name,
         )
@@ -74,6 +86,8 @@ class Choice(NamedTuple):
             return f"{fits}, on a larger GPU"
         if self.order[:6] > best.order[:6]:
             return f"{fits}, without RDMA between its nodes"
+        if self.order[:7] > best.order[:7]:
+            return f"{fits}, on a node that no other Model is on"
         return "fits as well, and its name comes later in the alphabet"
 
 
@@ -147,12 +161,16 @@ def fit_pool(
         why = attempt.why
     elif spec.cluster or spec.gpu.requires or spec.replicas.min > 1:
         why = _lacking(spec, cluster, pool)
+    asked = spec.engine.resources
+    if not why and (asked.cpu or asked.memory):
+        why = exceeding(pool, asked)
     if not why and attempt.why:
         found, closest = attempt.several_nodes, attempt.fit
         lacks = _lacking_for_nodes(cluster, pool, found)
         why = attempt.why + _several_nodes(attempt, lacks) if found is None or lacks else ""
     if not why and found is not None:
-        why, full = _crowded(spec, pool, found)
+        share = requests(pool, found.gpus)
+        why, full = (share, False) if isinstance(share, str) else _crowded(spec, pool, found)
         if not why:
             return Choice(cluster, pool, found)
     return Refusal(cluster.claim.name, pool.name, why, closest, node.memory_mib, full)
@@ -265,16 +283,22 @@ def _crowded(spec: ModelSpec, pool: PoolStatus, found: Fit) -> tuple[str, bool]:
     """Say that a pool is too small for all replicas, or that it is full, and then the second is True."""
     # A Model scaled to zero is placed where one replica can run.
     replicas, each = max(1, spec.replicas.min), found.gpus * found.nodes
-    nodes, used, per_node = pool.nodes.max, pool.gpus_in_use or 0, devices_per_node(pool)
-    shared = pool.sharing is not None
-    if replicas * found.nodes > nodes * (per_node // found.gpus):
+    nodes, pods, shared = pool.nodes.max, replicas * found.nodes, pool.sharing is not None
+    if pods > nodes * (devices_per_node(pool) // found.gpus):
         return (
             f"{replicas} replicas with {_devices(each, shared=shared)} each do not fit its {nodes} nodes",
             False,
         )
-    if replicas * each > nodes * per_node - used:
-        return f"{used} of its {_devices(nodes * per_node, shared=shared)} are in use", True
-    return "", False
+    sure = sure_pods(pool, found.gpus)
+    if pods <= sure:
+        return "", False
+    used, most = pool.gpus_in_use or 0, most_devices(pool)
+    why = f"{used} of its {_devices(most, shared=shared)} are in use"
+    if pods * found.gpus <= free_devices(pool):
+        free = _devices(found.gpus, shared=shared)
+        of = "none of its nodes is" if not sure else f"only {sure} of its nodes are"
+        why += f", by pods that may be on different nodes, so that {of} sure to have {free} free"
+    return why, True
 
 
 def _devices(count: int, *, shared: bool) -> str:

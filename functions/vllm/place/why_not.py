@@ -11,7 +11,7 @@ from ..size.memory import LEAST_CONTEXT, longest_context, most_requests
 from ..size.need import Need, need
 from .choose import choose
 from .clusters import Cluster
-from .devices import free_devices, most_replicas
+from .devices import sure_pods
 from .pools import Choice, Refusal
 
 __all__ = ["no_pool", "not_placed"]
@@ -78,7 +78,7 @@ def _room(choice: Choice) -> int:
     if not choice.cluster.shares_storage:
         return 1
     fit, pool = choice.fit, choice.pool
-    return min(most_replicas(pool, fit.gpus, fit.nodes), free_devices(pool) // choice.devices)
+    return sure_pods(pool, fit.gpus) // fit.nodes
 
 
 def _where(choice: Choice) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from functions.api import SharingMode, contract
 
 from ..engine import Peer
+from ..place.machine import shared_memory_gib
 from ..plan import Plan
 
 __all__ = [
@@ -37,9 +38,6 @@ _PRE_STOP_SECONDS = 15
 """Time until no caller is sent to a pod that stops: the engine refuses requests once it is told to stop."""
 _MARGIN_SECONDS = 5
 """Time to end after the drain. Streams that are still open then hang until the pod is killed."""
-# CPU and memory of one GPU's worker; they leave room on the smallest machine of each family.
-_CPU_PER_GPU = 2
-_MEMORY_GIB_PER_GPU = 10
 
 
 def pod_spec(
@@ -100,7 +98,10 @@ def serving_pod(plan: Plan, labels: Mapping[str, Any], peer: Peer | None = None)
         # The others have no endpoint that a probe could ask.
         container |= plan.engine.probes(plan.startup_seconds)
     volumes = [
-        *_shared_memory(plan, {"emptyDir": {"medium": "Memory", "sizeLimit": f"{_shm_gib(plan)}Gi"}}),
+        *_shared_memory(
+            plan,
+            {"emptyDir": {"medium": "Memory", "sizeLimit": f"{shared_memory_gib(plan.placement.gpus)}Gi"}},
+        ),
         {"name": "cache", "emptyDir": {"sizeLimit": "20Gi"}},
         {"name": "tmp", "emptyDir": {"sizeLimit": "10Gi"}},
     ]
@@ -185,19 +186,14 @@ def _shared_memory(plan: Plan, entry: dict[str, Any]) -> list[dict[str, Any]]:
     return [] if plan.placement.sharing == SharingMode.MPS else [{"name": "shm", **entry}]
 
 
-def _shm_gib(plan: Plan) -> int:
-    """Return the size of the shared memory, in GiB: processes of tensor parallelism exchange data in it."""
-    return 8 if plan.placement.gpus > 1 else 1
-
-
 def _resources(plan: Plan) -> dict[str, Any]:
     placement, wanted = plan.placement, plan.spec.engine.resources
-    memory = wanted.memory or f"{_MEMORY_GIB_PER_GPU * placement.gpus + _shm_gib(plan)}Gi"
+    cpu, memory = wanted.cpu or placement.cpu, wanted.memory or placement.memory
     devices = {placement.resource: str(placement.gpus)}
     if placement.fabric:
         devices[placement.fabric.resource] = str(placement.fabric.per_node)
     return {
-        "requests": {"cpu": wanted.cpu or str(_CPU_PER_GPU * placement.gpus), "memory": memory, **devices},
+        "requests": {"cpu": cpu, "memory": memory, **devices},
         # No CPU limit: it would throttle the scheduler loop of an idle node.
         "limits": {"memory": memory, **devices},
     }

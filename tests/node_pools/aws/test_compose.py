@@ -172,6 +172,8 @@ def test_status() -> None:
             "gpusPerNode": 1,
             "gpuMemoryMiB": 22888,
             "instanceType": "g6.xlarge",
+            # 4000 - 60 - 10 - 2 x 5; 16384 x 0.925 - 255 - 11 x 110 - 100
+            "allocatable": {"cpuMillicores": 3920, "memoryMiB": 13590},
             "nodes": {"min": 0, "max": 8},
             "capacity": "OnDemand",
             "priceUsdPerHour": 0.8048,

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from functions.api import quantity
 from functions.base import Invalid
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.requests import L4, aws, cluster, fields, lives, settled
+from tools.control_plane.nodes import gpu_node
 
 
 def made(pool: dict[str, Any]) -> dict[str, Any]:
@@ -53,3 +55,18 @@ def test_a_live_system_pool_keeps_its_machine() -> None:
         "spec.aws.systemPool.instanceType: the system pool runs on m6i.large and cannot change while it "
         "lives. Set m6i.large, or claim a new cluster."
     )
+
+
+@pytest.mark.parametrize("machine", ["g6.xlarge", "g6e.12xlarge", "g6.48xlarge"])
+def test_what_pods_can_request_is_recorded_with_the_pool(machine: str) -> None:
+    # Proves: no more than a played node of the machine has, and nearly as much.
+    pool = {"name": "any", "instanceType": machine}
+    request = cluster(aws(pool))
+    [recorded] = FUNCTION.compose(request).status["nodePools"]
+    has = gpu_node("x", machine, zone="a")["status"]["allocatable"]
+    cpu, memory = quantity.millicores(has["cpu"]), quantity.mebibytes(has["memory"])
+    found = recorded["allocatable"]
+    assert cpu is not None
+    assert memory is not None
+    assert 0.95 * cpu <= found["cpuMillicores"] <= cpu
+    assert 0.95 * memory <= found["memoryMiB"] <= memory

@@ -236,3 +236,15 @@ def test_the_provider_looks_again_when_something_else_gets_ready() -> None:
     key = "freehold.dev/ready-before"
     found = [decided(r).manifests[NODES]["metadata"]["annotations"][key] for r in (before, later)]
     assert found == ["0", "1"]
+
+
+def test_what_pods_can_request_is_the_least_of_the_nodes_and_recorded() -> None:
+    # Proves: Models request no more than any node of the pool has, after the nodes are no longer looked at.
+    nodes = [node("one"), node("two")]
+    for one, cpu, memory in zip(nodes, ("95690m", "96"), ("1102Gi", "1155000000Ki"), strict=True):
+        allocatable = one["status"]["atProvider"]["manifest"]["status"]["allocatable"]
+        allocatable |= {"cpu": cpu, "memory": memory}
+    least = {"cpuMillicores": 95690, "memoryMiB": 1127929}
+    assert pool_status(looking(nodes))["allocatable"] == least
+    assert pool_status(after(looking(nodes)))["allocatable"] == least
+    assert "allocatable" not in pool_status(looking([node("one"), node("two")]))

@@ -16,8 +16,12 @@ from tests.vllm import world
 GUARDS = ("node-pools/in-use", "node-pools/claim-in-use")
 
 
-def record(model: str, pool: str = "l4", gpus: str = "1") -> dict[str, Any]:
-    labels = {"freehold.dev/node-pool": pool, "freehold.dev/gpus": gpus}
+def record(model: str, pool: str = "l4", gpus: str = "1", pods: str = "1") -> dict[str, Any]:
+    labels = {
+        "freehold.dev/node-pool": pool,
+        "freehold.dev/gpus": gpus,
+        "freehold.dev/pod-count": pods,
+    }
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -121,6 +125,7 @@ def test_a_placed_model_leaves_the_record_that_its_cluster_looks_for() -> None:
         "freehold.dev/cluster": "eu-prod-x1",
         "freehold.dev/node-pool": "l4",
         "freehold.dev/gpus": "1",
+        "freehold.dev/pod-count": "1",
     }
     assert found["data"] == {"model": "team-a/qwen"}
 
@@ -146,10 +151,37 @@ def test_gpus_in_use(make: Any, records: tuple[dict[str, Any], ...], count: list
     assert in_use(replace(cluster(make({**L4, "name": "l4"}, A100)), answers={"models": records})) == count
 
 
+def test_pods_are_counted_by_their_gpus() -> None:
+    # Proves: two replicas of 4 GPUs on a node are told from one of 8.
+    records = (
+        record("a/halves", "a100", "8", "2"),
+        record("a/half", "a100", "4"),
+        record("a/whole", "a100", "8"),
+        record("a/asleep", "a100", "0", "0"),
+        {"metadata": {"name": "x", "labels": {"freehold.dev/node-pool": "l4", "freehold.dev/gpus": "2"}}},
+    )
+    asked = replace(cluster(existing({**L4, "name": "l4"}, A100)), answers={"models": records})
+    l4, a100 = FUNCTION.compose(asked).status["nodePools"]
+    assert a100["podsInUse"] == [{"gpus": 4, "pods": 3}, {"gpus": 8, "pods": 1}]
+    assert l4["podsInUse"] == [{"gpus": 2, "pods": 1}], "a record without the label: as few pods as can be"
+
+
+def test_what_models_take_changes_no_offer() -> None:
+    # Proves: a Model that is placed wakes no other.
+    def offer(*records: dict[str, Any]) -> Any:
+        made = FUNCTION.compose(replace(cluster(existing(L4, A100)), answers={"models": records}))
+        return next(r.manifest for r in made.resources if r.name == "node-pools/offer")
+
+    assert offer() == offer(record("a/halves", "a100", "8", "2"))
+
+
 def test_the_last_count_stands_while_the_records_are_not_known() -> None:
     pool = {"gpuModel": "L4", "gpusPerNode": 1, "gpuMemoryMiB": 23034, "nodes": {}}
-    recorded = {"nodePools": [{**pool, "name": "l4", "gpusInUse": 3}]}
-    assert in_use(cluster(existing(L4, A100), status=recorded)) == [3, None]
+    pods = [{"gpus": 1, "pods": 3}]
+    recorded = {"nodePools": [{**pool, "name": "l4", "gpusInUse": 3, "podsInUse": pods}]}
+    asked = cluster(existing(L4, A100), status=recorded)
+    assert in_use(asked) == [3, None]
+    assert FUNCTION.compose(asked).status["nodePools"][0]["podsInUse"] == pods
 
 
 def test_a_part_goes_after_another() -> None:

@@ -1,0 +1,92 @@
+"""How much CPU and memory a serving pod requests of its machine, so that every GPU or slice can be had.
+
+A pod requests what the engine wants, and at most its GPUs' share of what a node's pods can request.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from functions.api import Allocatable, PoolStatus, Resources, quantity
+
+from .devices import devices_per_node
+
+__all__ = ["Requests", "exceeding", "requests", "shared_memory_gib"]
+
+_CPU_PER_GPU = 2000
+"""Thousandths of a core that the engine wants for each GPU's worker."""
+_MEMORY_PER_GPU = 10 * 1024
+"""MiB that the engine wants for each GPU's worker, beside the shared memory."""
+_LEAST_MEMORY = 2560
+"""MiB without which no engine starts: vLLM 0.27.1 took 2.0 GiB beside the cache on a CPU."""
+_BESIDE = Allocatable(cpu_millicores=300 + 500, memory_mib=512 + 1024)
+"""What a node has to have for others: daemons, and the download of a Model's next weights.
+
+Of the daemons, EKS' own request the most: CNI 50m, kube-proxy 100m, CSI drivers 60m and 240 MiB, Node Feature
+Discovery 5m and 64 MiB.
+"""
+
+
+class Requests(NamedTuple):
+    """What one pod requests, as Kubernetes quantities."""
+
+    cpu: str
+    memory: str
+    """Request and limit, shared memory included."""
+
+
+def requests(pool: PoolStatus, devices: int) -> Requests | str:
+    """Return what a pod requests on a pool's node, or say why its share of the node is too little.
+
+    Args:
+        pool: of the node.
+        devices: GPUs or slices of the pod.
+    """
+    (cpu, memory), (share_cpu, share_memory) = _wanted(devices), _share(pool)
+    if pool.allocatable is not None or pool.sharing is not None:
+        cpu, memory = min(cpu, share_cpu * devices), min(memory, share_memory * devices)
+    if memory < _LEAST_MEMORY:
+        each = "slice" if pool.sharing else "GPU"
+        return (
+            f"the share of a {each} in its machine's memory is {memory / 1024:.1f} GiB, and the engine needs "
+            f"{_LEAST_MEMORY / 1024:.1f}"
+        )
+    return Requests(quantity.cpu(cpu), quantity.memory(memory))
+
+
+def exceeding(pool: PoolStatus, asked: Resources) -> str:
+    """Say which of a spec's requests no node of a pool has; empty where none is, or that is not known."""
+    node = pool.allocatable
+    if node is None:
+        return ""
+    cpu, memory = quantity.millicores(asked.cpu or "0") or 0, quantity.mebibytes(asked.memory or "0") or 0
+    if cpu > node.cpu_millicores:
+        has = quantity.cpu(node.cpu_millicores)
+        return f"spec.engine.resources.cpu is {asked.cpu}, and pods can request {has} of its nodes"
+    if memory > node.memory_mib:
+        has = f"{node.memory_mib / 1024:.1f}Gi"
+        return f"spec.engine.resources.memory is {asked.memory}, and pods can request {has} of its nodes"
+    return ""
+
+
+def shared_memory_gib(devices: int) -> int:
+    """Return the size of a pod's shared memory, in GiB: its processes exchange data in it."""
+    return 8 if devices > 1 else 1
+
+
+def _wanted(devices: int) -> tuple[int, int]:
+    memory = _MEMORY_PER_GPU * devices + shared_memory_gib(devices) * 1024
+    return _CPU_PER_GPU * devices, memory
+
+
+def _share(pool: PoolStatus) -> tuple[int, int]:
+    """Return the thousandths of a core and the MiB that one device's pod may request."""
+    node, devices = pool.allocatable, devices_per_node(pool)
+    if node is None:
+        # Nothing is known of the machine: slices of a GPU together request about what one GPU's pod wants.
+        cpu, memory = _wanted(1)
+        slices = devices // pool.gpus_per_node
+        return cpu // slices, max(memory // slices, _LEAST_MEMORY)
+    cpu = max(0, node.cpu_millicores - _BESIDE.cpu_millicores)
+    memory = max(0, node.memory_mib - _BESIDE.memory_mib)
+    return cpu // devices, memory // devices
