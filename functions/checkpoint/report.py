@@ -21,6 +21,7 @@ import json
 import math
 import os
 import re
+import ssl
 import sys
 import urllib.error
 import urllib.parse
@@ -213,7 +214,7 @@ def _get(
         # Not to where the Hub redirects: storage has addresses that are signed.
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=60, context=_trusted()) as answer:
             return answer.read(most + 1), answer.headers.get("X-Repo-Commit") or ""
     except urllib.error.HTTPError as error:
         reason = error.headers.get("X-Error-Code") or ""
@@ -228,6 +229,14 @@ def _get(
         raise _Told("Unreachable", f"{hub} answers {error.code}") from error
     except OSError as error:
         raise _Told("Unreachable", f"{hub}: {getattr(error, 'reason', error)}") from error
+
+
+def _trusted() -> ssl.SSLContext:
+    """Trust the public authorities, and those of CA_BUNDLE: a mirror's, or a proxy's that opens TLS."""
+    context = ssl.create_default_context()
+    if os.environ.get("CA_BUNDLE"):
+        context.load_verify_locations(cadata=os.environ["CA_BUNDLE"])
+    return context
 
 
 def _json(path: str, *, required: bool = False) -> tuple[dict[str, Any], str] | None:

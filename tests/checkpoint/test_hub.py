@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
 from functions.checkpoint import report as module
 from functions.checkpoint.read import read
@@ -30,9 +32,16 @@ class Hub(ThreadingHTTPServer):
     seen: list[tuple[str, str | None]]
     """Paths that were asked for, with the Authorization header."""
 
+    scheme = "http"
+
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return f"{self.scheme}://127.0.0.1:{self.server_address[1]}"
+
+    def open_tls(self, authority: trustme.CA) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        self.socket, self.scheme = context.wrap_socket(self.socket, server_side=True), "https"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -85,10 +94,13 @@ def serving() -> Iterator[Hub]:
     server.server_close()
 
 
-def run(hub: Hub, tmp_path: Path, token: str = "", revision: str = "main") -> tuple[int, dict[str, Any]]:
+def run(
+    hub: Hub, tmp_path: Path, token: str = "", revision: str = "main", **more: str
+) -> tuple[int, dict[str, Any]]:
     """Run the program; return its exit code and the termination message."""
     log = tmp_path / "termination-log"
     environment = {"HF_ENDPOINT": hub.address, "REPORT": str(log), **({"HF_TOKEN": token} if token else {})}
+    environment |= more
     command = [sys.executable, "-I", "-c", PROGRAM, "acme/house", revision]
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
     message = log.read_text()
@@ -201,3 +213,14 @@ def test_a_revision_is_one_part_of_the_path(hub: Hub, tmp_path: Path) -> None:
     hub.files = {"config.json": json.dumps(CONFIG).encode()}
     run(hub, tmp_path, revision="refs/pr/1")
     assert hub.seen[0][0] == "/acme/house/resolve/refs%2Fpr%2F1/config.json"
+
+
+def test_a_mirrors_own_authority(hub: Hub, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    hub.files = {"config.json": json.dumps(CONFIG).encode()}
+    hub.open_tls(authority)
+    code, said = run(hub, tmp_path)
+    assert (code, said["error"]) == (1, "Unreachable")
+    assert "certificate verify failed" in said["detail"]
+    bundle = authority.cert_pem.bytes().decode()
+    assert run(hub, tmp_path, CA_BUNDLE=bundle)[0] == 0
