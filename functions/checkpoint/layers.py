@@ -82,8 +82,12 @@ def layers_of(config: Config, max_context: int) -> Layers:
 
 def _count(config: Config) -> int:
     """Count the layers; Nemotron 3 Ultra names its layers and does not say how many there are."""
-    named = config.count("layers_block_type") if config.get("num_hidden_layers") is None else None
-    return sum(named.values()) if named else config.number("num_hidden_layers")
+    if config.get("num_hidden_layers") is not None:
+        return config.number("num_hidden_layers")
+    named = config.count("layers_block_type")
+    if named:
+        return sum(named.values())
+    return config.optional("num_layers") or config.number("num_hidden_layers")
 
 
 def _beyond(key: str, what: str) -> NotUnderstood:

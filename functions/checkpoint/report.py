@@ -36,7 +36,7 @@ _NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 """Where the text model's keys are, in a model that sees or hears too."""
 _NUMBERS = """
 model_type num_hidden_layers hidden_size num_attention_heads num_key_value_heads num_attention_groups
-num_kv_heads head_dim attention_head_dim vocab_size tie_word_embeddings intermediate_size
+num_kv_heads num_layers head_dim attention_head_dim vocab_size tie_word_embeddings intermediate_size
 max_position_embeddings model_max_length n_positions max_seq_len seq_length max_sequence_length dtype
 torch_dtype is_encoder_decoder sliding_window use_sliding_window sliding_window_pattern
 attention_chunk_size layer_group_size full_attention_interval attn_layer_period attn_layer_offset
@@ -72,7 +72,7 @@ KEYS = frozenset([*_NUMBERS.split(), *_BY_WORD, *_PLACES, *_PRESENT, *_MAPPINGS]
 """The keys of config.json that are read."""
 _VISION = {
     "model_type": ("model_type",),
-    "hidden_size": ("hidden_size", "vt_hidden_size", "embed_dim"),
+    "hidden_size": ("embed_dim", "hidden_size", "vt_hidden_size"),
     "layers": ("num_hidden_layers", "depth", "vt_num_hidden_layers"),
     "intermediate_size": ("intermediate_size", "vt_intermediate_size"),
     "mlp_ratio": ("mlp_ratio",),
@@ -144,6 +144,8 @@ def _vision(tower: Any) -> dict[str, Any]:
     found = {
         ours: next((tower[k] for k in keys if _plain(tower.get(k))), None) for ours, keys in _VISION.items()
     }
+    stacked = tower.get("deepstack_visual_indexes")
+    found["stacked"] = len(stacked) if isinstance(stacked, list) and stacked else None
     return {key: value for key, value in found.items() if value is not None}
 
 

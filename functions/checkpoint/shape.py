@@ -13,7 +13,7 @@ from .layers import Layers, indexed_layers
 __all__ = ["attention_of", "shape_of", "state_of"]
 
 _INDEXER_HEAD = 128
-_GATED_TOWERS = ("pixtral", "qwen2_5_vl")
+_GATED_TOWERS = {"pixtral", "qwen2_5_vl"}
 _SHARED_EMBEDDINGS = ("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text", "nemotron_h", "glm4_moe", "mimo")
 """Types whose layers for speculative decoding have no embeddings of their own."""
 
@@ -193,12 +193,12 @@ def _tower(vision: Mapping[str, Any], config: Config) -> int:
     inner = vision.get("intermediate_size")
     ratio = vision.get("mlp_ratio")
     inner = inner if isinstance(inner, int) else int(width * (ratio if isinstance(ratio, int | float) else 4))
-    matrices = 3 if vision.get("model_type") in _GATED_TOWERS else 2
-    # Four merged patches are projected to the text model.
-    merged = 4 * width
-    return depth * (4 * width * width + matrices * width * inner) + merged * (
-        merged + config.number("hidden_size")
-    )
+    gated = {str(vision.get("model_type")), config.model_type.removesuffix("_text")} & _GATED_TOWERS
+    matrices = 3 if gated else 2
+    layers = depth * (4 * width * width + matrices * width * inner)
+    # Four merged patches are projected to the text model, in Qwen3-VL those of some layers too.
+    merged, projections = 4 * width, 1 + int(vision.get("stacked") or 0)
+    return layers + projections * merged * (merged + config.number("hidden_size"))
 
 
 def _positions(config: Config) -> int:
