@@ -4,7 +4,8 @@ published.tsv holds a report of each model: key figures, not files. Its columns:
 `dimensions` says where the keys come from: aic (github.com/ai-dynamo/aiconfigurator, model_configs of
 2026-08-21), ome (github.com/sgl-project/ome, testdata), transformers (the keys of the family with the
 dimensions that its model cards state), else the sources of the catalog's row, whose dimensions stand
-under the keys of the family; `size`: the catalog's row, or the Hub's count of parameters of that day.
+under the keys of the family; `size`: the catalog's row, the Hub's count of parameters of that day, or ti:N,
+file N of a public index of texts that repeats the Hub's count.
 """
 
 from __future__ import annotations
