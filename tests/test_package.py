@@ -10,7 +10,7 @@ import pytest
 
 from tools import paths
 from tools.errors import SchemaMissingError
-from tools.install import GUARD, PLATFORM
+from tools.install import GUARD, NAMESPACE_GUARD, PLATFORM
 from tools.manifests import load
 from tools.validate import validate
 
@@ -33,15 +33,24 @@ def test_a_role_grants_claims_and_nothing_else() -> None:
 
 
 def test_every_policy_refuses() -> None:
-    """A policy without a binding, or one whose errors let requests through, guards nothing."""
+    """A policy without a binding, or one whose errors let requests through, guards nothing.
+
+    Only the policy of namespaces lets them through: where the composites' kind is not installed, a policy that
+    fails would keep everybody's namespaces.
+    """
     manifests = load(paths.INSTALL)
     policies = {m["metadata"]["name"]: m for m in manifests if m["kind"] == "ValidatingAdmissionPolicy"}
     bindings = [m["spec"] for m in manifests if m["kind"] == "ValidatingAdmissionPolicyBinding"]
-    assert policies
-    assert {policy["spec"]["failurePolicy"] for policy in policies.values()} == {"Fail"}
+    assert {name: policy["spec"]["failurePolicy"] for name, policy in policies.items()} == {
+        GUARD: "Fail",
+        NAMESPACE_GUARD: "Ignore",
+    }
     assert sorted(policies) == sorted(binding["policyName"] for binding in bindings)
-    # A binding with a selector would leave namespaces unguarded.
-    assert [set(b) for b in bindings] == [{"policyName", "validationActions"}] * len(bindings)
+    # A binding with a selector would leave namespaces unguarded, as one of its parameters would leave clusters.
+    assert [set(b) - {"paramRef"} for b in bindings] == [{"policyName", "validationActions"}] * len(bindings)
+    assert [b["paramRef"] for b in bindings if "paramRef" in b] == [
+        {"selector": {}, "parameterNotFoundAction": "Allow"}
+    ]
     assert [b["validationActions"] for b in bindings] == [["Deny"]] * len(bindings)
 
 

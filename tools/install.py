@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from functions.api import API_VERSION
+from functions.api import API_VERSION, contract
 from functions.catalog import providers
 
-__all__ = ["GUARD", "PLATFORM", "RUNTIME", "Part", "parts"]
+__all__ = ["GUARD", "NAMESPACE_GUARD", "PLATFORM", "RUNTIME", "Part", "parts"]
 
 PLATFORM = "platform"
 """The namespace that the shipped compositions trust: of the platform team, and of nobody else."""
 RUNTIME = "freehold-provider-kubernetes"
 GUARD = "freehold-claims"
 """Name of the admission policy of claims, as its refusals show it."""
+NAMESPACE_GUARD = "freehold-namespaces"
+"""Name of the admission policy of namespaces, as its refusals show it."""
 
 _GROUP = API_VERSION.partition("/")[0]
 _ALL = ["get", "list", "watch", "create", "update", "patch", "delete"]
@@ -50,6 +52,7 @@ def parts(claims: list[str]) -> list[Part]:
         *_roles(),
         *_provider_kubernetes(),
         *_guard(claims),
+        *_namespace_guard(),
     ]
 
 
@@ -147,16 +150,87 @@ def _guard(claims: list[str]) -> list[Part]:
                 },
             },
         ),
+        _binding(GUARD),
+    ]
+
+
+def _binding(policy: str, **spec: Any) -> Part:
+    return Part(
+        "",
+        {
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingAdmissionPolicyBinding",
+            "metadata": {"name": policy},
+            "spec": {"policyName": policy, "validationActions": ["Deny"], **spec},
+        },
+    )
+
+
+def _namespace_guard() -> list[Part]:
+    """Refuse the deletion of a namespace that a cluster needs, until the cluster's composite is gone.
+
+    The API server evaluates the policy once for each composite. A composite exists for as long as
+    anything that is composed for it, since claims delete their composites in the foreground.
+    """
+    claim = "params.spec.claimRef"
+    return [
         Part(
-            "",
+            "Which namespaces cannot be deleted: of InferenceClusters, and of what is composed for them.\n"
+            "A namespace that is being deleted takes no new object, and a provider needs to create one\n"
+            "before it uninstalls or deletes anything. Where the XRDs are not installed, nothing is refused.",
             {
                 "apiVersion": "admissionregistration.k8s.io/v1",
-                "kind": "ValidatingAdmissionPolicyBinding",
-                "metadata": {"name": GUARD},
-                "spec": {"policyName": GUARD, "validationActions": ["Deny"]},
+                "kind": "ValidatingAdmissionPolicy",
+                "metadata": {"name": NAMESPACE_GUARD},
+                "spec": {
+                    # Fail would refuse every deletion of a namespace where the XRDs are not installed.
+                    "failurePolicy": "Ignore",
+                    "paramKind": {"apiVersion": API_VERSION, "kind": contract.CLUSTER_KIND},
+                    "matchConstraints": {
+                        "resourceRules": [
+                            {
+                                "apiGroups": [""],
+                                "apiVersions": ["*"],
+                                "operations": ["DELETE"],
+                                "resources": ["namespaces"],
+                            }
+                        ]
+                    },
+                    "variables": [
+                        {
+                            "name": "cluster",
+                            "expression": f"has({claim}) "
+                            f"? 'InferenceCluster ' + {claim}.namespace + '/' + {claim}.name "
+                            f": '{contract.CLUSTER_KIND} ' + params.metadata.name",
+                        },
+                        {
+                            "name": "next",
+                            "expression": "has(params.metadata.deletionTimestamp) "
+                            "? 'it is being deleted, and the namespace can be deleted once it is gone' "
+                            ": 'delete it first'",
+                        },
+                    ],
+                    "validations": [
+                        _needed_by("params.?spec.?claimRef.?namespace", "stands in this namespace"),
+                        _needed_by("params.?status.?access.?namespace", _COMPOSED_HERE),
+                        _needed_by("params.?status.?access.?helmNamespace", _COMPOSED_HERE),
+                    ],
+                },
             },
         ),
+        _binding(NAMESPACE_GUARD, paramRef={"selector": {}, "parameterNotFoundAction": "Allow"}),
     ]
+
+
+_COMPOSED_HERE = "needs this namespace, where its composed resources stand"
+
+
+def _needed_by(namespace: str, why: str) -> dict[str, Any]:
+    return {
+        "expression": f"{namespace}.orValue('') != request.name",
+        "messageExpression": f"variables.cluster + ' {why}: ' + variables.next",
+        "reason": "Forbidden",
+    }
 
 
 _OLD = "old ones lack later rules"
@@ -192,6 +266,13 @@ def _fields() -> list[dict[str, Any]]:
             f" || {_unchanged('compositionUpdatePolicy')}",
             f"spec.compositionUpdatePolicy: a claim cannot stay on a revision of its composition: {_OLD}. "
             f"Leave the field out. {_ASK}",
+        ),
+        _rule(
+            "!has(object.spec.compositeDeletePolicy)"
+            " || object.spec.compositeDeletePolicy == 'Foreground'"
+            f" || {_unchanged('compositeDeletePolicy')}",
+            "spec.compositeDeletePolicy: deleted in the background, the claim goes before what is composed "
+            f"for it, and nobody is told what fails to go. Leave the field out. {_ASK}",
         ),
     ]
 

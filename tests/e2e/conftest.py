@@ -33,6 +33,7 @@ SLOWEST = (
     "test_identity.py",
     "test_mutants.py",
     "test_models.py",
+    "test_namespaces.py",
     "test_load.py",
     "test_revisions.py",
     "test_tenants.py",

@@ -14,7 +14,7 @@ from tools import paths
 from tools.control_plane.api import Api, ApiError, identity
 from tools.control_plane.layout import NAMESPACE
 from tools.control_plane.waiting import wait_for
-from tools.install import GUARD
+from tools.install import GUARD, NAMESPACE_GUARD
 from tools.manifests import Manifest, load
 
 POLICY = "admissionregistration.k8s.io/v1"
@@ -28,9 +28,10 @@ FIELDS: dict[str, object] = {
     "compositionRevisionRef": {"name": "model-0000000"},
     "compositionRevisionSelector": {"matchLabels": {"crossplane.io/composition-hash": "0"}},
     "compositionUpdatePolicy": "Manual",
+    "compositeDeletePolicy": "Background",
     "resourceRef": {"apiVersion": "freehold.dev/v1alpha1", "kind": "XModel", "name": "anothers"},
 }
-"""Fields by which a claim would leave its composition or take another's composite."""
+"""Fields by which a claim would leave its composition or its composite, or take another's composite."""
 
 
 @pytest.fixture(scope="module")
@@ -92,11 +93,13 @@ def replaced(api: Api, claim: Manifest, change: Callable[[Manifest], object]) ->
     return api.call("PUT", api.path(*identity(claim)), whole)
 
 
-def test_the_api_server_finds_nothing_wrong_with_the_policy(api: Api) -> None:
-    """It checks the types of every expression against the claims' schemas, and warns in the status."""
-    [shipped] = [m for m in load(paths.INSTALL) if m["kind"] == "ValidatingAdmissionPolicy"]
-    # A copy: the shipped one may be older than the claims' kinds, and is checked when it changes.
-    copy = {**shipped, "metadata": {"name": f"{GUARD}-checked"}}
+@pytest.mark.parametrize("name", [GUARD, NAMESPACE_GUARD])
+def test_the_api_server_finds_nothing_wrong_with_a_policy(api: Api, name: str) -> None:
+    """It checks the types of every expression against the kinds' schemas, and warns in the status."""
+    policies = [m for m in load(paths.INSTALL) if m["kind"] == "ValidatingAdmissionPolicy"]
+    [shipped] = [m for m in policies if m["metadata"]["name"] == name]
+    # A copy: the shipped one may be older than the kinds, and is checked when it changes.
+    copy = {**shipped, "metadata": {"name": f"{name}-checked"}}
     api.apply(copy)
     wait_for("the check", lambda: "observedGeneration" in refreshed(api, copy).get("status", {}))
     status = refreshed(api, copy)["status"]
