@@ -18,7 +18,7 @@ from typing import NamedTuple
 from functions.api import OWNED
 from functions.catalog import nearest
 
-__all__ = ["Argument", "Misread", "given", "given_flags", "owner_of"]
+__all__ = ["Argument", "Misread", "given", "given_flags", "owner_of", "table"]
 
 _NUMBER = re.compile(r"^-\d+$|^-\d*\.\d+$")
 _OPTIMIZATION = "--optimization-level"
@@ -50,12 +50,17 @@ class _Known(NamedTuple):
     """none, one, optional or many."""
 
 
+def table(name: str) -> list[Mapping[str, str]]:
+    """Read a tab-separated table of this package."""
+    text = resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines(), delimiter="\t"))
+
+
 @cache
 def _known() -> Mapping[str, _Known]:
     """Return the parser's arguments by each of their names."""
-    text = resources.files(__package__).joinpath("vllm_arguments.tsv").read_text(encoding="utf-8")
     found = {}
-    for row in csv.DictReader(text.splitlines(), delimiter="\t"):
+    for row in table("vllm_arguments.tsv"):
         for name in (row["flag"], *row["aliases"].split()):
             whole = name if name.startswith("--no-") else row["flag"]
             found[name] = _Known(whole, row["value"])

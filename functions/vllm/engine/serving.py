@@ -5,19 +5,17 @@ Each is left out where spec.engine.args has it: there the user decides.
 
 from __future__ import annotations
 
-import csv
 import json
 from functools import cache
-from importlib import resources
 
 from functions.api import ModelSpec, Task
 from functions.base import Invalid
 from functions.catalog import ModelFacts, image, nearest
 
-from .arguments import Misread, given, given_flags, owner_of
+from .arguments import Misread, given, given_flags, owner_of, table
 from .versions import OLDEST, in_words, version_of
 
-__all__ = ["REMOTE_CODE", "refuse_model", "refuse_spec", "serving_arguments"]
+__all__ = ["REMOTE_CODE", "parsers", "refuse_model", "refuse_spec", "serving_arguments"]
 
 REMOTE_CODE = "--trust-remote-code"
 _TEMPLATES = "/vllm-workspace/examples"
@@ -98,7 +96,7 @@ def _trusts(spec: ModelSpec) -> bool:
 
 
 def _refuse_parser(field: str, kind: str, parser: str) -> None:
-    names = _parsers()[kind]
+    names = parsers()[kind]
     if parser in (_AUTO, _NONE) or parser in names:
         return
     close = nearest(parser, list(names))[:1]
@@ -183,10 +181,9 @@ def _chosen(asked: str, default: str) -> str:
 
 
 @cache
-def _parsers() -> dict[str, tuple[str, ...]]:
+def parsers() -> dict[str, tuple[str, ...]]:
     """Return the names of the parsers that vLLM 0.27.1 registers, by their kind."""
-    text = resources.files(__package__).joinpath("vllm_parsers.tsv").read_text(encoding="utf-8")
-    found = list(csv.DictReader(text.splitlines(), delimiter="\t"))
+    found = table("vllm_parsers.tsv")
     return {
         kind: tuple(row["name"] for row in found if row["kind"] == kind)
         for kind in ("tool-call", "reasoning")

@@ -12,6 +12,39 @@ from functions.vllm.compose import compose
 from functions.vllm.engine.arguments import Argument, Misread, given
 from tests.vllm.world import EU, SPEC, again, cluster, manifests, request
 
+SPELLINGS = [
+    (["--seed=1"], "--seed", ("1",)),
+    (["--seed", "-1"], "--seed", ("-1",)),
+    (["--max_num_seqs", "8"], "--max-num-seqs", ("8",)),
+    (["--max-num-se=8"], "--max-num-seqs", ("8",)),
+    (["-q=awq"], "--quantization", ("awq",)),
+    (["-qawq"], "--quantization", ("awq",)),
+    (["-n2"], "--nnodes", ("2",)),
+    (["-t", "4"], "--tensor-parallel-size", ("4",)),
+    (["-tp=4"], "--tensor-parallel-size", ("4",)),
+    (["-O3"], "--optimization-level", ("3",)),
+    (["-O=3"], "--optimization-level", ("3",)),
+    (["-O", "3"], "--optimization-level", ("3",)),
+    (["--compilation-config.mode", "3"], "--compilation-config", ("3",)),
+    (["--compilation_config.pass_config.fuse_norm_quant=true"], "--compilation-config", ("true",)),
+    (["--limit-mm-per-prompt", '{"image": 2}'], "--limit-mm-per-prompt", ('{"image": 2}',)),
+    (["--no-enable-prefix-caching"], "--no-enable-prefix-caching", ()),
+    (["--served-model-name", "a", "b"], "--served-model-name", ("a", "b")),
+    (["-dph"], "--data-parallel-hybrid-lb", ()),
+]
+"""Items, the argument that vLLM takes them for, and its values."""
+MISREAD = [
+    (["--max-model-lenn=1"], "there is no such argument"),
+    (["--max-num=1"], "it may mean --max-num-batched-tokens or --max-num-scheduled-tokens or "),
+    (["--seed"], "its value is missing"),
+    (["--seed", "--enforce-eager"], "its value is missing"),
+    (["--enforce-eager=1"], "it takes no value"),
+    (["--enforce-eager", "1"], "no argument before it takes it as a value"),
+    (["--seed 1"], "a blank is in its name"),
+    (["--"], "more arguments follow"),
+]
+"""Items that vLLM refuses, and why."""
+
 
 def served(*args: str, **engine: Any) -> list[str]:
     """The arguments of the serving container with these in the spec."""
@@ -29,29 +62,7 @@ def refused(*args: str, **engine: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("items", "flag", "values"),
-    [
-        (["--seed=1"], "--seed", ("1",)),
-        (["--seed", "-1"], "--seed", ("-1",)),
-        (["--max_num_seqs", "8"], "--max-num-seqs", ("8",)),
-        (["--max-num-se=8"], "--max-num-seqs", ("8",)),
-        (["-q=awq"], "--quantization", ("awq",)),
-        (["-qawq"], "--quantization", ("awq",)),
-        (["-n2"], "--nnodes", ("2",)),
-        (["-t", "4"], "--tensor-parallel-size", ("4",)),
-        (["-tp=4"], "--tensor-parallel-size", ("4",)),
-        (["-O3"], "--optimization-level", ("3",)),
-        (["-O=3"], "--optimization-level", ("3",)),
-        (["-O", "3"], "--optimization-level", ("3",)),
-        (["--compilation-config.mode", "3"], "--compilation-config", ("3",)),
-        (["--compilation_config.pass_config.fuse=true"], "--compilation-config", ("true",)),
-        (["--limit-mm-per-prompt", '{"image": 2}'], "--limit-mm-per-prompt", ('{"image": 2}',)),
-        (["--no-enable-prefix-caching"], "--no-enable-prefix-caching", ()),
-        (["--served-model-name", "a", "b"], "--served-model-name", ("a", "b")),
-        (["-dph"], "--data-parallel-hybrid-lb", ()),
-    ],
-)
+@pytest.mark.parametrize(("items", "flag", "values"), SPELLINGS)
 def test_spellings(items: list[str], flag: str, values: tuple[str, ...]) -> None:
     assert list(given(items)) == [Argument(flag, values, items[0])]
 
@@ -65,19 +76,7 @@ def test_values_end_where_the_next_argument_begins() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("items", "why"),
-    [
-        (["--max-model-lenn=1"], "there is no such argument"),
-        (["--max-num=1"], "it may mean --max-num-batched-tokens or --max-num-scheduled-tokens or "),
-        (["--seed"], "its value is missing"),
-        (["--seed", "--enforce-eager"], "its value is missing"),
-        (["--enforce-eager=1"], "it takes no value"),
-        (["--enforce-eager", "1"], "no argument before it takes it as a value"),
-        (["--seed 1"], "a blank is in its name"),
-        (["--"], "more arguments follow"),
-    ],
-)
+@pytest.mark.parametrize(("items", "why"), MISREAD)
 def test_what_the_parser_refuses(items: list[str], why: str) -> None:
     problems = [found for found in given(items) if isinstance(found, Misread)]
     assert problems[0].why.startswith(why)
