@@ -168,7 +168,7 @@ ROOMS: dict[str, dict[str, set[str]]] = {
         "place": {"engine", "size"},
         "plan": {"engine"},
         "serve": {"engine", "place", "plan"},
-        "source": {"plan", "serve"},
+        "source": {"engine", "plan", "serve"},
         "hub": {"place", "serve", "size"},
         "live": {"engine", "hub", "place", "plan", "serve", "size", "source"},
         "status": {"live", "plan", "serve", "source"},

@@ -52,6 +52,11 @@ class Engine(NamedTuple):
     """Its default batch on a GPU whose memory is given in MiB."""
     cannot_run: Callable[[ModelFacts, GPU], str]
     """Why a GPU cannot run a model's precision; empty when it can."""
+    load_format: Callable[[ModelSpec, Sequence[str]], str]
+    """The format of the weights' files that it reads, from the spec's arguments, else from recorded ones.
+
+    Empty: the Hub's own format.
+    """
     refuse_spec: Callable[[ModelSpec, str], None]
     """Raise `Invalid` for a spec that no model can be served with by an image."""
     refuse_model: Callable[[ModelSpec, str, ModelFacts], None]

@@ -6,18 +6,20 @@ Each is left out where spec.engine.args has it: there the user decides.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 
 from functions.api import ModelSpec, Task
 from functions.base import Invalid
 from functions.catalog import ModelFacts, image, nearest
 
-from .arguments import Misread, given, given_flags, owner_of, table
+from .arguments import Argument, Misread, given, given_flags, owner_of, table
 from .versions import OLDEST, in_words, version_of
 
-__all__ = ["REMOTE_CODE", "parsers", "refuse_model", "refuse_spec", "serving_arguments"]
+__all__ = ["REMOTE_CODE", "load_format", "parsers", "refuse_model", "refuse_spec", "serving_arguments"]
 
 REMOTE_CODE = "--trust-remote-code"
+_LOAD_FORMAT = "--load-format"
 _TEMPLATES = "/vllm-workspace/examples"
 """Where vLLM's own image has its examples."""
 _TOOL_FLAGS = {"--tool-call-parser", "--no-enable-auto-tool-choice"}
@@ -130,6 +132,13 @@ def _limits(spec: ModelSpec) -> tuple[tuple[str, str, int | None], ...]:
     )
 
 
+def load_format(spec: ModelSpec, recorded: Sequence[str]) -> str:
+    """Return the format of the weights' files that vLLM reads; empty for its default."""
+    arguments = [*given(recorded), *given(spec.engine.args)]
+    formats = [a.values[-1] for a in arguments if isinstance(a, Argument) and a.flag == _LOAD_FORMAT]
+    return formats[-1] if formats else ""
+
+
 def serving_arguments(spec: ModelSpec, facts: ModelFacts) -> list[str]:
     """Return the arguments beside those that the model's task and size decide."""
     served, theirs = facts.serving, given_flags(spec.engine.args)
@@ -137,7 +146,7 @@ def serving_arguments(spec: ModelSpec, facts: ModelFacts) -> list[str]:
     named = {
         "--tokenizer-mode": served.tokenizer_mode,
         "--config-format": served.config_format,
-        "--load-format": served.load_format,
+        _LOAD_FORMAT: served.load_format,
     }
     found += [f"{flag}={value}" for flag, value in named.items() if value and flag not in theirs]
     if _generates(spec, facts):

@@ -9,7 +9,7 @@ from functions.api import ModelSpec, Placement, Quantization, Task
 from functions.catalog import GPU, ModelFacts
 
 from .engine import Batch, Engine, Peer
-from .serving import refuse_model, refuse_spec, serving_arguments
+from .serving import load_format, refuse_model, refuse_spec, serving_arguments
 
 __all__ = ["VLLM", "expert_parallel"]
 
@@ -185,6 +185,7 @@ VLLM = Engine(
     drain_seconds=_DRAIN_SECONDS,
     batch=_batch,
     cannot_run=_cannot_run,
+    load_format=load_format,
     refuse_spec=refuse_spec,
     refuse_model=refuse_model,
     model_arguments=_model_arguments,

@@ -57,6 +57,7 @@ def placement_of(
     cluster, pool, fit = choice.cluster, choice.pool, choice.fit
     access = cluster.status.access
     assert access is not None, "a usable cluster has published its access"
+    flags = need.engine.model_arguments(spec, need.facts, fit.gpus // fit.data_parallel)
     hourly, share = choice.hourly_usd, requests(pool, fit.gpus)
     assert isinstance(share, Requests), "a pool whose share is too little holds no Model"
     return Placement(
@@ -83,8 +84,8 @@ def placement_of(
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=_runners_up(choices),
         image=image,
-        engine_flags=need.engine.model_arguments(spec, need.facts, fit.gpus // fit.data_parallel) or None,
-        weights=source_of(spec).identity(spec),
+        engine_flags=flags or None,
+        weights=source_of(spec).identity(spec, flags),
         sized_by=sized_by(spec),
     )
 

@@ -95,7 +95,7 @@ def stay(
         return leave(request, spec, given, recorded, known, why)
     size = request.status(Sizing, "sizing")
     with_image = recorded.model_copy(update={"image": image_of(spec, given, recorded)})
-    same_weights = recorded.weights == source_of(spec).identity(spec)
+    same_weights = recorded.weights == source_of(spec).identity(spec, recorded.engine_flags or ())
     try:
         cluster = offered_cluster(request, recorded.cluster, recorded.provider_config_namespace)
     except Unanswered:
@@ -214,7 +214,8 @@ def storage(placement: Placement) -> dict[str, object]:
 
 def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Cluster, pool: PoolStatus) -> Placement:
     """Update a placement by what the cluster says of its access and nodes, and the spec of the weights."""
-    access, weights = cluster.status.access, source_of(spec).identity(spec)
+    access = cluster.status.access
+    weights = source_of(spec).identity(spec, recorded.engine_flags or ())
     assert access is not None, "an offer has the cluster's access"
     update: dict[str, object] = {
         "provider_config": access.kubernetes_provider_config,

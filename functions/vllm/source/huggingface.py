@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +11,7 @@ from functions.api import ModelSpec
 from functions.base import Resource, Whose, digest, remote
 from functions.catalog import models
 
+from ..engine import engine_of
 from ..plan import Plan
 from ..serve.objects import in_cluster
 from ..serve.pod import WEIGHTS_FOLDER
@@ -24,8 +25,6 @@ PROGRAM = Path(__file__).with_name("hub_download.py").read_text()
 
 _HUB = "https://huggingface.co"
 _TOKEN = "hub-token"
-# The engine's own format of Mistral's models, which some repositories hold beside or instead of the Hub's.
-_CONSOLIDATED = re.compile(r"--load[-_]format[= ]mistral\b")
 _ENVIRONMENT = {
     "HF_HOME": "/tmp/huggingface",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -40,13 +39,16 @@ _ENVIRONMENT = {
 }
 
 
-def _identity(spec: ModelSpec) -> str:
-    return digest(spec.model, spec.revision, *(["consolidated"] if _consolidated(spec) else []))
+def _identity(spec: ModelSpec, flags: Sequence[str]) -> str:
+    return digest(spec.model, spec.revision, *(["consolidated"] if _consolidated(spec, flags) else []))
 
 
-def _consolidated(spec: ModelSpec) -> bool:
-    """Tell whether the engine is to load `consolidated*.safetensors`, as Mistral's own loader does."""
-    return bool(_CONSOLIDATED.search(" ".join(spec.engine.args)))
+def _consolidated(spec: ModelSpec, flags: Sequence[str]) -> bool:
+    """Tell whether the engine reads `consolidated*.safetensors`, as Mistral's own loader does.
+
+    Some repositories hold that format beside the Hub's, and some hold it alone.
+    """
+    return engine_of(spec).load_format(spec, flags) == "mistral"
 
 
 def _egress(plan: Plan) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ def _credentials(plan: Plan) -> list[Resource]:
 def _reader(plan: Plan) -> Reader:
     spec, weights = plan.spec, plan.weights
     command = ["python3", "-c", PROGRAM, spec.model, spec.revision, WEIGHTS_FOLDER]
-    if _consolidated(spec):
+    if _consolidated(spec, plan.placement.engine_flags or ()):
         command.append("--consolidated")
     variables = {"HF_ENDPOINT": weights.endpoint, **_ENVIRONMENT}
     if weights.proxy:

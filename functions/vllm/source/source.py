@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from functions.api import ModelSpec
@@ -29,8 +29,12 @@ class Source(NamedTuple):
 
     field: str
     """Field of the spec's `source`, as the API's model names it, that is set for this source."""
-    identity: Callable[[ModelSpec], str]
-    """Digest of what tells a Model's weights from other weights; each digest has its own volume."""
+    identity: Callable[[ModelSpec, Sequence[str]], str]
+    """Digest of what tells a Model's weights from other weights; each digest has its own volume.
+
+    It follows from the spec and the arguments that are recorded with the placement (`engineFlags`), which
+    may say which of a model's formats the engine reads.
+    """
     egress: Callable[[Plan], list[dict[str, Any]]]
     """Ports that the download reaches beside name servers, as a NetworkPolicy names them."""
     credentials: Callable[[Plan], list[Resource]]
