@@ -46,8 +46,11 @@ def large(control_plane: Plane, api: Api) -> Iterator[Manifest]:
     with GPUOperator(api):
         cluster = wait_ready(api, existing(control_plane, "several-nodes", [pool]), seconds=120)
         here = {"namespace": OWNER, "name": cluster["metadata"]["name"]}
+        token = {"metadata": {"name": "hub", "namespace": NAMESPACE}, "data": {"token": "aGZfeA=="}}
+        api.apply({"apiVersion": "v1", "kind": "Secret", **token})
+        source = {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}
         claim = api.create(
-            model(NAMESPACE, "large", model="meta-llama/Llama-3.1-405B-Instruct", cluster=here)
+            model(NAMESPACE, "large", model="meta-llama/Llama-3.1-405B-Instruct", cluster=here, source=source)
         )
         yield wait_ready(api, claim, seconds=120)
         delete(api, claim, cluster)

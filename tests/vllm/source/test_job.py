@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from functions.base import Invalid
+from functions.catalog import image
 from functions.vllm.compose import compose
 from tests.vllm.world import (
     ARCHITECTURE,
     DOWNLOAD,
     EU,
+    H100,
     SPEC,
     VOLUME,
     again,
@@ -169,6 +171,76 @@ def test_the_token_comes_from_the_claims_own_namespace() -> None:
     ]
     envs = [{e["name"] for e in pod["containers"][0]["env"]} for pod in pods]
     assert ["HF_TOKEN" in env for env in envs] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("spec", "taken"),
+    [
+        ({"model": "mistralai/Mistral-Small-3.2-24B-Instruct-2506"}, True),
+        (
+            {
+                "model": "mistralai/Mistral-Small-3.2-24B-Instruct-2506",
+                "engine": {"args": ["--load-format=hf"]},
+            },
+            False,
+        ),
+        ({**SPEC, "engine": {"args": ["--load_format", "mistral"]}}, True),
+        (SPEC, False),
+    ],
+)
+def test_the_files_are_those_that_the_engine_loads(spec: dict[str, Any], taken: bool) -> None:
+    """V8: the vendor's own flags were given, and the files that they load were excluded."""
+    outcome = compose(request(spec, cluster("eu", H100, allowed=["*"])))
+    download = next(m for n, m in manifests(outcome).items() if n.startswith("vllm/download-"))
+    command = pod_of(download)["containers"][0]["command"]
+    assert ("--consolidated" in command) == taken
+
+
+@pytest.mark.parametrize(
+    ("given", "env", "port"),
+    [
+        ({"proxy": "http://proxy.corp:3128"}, {"HTTPS_PROXY": "http://proxy.corp:3128"}, 3128),
+        ({"caBundle": "-----BEGIN CERTIFICATE-----"}, {"CA_BUNDLE": "-----BEGIN CERTIFICATE-----"}, 443),
+        ({"env": [{"name": "HF_HUB_DISABLE_XET", "value": "1"}]}, {"HF_HUB_DISABLE_XET": "1"}, 443),
+    ],
+)
+def test_what_a_platform_sets_of_downloads(given: dict[str, Any], env: dict[str, str], port: int) -> None:
+    made = manifests(compose(request(SPEC, EU, given={"weights": given})))
+    download = next(m for n, m in made.items() if n.startswith("vllm/download-"))
+    set_ = {e["name"]: e.get("value") for e in pod_of(download)["containers"][0]["env"]}
+    assert env.items() <= set_.items()
+    policy = made["vllm/network-policy-download"]["spec"]["forProvider"]["manifest"]["spec"]
+    assert {"protocol": "TCP", "port": port} in policy["egress"][0]["ports"]
+    asked = [
+        made[n]["spec"]["forProvider"]["manifest"]["metadata"] for n in made if n.startswith("vllm/download-")
+    ]
+    assert asked[0]["name"] != DOWNLOAD.removeprefix("vllm/"), "a download under way begins again with it"
+
+
+def test_a_platform_names_the_image_and_the_user() -> None:
+    given = {"weights": {"image": "mirror/downloader:v1", "user": 5000}}
+    made = manifests(compose(request({**SPEC, "engine": {"image": "mirror/vllm:v0.20.0"}}, EU, given=given)))
+    download = next(m for n, m in made.items() if n.startswith("vllm/download-"))
+    assert pod_of(download)["containers"][0]["image"] == "mirror/downloader:v1"
+    for manifest in (download, made["vllm/deployment"]):
+        context = pod_of(manifest)["securityContext"]
+        assert {context["runAsUser"], context["runAsGroup"], context["fsGroup"]} == {5000}
+
+
+def test_an_engine_of_ones_own_downloads_nothing() -> None:
+    """V8: an old image has an old library, which took one pattern of several."""
+    made = manifests(compose(request({**SPEC, "engine": {"image": "mirror/vllm:v0.20.0"}}, EU)))
+    download = next(m for n, m in made.items() if n.startswith("vllm/download-"))
+    assert pod_of(download)["containers"][0]["image"] == image("vllm")
+
+
+def test_memory_is_bounded() -> None:
+    """V24: hf_xet takes up to 8 GB by default, and the pod was killed at 4."""
+    download = manifests(first())[DOWNLOAD]
+    [container] = pod_of(download)["containers"]
+    env = {e["name"]: e.get("value") for e in container["env"]}
+    assert env["HF_XET_RECONSTRUCTION_DOWNLOAD_BUFFER_LIMIT"] == "1gb"
+    assert container["resources"]["limits"]["memory"] == "4Gi"
 
 
 def test_several_replicas_share_a_class_of_their_own() -> None:
