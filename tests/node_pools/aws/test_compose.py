@@ -608,7 +608,7 @@ def test_what_is_inside_dies_with_the_cluster(whole: dict[str, Any]) -> None:
 def test_the_storage_class_encrypts(whole: dict[str, Any]) -> None:
     # Proves: weights are encrypted and made in the zone of the node that reads them.
     found = fields(whole["storage-class"])["manifest"]
-    assert found["parameters"] == {"type": "gp3", "encrypted": "true"}
+    assert found["parameters"] == {"type": "gp3", "encrypted": "true", "throughput": "500"}
     assert (found["volumeBindingMode"], found["reclaimPolicy"]) == ("WaitForFirstConsumer", "Delete")
 
 
