@@ -26,8 +26,8 @@ _EBS_CLASS = "storage-class"
 _EBS_PARAMETERS = {
     "type": "gp3",
     "encrypted": "true",
-    # MiB/s. At gp3's default, 125, a pod reads the 131 GiB of a model of 70 billion parameters for 18 minutes at
-    # each start; 500 takes 4.5, needs no more than gp3's 3000 IOPS, and costs 15 US dollars a month more.
+    # MiB/s. At gp3's default, 125, each start of a model of 70 billion parameters reads its 131 GiB for 18
+    # minutes; 500 takes 4.5, needs no more than gp3's 3000 IOPS, and costs 15 US dollars a month more.
     # https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html, https://aws.amazon.com/ebs/pricing
     "throughput": "500",
 }

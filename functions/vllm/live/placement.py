@@ -76,7 +76,7 @@ def placement_of(
         tag=tag or None,
         provider_config=access.kubernetes_provider_config,
         provider_config_namespace=access.namespace,
-        **storage_of(cluster.status, several_nodes=spec.replicas.min > 1 or fit.nodes > 1),
+        **storage_of(cluster.status, pool, several_nodes=spec.replicas.min > 1 or fit.nodes > 1),
         node_selector=pool.node_selector,
         taints=pool.taints,
         sharing=pool.sharing.mode if pool.sharing else None,
@@ -133,14 +133,17 @@ def _fabric(pool: PoolStatus, fit: Fit) -> Fabric | None:
     return pool.fabric.model_copy(update={"per_node": devices})
 
 
-def storage_of(status: ClusterStatus, *, several_nodes: bool) -> dict[str, Any]:
+def storage_of(status: ClusterStatus, pool: PoolStatus, *, several_nodes: bool) -> dict[str, Any]:
     """Return the storage of a new volume, as fields of a placement.
 
     Args:
         status: of the cluster.
-        several_nodes: whether several nodes mount the volume.
+        pool: whose nodes mount the volume.
+        several_nodes: whether several of them do.
     """
-    if several_nodes and status.shared_storage_class_name:
+    # A volume of one zone would keep the Model from coming back where the pool's next node is in another.
+    several_zones = len(pool.zones or ()) != 1
+    if (several_nodes or several_zones) and status.shared_storage_class_name:
         return {"storage_class_name": status.shared_storage_class_name, "shared_storage": True}
     return {"storage_class_name": status.storage_class_name, "shared_storage": status.shared_storage}
 

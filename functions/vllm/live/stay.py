@@ -225,7 +225,7 @@ def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Cluster, pool: Poo
         "weights": weights,
     }
     if recorded.weights != weights:
-        update |= storage_of(cluster.status, several_nodes=spec.replicas.min > 1 or recorded.nodes > 1)
+        update |= storage_of(cluster.status, pool, several_nodes=spec.replicas.min > 1 or recorded.nodes > 1)
     return recorded.model_copy(update=update)
 
 

@@ -14,6 +14,7 @@ from tests.vllm.world import (
     DOWNLOAD,
     EU,
     H100,
+    L4,
     SPEC,
     VOLUME,
     again,
@@ -243,12 +244,25 @@ def test_memory_is_bounded() -> None:
     assert container["resources"]["limits"]["memory"] == "4Gi"
 
 
-def test_several_replicas_share_a_class_of_their_own() -> None:
-    both = cluster("eu", allowed=["*"], storageClassName="zonal", sharedStorageClassName="efs")
-    for replicas, class_, mode in ((1, "zonal", "ReadWriteOnce"), (2, "efs", "ReadWriteMany")):
-        outcome = compose(request({**SPEC, "replicas": {"min": replicas}}, both))
-        volume = manifests(outcome)[VOLUME]["spec"]["forProvider"]["manifest"]["spec"]
-        assert (volume["storageClassName"], volume["accessModes"]) == (class_, [mode])
+@pytest.mark.parametrize(
+    ("zones", "replicas", "class_", "mode"),
+    [
+        (["euc1-az1"], 1, "zonal", "ReadWriteOnce"),
+        (["euc1-az1"], 2, "efs", "ReadWriteMany"),
+        (["euc1-az1", "euc1-az2"], 1, "efs", "ReadWriteMany"),
+        # Those that have the machine, of which there may be several.
+        (None, 1, "efs", "ReadWriteMany"),
+    ],
+)
+def test_what_one_zone_cannot_serve_is_on_shared_storage(
+    zones: list[str] | None, replicas: int, class_: str, mode: str
+) -> None:
+    """B8: a pod could not come back where the pool's next node was in another zone than the volume."""
+    pool = {**L4, "zones": zones} if zones else L4
+    both = cluster("eu", pool, allowed=["*"], storageClassName="zonal", sharedStorageClassName="efs")
+    outcome = compose(request({**SPEC, "replicas": {"min": replicas}}, both))
+    volume = manifests(outcome)[VOLUME]["spec"]["forProvider"]["manifest"]["spec"]
+    assert (volume["storageClassName"], volume["accessModes"]) == (class_, [mode])
 
 
 def test_a_download_sees_no_gpu() -> None:
