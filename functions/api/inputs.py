@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import Field
 
@@ -200,6 +201,20 @@ class Weights(Schema):
         ge=1,
         le=2_147_483_647,
     )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variables of every pod that reads from the Hub."""
+        proxies = {"HTTPS_PROXY": self.proxy, "HTTP_PROXY": self.proxy} if self.proxy else {}
+        own = {"CA_BUNDLE": self.ca_bundle} if self.ca_bundle else {}
+        given = {variable.name: variable.value for variable in self.env}
+        return {"HF_ENDPOINT": self.endpoint, **proxies, **own, **given}
+
+    @property
+    def port(self) -> int:
+        """TCP port that such a pod connects to: the Hub's, or that of the proxy before it."""
+        first = urlsplit(self.proxy or self.endpoint)
+        return first.port or (443 if first.scheme == "https" else 80)
 
 
 class VLLMInput(Schema):

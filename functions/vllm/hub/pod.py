@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 from functions.api import Access, ModelSpec, VLLMInput, contract
 from functions.base import Request, Resource, digest, remote, unique_name
@@ -100,8 +99,6 @@ def _namespace(where: _Where) -> Resource:
 
 def _policy(where: _Where, given: VLLMInput) -> Resource:
     """Compose the policy of the namespace: nothing in, and out to name servers and the Hub's port alone."""
-    hub = urlsplit(given.weights.endpoint)
-    port = hub.port or (443 if hub.scheme == "https" else 80)
     manifest = {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -109,7 +106,7 @@ def _policy(where: _Where, given: VLLMInput) -> Resource:
         "spec": {
             "podSelector": {},
             "policyTypes": ["Ingress", "Egress"],
-            "egress": [{"ports": [*DNS_PORTS, {"protocol": "TCP", "port": port}]}],
+            "egress": [{"ports": [*DNS_PORTS, {"protocol": "TCP", "port": given.weights.port}]}],
         },
     }
     label = "the network policy of the pod that reads the model's files"
@@ -167,7 +164,7 @@ def _pod(where: _Where, spec: ModelSpec, given: VLLMInput, after: tuple[str, ...
 
 def _pod_spec(spec: ModelSpec, given: VLLMInput) -> dict[str, Any]:
     env: list[dict[str, Any]] = [
-        {"name": "HF_ENDPOINT", "value": given.weights.endpoint},
+        *({"name": name, "value": value} for name, value in given.weights.variables.items()),
         # The image of the engine asks for every GPU by this variable.
         {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"},
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from functions.api import ModelSpec
 from functions.base import Resource, Whose, digest, remote
@@ -53,8 +52,7 @@ def _consolidated(spec: ModelSpec, flags: Sequence[str]) -> bool:
 
 def _egress(plan: Plan) -> list[dict[str, Any]]:
     """Return the port of the Hub, or of the proxy to it, on any host: a NetworkPolicy cannot name one."""
-    first = urlsplit(plan.weights.proxy or plan.weights.endpoint)
-    return [{"protocol": "TCP", "port": first.port or (443 if first.scheme == "https" else 80)}]
+    return [{"protocol": "TCP", "port": plan.weights.port}]
 
 
 def _credentials(plan: Plan) -> list[Resource]:
@@ -84,16 +82,11 @@ def _credentials(plan: Plan) -> list[Resource]:
 
 
 def _reader(plan: Plan) -> Reader:
-    spec, weights = plan.spec, plan.weights
+    spec = plan.spec
     command = ["python3", "-c", PROGRAM, spec.model, spec.revision, WEIGHTS_FOLDER]
     if _consolidated(spec, plan.placement.engine_flags or ()):
         command.append("--consolidated")
-    variables = {"HF_ENDPOINT": weights.endpoint, **_ENVIRONMENT}
-    if weights.proxy:
-        variables |= {"HTTPS_PROXY": weights.proxy, "HTTP_PROXY": weights.proxy}
-    if weights.ca_bundle:
-        variables["CA_BUNDLE"] = weights.ca_bundle
-    variables |= {variable.name: variable.value for variable in weights.env}
+    variables = {**_ENVIRONMENT, **plan.weights.variables}
     env: list[dict[str, Any]] = [{"name": name, "value": value} for name, value in variables.items()]
     if spec.source.hugging_face.token_secret_ref:
         secret = {"secretKeyRef": {"name": _TOKEN, "key": "token"}}
