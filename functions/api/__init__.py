@@ -39,7 +39,16 @@ from .model import (
     Task,
 )
 from .model_report import Ending, PodReport, PodsOf, PodTrouble, Trouble
-from .model_status import Endpoint, EngineStatus, ModelFiles, ModelStatus, Placement, RunnerUp, Sizing
+from .model_status import (
+    Certainty,
+    Endpoint,
+    EngineStatus,
+    ModelFiles,
+    ModelStatus,
+    Placement,
+    RunnerUp,
+    Sizing,
+)
 from .node_pool import (
     Capacity,
     FabricKind,
@@ -72,6 +81,7 @@ __all__ = [
     "Aws",
     "AwsSubnet",
     "Capacity",
+    "Certainty",
     "Chart",
     "Cloud",
     "CloudFacts",

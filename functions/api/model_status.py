@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from pydantic import Field
 
 from .cluster_status import Fabric
@@ -10,7 +12,16 @@ from .model_report import PodReport
 from .node_pool import Taint
 from .schema import Schema
 
-__all__ = ["Endpoint", "EngineStatus", "ModelFiles", "ModelStatus", "Placement", "RunnerUp", "Sizing"]
+__all__ = [
+    "Certainty",
+    "Endpoint",
+    "EngineStatus",
+    "ModelFiles",
+    "ModelStatus",
+    "Placement",
+    "RunnerUp",
+    "Sizing",
+]
 
 
 class Endpoint(Schema):
@@ -97,6 +108,13 @@ class Placement(Schema):
         return self.tag or ""
 
 
+class Certainty(StrEnum):
+    """How sure a sizing is."""
+
+    MEASURED = "Measured"
+    MODELLED = "Modelled"
+
+
 class Sizing(Schema):
     """How the memory of each GPU was computed, in GiB."""
 
@@ -117,6 +135,11 @@ class Sizing(Schema):
     )
     needed_gib_per_gpu: float = Field(
         alias="neededGiBPerGPU", description="Weights and KV cache on one GPU, in GiB."
+    )
+    certainty: Certainty | None = Field(
+        None,
+        description="How sure the memory beside weights and cache is. Measured: start-up logs of such models "
+        "were compared, and 5% are added. Modelled: it follows from dimensions alone, and 15% are added.",
     )
     explanation: str = Field(description="The computation, in words.")
 

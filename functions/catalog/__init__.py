@@ -8,7 +8,7 @@ from .precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES
 from .providers import Provider, providers
 from .registries import ecr_registry
 from .serving import Serving, servings
-from .shapes import Shape
+from .shapes import Shape, state_bytes_per_layer
 from .tables import nearest
 from .versions import ChartVersion, EksVersions, chart, cluster_autoscaler, eks, image, kubernetes
 
@@ -46,4 +46,5 @@ __all__ = [
     "regions",
     "same_name",
     "servings",
+    "state_bytes_per_layer",
 ]

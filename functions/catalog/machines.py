@@ -26,6 +26,8 @@ class GPU:
     compute_capability: tuple[int, int]
     product: str
     """Value of the node label `nvidia.com/gpu.product`; empty where it is not known."""
+    cuda_gib: float | None = None
+    """Memory that CUDA reports, in GiB: less than the driver does; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,11 @@ def gpus() -> dict[str, GPU]:
             continue
         major, _, minor = row["compute_capability"].partition(".")
         found[row["gpu"]] = GPU(
-            row["gpu"], _whole(row["memory_mib_driver"]), (int(major), int(minor)), row["product_label"]
+            row["gpu"],
+            _whole(row["memory_mib_driver"]),
+            (int(major), int(minor)),
+            row["product_label"],
+            _number(row["cuda_gib"]),
         )
     return found
 

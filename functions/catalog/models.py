@@ -34,6 +34,7 @@ __all__ = [
 ]
 
 _GIB = 2**30
+_TENSOR_PARALLEL = (1, 2, 4, 8, 16)
 _CACHE_BYTES = 2
 """Bytes of one number in the KV cache: bf16, vLLM's default."""
 INDEXER_BYTES = 128 + 4
@@ -90,6 +91,8 @@ class ModelFacts:
     """Routed experts among the weights, in GiB; 0 where there are none or they are not known."""
     expert_block: int = 0
     """Rows of an expert's weights that share a scale, so that they cannot be divided; 0: no limit."""
+    weights_per_gpu_gib: tuple[float, ...] = ()
+    """Weights on each of 1, 2, 4, 8 and 16 GPUs (tensor parallel), in GiB; empty where it is not known."""
     gated: bool = False
     """Whether the Hub asks for a token of an account that has accepted the model's terms."""
     loading_gib: float = 0.0
@@ -196,10 +199,15 @@ def sized_by_shape(facts: ModelFacts, attention: Attention, quantized: str, grou
     beside = ("bf16",) if quantized == "experts" else stored
     checkpoint = (weight_bytes(loaded, *stored) + weight_bytes(unloaded, *beside)) / _GIB
     # vLLM serves float32 checkpoints at 16 bits: --dtype auto.
-    weights = weight_bytes(loaded, "fp16" if facts.precision == "fp32" else facts.precision, *stored[1:])
+    served = ("fp16" if facts.precision == "fp32" else facts.precision, *stored[1:])
+    divided = [
+        loaded_parameters(facts.shape, attention, gpus, padded_experts=facts.precision == "mxfp4")
+        for gpus in _TENSOR_PARALLEL
+    ]
     return replace(
         facts,
-        weights_gib=weights / _GIB,
+        weights_gib=weight_bytes(loaded, *served) / _GIB,
+        weights_per_gpu_gib=tuple(weight_bytes(counts, *served) / _GIB for counts in divided),
         checkpoint_gib=checkpoint,
         fp8_gib=_fp8(facts, weight_bytes(loaded, "fp8", "linear") / _GIB),
         experts_gib=weight_bytes(Parameters(experts=loaded.experts), *stored) / _GIB,
@@ -224,4 +232,5 @@ def _attention(facts: ModelFacts, row: Mapping[str, str]) -> Attention:
         rope_dim=int(row["qk_rope_head_dim"] or 0),
         full_kv_heads=facts.full_kv_heads,
         full_head_dim=facts.full_head_dim,
+        whole_other=facts.indexed_layers > 0 or facts.encoder,
     )

@@ -22,8 +22,11 @@ __all__ = [
     "shapes",
     "speculative_parameters",
     "state_bytes",
+    "state_bytes_per_layer",
 ]
 
+_VOCABULARY_STEP = 64
+"""Words to which vLLM pads a vocabulary."""
 _CONVOLUTION = 4
 """Tokens that the convolution of linear attention and Mamba covers: conv_kernel of every model here."""
 
@@ -49,6 +52,8 @@ class Attention:
     """
     full_head_dim: int = 0
     """Size of a head of such layers; else 0."""
+    whole_other: bool = False
+    """Whether `other` parameters are on every GPU: indexers and an encoder's positions are, vision is not."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +70,21 @@ class State:
     heads: int
     """Value heads (delta, kda) or heads (Mamba)."""
     head_dim: int
+    number_bytes: int = 4
+    """Bytes of one number of the state."""
 
     @property
     def inner(self) -> int:
         """Size of a layer's output for one token."""
         return self.heads * self.head_dim
 
-    @property
-    def channels(self) -> int:
-        """Size of the convolution's input for one token: queries, keys and values."""
-        return 2 * self.groups * self.size + self.inner
+    def channels_on(self, gpus: int) -> int:
+        """Return the size of the convolution's input for one token, on each of some GPUs.
+
+        It has queries, keys and values. Of Mamba's groups a GPU has at least one.
+        """
+        groups = gpus if self.kind == "mamba" and self.groups % gpus else self.groups
+        return (2 * groups * self.size + self.inner) // gpus
 
 
 @dataclass(frozen=True)
@@ -134,23 +144,34 @@ class Parameters:
         return self.embeddings + self.linear + self.experts + self.rest
 
 
-def loaded_parameters(shape: Shape, attention: Attention) -> Parameters:
-    """Return the parameters that are loaded to serve a model."""
+def loaded_parameters(
+    shape: Shape, attention: Attention, gpus: int = 1, *, padded_experts: bool = False
+) -> Parameters:
+    """Return the parameters that each of some GPUs loads to serve a model (tensor parallel).
+
+    Heads, MLPs, experts and vision are divided; a GPU has at least one key-value head. Routers, indexers
+    and what reduces hidden states to a latent are on every GPU (vLLM 0.27, `ReplicatedLinear`).
+    Experts are padded where the kernels want them to be (mxfp4).
+    """
     hidden, layers, full = attention.hidden_size, attention.layers, attention.full_layers
     if attention.full_head_dim:
-        attending = (layers - full) * _attention(shape, attention) + full * _wide_attention(attention)
+        attending = (layers - full) * _attention(shape, attention, gpus)
+        attending += full * _wide_attention(attention, gpus)
     else:
-        attending = layers * _attention(shape, attention)
-    dense = shape.dense_layers * shape.mlp_matrices * hidden * shape.intermediate_size
+        attending = layers * _attention(shape, attention, gpus)
+    dense = shape.dense_layers * shape.mlp_matrices * hidden * shape.intermediate_size // gpus
     state, stateful, convolution = shape.state, 0, 0
     if state is not None:
-        stateful = state.layers * _projections(state, hidden)
-        convolution = state.layers * state.channels * _CONVOLUTION
+        stateful = state.layers * _projections(state, hidden, gpus)
+        convolution = state.layers * state.channels_on(gpus) * _CONVOLUTION
+    other = shape.other if attention.whole_other else shape.other // gpus
+    vocabulary = _padded(shape.vocab_size, _VOCABULARY_STEP) if gpus > 1 else shape.vocab_size
+    experts = _padded_experts(shape, hidden, gpus) if padded_experts else _experts(shape, hidden) // gpus
     return Parameters(
-        embeddings=shape.vocab_size * hidden * (1 if shape.tied_embeddings else 2),
-        linear=attending + dense + shape.moe_layers * _shared(shape, hidden) + stateful,
-        experts=shape.moe_layers * _experts(shape, hidden),
-        rest=shape.moe_layers * hidden * shape.experts + convolution + shape.other,
+        embeddings=vocabulary * hidden * (1 if shape.tied_embeddings else 2) // gpus,
+        linear=attending + dense + shape.moe_layers * _shared(shape, hidden, gpus) + stateful,
+        experts=shape.moe_layers * experts,
+        rest=shape.moe_layers * hidden * shape.experts + convolution + other,
     )
 
 
@@ -169,22 +190,25 @@ def speculative_parameters(shape: Shape, attention: Attention) -> Parameters:
     return Parameters(layers * copied, layers * layer, layers * _experts(shape, hidden))
 
 
-def _attention(shape: Shape, a: Attention) -> int:
-    """Return the parameters of one layer's attention."""
+def _attention(shape: Shape, a: Attention, gpus: int = 1) -> int:
+    """Return the parameters of one layer's attention on each of some GPUs."""
     gate = 1 if shape.output_gate else 0
     if not a.kv_lora_rank:
-        return a.hidden_size * a.head_dim * ((2 + gate) * a.heads + 2 * a.kv_heads)
+        heads = (2 + gate) * a.heads // gpus + 2 * a.kv_heads // min(gpus, a.kv_heads)
+        return a.hidden_size * a.head_dim * heads
     keys = shape.qk_nope_head_dim + a.rope_dim
     rank = shape.q_lora_rank
-    query = rank * (a.hidden_size + a.heads * keys) if rank else a.hidden_size * a.heads * keys
+    heads = a.heads // gpus
+    query = rank * (a.hidden_size + heads * keys) if rank else a.hidden_size * heads * keys
     latent = a.hidden_size * (a.kv_lora_rank + a.rope_dim)
-    expand = a.kv_lora_rank * a.heads * (shape.qk_nope_head_dim + shape.v_head_dim)
-    return query + latent + expand + (1 + gate) * a.heads * shape.v_head_dim * a.hidden_size
+    expand = a.kv_lora_rank * heads * (shape.qk_nope_head_dim + shape.v_head_dim)
+    return query + latent + expand + (1 + gate) * heads * shape.v_head_dim * a.hidden_size
 
 
-def _wide_attention(a: Attention) -> int:
+def _wide_attention(a: Attention, gpus: int) -> int:
     """Return the parameters of a full layer's attention, where it has heads of its own number and size."""
-    return a.hidden_size * a.full_head_dim * (2 * a.heads + a.full_kv_heads)
+    heads = 2 * a.heads // gpus + a.full_kv_heads // min(gpus, a.full_kv_heads)
+    return a.hidden_size * a.full_head_dim * heads
 
 
 def _experts(shape: Shape, hidden: int) -> int:
@@ -192,29 +216,50 @@ def _experts(shape: Shape, hidden: int) -> int:
     return shape.experts * shape.mlp_matrices * (shape.expert_width or hidden) * shape.expert_size
 
 
-def _shared(shape: Shape, hidden: int) -> int:
+def _padded_experts(shape: Shape, hidden: int, gpus: int) -> int:
+    """Return the parameters of one layer's routed experts on each of some GPUs, for Marlin's kernels.
+
+    `mxfp4_round_up_hidden_size_and_intermediate_size` of vLLM 0.27; other kernels pad less.
+    """
+    width = _padded(shape.expert_width or hidden, 256)
+    return shape.experts * shape.mlp_matrices * width * _padded(shape.expert_size // gpus, 128)
+
+
+def _padded(number: int, step: int) -> int:
+    """Round a number up to a multiple of a step."""
+    return -(-number // step) * step
+
+
+def _shared(shape: Shape, hidden: int, gpus: int = 1) -> int:
     """Return one layer's parameters in shared experts, and in projections to the routed ones' hidden size."""
-    return shape.mlp_matrices * hidden * shape.shared_size + 2 * hidden * shape.expert_width
+    return shape.mlp_matrices * hidden * shape.shared_size // gpus + 2 * hidden * shape.expert_width
 
 
-def _projections(state: State, hidden: int) -> int:
-    """Return the parameters of the projections of one layer with a state."""
+def _projections(state: State, hidden: int, gpus: int) -> int:
+    """Return the parameters of the projections of one layer with a state, on each of some GPUs."""
+    inner, heads, channels = state.inner // gpus, state.heads // gpus, state.channels_on(gpus)
     if state.kind == "mamba":
-        return hidden * (state.inner + state.channels + state.heads) + state.inner * hidden
+        return hidden * (inner + channels + heads) + inner * hidden
     if state.kind == "delta":
-        return hidden * (state.channels + state.inner + 2 * state.heads) + state.inner * hidden
-    decay = (hidden + state.inner) * state.head_dim + hidden * state.heads
-    return hidden * (state.channels + 2 * state.inner) + decay
+        return hidden * (channels + inner + 2 * heads) + inner * hidden
+    decay = (hidden + inner) * state.head_dim + hidden * heads
+    return hidden * (channels + 2 * inner) + decay
 
 
 def state_bytes(state: State) -> int:
-    """Return the state of one request in all layers, in bytes.
+    """Return the state of one request in all layers, in bytes."""
+    return state.layers * state_bytes_per_layer(state)
 
-    The state is float32 (`mamba_ssm_dtype` of Qwen3.5, `mamba_ssm_cache_dtype` of Nemotron; vLLM takes
-    less for models that do not say), the convolution's last tokens have 16 bits: vLLM 0.27,
-    `mamba_utils.py`.
+
+def state_bytes_per_layer(state: State, gpus: int = 1) -> int:
+    """Return the state of one request in one layer, on each of some GPUs (tensor parallel), in bytes.
+
+    The state is float32 where the model's config says so (`mamba_ssm_dtype` of Qwen3.5,
+    `mamba_ssm_cache_dtype` of Nemotron) or its kind has no other (kda), else it has 16 bits, as have the
+    convolution's last tokens: vLLM 0.27, `mamba_utils.py`.
     """
-    return state.layers * (state.inner * state.size * 4 + state.channels * (_CONVOLUTION - 1) * 2)
+    numbers = state.inner * state.size // gpus
+    return numbers * state.number_bytes + state.channels_on(gpus) * (_CONVOLUTION - 1) * 2
 
 
 @cache
@@ -251,5 +296,8 @@ def _shape(row: Mapping[str, str]) -> Shape:
 
 
 def _state(row: Mapping[str, str]) -> State:
-    columns = ("state_layers", "state_groups", "state_size", "state_heads", "state_head_dim")
+    columns = (
+        *("state_layers", "state_groups", "state_size", "state_heads", "state_head_dim"),
+        "state_number_bytes",
+    )
     return State(row["state"], *(int(row[column]) for column in columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from functions.catalog.shapes import Attention, Shape, State
@@ -65,13 +66,19 @@ def state_of(config: Config, layers: Layers) -> State | None:
             "linear_num_value_heads",
             "linear_value_head_dim",
         )
-        return State("delta", count, *map(config.number, keys))
+        # Qwen3-Next has no such key, and vLLM keeps its state at 16 bits.
+        said = config.get("mamba_ssm_dtype") or ("" if config.model_type == "qwen3_next" else "float32")
+        wide = said == "float32"
+        return replace(State("delta", count, *map(config.number, keys)), number_bytes=4 if wide else 2)
     if kind == "mamba":
         # Granite's names, then Nemotron's.
         granite = ("mamba_n_groups", "mamba_d_state", "mamba_n_heads", "mamba_d_head")
         nemotron = ("n_groups", "ssm_state_size", "mamba_num_heads", "mamba_head_dim")
-        keys = granite if config.get("mamba_n_heads") is not None else nemotron
-        return State("mamba", count, *map(config.number, keys))
+        if config.get("mamba_n_heads") is not None:
+            return replace(State("mamba", count, *map(config.number, granite)), number_bytes=2)
+        narrow = config.get("mamba_ssm_cache_dtype") in ("float16", "bfloat16")
+        state = State("mamba", count, *map(config.number, nemotron))
+        return replace(state, number_bytes=2 if narrow else 4)
     if kind == "mamba1":
         inner = config.number("mamba_expand") * config.number("hidden_size")
         return State("mamba1", count, 0, config.number("mamba_d_state"), inner, 1)

@@ -54,7 +54,7 @@ def run(folder: Path, *manifests: dict[str, Any], options: tuple[str, ...] = ())
 
 
 def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Qwen3-8B: needs 15.57 + 2.25 = 17.8 GiB; see docs/sizing.md."""
+    """Qwen3-8B: needs 15.41 + 2.25 = 17.7 GiB; see docs/sizing.md."""
     closed = cluster("closed", L4, allowed=["research"])
     code = run(
         tmp_path,
@@ -66,34 +66,36 @@ def test_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert capsys.readouterr().out.splitlines() == [
         "   CLUSTER          POOL  REPLICA      NEEDS  HAS   FREE      USD/H  WHY",
-        "   platform/closed  l4    1 L4         17.8   18.1  4 of 4    0.80   its spec.allowedNamespaces does not admit team-a",
-        "   platform/eu      h100  1 H100-80GB  17.8   70.8  16 of 16  6.88   fits, for 6.88 USD/h instead of 0.80",
-        "   platform/eu      t4    T4           -      -     4 of 4    -      T4 has compute capability 7.5; bf16 weights need 8.0",
-        "   platform/eu      l4x4  1 L4         17.8   18.1  16 of 16  1.15   fits, for 1.15 USD/h instead of 0.80",
-        "*  platform/eu      l4    1 L4         17.8   18.1  4 of 4    0.80   the lowest price, then the fewest GPUs",
-        "   platform/us      l4    1 L4         17.8   18.1  4 of 4    0.80   fits as well, and its name comes later in the alphabet",
+        "   platform/closed  l4    1 L4         17.7   18.3  4 of 4    0.80   its spec.allowedNamespaces does not admit team-a",
+        "   platform/eu      h100  1 H100-80GB  17.7   69.0  16 of 16  6.88   fits, for 6.88 USD/h instead of 0.80",
+        "   platform/eu      t4    1 T4         17.7   11.4  4 of 4    -      the Model needs 17.7 GiB on 1 GPU (weights "
+        "15.4, KV cache 2.2), and 11.4 GiB are usable; 2 nodes with 1 GPU each would hold it, but its cluster has no "
+        "shared storage for the weights",
+        "   platform/eu      l4x4  1 L4         17.7   18.3  16 of 16  1.15   fits, for 1.15 USD/h instead of 0.80",
+        "*  platform/eu      l4    1 L4         17.7   18.3  4 of 4    0.80   the lowest price, then the fewest GPUs",
+        "   platform/us      l4    1 L4         17.7   18.3  4 of 4    0.80   fits as well, and its name comes later in the alphabet",
         "NEEDS and HAS: GiB on each GPU or slice, for weights and cache. FREE: GPUs or slices of the pool at its largest that no Model takes. USD/H: listed price of what a replica takes.",
-        "Sizing: 1 L4 per replica. Usable on each GPU: 22.4 GiB x 0.92 - 2.5 overhead = 18.1 GiB. Needed on each GPU: "
-        "weights 15.3 x 1.02 / 1 = 15.6, KV cache of 1 x 16384 tokens = 2.2, together 17.8 GiB",
+        "Sizing: 1 L4 per replica. Usable on each GPU: 22.0 GiB x 0.92 - 2.0 overhead = 18.3 GiB. Needed on each GPU: "
+        "weights 15.3, x 1.01 = 15.4, KV cache of 1 x 16384 tokens = 2.2, together 17.7 GiB",
         "Placed=True Placed: on platform/eu, node pool l4, 1 L4 per replica",
     ]
 
 
 def test_slices_and_what_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Llama 1B: 2.35 + 0.5 = 2.8 GiB; half an L4 has 11444 MiB, so 7.8 usable."""
+    """Llama 1B: 2.33 + 0.5 = 2.8 GiB; half of 22.03 x 0.92 less 1.9 GiB: 8.3 usable."""
     slices = {"mode": "TimeSlicing", "resource": "nvidia.com/gpu", "perGPU": 2, "memoryMiB": 11444}
     half = {**L4, "name": "half", "sharing": slices, "gpusInUse": 5}
     small = model({"model": "meta-llama/Llama-3.2-1B-Instruct"})
     assert run(tmp_path, small, cluster("eu", half, {**L4, "gpusInUse": 4}, allowed=["*"])) == 0
     assert capsys.readouterr().out.splitlines()[1:3] == [
-        "*  platform/eu  half  1 slice of L4  2.8    7.8  3 of 8  0.40   the lowest price, then the fewest GPUs",
+        "*  platform/eu  half  1 slice of L4  2.8    8.3  3 of 8  0.40   the lowest price, then the fewest GPUs",
         "   platform/eu  l4    L4             -      -    0 of 4  -      4 of its 4 GPUs are in use",
     ]
 
 
 def test_several_nodes_and_a_move(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Llama 70B on four L4 a node: 33.5 + 1.25 > 17.6, and half of that on each of two nodes."""
-    large = {"model": "meta-llama/Llama-3.3-70B-Instruct"}
+    """Mixtral on four L4 a node: 22.0 + 0.5 > 16.4, and half of that on each of two nodes."""
+    large = {"model": "mistralai/Mixtral-8x7B-Instruct-v0.1"}
     several = cluster(
         "eu",
         {**L4X4, "nodes": {"min": 0, "max": 2}},
@@ -102,7 +104,7 @@ def test_several_nodes_and_a_move(tmp_path: Path, capsys: pytest.CaptureFixture[
         components=["leader-worker-set"],
     )
     assert run(tmp_path, model(large), several) == 0
-    row = "*  platform/eu  l4x4  8 L4 on 2 nodes  17.4   17.6  8 of 8  9.20   the lowest price, then the fewest GPUs"
+    row = "*  platform/eu  l4x4  8 L4 on 2 nodes  11.2   16.4  8 of 8  9.20   the lowest price, then the fewest GPUs"
     assert capsys.readouterr().out.splitlines()[1] == row
     here, there = cluster("eu", L4, allowed=["*"]), cluster("us", H100, allowed=["*"])
     status = compose(request({"model": "Qwen/Qwen3-8B"}, here)).status
@@ -130,7 +132,7 @@ def test_claims_are_planned_from_their_spec(tmp_path: Path, capsys: pytest.Captu
         ("b", 2, False, "fits, on 2 GPUs instead of 1"),
     ]
     # The driver's 46068 MiB and 23034 MiB: x 0.92 / 1024 - 2.5, or 3.0 on two GPUs.
-    assert [p["usableGiBPerGPU"] for p in found["pools"]] == [38.89, 17.69]
+    assert [p["usableGiBPerGPU"] for p in found["pools"]] == [38.87, 16.93]
     assert found["condition"]["message"] == "on platform/eu, node pool a, 1 L40S per replica"
 
 
@@ -165,7 +167,7 @@ def test_a_cluster_by_its_labels(tmp_path: Path, capsys: pytest.CaptureFixture[s
     spec = {"model": "Qwen/Qwen3-8B", "cluster": {"matchLabels": {"tier": "gold"}}}
     assert run(tmp_path, model(spec), other, gold) == 0
     out = capsys.readouterr().out
-    assert "platform/us  l4    1 L4     17.8   18.1  4 of 4  0.80   spec.cluster names another cluster" in out
+    assert "platform/us  l4    1 L4     17.7   18.3  4 of 4  0.80   spec.cluster names another cluster" in out
     assert out.endswith("on platform/eu, node pool l4, 1 L4 per replica\n")
 
 

@@ -2,10 +2,10 @@
 
 from functions.api import ModelSpec
 
-from .engine import Batch, Engine, Peer
+from .engine import Batch, Device, Engine, Peer
 from .vllm import VLLM
 
-__all__ = ["ENGINES", "Batch", "Engine", "Peer", "engine_of"]
+__all__ = ["ENGINES", "Batch", "Device", "Engine", "Peer", "engine_of"]
 
 ENGINES = (VLLM,)
 

@@ -8,11 +8,28 @@ from typing import Any, NamedTuple
 from functions.api import ModelSpec, Placement
 from functions.catalog import GPU, ModelFacts
 
-__all__ = ["Batch", "Engine", "Peer"]
+__all__ = ["Batch", "Device", "Engine", "Peer"]
+
+
+class Device(NamedTuple):
+    """What a Model gets of one GPU: the whole GPU, a MIG slice, or a share of the GPU's time and memory."""
+
+    gpu: str
+    """GPU model, as the catalog names it."""
+    visible_gib: float
+    """Memory that the engine sees, in GiB: of the whole GPU with time slicing and MPS, else of the device."""
+    utilization: float
+    """Share of that memory that the engine is told to take, from 0 to 1."""
+    compute_capability: tuple[int, int]
+
+    @property
+    def granted_gib(self) -> float:
+        """Memory that the engine takes, in GiB."""
+        return self.visible_gib * self.utilization
 
 
 class Batch(NamedTuple):
-    """The most that an engine computes in one step."""
+    """The most that an engine computes in one step; both numbers are passed to the engine."""
 
     tokens: int
     sequences: int
@@ -48,8 +65,16 @@ class Engine(NamedTuple):
     """Share of a GPU's memory that it takes by default, from 0 to 1."""
     drain_seconds: int
     """Time that requests under way have to end after the server is told to stop."""
-    batch: Callable[[int], Batch]
-    """Its default batch on a GPU whose memory is given in MiB."""
+    batches: Callable[[ModelFacts, Device, int, int], Sequence[Batch]]
+    """The batches for a model on a device, the fastest first, with the longest context in tokens and the
+    requests to hold. A later one takes less memory."""
+    batches_in_flight: Callable[[ModelFacts, int], int]
+    """Batches that are computed at once for a model whose layers are divided among some nodes."""
+    memory_arguments: Callable[[Batch], list[str]]
+    """Arguments that decide how much memory the engine takes beside the weights.
+
+    They are recorded with the placement, like `model_arguments`.
+    """
     cannot_run: Callable[[ModelFacts, GPU], str]
     """Why a GPU cannot run a model's precision; empty when it can."""
     load_format: Callable[[ModelSpec, Sequence[str]], str]

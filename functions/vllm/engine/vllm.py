@@ -8,7 +8,7 @@ from typing import Any
 from functions.api import ModelSpec, Placement, Quantization, Task
 from functions.catalog import GPU, ModelFacts
 
-from .engine import Batch, Engine, Peer
+from .engine import Batch, Device, Engine, Peer
 from .serving import load_format, refuse_model, refuse_spec, serving_arguments
 
 __all__ = ["VLLM", "expert_parallel"]
@@ -19,7 +19,12 @@ _HEALTH, _METRICS = "/health", "/metrics"
 _DRAIN_SECONDS = 45
 _PROBE_SECONDS = 10
 _RENDEZVOUS_PORT = 29500
-_LARGE_MIB = 70 * 1024
+_UTILIZATION = 0.92
+"""The default of --gpu-memory-utilization: `arg_utils.py` of vLLM 0.27.1."""
+_LARGE, _SMALL = Batch(8192, 1024), Batch(2048, 256)
+_LARGE_GIB = 70
+_GEMMA_4_ITEM = 2496
+"""Tokens of the largest input that Gemma 4 reads in one step: 32 frames of a video (`gemma4_mm.py`)."""
 
 _ENVIRONMENT = {
     # The user has no entry in the passwd file of other images, and torch asks for its name.
@@ -38,17 +43,28 @@ _CAPABILITY = {
     # CUDA 13, which the image is built with, supports nothing older than 7.5.
     "fp32": (7, 5),
     "fp16": (7, 5),
-    "bf16": (8, 0),
+    # Below 8.0 vLLM serves bf16 weights as fp16: `supported_dtypes` of platforms/cuda.py.
+    "bf16": (7, 5),
     "int8": (7, 5),
     "int4": (7, 5),
-    "fp8": (8, 9),
+    # Below 8.9 the weights stay in fp8 and are computed at 16 bits (Marlin): fp8.py, w8a16_fp8.
+    "fp8": (7, 5),
     "mxfp4": (8, 0),
-    "nvfp4": (10, 0),
+    # Below 10.0 likewise: modelopt.py, w4a4_nvfp4.
+    "nvfp4": (7, 5),
 }
 """Lowest compute capability that vLLM runs a precision on.
 
-https://docs.vllm.ai/en/latest/features/quantization
+`get_min_capability` of vLLM 0.27, model_executor/layers/quantization.
 """
+_SPARSE_LATENT = (9, 10)
+"""Major compute capabilities with a kernel for sparse attention that caches a latent (DeepSeek-V3.2).
+
+`supports_compute_capability` of vLLM 0.27, v1/attention/backends/mla/*_sparse.py. The one for 12 depends
+on how FlashInfer was built.
+"""
+_BF16_ONLY = ("gemma-2-", "gemma-3-")
+"""Names of models that vLLM does not serve in fp16: `_FLOAT16_NOT_SUPPORTED_MODELS` of config/model.py."""
 _TASK = {
     # https://docs.vllm.ai/en/v0.20.0/models/pooling_models
     Task.EMBED: ("--runner=pooling", "--convert=embed"),
@@ -64,23 +80,82 @@ _QWEN3_RERANKER = (
 _EXPERT_PARALLEL = "--enable-expert-parallel"
 
 
-def _batch(memory_mib: int) -> Batch:
-    """Return the server's default batch: `get_batch_defaults` of vLLM 0.27.
+def _batches(facts: ModelFacts, device: Device, context: int, concurrency: int) -> tuple[Batch, ...]:
+    """Return vLLM's default batch for the memory that a Model gets, and its smaller one where that is larger.
 
-    vLLM gives an A100 the smaller batch whatever its memory; here it counts by its memory.
+    The default is that of `get_batch_defaults` of vLLM 0.27: large from 70 GiB on, except on an A100
+    (vllm-project/vllm#17885). vLLM would count the whole of a GPU that Models share by time slicing or MPS.
     """
-    return Batch(8192, 1024) if memory_mib >= _LARGE_MIB else Batch(2048, 256)
+    share = device.visible_gib * device.utilization / _UTILIZATION
+    large = share >= _LARGE_GIB and "a100" not in device.gpu.lower()
+    defaults = (_LARGE, _SMALL) if large else (_SMALL,)
+    return tuple(_accepted(batch, facts, context, concurrency) for batch in defaults)
+
+
+def _accepted(batch: Batch, facts: ModelFacts, context: int, concurrency: int) -> Batch:
+    """Raise a batch to what vLLM does not refuse, and to the requests that are to be held."""
+    sequences = max(batch.sequences, concurrency)
+    # No fewer tokens than sequences.
+    tokens = max(batch.tokens, sequences)
+    if _reads_whole_inputs(facts):
+        tokens = max(tokens, context)
+    if facts.full_head_dim and facts.shape and facts.shape.other:
+        tokens = max(tokens, _GEMMA_4_ITEM)
+    return Batch(tokens, sequences)
+
+
+def _reads_whole_inputs(facts: ModelFacts) -> bool:
+    """Tell whether a model may have to read an input in one step, so that a batch must hold the context.
+
+    Encoders do, and decoders that pool the mean of their tokens (`is_chunked_prefill_supported` of
+    vLLM 0.27). The catalog's decoders pool the last token; of other models it is not known.
+    """
+    return facts.encoder or (_pools(facts) and facts.shape is None)
+
+
+def _pools(facts: ModelFacts) -> bool:
+    return facts.task not in ("", "generate")
+
+
+def _batches_in_flight(facts: ModelFacts, nodes: int) -> int:
+    """Return how many batches vLLM may have scheduled and not settled: `max_concurrent_batches`.
+
+    One more than there are nodes, with asynchronous scheduling, which vLLM turns off for pooling models.
+    """
+    return nodes if _pools(facts) else nodes + 1
+
+
+def _memory_arguments(batch: Batch) -> list[str]:
+    # The type of the cache is the model's own (auto): vLLM refuses bfloat16 for models in other types.
+    return [
+        f"--max-num-batched-tokens={batch.tokens}",
+        f"--max-num-seqs={batch.sequences}",
+        "--kv-cache-dtype=auto",
+    ]
 
 
 def _cannot_run(facts: ModelFacts, gpu: GPU) -> str:
+    has = "{}.{}".format(*gpu.compute_capability)
+    if facts.indexed_layers and gpu.compute_capability[0] not in _SPARSE_LATENT:
+        majors = " or ".join(f"{major}.x" for major in _SPARSE_LATENT)
+        return f"{gpu.name} has compute capability {has}; the sparse attention of {facts.name} needs {majors}"
     least = _CAPABILITY[facts.precision]
+    if _needs_bf16(facts):
+        least = max(least, (8, 0))
     if gpu.compute_capability >= least:
         return ""
-    has, wants = (f"{major}.{minor}" for major, minor in (gpu.compute_capability, least))
     without = (
         ". Without spec.quantization the weights are served as they are stored" if facts.loading_gib else ""
     )
+    wants = "{}.{}".format(*least)
     return f"{gpu.name} has compute capability {has}; {facts.precision} weights need {wants}{without}"
+
+
+def _needs_bf16(facts: ModelFacts) -> bool:
+    """Tell whether a model cannot be served in fp16; a bf16 one that is not in the catalog may be such."""
+    if facts.shape is None:
+        return facts.precision == "bf16" or facts.loading_gib > 0
+    return facts.name.partition("/")[2].startswith(_BF16_ONLY)
 
 
 def expert_parallel(facts: ModelFacts, tensor_parallel: int) -> bool:
@@ -180,10 +255,11 @@ VLLM = Engine(
     metrics_path=_METRICS,
     cache_folder=_CACHE,
     environment=_ENVIRONMENT,
-    # The default of --gpu-memory-utilization: `arg_utils.py` of vLLM 0.27.1.
-    memory_utilization=0.92,
+    memory_utilization=_UTILIZATION,
     drain_seconds=_DRAIN_SECONDS,
-    batch=_batch,
+    batches=_batches,
+    batches_in_flight=_batches_in_flight,
+    memory_arguments=_memory_arguments,
     cannot_run=_cannot_run,
     load_format=load_format,
     refuse_spec=refuse_spec,

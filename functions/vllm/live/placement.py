@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from functions.api import ClusterStatus, Fabric, ModelSpec, Placement, PoolStatus, RunnerUp, Sizing
+from functions.api import Certainty, ClusterStatus, Fabric, ModelSpec, Placement, PoolStatus, RunnerUp, Sizing
 from functions.base import Claim, Condition, Request, Status, Whose, digest, unique_name
 from functions.catalog import bytes_per_token
 
 from ..place.choose import Choices
-from ..place.devices import describe, device_memory_mib, memory_utilization, resource
+from ..place.devices import describe, resource
 from ..place.machine import Requests, requests
 from ..place.pools import Choice
 from ..size.memory import WEIGHTS_FACTOR, Fit, total_cache_gib
@@ -80,11 +80,11 @@ def placement_of(
         node_selector=pool.node_selector,
         taints=pool.taints,
         sharing=pool.sharing.mode if pool.sharing else None,
-        gpu_memory_utilization=memory_utilization(need.engine, pool.sharing),
+        gpu_memory_utilization=fit.device.utilization,
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=_runners_up(choices),
         image=image,
-        engine_flags=flags or None,
+        engine_flags=[*flags, *need.engine.memory_arguments(fit.batch)],
         weights=source_of(spec).identity(spec, flags),
         sized_by=sized_by(spec),
     )
@@ -166,13 +166,13 @@ def _runners_up(choices: Choices) -> list[RunnerUp] | None:
 def sizing_of(need: Need, choices: Choices) -> Sizing:
     """Return the arithmetic of the best choice, as numbers and in words."""
     choice = _best(choices)
-    fit, memory_gib = choice.fit, device_memory_mib(choice.pool) / 1024
+    fit = choice.fit
     loaded, stored = round(need.facts.weights_gib, 2), round(need.facts.checkpoint_gib, 2)
-    utilization = need.engine.memory_utilization
-    overhead = memory_gib * utilization - fit.usable_gib
+    visible, utilization = fit.device.visible_gib, fit.device.utilization
+    overhead = fit.device.granted_gib - fit.usable_gib
     requests = -(-need.concurrency // fit.data_parallel)
     explanation = (
-        f"{choice.takes} per replica. Usable on each GPU: {memory_gib:.1f} GiB x {utilization} - "
+        f"{choice.takes} per replica. Usable on each GPU: {visible:.1f} GiB x {utilization} - "
         f"{overhead:.1f} overhead = {fit.usable_gib:.1f} GiB. Needed on each GPU: weights "
         f"{_weights_in_words(need, fit)} = {fit.weights_gib:.1f}, KV cache of {requests} x {need.context} "
         f"tokens = {fit.cache_gib:.1f}, together {fit.needed_gib:.1f} GiB"
@@ -183,22 +183,26 @@ def sizing_of(need: Need, choices: Choices) -> Sizing:
         kv_cache_bytes_per_token=bytes_per_token(need.facts),
         context_length=need.context,
         concurrency=need.concurrency,
-        kv_cache_gib=round(total_cache_gib(need, device_memory_mib(choice.pool)), 2),
+        kv_cache_gib=round(total_cache_gib(need, fit.batch), 2),
         usable_gib_per_gpu=round(fit.usable_gib, 2),
         needed_gib_per_gpu=round(fit.needed_gib, 2),
+        certainty=Certainty.MEASURED if fit.measured else Certainty.MODELLED,
         explanation=explanation,
     )
 
 
 def _weights_in_words(need: Need, fit: Fit) -> str:
-    """Say how the weights on one GPU follow from the model's."""
-    whole = need.facts.weights_gib
-    if fit.data_parallel > 1:
-        experts = need.facts.experts_gib
-        return f"({whole - experts:.1f} + {experts:.1f} of experts / {fit.gpus}) x {WEIGHTS_FACTOR}"
+    """Say how the weights are divided."""
+    whole, tensor_parallel = need.facts.weights_gib, fit.gpus // fit.data_parallel
     layers = need.facts.layers
-    share = f" x {-(-layers // fit.nodes)}/{layers} layers" if fit.nodes > 1 else ""
-    return f"{whole:.1f} x {WEIGHTS_FACTOR} / {fit.gpus}{share}"
+    words = f"{whole:.1f}"
+    if fit.data_parallel > 1:
+        words += f" with experts divided by {fit.data_parallel}"
+    if tensor_parallel > 1:
+        words += f" divided by {tensor_parallel}"
+    if fit.nodes > 1:
+        words += f", {-(-layers // fit.nodes)} of {layers} layers"
+    return f"{words}, x {WEIGHTS_FACTOR}"
 
 
 def placed_on(placement: Placement) -> Condition:

@@ -204,6 +204,9 @@ def _sized_again(
     placement = placement_of(request, choices, spec, replica, image=image, tag=tag)
     if recorded.weights == placement.weights:
         placement = placement.model_copy(update=storage(recorded))
+    if recorded.sized_by == placement.sized_by:
+        # Only the sizing was lost: a newer version's arguments are no reason to restart what runs.
+        placement = placement.model_copy(update={"engine_flags": recorded.engine_flags})
     return Placed(placement, placed_on(placement), sizing_of(replica, choices))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functions.api import PoolStatus, Slices, contract
 from functions.catalog import GPU, gpus
 
-from ..engine import Engine
+from ..engine import Device, Engine
 
 __all__ = [
     "describe",
     "device_memory_mib",
+    "device_of",
     "devices_per_node",
     "free_devices",
     "gpu_of",
@@ -23,6 +24,8 @@ __all__ = [
 ]
 
 _MIG = "MIG"
+_CUDA_SHARE = 0.97
+"""Part of the driver's figure that CUDA reports, where it is not known: the least of those in `gpus.tsv`."""
 
 
 def gpu_of(model: str, memory_mib: int, compute_capability: str | None) -> GPU | None:
@@ -104,6 +107,23 @@ def most_replicas(pool: PoolStatus, devices: int, nodes: int = 1) -> int:
 def device_memory_mib(pool: PoolStatus) -> int:
     """Return the memory of one device, in MiB."""
     return pool.sharing.memory_mib if pool.sharing else pool.gpu_memory_mib
+
+
+def device_of(pool: PoolStatus, engine: Engine) -> Device:
+    """Return what an engine sees and takes of one device of a pool.
+
+    CUDA reports less memory than the driver, by which a pool's memory is known.
+    """
+    sharing, known = pool.sharing, gpus().get(pool.gpu_model)
+    cuda, driver = (known.cuda_gib, known.memory_mib) if known else (None, None)
+    if sharing is not None and sharing.mode == _MIG:
+        visible = sharing.memory_mib / 1024 * (cuda * 1024 / driver if cuda and driver else _CUDA_SHARE)
+    else:
+        reported = pool.gpu_memory_mib / 1024
+        visible = min(reported, cuda) if cuda else reported * _CUDA_SHARE
+    gpu = gpu_of(pool.gpu_model, pool.gpu_memory_mib, pool.compute_capability)
+    capability = gpu.compute_capability if gpu else (0, 0)
+    return Device(pool.gpu_model, visible, memory_utilization(engine, sharing), capability)
 
 
 def hourly_usd(pool: PoolStatus, devices: int) -> float | None:

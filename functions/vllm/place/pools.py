@@ -8,14 +8,17 @@ from typing import NamedTuple
 from functions.api import Capacity, ModelSpec, PoolStatus, Requirement, contract
 from functions.catalog import gpus_named, same_name
 
+from ..engine import Device
 from ..size.data_parallel import fewest_data_parallel
 from ..size.memory import Fit, fit
-from ..size.need import Need, tensor_parallel_sizes
+from ..size.need import Need
 from ..size.pipeline_parallel import fewest_nodes
+from ..size.tensor_parallel import tensor_parallel_sizes
 from .clusters import Cluster
 from .devices import (
     describe,
     device_memory_mib,
+    device_of,
     devices_per_node,
     free_devices,
     gpu_of,
@@ -100,8 +103,6 @@ class Refusal(NamedTuple):
     why: str
     closest: Fit | None = None
     """Where only memory is short: the Model on the most GPUs of a node that were tried."""
-    memory_mib: int = 0
-    """Memory of one GPU or slice."""
     full: bool = False
     """Whether the pool holds the Model and other Models have too many of its GPUs."""
 
@@ -112,7 +113,8 @@ class _Node(NamedTuple):
     gpu_model: str
     devices: int
     memory_mib: int
-    """Of one device."""
+    """Of one device, as the driver reports it."""
+    device: Device
     shared: bool
     compute_capability: str | None
     """As the cluster's spec declares it; None: the catalog's."""
@@ -150,6 +152,7 @@ def fit_pool(
         pool.gpu_model,
         devices_per_node(pool),
         device_memory_mib(pool),
+        device_of(pool, need.engine),
         pool.sharing is not None,
         pool.compute_capability,
     )
@@ -173,7 +176,7 @@ def fit_pool(
         why, full = (share, False) if isinstance(share, str) else _crowded(spec, pool, found)
         if not why:
             return Choice(cluster, pool, found)
-    return Refusal(cluster.claim.name, pool.name, why, closest, node.memory_mib, full)
+    return Refusal(cluster.claim.name, pool.name, why, closest, full)
 
 
 def _fit_node(spec: ModelSpec, need: Need, node: _Node) -> _Attempt:
@@ -200,16 +203,16 @@ def _fit_node(spec: ModelSpec, need: Need, node: _Node) -> _Attempt:
         )
         return _Attempt(None, f"{has}, and spec.gpu.count is {choice.count}")
     sizes = tensor_parallel_sizes(need.facts, most) if choice.count is None else [choice.count]
-    tried = [fit(need, node.memory_mib, n) for n in sizes]
+    tried = [fit(need, node.device, n) for n in sizes]
     if not tried:
         return _Attempt(None, "its nodes have no GPUs")
     found = next((attempt for attempt in tried if attempt.fits), None)
-    found = found or fewest_data_parallel(need, node.memory_mib, sizes)
+    found = found or fewest_data_parallel(need, node.device, sizes)
     if found:
         return _Attempt(found, "")
     # Several nodes only where all GPUs of one are too few.
     whole_node = not node.shared and sizes[-1] == tensor_parallel_sizes(need.facts, most)[-1]
-    several = fewest_nodes(need, node.memory_mib, sizes) if whole_node else None
+    several = fewest_nodes(need, node.device, sizes) if whole_node else None
     return _Attempt(tried[-1], _arithmetic(tried[-1], node), several)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functions.api import GpuChoice, ModelSpec, Quantization, Replicas
 from functions.base import Condition, Status, Whose
 
+from ..engine import Device
 from ..size.memory import LEAST_CONTEXT, longest_context, most_requests
 from ..size.need import Need, need
 from .choose import choose
@@ -107,11 +108,11 @@ def _nearest(model: Need, refusals: Sequence[Refusal]) -> str:
     roomy = [(r, tried) for r, tried in short if tried.least_gib < tried.usable_gib]
     if not roomy:
         return _too_heavy(model, "do not fit any node")
-    kinds = {(r.memory_mib, tried.gpus) for r, tried in roomy}
-    contexts = {(memory, gpus): longest_context(model, memory, gpus) for memory, gpus in kinds}
-    refusal, tried = max(roomy, key=lambda pair: contexts[pair[0].memory_mib, pair[1].gpus])
-    context = contexts[refusal.memory_mib, tried.gpus]
-    offers = list(_offers(model, refusal.memory_mib, tried.gpus, context))
+    kinds = {(tried.device, tried.gpus) for _, tried in roomy}
+    contexts = {(device, gpus): longest_context(model, device, gpus) for device, gpus in kinds}
+    refusal, tried = max(roomy, key=lambda pair: contexts[pair[1].device, pair[1].gpus])
+    context = contexts[tried.device, tried.gpus]
+    offers = list(_offers(model, tried.device, tried.gpus, context))
     if not offers:
         return _too_heavy(model, "leave no room for a cache on any node")
     return f"It would fit {refusal.cluster}/{refusal.pool} with {', or with '.join(offers)}"
@@ -124,13 +125,13 @@ def _too_heavy(model: Need, why: str) -> str:
     )
 
 
-def _offers(model: Need, memory_mib: int, gpus: int, context: int) -> Iterator[str]:
-    requests = most_requests(model, memory_mib, gpus)
+def _offers(model: Need, device: Device, gpus: int, context: int) -> Iterator[str]:
+    requests = most_requests(model, device, gpus)
     if context >= LEAST_CONTEXT:
         yield f"contextLength: {context}"
     if requests:
         yield f"concurrency: {requests} at {model.context} tokens"
     if context < LEAST_CONTEXT and not requests:
-        alone = longest_context(model._replace(concurrency=1), memory_mib, gpus)
+        alone = longest_context(model._replace(concurrency=1), device, gpus)
         if alone >= LEAST_CONTEXT:
             yield f"contextLength: {alone} and concurrency: 1"

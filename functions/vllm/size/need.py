@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
 from typing import NamedTuple
 
 from functions.api import Architecture, ModelSpec, Quantization, Task, VLLMInput
@@ -18,6 +17,7 @@ from functions.catalog import (
 )
 
 from ..engine import Engine, engine_of
+from .tensor_parallel import tensor_parallel_sizes
 
 __all__ = [
     "Need",
@@ -25,7 +25,6 @@ __all__ = [
     "facts_of_architecture",
     "need",
     "require_base",
-    "tensor_parallel_sizes",
 ]
 
 _GIB = 2**30
@@ -66,11 +65,14 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
     if spec.gpu.count is not None and spec.gpu.count not in sizes:
         raise Invalid(
             "spec.gpu.count",
-            f"{spec.gpu.count} GPUs cannot share the {facts.attention_heads} attention heads and "
-            f"{facts.kv_heads} key-value heads of {facts.name}",
+            f"{facts.name} cannot be divided among {spec.gpu.count} GPUs: their number must be a power of "
+            f"two that divides its {facts.attention_heads} attention heads, {facts.kv_heads} key-value heads "
+            "and MLPs",
             f"Use one of {', '.join(map(str, sizes))}",
         )
     context = spec.context_length or min(longest, _DEFAULT_CONTEXT)
+    if spec.task is not Task.AUTO and not facts.task:
+        facts = replace(facts, task=spec.task.value.lower())
     return Need(_quantized(spec, facts), context, spec.concurrency, engine_of(spec))
 
 
@@ -120,7 +122,14 @@ def _quantized(spec: ModelSpec, facts: ModelFacts) -> ModelFacts:
         )
     # Each layer is loaded as it is stored before it is quantised (vllm-project/vllm#31914).
     loading = facts.fp8_gib + facts.weights_gib / facts.layers
-    return replace(facts, weights_gib=facts.fp8_gib, precision="fp8", loading_gib=loading)
+    smaller = facts.fp8_gib / facts.weights_gib
+    return replace(
+        facts,
+        weights_gib=facts.fp8_gib,
+        weights_per_gpu_gib=tuple(gib * smaller for gib in facts.weights_per_gpu_gib),
+        precision="fp8",
+        loading_gib=loading,
+    )
 
 
 def facts_of(spec: ModelSpec, given: VLLMInput) -> ModelFacts | None:
@@ -177,17 +186,3 @@ def facts_of_architecture(name: str, given: Architecture) -> ModelFacts:
         state_bytes=round(given.state_mib_per_request * 2**20),
         encoder=given.encoder,
     )
-
-
-def tensor_parallel_sizes(facts: ModelFacts, gpus_per_node: int) -> list[int]:
-    """Return the tensor parallel sizes within a node that divide the model's heads, smallest first.
-
-    A size divides the attention heads, and divides or is a multiple of the key-value heads (vLLM).
-    """
-    return list(_dividing(facts.attention_heads, facts.kv_heads, gpus_per_node))
-
-
-@cache
-def _dividing(heads: int, kv_heads: int, most: int) -> tuple[int, ...]:
-    sizes = (n for n in range(1, most + 1) if heads % n == 0)
-    return tuple(n for n in sizes if kv_heads % n == 0 or n % kv_heads == 0)

@@ -13,7 +13,8 @@ from functions.api import Architecture
 from functions.catalog import bytes_per_token, models
 from functions.catalog.tables import rows
 from functions.vllm.size.kv_cache import cache_bytes
-from functions.vllm.size.need import facts_of_architecture, tensor_parallel_sizes
+from functions.vllm.size.need import facts_of_architecture
+from functions.vllm.size.tensor_parallel import tensor_parallel_sizes
 from tests.tools.inspect.families import FAMILIES, LLAMA_8B, QWEN_32B
 from tests.tools.inspect.folders import FP8_BLOCKS, Files, make, nested, text, write_header
 from tools.cli import main
@@ -41,20 +42,20 @@ def test_the_row_is_the_catalogs(name: str, tmp_path: Path) -> None:
 # What one request of 1000 tokens keeps, in bytes, on one GPU and on each of eight.
 SAYABLE = {
     # 32 layers x 2 x 8 heads x 128 x 2 bytes
-    "llama": ("meta-llama/Llama-3.3-70B-Instruct", 80 * 4096 * 1000, 80 * 512 * 1000),
+    "llama": ("meta-llama/Llama-3.3-70B-Instruct", 80 * 4096 * 1024, 80 * 512 * 1024),
     # 47 layers x (512 + 64) x 2 bytes, all of it on every GPU
-    "mla": ("zai-org/GLM-4.7-Flash", 47 * 576 * 2 * 1000, 47 * 576 * 2 * 1000),
+    "mla": ("zai-org/GLM-4.7-Flash", 47 * 576 * 2 * 1024, 47 * 576 * 2 * 1024),
     # 12 of 48 layers x 2 x 2 heads x 256 x 2 bytes, a head on each GPU at least; 36 layers with
-    # 32 x 128 x 128 numbers of 4 bytes and 3 x (2 x 16 x 128 + 32 x 128) of 2
+    # 32 x 128 x 128 numbers of 2 bytes and 3 x (2 x 16 x 128 + 32 x 128) of 2
     "hybrid": (
         "Qwen/Qwen3-Next-80B-A3B-Instruct",
-        12 * 2048 * 1000 + 36 * (2097152 + 49152),
-        12 * 1024 * 1000 + 36 * (2097152 + 49152) / 8,
+        12 * 2048 * 1024 + 36 * (1048576 + 49152),
+        12 * 1024 * 1024 + 36 * (1048576 + 49152) / 8,
     ),
-    # 21 of 42 layers see 4096 tokens; 2 x 8 heads x 256 x 2 bytes
-    "window": ("google/gemma-2-9b-it", 42 * 8192 * 1000, 42 * 1024 * 1000),
+    # 21 of 42 layers see 4096 tokens, and may begin in another block of 16; 2 x 8 heads x 256 x 2 bytes
+    "window": ("google/gemma-2-9b-it", 21 * 8192 * (2 * 1024 + 16), 21 * 1024 * (2 * 1024 + 16)),
     # Scales and layers that are not quantised: 32.762e9 x 0.525 bytes are too few by 2 GiB.
-    "quantised": ("Qwen/Qwen3-32B-AWQ", 64 * 4096 * 1000, 64 * 512 * 1000),
+    "quantised": ("Qwen/Qwen3-32B-AWQ", 64 * 4096 * 1024, 64 * 512 * 1024),
 }
 
 
@@ -68,8 +69,8 @@ def test_the_architecture_is_sized_as_the_files(kind: str, tmp_path: Path) -> No
     assert sized.weights_gib == pytest.approx(found.entry.facts.weights_gib, rel=0.01)
     for facts in (sized, found.entry.facts):
         # MiB with two digits in spec.architecture.
-        assert cache_bytes(facts, 1000, 1, 1) == pytest.approx(one, rel=0.001)
-        assert cache_bytes(facts, 1000, 1, 8) == pytest.approx(eight, rel=0.001)
+        assert cache_bytes(facts, 1024, 1, 1) == pytest.approx(one, rel=0.001)
+        assert cache_bytes(facts, 1024, 1, 8) == pytest.approx(eight, rel=0.001)
     assert cache_bytes(sized, 100_000) == pytest.approx(cache_bytes(found.entry.facts, 100_000), rel=0.001)
     assert tensor_parallel_sizes(sized, 16) == tensor_parallel_sizes(found.entry.facts, 16)
 

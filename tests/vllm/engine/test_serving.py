@@ -24,10 +24,11 @@ QWEN = "Qwen/Qwen3.6-27B"
 
 
 def flags(model: str, **spec: Any) -> list[str]:
-    """The arguments that are recorded with a new Model's placement."""
+    """The arguments that are recorded with a new Model's placement, without those that decide memory."""
     made = compose(request({"model": model, **spec}, BIG))
     recorded: list[str] = made.status["placement"].get("engineFlags", [])
-    return recorded
+    assert recorded[-1:] == ["--kv-cache-dtype=auto"]
+    return recorded[:-3]
 
 
 def refused(model: str, **spec: Any) -> str:

@@ -8,18 +8,23 @@ from typing import Any
 
 import pytest
 
-from functions.api import ModelSpec
+from functions.api import ModelSpec, Task
 from functions.base import Outcome
 from functions.catalog import gpus, models
 from functions.vllm import engine
 from functions.vllm.compose import compose
 from functions.vllm.engine.vllm import VLLM, expert_parallel
 from functions.vllm.size.need import facts_of_architecture, need
+from tests.vllm.size.devices import device
 from tests.vllm.size.test_need import architecture
 from tests.vllm.world import cluster, request
 
 POOLING = "--runner=pooling"
 WITHOUT_PARSERS = {"toolCalling": {"parser": "None"}, "reasoning": {"parser": "None"}}
+
+
+def memory(tokens: int, sequences: int) -> list[str]:
+    return [f"--max-num-batched-tokens={tokens}", f"--max-num-seqs={sequences}", "--kv-cache-dtype=auto"]
 
 
 def flags(model: str, gpus: int = 1, **spec: Any) -> list[str]:
@@ -55,33 +60,78 @@ def test_a_language_model_that_reranks() -> None:
     }
 
 
-@pytest.mark.parametrize(("memory", "tokens"), [(22888, 2048), (71679, 2048), (71680, 8192), (81559, 8192)])
-def test_batch(memory: int, tokens: int) -> None:
-    assert VLLM.batch(memory).tokens == tokens
+@pytest.mark.parametrize(
+    ("model", "gpu", "slices", "context", "concurrency", "batch"),
+    [
+        ("Qwen/Qwen3-8B", "L4", 1, 16384, 1, (2048, 256)),
+        ("Qwen/Qwen3-8B", "L40S", 1, 16384, 1, (2048, 256)),
+        ("Qwen/Qwen3-8B", "H100-80GB", 1, 16384, 1, (8192, 1024)),
+        # vLLM found large batches slower there
+        ("Qwen/Qwen3-8B", "A100-80GB", 1, 16384, 1, (2048, 256)),
+        # A half of an H200, 64 GiB, although vLLM sees the whole
+        ("Qwen/Qwen3-8B", "H200-141GB", 2, 16384, 1, (2048, 256)),
+        # The requests to hold, and no fewer tokens than sequences
+        ("Qwen/Qwen3-8B", "L4", 1, 16384, 3000, (3000, 3000)),
+        # An encoder reads an input in one step
+        ("Snowflake/snowflake-arctic-embed-l-v2.0", "L4", 1, 8192, 1, (8192, 256)),
+        ("Qwen/Qwen3-Embedding-0.6B", "L4", 1, 16384, 1, (2048, 256)),
+    ],
+)
+def test_batch(
+    model: str, gpu: str, slices: int, context: int, concurrency: int, batch: tuple[int, int]
+) -> None:
+    assert VLLM.batches(models()[model], device(gpu, slices), context, concurrency)[0] == batch
+
+
+def test_a_model_that_may_pool_a_mean_gets_whole_inputs() -> None:
+    facts = need(
+        ModelSpec(model="acme/house", task=Task.EMBED), facts_of_architecture("acme/house", architecture())
+    )
+    assert VLLM.batches(facts.facts, device("L4"), 16384, 1)[0].tokens == 16384
+
+
+def test_batches_in_flight() -> None:
+    llama, embedding = models()["Qwen/Qwen3-8B"], models()["Qwen/Qwen3-Embedding-8B"]
+    assert [VLLM.batches_in_flight(llama, nodes) for nodes in (1, 2)] == [2, 3]
+    assert [VLLM.batches_in_flight(embedding, nodes) for nodes in (1, 2)] == [1, 2]
 
 
 @pytest.mark.parametrize(
     ("model", "gpu", "why"),
     [
         ("Qwen/Qwen3-8B", "L4", ""),
-        ("Qwen/Qwen3-8B", "T4", "T4 has compute capability 7.5; bf16 weights need 8.0"),
-        ("Qwen/Qwen3-8B-FP8", "A10G", "A10G has compute capability 8.6; fp8 weights need 8.9"),
+        # As fp16, which Gemma's numbers exceed
+        ("Qwen/Qwen3-8B", "T4", ""),
+        ("google/gemma-3-4b-it", "T4", "T4 has compute capability 7.5; bf16 weights need 8.0"),
+        ("Qwen/Qwen3-8B-FP8", "A10G", ""),
         ("Qwen/Qwen3-8B-AWQ", "T4", ""),
         ("Snowflake/snowflake-arctic-embed-l-v2.0", "T4", ""),
         ("openai/gpt-oss-20b", "A100-80GB", ""),
         ("openai/gpt-oss-20b", "T4", "T4 has compute capability 7.5; mxfp4 weights need 8.0"),
+        ("Qwen/Qwen3-8B-AWQ", "V100-16GB", "V100-16GB has compute capability 7.0; int4 weights need 7.5"),
+        ("deepseek-ai/DeepSeek-R1", "L40S", ""),
+        (
+            *("deepseek-ai/DeepSeek-V3.2", "L40S"),
+            "L40S has compute capability 8.9; the sparse attention of deepseek-ai/DeepSeek-V3.2 needs 9.x or "
+            "10.x",
+        ),
+        ("deepseek-ai/DeepSeek-V3.2", "H200-141GB", ""),
+        ("deepseek-ai/DeepSeek-V3.2", "B300", ""),
     ],
 )
-def test_precision_and_gpu(model: str, gpu: str, why: str) -> None:
+def test_what_runs_where(model: str, gpu: str, why: str) -> None:
     assert VLLM.cannot_run(models()[model], gpus()[gpu]) == why
 
 
-def test_fp4_needs_blackwell() -> None:
+def test_fp4_runs_before_blackwell() -> None:
     facts = facts_of_architecture("acme/house", architecture(precision="nvfp4"))
     assert VLLM.cannot_run(facts, gpus()["B200"]) == ""
-    assert VLLM.cannot_run(facts, gpus()["H100-80GB"]) == (
-        "H100-80GB has compute capability 9.0; nvfp4 weights need 10.0"
-    )
+    assert VLLM.cannot_run(facts, gpus()["T4"]) == ""
+
+
+def test_what_the_catalog_does_not_know_may_be_a_gemma() -> None:
+    facts = facts_of_architecture("acme/house", architecture())
+    assert VLLM.cannot_run(facts, gpus()["T4"]) == "T4 has compute capability 7.5; bf16 weights need 8.0"
 
 
 @pytest.mark.parametrize(
@@ -123,8 +173,21 @@ def placed_again(spec: dict[str, Any], before: Outcome) -> Outcome:
 
 def test_they_are_recorded_and_come_before_the_specs_own() -> None:
     outcome = compose(request({**BGE, "engine": {"args": ["--runner=generate"]}}, EU))
-    assert outcome.status["placement"]["engineFlags"] == [POOLING, "--convert=embed"]
-    assert arguments(outcome)[-3:] == [POOLING, "--convert=embed", "--runner=generate"]
+    flags = [POOLING, "--convert=embed", *memory(8192, 256)]
+    assert outcome.status["placement"]["engineFlags"] == flags
+    assert arguments(outcome)[-6:] == [*flags, "--runner=generate"]
+
+
+def test_a_model_that_was_placed_without_them_gets_none() -> None:
+    """What runs is not restarted for arguments that a newer version gives to new Models."""
+    before = compose(request(BGE, EU))
+    status = dict(before.status)
+    status["placement"] = {**status["placement"], "engineFlags": [POOLING, "--convert=embed"]}
+    live = compose(request(BGE, EU, status=status))
+    assert arguments(live)[-2:] == [POOLING, "--convert=embed"]
+    # Nor where the status has lost its sizing, which is computed again.
+    without = compose(request(BGE, EU, status={**status, "sizing": None}))
+    assert arguments(without) == arguments(live)
 
 
 def test_a_newer_catalog_changes_no_argument(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +203,9 @@ def test_a_newer_catalog_changes_no_argument(monkeypatch: pytest.MonkeyPatch) ->
 def test_another_task_does() -> None:
     before = compose(request(HOUSE, EU))
     after = placed_again({**HOUSE, "task": "Embed"}, before)
-    assert arguments(after) == [*arguments(before), POOLING, "--convert=embed"]
+    # A model that pools its tokens' mean reads inputs of 512 in one step; 2048 hold them.
+    assert arguments(before)[-3:] == memory(2048, 256)
+    assert arguments(after)[-5:] == [POOLING, "--convert=embed", *memory(2048, 256)]
 
 
 def test_the_volume_holds_what_is_not_loaded() -> None:
@@ -173,4 +238,5 @@ def test_another_engine_needs_one_value(monkeypatch: pytest.MonkeyPatch) -> None
     assert container["env"] == [{"name": "QUIET", "value": "1"}]
     assert outcome.status["endpoint"]["baseURL"].startswith("http://other.")
     assert outcome.status["placement"]["gpuMemoryUtilization"] == 0.5
-    assert outcome.status["sizing"]["usableGiBPerGPU"] == pytest.approx(22888 / 1024 * 0.5 - 2.5, abs=0.01)
+    # 22.03 x 0.5 - (0.3 + 0.9 + 0.1 and 40960 x 256 + 256 x 151936 x 15 + 2048 x 2 x 1.25 x 1024 bytes) x 1.05
+    assert outcome.status["sizing"]["usableGiBPerGPU"] == pytest.approx(11.015 - 1.951, abs=0.01)

@@ -92,8 +92,8 @@ ANNOUNCED = [
     ),
     pytest.param(
         {"contextLength": 40960, "concurrency": 8},
-        "the changed spec does not fit platform/eu, node pool l4: the Model needs 60.6 GiB on 1 GPU "
-        "(weights 15.6, KV cache 45.0), and 18.1 GiB are usable",
+        "the changed spec does not fit platform/eu, node pool l4: the Model needs 60.4 GiB on 1 GPU "
+        "(weights 15.4, KV cache 45.0), and 18.3 GiB are usable",
         id="grown",
     ),
     pytest.param(

@@ -1,4 +1,4 @@
-"""Which of several pools a Model gets, and what pools and specs leave out, worked out by hand."""
+"""Which of several pools a Model gets, and what pools and specs leave out."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.vllm.place.pools import (
     L4,
     L4X4,
     L40S,
-    L70,
     LARGE,
     MIG,
+    MIXTRAL,
     Q8,
     Q32,
     QUANTISE,
@@ -36,76 +36,134 @@ from tests.vllm.place.pools import (
 
 CASES_OF_POOLS = [
     # Ties.
-    Case("same memory: the cheaper", m(Q8), [A10, L4], "l4 x 1", "0.8048 before 1.006"),
-    Case("a part of a node's price", m(FP8), [L40S, L4X4], "l4x4 x 1", "4.6016 / 4 = 1.15 before 1.861"),
+    Case(
+        "same memory: the cheaper",
+        m(Q8),
+        [A10, L4],
+        "l4 x 1",
+        "one: 15.41 + 2.25 <= 18.30",
+        17.66,
+    ),
+    Case(
+        "a part of a node's price",
+        m(FP8),
+        [L40S, L4X4],
+        "l4x4 x 1",
+        "one: 8.88 + 2.25 <= 38.87",
+        11.13,
+    ),
     Case("same price: the smaller GPU", m(FP8), [LARGE, L4], "l4 x 1", "22888 MiB before 45776"),
     Case("same in all: by name", m(Q8), [TWIN, L4], "l4 x 1", "l4 before l4-twin"),
-    Case("no price comes last", m(Q8), [BARE, A10], "a10 x 1", "1.006 before not known"),
-    Case("any price before none", m(Q32), [BARE_H100, L4X4], "l4x4 x 4", "4.60 before not known", 16.56),
-    Case("no price: fewer GPUs", m(Q32), [BARE_L4X4, BARE_H100], "bare-h100 x 1", "1 before 4: 62.240 + 4"),
+    Case(
+        "no price comes last",
+        m(Q8),
+        [BARE, A10],
+        "a10 x 1",
+        "one: 15.41 + 2.25 <= 18.30",
+        17.66,
+    ),
+    Case(
+        "any price before none",
+        m(Q32),
+        [BARE_H100, L4X4],
+        "l4x4 x 4",
+        "one: 61.63 + 4.00 <= 69.02",
+        16.41,
+    ),
+    Case(
+        "no price: fewer GPUs",
+        m(Q32),
+        [BARE_L4X4, BARE_H100],
+        "bare-h100 x 1",
+        "two: 30.82 + 2.00 > 16.93; four: 15.41 + 1.00 <= 16.93",
+        65.63,
+    ),
     Case("no price: the smaller GPU", m(Q8), [BARE_H100, BARE], "bare x 1", "22888 MiB before 81559"),
     # Several nodes, each with a stage of the layers: only where no pool's single node is enough.
     Case(
-        *("a stage a node", m(L70), [L4X4], "l4x4 x 4 x 2 nodes"),
-        *("four 33.512 + 1.25 > 17.563; 40 of 80 layers each: 16.756 + 0.625", 17.38),
+        "a stage a node",
+        m(MIXTRAL),
+        [L4X4],
+        "l4x4 x 4 x 2 nodes",
+        "two on 2 nodes: 21.97 + 0.50 > 16.31; four on 2 nodes: 10.98 + 0.25 <= 16.43; 40 of 80 layers each",
+        11.23,
         shared=True,
         groups=True,
     ),
     Case(
-        *("the larger of two stages", m(R1), [H100], "h100 x 8 x 2 nodes"),
-        *("79.932 + 1.072 > 70.276; 31 of 61 layers: 40.621 + 0.545", 41.17),
+        "the larger of two stages",
+        m(R1),
+        [H100],
+        "h100 x 8 x 2 nodes",
+        "four on 2 nodes: 80.85 + 0.54 > 66.68; eight on 2 nodes: 40.70 + 0.54 <= 64.03; 31 of 61 layers",
+        41.24,
         shared=True,
         groups=True,
     ),
     Case(
-        *("one node first", m(L70), [L4X4, H200], "h200 x 2"),
-        *("67.024 + 2.5 <= 126.169 for 15.82 USD/h, before two nodes for 9.20", 69.52),
+        "one node first",
+        m(MIXTRAL),
+        [L4X4, H200],
+        "h200 x 1",
+        "two on 2 nodes: 21.97 + 0.50 > 16.31; four on 2 nodes: 10.98 + 0.25 <= 16.43",
+        89.86,
         shared=True,
         groups=True,
     ),
     Case(
-        *("fewest GPUs of two nodes", m(BIG, contextLength=131072, concurrency=8), [H100]),
-        *("h100 x 4 x 2 nodes", "28.073 + 188 / 4 > 70.276; 47 of 94 layers on four: 28.073 + 23.5", 51.57),
+        "fewest GPUs of two nodes",
+        m(BIG, contextLength=131072, concurrency=8),
+        [H100],
+        "h100 x 4 x 2 nodes",
+        "two on 2 nodes: 55.63 + 47.00 > 66.68; four on 2 nodes: 27.84 + 23.50 <= 64.19; 47 of 94 layers "
+        "on four",
+        51.34,
         shared=True,
         groups=True,
     ),
     Case(
-        *("as many nodes as it takes", m(L70), [{**L4, "nodes": {"min": 0, "max": 8}}]),
-        *(
-            "l4 x 1 x 8 nodes",
-            "134.048 / 8 + 5 / 8 <= 20.563 - 3.0; seven: 12 of 80: 20.107",
-            17.38,
-        ),
+        "as many nodes as it takes",
+        m(MIXTRAL),
+        [{**L4, "nodes": {"min": 0, "max": 8}}],
+        "l4 x 1 x 7 nodes",
+        "one on 6 nodes: 16.47 + 0.38 > 16.09; one on 7 nodes: 13.73 + 0.31 <= 16.09",
+        14.04,
         shared=True,
         groups=True,
     ),
     Case(
-        *("too few nodes", m(L70), [{**L4, "nodes": {"min": 0, "max": 7}}]),
-        "[model] eu/l4: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 GiB are "
-        "usable; 8 nodes with 1 GPU each would hold it, but the pool has at most 7. It would fit eu/l4 "
-        "with quantization: FP8, on 5 L4 on 5 nodes",
-        "8 > 7; 68.451e9 x 1.00024 + 2.101e9 x 2 bytes = 67.68 x 1.02: a fifth of it 13.81 + 1, a quarter 18.51",
+        "too few nodes",
+        m(MIXTRAL),
+        [{**L4, "nodes": {"min": 0, "max": 6}}],
+        "[model] eu/l4: the Model needs 89.9 GiB on 1 GPU (weights 87.9, KV cache 2.0), and 17.6 GiB are "
+        "usable; 7 nodes with 1 GPU each would hold it, but the pool has at most 6. It would fit eu/l4 "
+        "with quantization: FP8, on 4 L4 on 4 nodes",
+        "one on 6 nodes: 16.47 + 0.38 > 16.09; one on 7 nodes: 13.73 + 0.31 <= 16.09",
         shared=True,
         groups=True,
     ),
     Case(
-        *("nothing that runs it", m(L70), [L4X4]),
-        "[model] eu/l4x4: the Model needs 34.8 GiB on each of 4 GPUs (weights 33.5, KV cache 1.2), and "
-        "17.6 GiB are usable; 2 nodes with 4 GPUs each would hold it, but its cluster does not run "
-        f"LeaderWorkerSet. The weights of 131.4 GiB {QUANTISE}",
+        "nothing that runs it",
+        m(MIXTRAL),
+        [L4X4],
+        "[model] eu/l4x4: the Model needs 22.5 GiB on each of 4 GPUs (weights 22.0, KV cache 0.5), and "
+        "16.4 GiB are usable; 2 nodes with 4 GPUs each would hold it, but its cluster does not run "
+        "LeaderWorkerSet. It would fit eu/l4x4 with quantization: FP8, on 4 L4",
         "no leader-worker-set among its components",
         shared=True,
     ),
     Case(
-        *("not for less than a node", m(Q32, gpu={"count": 2}), [L4X4]),
-        "[model] eu/l4x4: the Model needs 33.1 GiB on each of 2 GPUs (weights 31.1, KV cache 2.0), and "
-        "17.6 GiB are usable. Without spec.gpu, it would fit eu/l4x4 on 4 L4",
+        "not for less than a node",
+        m(Q32, gpu={"count": 2}),
+        [L4X4],
+        "[model] eu/l4x4: the Model needs 32.8 GiB on each of 2 GPUs (weights 30.8, KV cache 2.0), and "
+        "16.9 GiB are usable. Without spec.gpu, it would fit eu/l4x4 on 4 L4",
         "two of four: the node is not used up",
         shared=True,
         groups=True,
     ),
     Case(
-        *("nodes in use", m(L70), [used(L4X4, 4)]),
+        *("nodes in use", m(MIXTRAL), [used(L4X4, 4)]),
         "[platform] eu/l4x4: 4 of its 8 GPUs are in use. The Model waits until enough are free: delete a "
         "Model that nobody needs, or ask the platform team to raise nodes.max of a node pool, such as "
         "eu/l4x4",
@@ -114,7 +172,7 @@ CASES_OF_POOLS = [
         groups=True,
     ),
     Case(
-        *("two replicas of two nodes", m(L70, replicas={"min": 2}), [L4X4]),
+        *("two replicas of two nodes", m(MIXTRAL, replicas={"min": 2}), [L4X4]),
         "[model] eu/l4x4: 2 replicas with 8 GPUs each do not fit its 2 nodes. It would fit eu/l4x4 with "
         "replicas.min: 1",
         "2 nodes x 1 / 2 = 1",
@@ -122,31 +180,55 @@ CASES_OF_POOLS = [
         groups=True,
     ),
     Case(
-        *("RDMA among equals", m(L70), [L4X4, {**L4X4, "name": "rdma", "fabric": EFA}]),
-        *(
-            "rdma x 4 x 2 nodes",
-            "the same price: l4x4 before rdma by name, but without RDMA",
-            17.38,
-        ),
+        "RDMA among equals",
+        m(MIXTRAL),
+        [L4X4, {**L4X4, "name": "rdma", "fabric": EFA}],
+        "rdma x 4 x 2 nodes",
+        "the same price: l4x4 before rdma by name, but without RDMA",
+        11.23,
         shared=True,
         groups=True,
     ),
     # Slices: a Model takes one.
     Case(
-        *("half a GPU", m(SMALL), [L4, HALF], "l4-half x 1"),
-        *("2.30 x 1.02 + 16 x 2 x 8 x 64 x 2 x 16384 = 0.5; 0.40 before 0.80", 2.85),
+        "half a GPU",
+        m(SMALL),
+        [L4, HALF],
+        "l4-half x 1",
+        "one: 2.32 + 0.50 <= 18.39",
+        2.82,
     ),
-    Case("a quarter is too small", m(SMALL), [L4, QUARTER], "l4 x 1", "2.846 > 2.641", 2.85),
     Case(
-        *("a quarter is enough", m(SMALL, contextLength=8192), [HALF, QUARTER], "l4-quarter x 1"),
-        *("2.346 + 0.25 <= 2.641; 0.20 before 0.40", 2.60),
+        "a quarter is too small",
+        m(SMALL, contextLength=32768),
+        [L4, QUARTER],
+        "l4 x 1",
+        "one: 2.32 + 1.00 <= 18.39",
+        3.32,
     ),
-    Case("a MIG slice", m(SMALL), [H100, MIG], "h100-1g x 1", "0.98 before 6.88: 2.846 <= 6.47", 2.85),
     Case(
-        *("larger than a slice", m(Q8), [HALF]),
-        "[model] eu/l4-half: the Model needs 17.8 GiB on 1 slice (weights 15.6, KV cache 2.2), and 7.8 "
+        "a quarter is enough",
+        m(SMALL, contextLength=8192),
+        [HALF, QUARTER],
+        "l4-quarter x 1",
+        "one: 2.32 + 0.25 <= 8.26",
+        2.57,
+    ),
+    Case(
+        "a MIG slice",
+        m(SMALL),
+        [H100, MIG],
+        "h100-1g x 1",
+        "one: 2.32 + 0.50 <= 69.43",
+        2.82,
+    ),
+    Case(
+        "larger than a slice",
+        m(Q8),
+        [HALF],
+        "[model] eu/l4-half: the Model needs 17.7 GiB on 1 slice (weights 15.4, KV cache 2.2), and 8.2 "
         f"GiB are usable. The weights of 15.3 GiB {QUANTISE}",
-        "15.565 alone > 7.782, and slices are not added up",
+        "one: 15.41 + 2.25 > 8.17; and slices are not added up",
     ),
     Case(
         *("several slices", m(SMALL, gpu={"count": 2}), [HALF]),
@@ -155,12 +237,31 @@ CASES_OF_POOLS = [
         "two slices may be parts of one GPU",
     ),
     Case(
-        *("slices are counted", m(SMALL, replicas={"min": 4}), [HALF], "l4-half x 1"),
-        *("4 <= 2 nodes x 1 x 2", 2.85, True),
+        "slices are counted",
+        m(SMALL, replicas={"min": 4}),
+        [HALF],
+        "l4-half x 1",
+        "4 <= 2 nodes x 1 x 2",
+        2.82,
+        True,
     ),
     # What other Models take.
-    Case("a full pool is passed over", m(Q8), [used(L4, 2), A10], "a10 x 1", "2 nodes x 1 are taken", 17.82),
-    Case("the last one", m(Q8), [used(L4, 1), A10], "l4 x 1", "1 of 2 is left", 17.82),
+    Case(
+        "a full pool is passed over",
+        m(Q8),
+        [used(L4, 2), A10],
+        "a10 x 1",
+        "2 nodes x 1 are taken",
+        17.66,
+    ),
+    Case(
+        "the last one",
+        m(Q8),
+        [used(L4, 1), A10],
+        "l4 x 1",
+        "1 of 2 is left",
+        17.66,
+    ),
     Case(
         *("all are full", m(Q8), [used(L4, 2), used(A10, 3)]),
         "[platform] eu/l4: 2 of its 2 GPUs are in use; eu/a10: 3 of its 2 GPUs are in use. The Model waits "
@@ -169,19 +270,30 @@ CASES_OF_POOLS = [
         "neither has one left",
     ),
     Case(
-        *("too few are left", m(Q32), [used(L4X4, 5), H100], "h100 x 1"),
-        *("8 - 5 = 3 < 4: 6.88 instead of 4.60: 62.240 + 4", 66.24),
+        "too few are left",
+        m(Q32),
+        [used(L4X4, 5), H100],
+        "h100 x 1",
+        "two: 30.82 + 2.00 > 16.93; four: 15.41 + 1.00 <= 16.93",
+        65.63,
     ),
     Case(
-        *("too few for the replicas", m(Q8, replicas={"min": 2}), [used(L4, 1), A10], "a10 x 1"),
-        *("2 - 1 < 2", 17.82, True),
+        "too few for the replicas",
+        m(Q8, replicas={"min": 2}),
+        [used(L4, 1), A10],
+        "a10 x 1",
+        "2 - 1 < 2",
+        17.66,
+        True,
     ),
     Case(
-        *("slices are in use", m(SMALL), [used(HALF, 4), used(QUARTER, 1)]),
-        "[platform] eu/l4-half: 4 of its 4 slices are in use; eu/l4-quarter: the Model needs 2.8 GiB on 1 "
-        "slice (weights 2.3, KV cache 0.5), and 2.6 GiB are usable. The Model waits until enough are free: "
-        "delete a Model that nobody needs, or ask the platform team to raise nodes.max of a node pool, "
-        "such as eu/l4-half",
+        "slices are in use",
+        m(SMALL, contextLength=32768),
+        [used(HALF, 4), used(QUARTER, 1)],
+        "[platform] eu/l4-half: 4 of its 4 slices are in use; eu/l4-quarter: the Model needs 3.3 GiB on "
+        "1 slice (weights 2.3, KV cache 1.0), and 3.2 GiB are usable. The Model waits until enough are "
+        "free: delete a Model that nobody needs, or ask the platform team to raise nodes.max of a node "
+        "pool, such as eu/l4-half",
         "2 nodes x 1 x 2 are taken; 7 of 8 quarters are free and too small",
     ),
     Case(
@@ -191,12 +303,20 @@ CASES_OF_POOLS = [
     ),
     # Overrides.
     Case(
-        *("memory asked for", m(Q8, gpu={"minMemoryGiB": 40}), [L4, L40S, QUARTER], "l40s x 1"),
-        *("22.35 and 5.59 < 40 <= 44.7", 17.82),
+        "memory asked for",
+        m(Q8, gpu={"minMemoryGiB": 40}),
+        [L4, L40S, QUARTER],
+        "l40s x 1",
+        "one: 15.41 + 2.25 <= 38.87",
+        17.66,
     ),
     Case(
-        *("whole GPUs asked for", m(SMALL, gpu={"requires": ["WholeGPU"]}), [HALF, L4], "l4 x 1"),
-        *("0.40 is not looked at", 2.85),
+        "whole GPUs asked for",
+        m(SMALL, gpu={"requires": ["WholeGPU"]}),
+        [HALF, L4],
+        "l4 x 1",
+        "one: 2.32 + 0.50 <= 8.26",
+        2.82,
     ),
     Case(
         *("what no pool has is asked for", m(Q8, gpu={"requires": ["NoSpot", "RDMA"]}), [L4, SPOT]),
@@ -206,7 +326,14 @@ CASES_OF_POOLS = [
         "no fabric; capacity Spot",
     ),
     Case("model asked for", m(Q8, gpu={"model": "H100-80GB"}), [L4, H100], "h100 x 1", "L4 is left out"),
-    Case("count asked for", m(Q8, gpu={"count": 2}), [L4, L4X4], "l4x4 x 2", "7.783 + 1.125", 8.91),
+    Case(
+        "count asked for",
+        m(Q8, gpu={"count": 2}),
+        [L4, L4X4],
+        "l4x4 x 2",
+        "two: 7.70 + 1.12 <= 16.94",
+        8.83,
+    ),
     Case(
         *("count that no node has", m(Q8, gpu={"count": 4}), [L4]),
         "[model] eu/l4: its nodes have 1 GPU, and spec.gpu.count is 4. Without spec.gpu, it would fit "
@@ -229,8 +356,13 @@ CASES_OF_POOLS = [
         shared=True,
     ),
     Case(
-        *("two replicas a node", m(Q8, replicas={"min": 4}, gpu={"count": 2}), [L4X4], "l4x4 x 2"),
-        *("4 <= 2 nodes x 4 / 2", 8.91, True),
+        "two replicas a node",
+        m(Q8, replicas={"min": 4}, gpu={"count": 2}),
+        [L4X4],
+        "l4x4 x 2",
+        "4 <= 2 nodes x 4 / 2",
+        8.83,
+        True,
     ),
     Case(
         *("one replica too many", m(Q8, replicas={"min": 5}, gpu={"count": 2}), [L4X4]),
@@ -252,13 +384,20 @@ CASES_OF_POOLS = [
         "40960 in its config.json",
     ),
     Case(
-        "the model's whole context", m(Q8, contextLength=40960), [H100], "h100 x 1", "15.565 + 5.625", 21.19
+        "the model's whole context",
+        m(Q8, contextLength=40960),
+        [H100],
+        "h100 x 1",
+        "one: 15.41 + 5.62 <= 69.04",
+        21.03,
     ),
     Case(
-        *("requests that no cache holds", m(Q8, contextLength=40960, concurrency=1024), [H100]),
+        "requests that no cache holds",
+        m(Q8, contextLength=40960, concurrency=1024),
+        [H100],
         "[model] eu/h100: the Model needs 721.9 GiB on each of 8 GPUs (weights 1.9, KV cache 720.0), and "
-        "70.3 GiB are usable. It would fit eu/h100 with contextLength: 3840, or with concurrency: 97 at "
+        "66.3 GiB are usable. It would fit eu/h100 with contextLength: 3584, or with concurrency: 93 at "
         "40960 tokens",
-        "room 68.330 x 8 = 97.2 requests of 5.625, or 1024 of 3887 tokens, by 256: 3840",
+        "eight on 8 nodes: 0.27 + 100.00 > 65.65; or 1024 of 3887 tokens",
     ),
 ]

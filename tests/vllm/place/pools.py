@@ -96,6 +96,7 @@ SMALL = "meta-llama/Llama-3.2-1B-Instruct"
 FP8, AWQ = "Qwen/Qwen3-8B-FP8", "Qwen/Qwen3-8B-AWQ"
 OSS20, OSS120 = "openai/gpt-oss-20b", "openai/gpt-oss-120b"
 MOE, BIG = "Qwen/Qwen3-30B-A3B", "Qwen/Qwen3-235B-A22B-Instruct-2507-FP8"
+MIXTRAL = "mistralai/Mixtral-8x7B-Instruct-v0.1"
 FLASH, PHI = "zai-org/GLM-4.7-Flash", "microsoft/phi-4"
 ASK = ". Ask the platform team for a node pool that can run this model"
 QUANTISE = (

@@ -1,16 +1,8 @@
-"""Models on pools, with the placement worked out by hand from the formulas of `docs/sizing.md`.
+"""Models on pools, with the placement that the formulas of `docs/sizing.md` lead to.
 
-All in GiB on one GPU or slice. usable = memory x 0.92 - 2.5, or - 3.0 from two GPUs on
-(more for models with large layers, where a case says so):
-
-Of pools that fit, the lowest hourly price of what a replica takes wins; pools without a price come last,
-and among them fewer GPUs, then the smaller GPU.
-
-    T4 11.30 / 10.80   L4, A10G 18.063 / 17.563   L40S 38.627 / 38.127   A100-80GB 71.10 / 70.60
-    H100 70.776 / 70.276   H200 126.669 / 126.169   B200 162.237 / 161.737
-
-weights = checkpoint x 1.02 / GPUs; cache = requests x bytes a token x tokens / 2^30 x share. Bytes a
-token = layers x 2 x key-value heads x head size x 2, or layers x latent x 2.
+The sums are of one GPU or slice, in GiB: GPUs: weights + cache, and what is usable. Of pools that fit, the
+lowest hourly price of what a replica takes wins; pools without a price come last, and among them fewer
+GPUs, then the smaller GPU.
 """
 
 from __future__ import annotations

@@ -141,8 +141,8 @@ NOWHERE = [
         [cluster("eu", allowed=["*"])],
         (
             "NothingFits",
-            "[model] eu/l4: the Model needs 26.8 GiB on 1 GPU (weights 15.6, KV cache 11.2), and 18.1 GiB "
-            "are usable. It would fit eu/l4 with contextLength: 8960",
+            "[model] eu/l4: the Model needs 26.7 GiB on 1 GPU (weights 15.4, KV cache 11.2), and 18.3 GiB "
+            "are usable. It would fit eu/l4 with contextLength: 10496",
         ),
         id="context too long",
     ),
@@ -151,11 +151,10 @@ NOWHERE = [
         [cluster("eu", L4, T4, allowed=["*"])],
         (
             "NothingFits",
-            "[model] eu/l4: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 GiB "
-            "are usable; 8 nodes with 1 GPU each would hold it, but the pool has at most 4; eu/t4: T4 has "
-            "compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not fit any node: "
-            "ask the platform team for a node pool with more GPU memory, or name a quantised or smaller "
-            "model",
+            "[model] eu/l4: the Model needs 137.7 GiB on 1 GPU (weights 132.7, KV cache 5.0), and 18.3 GiB "
+            "are usable; eu/t4: the Model needs 137.7 GiB on 1 GPU (weights 132.7, KV cache 5.0), and 11.5 "
+            "GiB are usable. The weights of 131.4 GiB do not fit any node: ask the platform team for a node "
+            "pool with more GPU memory, or name a quantised or smaller model",
         ),
         id="weights too large",
     ),
@@ -260,7 +259,8 @@ def test_a_cluster_with_one_bad_field_still_admits() -> None:
     [
         (
             3,
-            "spec.gpu.count: 3 GPUs cannot share the 32 attention heads and 8 key-value heads of Qwen/Qwen3-8B. Use one of 1, 2, 4, 8, 16.",
+            "spec.gpu.count: Qwen/Qwen3-8B cannot be divided among 3 GPUs: their number must be a power of two "
+            "that divides its 32 attention heads, 8 key-value heads and MLPs. Use one of 1, 2, 4, 8, 16.",
         ),
     ],
 )
@@ -287,13 +287,13 @@ def test_the_same_whatever_the_order() -> None:
 def test_each_reason_is_given_once() -> None:
     pools = [{**pool, "name": f"{pool['name']}{i}"} for i in range(10) for pool in (L4, T4)]
     many = [cluster(f"c{i:02}", *pools, allowed=["*"]) for i in range(50)]
-    condition = placed({"model": "meta-llama/Llama-3.3-70B-Instruct"}, *many)
+    condition = placed({"model": "google/gemma-2-27b-it"}, *many)
     assert condition.message == (
-        "c00/l40 and 499 more: the Model needs 139.0 GiB on 1 GPU (weights 134.0, KV cache 5.0), and 18.1 "
-        "GiB are usable; 8 nodes with 1 GPU each would hold it, but the pool has at most 4; c00/t40 and "
-        "499 more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of 131.4 GiB do not "
-        "fit any node: ask the platform team for a node pool with more GPU memory, or name a quantised or "
-        "smaller model"
+        "c00/l40 and 499 more: the Model needs 54.1 GiB on 1 GPU (weights 51.2, KV cache 2.9), and 17.9 GiB "
+        "are usable; 4 nodes with 1 GPU each would hold it, but its cluster has no shared storage for the "
+        "weights; c00/t40 and 499 more: T4 has compute capability 7.5; bf16 weights need 8.0. The weights of "
+        "50.7 GiB do not fit any node: ask the platform team for a node pool with more GPU memory, or name a "
+        "quantised or smaller model"
     )
 
 

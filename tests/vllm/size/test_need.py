@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from functions.api import Architecture, ModelSpec, Task
 from functions.base import Invalid
 from functions.catalog import models
-from functions.vllm.size.need import facts_of_architecture, need, tensor_parallel_sizes
+from functions.vllm.size.need import facts_of_architecture, need
+from functions.vllm.size.tensor_parallel import tensor_parallel_sizes
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,12 @@ from functions.vllm.size.need import facts_of_architecture, need, tensor_paralle
         ("Qwen/Qwen3-8B", 8, [1, 2, 4, 8]),  # 32 heads, 8 key-value heads
         ("Qwen/Qwen2.5-7B-Instruct", 8, [1, 2, 4]),  # 28 heads: 7 divides them, but not the 4 key-value heads
         ("Qwen/Qwen2.5-0.5B-Instruct", 8, [1, 2]),  # 14 heads, 2 key-value heads
+        ("microsoft/phi-4", 8, [1, 2]),  # 40 heads: 5 divides them, but not the vocabulary of 100352
+        ("moonshotai/Kimi-K3", 8, [1, 2, 4, 8]),  # 96 heads, which 3 and 6 divide
+        ("deepseek-ai/DeepSeek-R1", 16, [1, 2, 4, 8, 16]),  # shared experts of 2048 / 16 = one block of 128
+        ("Qwen/Qwen3-Coder-Next-FP8", 8, [1, 2, 4]),  # shared experts of 512 / 8 = half a block
+        ("Qwen/Qwen3-Coder-Next", 8, [1, 2, 4, 8]),  # no blocks in bf16
+        ("nvidia/NVIDIA-Nemotron-Nano-9B-v2", 16, [1, 2, 4, 8]),  # 8 groups of its states
     ],
 )
 def test_tensor_parallel_divides_the_heads(name: str, per_node: int, counts: list[int]) -> None:
@@ -79,7 +86,8 @@ def test_an_architecture_that_contradicts_itself(more: dict[str, Any], message: 
 @pytest.mark.parametrize("task", ["Generate", "Embed", "Rerank", "Classify"])
 def test_what_the_catalog_does_not_know_does_any_task(task: str) -> None:
     facts = facts_of_architecture("acme/house", architecture())
-    assert need(ModelSpec(model="acme/house", task=Task(task)), facts).facts is facts
+    asked = need(ModelSpec(model="acme/house", task=Task(task)), facts).facts
+    assert (asked.task, asked.weights_gib) == (task.lower(), facts.weights_gib)
 
 
 def test_an_encoder_does_not_generate() -> None:
