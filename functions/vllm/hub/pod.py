@@ -65,12 +65,14 @@ def _object(
     references: tuple[Mapping[str, Any], ...] = (),
 ) -> Resource:
     """Compose the Object for a manifest in the cluster; it is watched, but for the token."""
-    labels = {LABEL: where.namespace, "app.kubernetes.io/managed-by": "freehold"}
+    # Without the label of a Model: the agent sums up the pods of Models.
+    labels = {contract.COMPONENT: "files", "app.kubernetes.io/managed-by": "freehold"}
+    metadata = {**manifest["metadata"], "labels": {**labels, **manifest["metadata"].get("labels", {})}}
     body = remote.kubernetes_object(
         unique_name(where.composite, "files", what),
         where.access.namespace,
         where.access.kubernetes_provider_config,
-        {**manifest, "metadata": {"labels": labels, **manifest["metadata"]}},
+        {**manifest, "metadata": metadata},
         readiness=remote.cel(ready) if ready else remote.ON_CREATE,
         watch=manifest["kind"] != "Secret",
         references=references,
@@ -86,8 +88,6 @@ def _namespace(where: _Where) -> Resource:
         "metadata": {
             "name": where.namespace,
             "labels": {
-                LABEL: where.namespace,
-                "app.kubernetes.io/managed-by": "freehold",
                 "pod-security.kubernetes.io/enforce": "restricted",
                 "pod-security.kubernetes.io/enforce-version": "latest",
             },

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.api import contract
 from functions.base import Condition, Outcome, Unanswered
 from functions.checkpoint.report import report
 from functions.vllm.compose import compose
@@ -78,6 +79,8 @@ def test_the_pod_has_no_privilege_and_no_gpu() -> None:
     assert spec["watch"], "the message is seen at once"
     assert spec["providerConfigRef"]["name"] == "eu-kubernetes"
     assert not pod["automountServiceAccountToken"]
+    labels = spec["forProvider"]["manifest"]["metadata"]["labels"]
+    assert contract.MODEL not in labels, "the agent sums up the pods of Models alone"
     assert container["securityContext"] == {
         "allowPrivilegeEscalation": False,
         "capabilities": {"drop": ["ALL"]},
