@@ -222,7 +222,8 @@ def _get(
     except urllib.error.HTTPError as error:
         reason = error.headers.get("X-Error-Code") or ""
         if error.code in (401, 403) and reason != "RepoNotFound":
-            raise _Told("GatedRepo", error.headers.get("X-Error-Message") or "") from error
+            refused = "TokenRefused" if token and reason != "GatedRepo" else "GatedRepo"
+            raise _Told(refused, error.headers.get("X-Error-Message") or "") from error
         if reason in ("RepoNotFound", "RevisionNotFound"):
             raise _Told(reason) from error
         if error.code in (404, 416):

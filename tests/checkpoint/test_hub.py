@@ -224,3 +224,11 @@ def test_a_mirrors_own_authority(hub: Hub, tmp_path: Path) -> None:
     assert "certificate verify failed" in said["detail"]
     bundle = authority.cert_pem.bytes().decode()
     assert run(hub, tmp_path, CA_BUNDLE=bundle)[0] == 0
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_token_that_the_hub_refuses(hub: Hub, tmp_path: Path, code: int) -> None:
+    hub.errors = {"config.json": (code, "")}
+    assert run(hub, tmp_path, token="hf_old")[1]["error"] == "TokenRefused"
+    hub.errors = {"config.json": (code, "GatedRepo")}
+    assert run(hub, tmp_path, token="hf_old")[1]["error"] == "GatedRepo"

@@ -174,8 +174,8 @@ def _pod_spec(spec: ModelSpec, given: VLLMInput) -> dict[str, Any]:
     user = contract.WEIGHTS_USER
     container = {
         "name": "read",
-        # The engine's: the cluster pulls it sooner or later anyway, and needs no other from a mirror.
-        "image": given.image or image("vllm"),
+        # The download's: the cluster pulls it sooner or later anyway, and needs no other from a mirror.
+        "image": given.weights.image or given.image or image("vllm"),
         "command": ["python3", "-c", _program(), spec.model, spec.revision],
         "env": env,
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "1Gi"}},

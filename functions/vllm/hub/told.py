@@ -158,6 +158,14 @@ def _gated(asked: _Asked) -> str:
     )
 
 
+def _refused_token(asked: _Asked) -> str:
+    why = f" ({asked.detail.rstrip('. ')})" if asked.detail else ""
+    return (
+        f"{asked.hub} refuses the token in Secret {asked.token} for {asked.spec.model}{why}: put a token "
+        "into the Secret that is valid and may read the model"
+    )
+
+
 def _no_config(asked: _Asked) -> str:
     return f"{asked.spec.model} at {asked.spec.revision} has no config.json: name another model, {_WAY_OUT}"
 
@@ -187,6 +195,7 @@ _ERRORS: dict[str, tuple[str, Whose, Callable[[_Asked], str]]] = {
     "RepoNotFound": ("ModelNotFound", Whose.MODEL, _no_model),
     "RevisionNotFound": ("RevisionNotFound", Whose.MODEL, _no_revision),
     "GatedRepo": ("GatedModel", Whose.MODEL, _gated),
+    "TokenRefused": ("TokenRefused", Whose.MODEL, _refused_token),
     "NoConfig": ("NotUnderstood", Whose.MODEL, _no_config),
     "NotJSON": ("NotUnderstood", Whose.MODEL, _no_json),
     "TooLong": ("NotUnderstood", Whose.MODEL, _no_json),

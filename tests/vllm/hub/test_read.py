@@ -269,6 +269,14 @@ def test_failures_are_told(said: dict[str, str], told: str, message: str) -> Non
     assert condition_text(compose(request(HOUSE, EU, observed=moved))) == condition_text(made)
 
 
+def test_a_refused_token_is_told() -> None:
+    spec = {**HOUSE, "source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}
+    made, _ = after(json.dumps({"error": "TokenRefused", "detail": "Invalid credentials."}), spec)
+    assert condition_text(made).startswith(
+        f"[model] {HUB} refuses the token in Secret team-a/hub for acme/house (Invalid credentials): put a token into "
+    )
+
+
 def test_a_misspelt_model_is_told_what_was_likely_meant() -> None:
     made, _ = after(json.dumps({"error": "RepoNotFound"}), {"model": "Qwen/Qwen3-8c"})
     assert "(did you mean Qwen/Qwen3-8B or" in condition_text(made)
@@ -344,3 +352,26 @@ def test_cases_are_sized_as_the_engine_takes_them(name: str) -> None:
         assert sizing["kvCacheGiB"] == pytest.approx(29.06, abs=0.01)
     else:
         assert sizing["weightsGiB"] == pytest.approx(67.67, abs=0.01)
+
+
+def test_the_pod_reaches_the_hub_as_downloads_do() -> None:
+    weights = {
+        "endpoint": "https://mirror.corp/hf",
+        "proxy": "http://proxy.corp:3128",
+        "caBundle": "-----BEGIN CERTIFICATE-----",
+        "image": "mirror.corp/python:3.13",
+        "env": [{"name": "NO_PROXY", "value": ".corp"}],
+    }
+    made = compose(request(HOUSE, EU, given={"weights": weights}))
+    [container] = manifests(made)[pod_name(made)]["spec"]["forProvider"]["manifest"]["spec"]["containers"]
+    assert container["image"] == "mirror.corp/python:3.13"
+    assert {v["name"]: v["value"] for v in container["env"]} == {
+        "HF_ENDPOINT": "https://mirror.corp/hf",
+        "NVIDIA_VISIBLE_DEVICES": "void",
+        "HTTPS_PROXY": "http://proxy.corp:3128",
+        "HTTP_PROXY": "http://proxy.corp:3128",
+        "CA_BUNDLE": "-----BEGIN CERTIFICATE-----",
+        "NO_PROXY": ".corp",
+    }
+    policy = manifests(made)["vllm/files-network-policy"]["spec"]["forProvider"]["manifest"]["spec"]
+    assert {"protocol": "TCP", "port": 3128} in policy["egress"][0]["ports"]
