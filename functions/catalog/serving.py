@@ -1,10 +1,11 @@
 """What an engine has to be told of a model so that it serves as the model's makers meant: `serving.tsv`.
 
 One row a model. `confidence` is verified where the vLLM project's recipe of the model, or its documentation,
-says so; derived where they say so of the model's family. The recipes are those of
-https://github.com/vllm-project/recipes, commit 8959cf6 (2026-08-21); the parsers' names are those of vLLM
-0.27.1. `remote_code` is yes for the six Kimi models alone, whose tokenizer is code in their repository; the
-recipes name --trust-remote-code for others too, which vLLM 0.27.1 has code of its own for.
+says so; derived where they say so of the model's family, or where the pinned version does not load the model.
+The recipes are those of https://github.com/vllm-project/recipes, commit 8959cf6 (2026-08-21); the parsers'
+names are those of vLLM 0.27.1. `remote_code` is yes for the six Kimi models alone, whose tokenizer is code in
+their repository. Recipes name --trust-remote-code for others too, of types that vLLM 0.27.1 or its
+transformers 5.15 has code for.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ def test_what_the_pinned_version_does_not_load_is_not_verified() -> None:
     confidence = {row["model"]: row["confidence"] for row in rows("models.tsv")}
     assert newer == {"google/gemma-4-26B-A4B-it", "google/gemma-4-31B-it"}
     assert {confidence[name] for name in newer} == {"derived"}
+    assert {row["confidence"] for row in ROWS if row["model"] in newer} == {"derived"}
 
 
 def test_remote_code_only_where_the_spec_allows_it() -> None:
