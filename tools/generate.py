@@ -212,15 +212,25 @@ def report_crd() -> dict[str, Any]:
     }
 
 
+def _without_descriptions(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_without_descriptions(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _without_descriptions(value) for key, value in node.items() if key != "description"}
+
+
 def generated() -> Iterator[tuple[Path, str]]:
     """Yield each generated file's path from the repository's root, and its text."""
     for composite in COMPOSITES:
         yield Path(f"xrds/x{composite.plural}.yaml"), _text(xrd(composite))
     for function, (kind, plural, model) in INPUTS.items():
         yield Path(f"package/function-{function}/input.yaml"), _text(input_crd(kind, plural, model))
-    # For people and for validation, and for function-cluster-stack, which reads no YAML.
+    # For people and for validation; and for function-cluster-stack, which reads no YAML, and whose every
+    # request carries the CRD several times.
     yield Path(f"package/agent/{contract.REPORT_PLURAL}.yaml"), _text(report_crd())
-    yield Path("functions/cluster_stack/model_report_crd.json"), json.dumps(report_crd(), indent=1) + "\n"
+    short = json.dumps(_without_descriptions(report_crd()), indent=1) + "\n"
+    yield Path("functions/cluster_stack/model_report_crd.json"), short
     yield Path("package/install.yaml"), _install()
     yield Path("docs/api.md"), api_reference(map(xrd, COMPOSITES))
 
