@@ -29,6 +29,7 @@ SLOWEST = (
     "test_places.py",
     "test_lost.py",
     "test_aws.py",
+    "test_pods.py",
     "test_existing.py",
     "test_identity.py",
     "test_mutants.py",
