@@ -48,6 +48,7 @@ from .model_status import (
     Placement,
     RunnerUp,
     Sizing,
+    WeightsStatus,
 )
 from .node_pool import (
     Capacity,
@@ -138,5 +139,6 @@ __all__ = [
     "Trouble",
     "VLLMInput",
     "Weights",
+    "WeightsStatus",
     "quantity",
 ]

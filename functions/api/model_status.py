@@ -21,6 +21,7 @@ __all__ = [
     "Placement",
     "RunnerUp",
     "Sizing",
+    "WeightsStatus",
 ]
 
 
@@ -164,12 +165,26 @@ class ModelFiles(Schema):
     report: str = Field(description="What counts of config.json and of the weights' index, as JSON.")
 
 
+class WeightsStatus(Schema):
+    """The weights of the newest download, or of the one under way."""
+
+    repository: str = Field(description="The model's name on the Hub.")
+    revision: str = Field(description="The branch, tag or commit that the spec names.")
+    commit: str | None = Field(
+        None,
+        description="The commit that the revision meant when the weights were downloaded; none: not known, "
+        "as "
+        "where no agent reports. To move to another one, name it in spec.revision.",
+    )
+
+
 class ModelStatus(Schema):
     """Status of a Model."""
 
     endpoint: Endpoint | None = Field(None, description="How to call the Model.")
     placement: Placement | None = Field(None, description="Where the Model is placed.")
     sizing: Sizing | None = Field(None, description="Why it needs its GPUs.")
+    weights: WeightsStatus | None = Field(None, description="Which weights it has.")
     engine: EngineStatus | None = Field(None, description="What serves the Model, and what newer there is.")
     model: ModelFiles | None = Field(
         None, description="What the model's own files say, of a model that the catalog does not have."

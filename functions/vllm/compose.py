@@ -127,7 +127,7 @@ def _answers(request: Request, made: Outcome) -> bool:
 FUNCTION = Function(
     name="vllm",
     conditions=("Placed", *AFTER_PLACED),
-    status=("endpoint", "placement", "sizing", "engine", "model", "pods"),
+    status=("endpoint", "placement", "sizing", "weights", "engine", "model", "pods"),
     author=Whose.MODEL,
     compose=compose,
 )

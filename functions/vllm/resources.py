@@ -25,6 +25,7 @@ from .source.volume import is_volume, volume, volume_resource, volume_uid
 from .status.conditions import live_serving, not_placed_yet, serving, weights_ready
 from .status.engine import engine_status, out_of_date
 from .status.pods import evidence, pod_report
+from .status.weights import weights_status
 
 __all__ = ["carried_on", "composed"]
 
@@ -73,6 +74,7 @@ def composed(
         "endpoint": (standing or endpoint(plan)).plain(),
         "placement": _served(plan, replaced).plain(),
         "sizing": size.plain(),
+        "weights": weights_status(request, plan, fetch.name).plain(),
         "engine": engine_status(plan, update).plain(),
         **evidence(request),
     }

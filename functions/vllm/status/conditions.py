@@ -15,6 +15,7 @@ from ..serve.network_policy import DEFAULT_DENY, SERVING_POLICY
 from ..source import source_of
 from ..source.failures import UNKNOWN, Cause
 from .pods import pods_in_trouble
+from .weights import said_by_download
 
 __all__ = ["AFTER_PLACED", "NEEDED_TO_SERVE", "live_serving", "not_placed_yet", "serving", "weights_ready"]
 
@@ -58,8 +59,10 @@ def weights_ready(
     if cause is not None and not (trouble and cause.reason == UNKNOWN):
         minutes = cause.again_seconds // 60
         again = f". It is tried again every {minutes} minutes, and once the spec changes" if minutes else ""
+        said = said_by_download(request, download)
+        detail = f" ({said.rstrip('. ')})" if said else ""
         return Condition(
-            "WeightsReady", Status.FALSE, cause.reason, f"{cause.text(plan)}{again}", cause.whose
+            "WeightsReady", Status.FALSE, cause.reason, f"{cause.text(plan)}{detail}{again}", cause.whose
         )
     source = source_of(plan.spec)
     credentials = [name for name in source.credential_names if name in names]

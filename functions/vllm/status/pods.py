@@ -15,7 +15,7 @@ from functions.base import Condition, Request, Resource, Status, View, Whose, ex
 from ..plan import Plan
 from ..serve.objects import in_cluster
 
-__all__ = ["POD_REPORT", "evidence", "pod_report", "pods_in_trouble"]
+__all__ = ["POD_REPORT", "evidence", "pod_report", "pods_in_trouble", "reported"]
 
 POD_REPORT = "vllm/pod-report"
 """Composed resource: the report that the agent writes in the Model's namespace."""
@@ -42,14 +42,15 @@ def pod_report(plan: Plan) -> Resource:
     return replace(made, ready=exists)
 
 
-def _reported(request: Request) -> PodReport | None:
+def reported(request: Request) -> PodReport | None:
+    """Return what the agent reports; None where there is no agent, or nothing reported yet."""
     view = request.resource(POD_REPORT)
     return None if view is None else view.parsed(PodReport, *_REPORT)
 
 
 def evidence(request: Request) -> dict[str, Any]:
     """Return the report as a part of the status; None takes out one that there is no more."""
-    found = _reported(request)
+    found = reported(request)
     if found is not None:
         return {"pods": found.plain()}
     return {"pods": None} if View(request.composite).has("status", "pods") else {}
@@ -66,7 +67,7 @@ def pods_in_trouble(
         type_: of the condition.
         spec: the Model's; None for pods of another spec than the present one.
     """
-    found = _reported(request)
+    found = reported(request)
     pods: PodsOf | None = getattr(found, component) if found else None
     if pods is None or pods.trouble is None:
         return None
