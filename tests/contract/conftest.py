@@ -57,6 +57,14 @@ def ask_vllm(vllm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Ask
     return ask
 
 
+@pytest.fixture(scope="session")
+def pods(vllm_folder: Path) -> None:
+    """What pods need: vLLM's environment, and the right to make namespaces and to become another user."""
+    del vllm_folder
+    if os.geteuid() != 0:
+        pytest.skip("runs a pod as the pod's user: needs root")
+
+
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",

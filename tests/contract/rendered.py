@@ -85,16 +85,16 @@ def render(claim: Manifest, folder: Path = CLAIMS) -> list[Manifest]:
     return [dict(resource.manifest) for resource in outcome.resources if resource.manifest]
 
 
-def containers_in(manifest: object) -> Iterator[Container]:
-    """Yield the containers of every pod in a manifest, however deep it stands."""
+def containers_in(manifest: object, field: str = "containers") -> Iterator[Container]:
+    """Yield the containers, or the initContainers, of every pod in a manifest, however deep it stands."""
     if isinstance(manifest, Mapping):
-        for container in manifest.get("containers") or []:
+        for container in manifest.get(field) or []:
             yield Container(container["name"], dict(manifest), container)
         for value in manifest.values():
-            yield from containers_in(value)
+            yield from containers_in(value, field)
     elif isinstance(manifest, Sequence) and not isinstance(manifest, str):
         for value in manifest:
-            yield from containers_in(value)
+            yield from containers_in(value, field)
 
 
 def model(name: str, **spec: Any) -> Manifest:

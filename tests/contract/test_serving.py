@@ -1,0 +1,236 @@
+"""Pods as they are rendered serve: a tiny model of random weights on the real vLLM, on the CPU.
+
+The pod's own command, arguments and variables, as the pod's user, on a read-only root and without a network.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from functions.vllm.engine import ENGINES
+from tests.contract.conftest import AskVLLM
+from tests.contract.pod import Pod, run, wait_for
+from tests.contract.rendered import CLAIMS, containers_in, render
+from tools import paths
+from tools.manifests import load
+
+CPU_ARGUMENTS = ["--enforce-eager"]
+"""What is added to the arguments: compiling takes 15 s of CPU more, and another compiler than a GPU's."""
+CPU_ENVIRONMENT = {
+    # There is no memory of a GPU to take a share of.
+    "VLLM_CPU_KVCACHE_SPACE": "1",
+    # One of two cores each: several servers start at once.
+    "OMP_NUM_THREADS": "1",
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+}
+"""What is added to the environment."""
+START_SECONDS = 400
+ANSWER_SECONDS = 60
+DRAIN_SECONDS = 60
+
+KINDS = {
+    # The file of the Model, the clusters that it may be on, and the tiny model in place of its weights.
+    "generate": ("examples/models/minimal.yaml", paths.EXAMPLES, "chat"),
+    "embed": ("examples/models/embedding.yaml", paths.EXAMPLES, "sentence"),
+    "rerank": ("tests/contract/claims/rerank.yaml", CLAIMS, "chat"),
+}
+METRICS = {
+    "vllm:num_requests_running",
+    "vllm:num_requests_waiting",
+    "vllm:kv_cache_usage_perc",
+    "vllm:prefix_cache_queries_total",
+    "vllm:prefix_cache_hits_total",
+    "vllm:num_preemptions_total",
+    "vllm:prompt_tokens_total",
+    "vllm:generation_tokens_total",
+    "vllm:request_success_total",
+    "vllm:time_to_first_token_seconds_bucket",
+    "vllm:inter_token_latency_seconds_bucket",
+    "vllm:e2e_request_latency_seconds_bucket",
+    "vllm:request_queue_time_seconds_bucket",
+}
+"""What dashboards and autoscaling read."""
+
+
+class Server(NamedTuple):
+    """A pod that serves, and what the Model's app team was told of its endpoint."""
+
+    pod: Pod
+    port: int
+    health: str
+    model: str
+    hidden_size: int
+
+    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+        """Send a request, and return the status and the body of the answer."""
+        with contextlib.closing(self.pod.connection(self.port, ANSWER_SECONDS)) as connection:
+            text = None if body is None else json.dumps(body)
+            connection.request(method, path, text, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    def post(self, path: str, **body: Any) -> Any:
+        """Send a request to the Model, which must be answered with 200."""
+        status, text = self.ask("POST", path, {"model": self.model, **body})
+        assert status == 200, text
+        return json.loads(text)
+
+
+@pytest.fixture(scope="module")
+def servers(
+    ask_vllm: AskVLLM, pods: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Server]]:
+    """A server of each kind. They start together: most of a start is work of one core."""
+    del pods
+    folder = tmp_path_factory.mktemp("serving")
+    weights = {kind: str(folder / f"weights-{kind}") for kind in ("chat", "sentence")}
+    sizes = ask_vllm("tiny_models", weights)
+    with contextlib.ExitStack() as stack:
+        found = {}
+        for kind, (name, clusters, tiny) in KINDS.items():
+            found[kind] = stack.enter_context(
+                _serving(kind, name, clusters, folder, Path(weights[tiny]), sizes[tiny])
+            )
+        waiting = dict(found)
+
+        def all_started() -> bool:
+            for kind, server in list(waiting.items()):
+                if _healthy(kind, server):
+                    del waiting[kind]
+            return not waiting
+
+        try:
+            wait_for(all_started, START_SECONDS, "every server is healthy", pause=1)
+        except AssertionError:
+            for kind, server in waiting.items():
+                print(f"{kind} has not started:\n{server.pod.said()}")
+            raise
+        yield found
+
+
+@contextlib.contextmanager
+def _serving(
+    kind: str, name: str, clusters: Path, folder: Path, weights: Path, hidden_size: int
+) -> Iterator[Server]:
+    manifests = render(load(paths.ROOT / name)[0], clusters)
+    container = next(c for m in manifests for c in containers_in(m) if c.command[0] == "vllm")
+    secret = next(m for m in manifests if m["kind"] == "Secret")
+    model = base64.b64decode(secret["data"]["OPENAI_MODEL"]).decode()
+    probe = container.spec["startupProbe"]["httpGet"]
+    with run(
+        container,
+        folder / kind,
+        {"models": weights},
+        cpu_arguments=CPU_ARGUMENTS,
+        cpu_environment=CPU_ENVIRONMENT,
+    ) as pod:
+        yield Server(pod, probe["port"], probe["path"], model, hidden_size)
+
+
+def _healthy(kind: str, server: Server) -> bool:
+    """Tell whether a server answers its startup probe. Raises AssertionError for one that ended."""
+    assert server.pod.process.poll() is None, f"{kind} ended:\n{server.pod.said()}"
+    with contextlib.suppress(OSError):
+        return server.ask("GET", server.health)[0] == 200
+    return False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_serves_the_model_by_the_name_that_the_app_team_has(kind: str, servers: dict[str, Server]) -> None:
+    status, text = servers[kind].ask("GET", "/v1/models")
+    assert status == 200
+    assert [model["id"] for model in json.loads(text)["data"]] == [servers[kind].model]
+
+
+def test_chat(servers: dict[str, Server]) -> None:
+    answer = servers["generate"].post(
+        "/v1/chat/completions", messages=[{"role": "user", "content": "Hello"}], max_tokens=8, ignore_eos=True
+    )
+    assert answer["usage"]["completion_tokens"] == 8
+    assert answer["choices"][0]["finish_reason"] == "length"
+
+
+def test_streaming(servers: dict[str, Server]) -> None:
+    stream = Stream(servers["generate"], tokens=16)
+    events = list(stream.events())
+    assert events[-1] == "[DONE]"
+    assert sum(bool(json.loads(event)["choices"]) for event in events[:-1]) >= 8, "token by token"
+
+
+def test_embeddings(servers: dict[str, Server]) -> None:
+    server = servers["embed"]
+    answer = server.post("/v1/embeddings", input=["one", "two"])
+    vectors = [each["embedding"] for each in answer["data"]]
+    assert [len(vector) for vector in vectors] == [server.hidden_size] * 2
+    assert [sum(x * x for x in vector) for vector in vectors] == pytest.approx([1, 1], abs=0.01)
+
+
+def test_rerank(servers: dict[str, Server]) -> None:
+    answer = servers["rerank"].post("/v1/rerank", query="one", documents=["two", "three"])
+    assert {each["index"] for each in answer["results"]} == {0, 1}
+    assert all(0 <= each["relevance_score"] <= 1 for each in answer["results"])
+
+
+def test_metrics(servers: dict[str, Server]) -> None:
+    status, text = servers["generate"].ask("GET", ENGINES[0].metrics_path)
+    assert status == 200
+    names = {line.partition("{")[0] for line in text.splitlines() if not line.startswith("#")}
+    assert names >= METRICS
+
+
+def test_probes_are_not_in_the_log(servers: dict[str, Server]) -> None:
+    server = servers["generate"]
+    for path in (server.health, ENGINES[0].metrics_path, "/v1/models"):
+        server.ask("GET", path)
+    log = server.pod.log.read_text()
+    assert "GET /v1/models" in log
+    assert f"GET {server.health} " not in log
+    assert f"GET {ENGINES[0].metrics_path} " not in log
+
+
+class Stream:
+    """A completion that arrives token by token."""
+
+    def __init__(self, server: Server, tokens: int) -> None:
+        self.connection = server.pod.connection(server.port, ANSWER_SECONDS)
+        body = {
+            "model": server.model,
+            "prompt": "Hello",
+            "max_tokens": tokens,
+            "ignore_eos": True,
+            "stream": True,
+        }
+        self.connection.request(
+            "POST", "/v1/completions", json.dumps(body), {"Content-Type": "application/json"}
+        )
+        self.answer = self.connection.getresponse()
+
+    def events(self) -> Iterator[str]:
+        """Yield the data of each event until the server closes the stream."""
+        with contextlib.closing(self.connection):
+            for line in self.answer:
+                if line.startswith(b"data: "):
+                    yield line.removeprefix(b"data: ").decode().strip()
+
+
+def test_a_stream_under_way_ends_before_the_pod_does(servers: dict[str, Server]) -> None:
+    """The last test of its server: the pod is told to end, as by a rollout."""
+    server = servers["generate"]
+    events = Stream(server, tokens=2000).events()
+    first = [next(events) for _ in range(5)]
+    server.pod.signal(signal.SIGTERM)
+    told = time.monotonic()
+    rest = list(events)
+    assert rest[-1] == "[DONE]"
+    assert time.monotonic() - told > 1, "the stream was under way"
+    assert len(first) + len(rest) > 1000
+    assert server.pod.end(DRAIN_SECONDS) == 0, server.pod.said()
