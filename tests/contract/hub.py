@@ -1,0 +1,196 @@
+"""A small Hugging Face Hub of the tests' own, that misbehaves as it is told.
+
+It answers what huggingface_hub asks of a model: its files with their sizes, and each file, from any byte on.
+It listens in the network of the pod that downloads from it, where nothing else is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["COMMIT", "Asked", "Hub"]
+
+COMMIT = "f" * 40
+_PIECE = 64 * 1024
+_LARGE = (".safetensors", ".bin")
+"""Ends of the names of files that the real Hub keeps as LFS: they are known by their SHA-256."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request."""
+
+    method: str
+    path: str
+    token: str
+    """What came as Bearer; empty without one."""
+
+
+@dataclass
+class Hub:
+    """A Hub with one model. Its fields may change while it serves."""
+
+    repository: str
+    files: dict[str, bytes]
+    revisions: dict[str, str] = field(default_factory=lambda: {"main": COMMIT})
+    """The commit of each branch and tag; a commit is its own."""
+    token: str = ""
+    """The token that may read the model, which is gated then."""
+    busy: list[int] = field(default_factory=list)
+    """Statuses to answer the next requests with, such as 429 and 503; the last one stays where it is -1."""
+    stop_after: Mapping[str, int] = field(default_factory=dict)
+    """Files that are sent up to a number of bytes; then nothing comes until `goes_on`."""
+    cut_after: dict[str, int] = field(default_factory=dict)
+    """Files whose first answer ends after a number of bytes, as by a broken connection."""
+    asked: list[Asked] = field(default_factory=list)
+    stopped: threading.Event = field(default_factory=threading.Event)
+    """Set once a file of `stop_after` has been sent up to there."""
+    goes_on: threading.Event = field(default_factory=threading.Event)
+
+    @contextlib.contextmanager
+    def listening(
+        self, make_socket: Callable[[Callable[[], socket.socket]], socket.socket], port: int
+    ) -> Iterator[None]:
+        """Serve on a port of the network that `make_socket` makes sockets in."""
+        server = ThreadingHTTPServer(("", port), _handler(self), bind_and_activate=False)
+        server.socket.close()
+        server.socket = make_socket(lambda: socket.create_server(("", port)))
+        server.server_address = ("", port)
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self.goes_on.set()
+            server.shutdown()
+            server.server_close()
+
+    def commit(self, revision: str) -> str:
+        """Return the commit that a revision means; empty for one that does not exist."""
+        return revision if revision in self.revisions.values() else self.revisions.get(revision, "")
+
+
+def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing: `hub.asked` has every request."""
+
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            path = urlsplit(self.path).path.strip("/")
+            token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+            hub.asked.append(Asked(self.command, path, token))
+            if hub.busy:
+                status = hub.busy[0] if len(hub.busy) > 1 and hub.busy[1] < 0 else hub.busy.pop(0)
+                self._refuse(status, headers={"Retry-After": "1"} if status == 429 else {})
+            elif path.startswith("api/models/"):
+                self._model(path.removeprefix("api/models/"), token)
+            else:
+                self._resolve(path, token)
+
+        def _model(self, path: str, token: str) -> None:
+            name, _, revision = path.partition("/revision/")
+            if name == hub.repository and not self._admits(token):
+                return
+            commit = hub.commit(unquote(revision) or "main")
+            if name != hub.repository:
+                self._refuse(401 if not token else 404, "RepoNotFound")
+            elif not commit:
+                self._refuse(404, "RevisionNotFound")
+            else:
+                siblings = [
+                    {"rfilename": file, "size": len(data), "blobId": _etag(file, data)}
+                    for file, data in hub.files.items()
+                ]
+                self._json(
+                    {"id": name, "modelId": name, "sha": commit, "private": False, "siblings": siblings}
+                )
+
+        def _resolve(self, path: str, token: str) -> None:
+            name, _, rest = path.partition("/resolve/")
+            revision, _, file = unquote(rest).partition("/")
+            if name != hub.repository:
+                self._refuse(404, "RepoNotFound")
+            elif self._admits(token):
+                if not hub.commit(revision):
+                    self._refuse(404, "RevisionNotFound")
+                elif file not in hub.files:
+                    self._refuse(404, "EntryNotFound")
+                else:
+                    self._send(file, hub.commit(revision))
+
+        def _admits(self, token: str) -> bool:
+            """Tell whether a token may read the model; else answer as the Hub does."""
+            if not hub.token or token == hub.token:
+                return True
+            known = token.startswith("hf_known")
+            self._refuse(403 if known else 401, "GatedRepo" if known or not token else "")
+            return False
+
+        def _send(self, file: str, commit: str) -> None:
+            data = hub.files[file]
+            wanted = self.headers.get("Range", "")
+            start = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0
+            self.send_response(HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK)
+            etag = f'"{_etag(file, data)}"'
+            headers = {"ETag": etag, "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
+            if file.endswith(_LARGE):
+                headers |= {"X-Linked-ETag": etag, "X-Linked-Size": str(len(data))}
+            if wanted:
+                headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            for name, value in {**headers, "Content-Length": str(len(data) - start)}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command == "GET":
+                with contextlib.suppress(ConnectionError):
+                    self._body(file, data, start)
+
+        def _body(self, file: str, data: bytes, start: int) -> None:
+            cut = hub.cut_after.pop(file, None)
+            for begin in range(start, len(data), _PIECE):
+                if cut is not None and begin - start >= cut:
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
+                if begin >= hub.stop_after.get(file, len(data)):
+                    hub.stopped.set()
+                    hub.goes_on.wait(120)
+                self.wfile.write(data[begin : begin + _PIECE])
+
+        def _refuse(self, status: int, code: str = "", headers: Mapping[str, str] | None = None) -> None:
+            said = {"X-Error-Code": code, "X-Error-Message": f"the test's Hub says {status}"} if code else {}
+            self._json({"error": f"the test's Hub says {status}"}, status, {**said, **(headers or {})})
+
+        def _json(self, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {**(headers or {}), "Content-Length": str(len(text))}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(text)
+
+    return Handler
+
+
+def _etag(file: str, data: bytes) -> str:
+    """Return what the Hub knows a file's content by."""
+    if file.endswith(_LARGE):
+        return hashlib.sha256(data).hexdigest()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
