@@ -220,6 +220,7 @@ def _sized(
                 computed,
                 parameters_billions=counted,
                 weights_gib=computed.weights_gib * ratio,
+                weights_per_gpu_gib=tuple(gib * ratio for gib in computed.weights_per_gpu_gib),
                 checkpoint_gib=computed.checkpoint_gib * ratio,
                 experts_gib=computed.experts_gib * ratio,
             )
