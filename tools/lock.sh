@@ -23,10 +23,11 @@ compile() { # OUTPUT ARGUMENTS...
 }
 
 platforms=--universal
-# dev holds functions' versions too, so that tests run what is shipped.
+# dev holds functions' versions too, and agent takes dev's, so that tests run what is shipped.
 compile functions.txt requirements/functions.in
 compile dev.txt --constraint requirements/functions.txt --group pyproject.toml:dev \
   requirements/functions.in requirements/tools.in
+compile agent.txt --constraint requirements/dev.txt requirements/agent.in
 compile lock.txt --group pyproject.toml:lock
 compile go.txt --group pyproject.toml:go
 # What an image of the release day of this vLLM (functions/catalog/versions.toml) may hold, nothing newer.

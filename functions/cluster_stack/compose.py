@@ -106,12 +106,23 @@ def compose(request: Request) -> Outcome:
                 hint=_hint(request, cluster, facts, installed),
             ),
         ),
-        status={"components": [*usable(request, installed), *(a.name for a in running)]},
+        status={"components": [*usable(request, installed), *_ever_ran(request, auxiliary)]},
         gone=[
             *(name for c in COMPONENTS if c not in needed for name in names(c)),
             *(name for a, made in auxiliary if not made for name in auxiliary_names(a)),
         ],
     )
+
+
+def _ever_ran(request: Request, auxiliary: Sequence[tuple[Auxiliary, Sequence[Resource]]]) -> list[str]:
+    """Name what a cluster is ready without, each from when it first ran, as `usable` does."""
+    before = View(request.composite).texts("status", "components")
+    workloads = ((each.name, made[-1].name) for each, made in auxiliary if made)
+    return [
+        name
+        for name, workload in workloads
+        if _runs(request, workload) or (name in before and request.resource(workload) is not None)
+    ]
 
 
 def _runs(request: Request, workload: str) -> bool:

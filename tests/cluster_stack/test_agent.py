@@ -86,6 +86,15 @@ def test_that_it_does_not_run_is_told() -> None:
     )
 
 
+def test_a_restart_of_it_is_no_news() -> None:
+    """Models without a place read the list of what has worked."""
+    again = request(recorded=["agent"], unready=AGENT_ALL)
+    assert FUNCTION.compose(again).status["components"] == ["agent"]
+    assert FUNCTION.compose(request(recorded=["agent"])).status["components"] == []
+    assert FUNCTION.compose(request(unready=AGENT_ALL)).status["components"] == []
+    assert FUNCTION.compose(request(ready=AGENT_ALL)).status["components"] == ["agent"]
+
+
 def outcome_of(given: dict[str, Any], **more: Any) -> Outcome:
     return FUNCTION.compose(request(given={"agent": given}, **more))
 
