@@ -8,6 +8,7 @@ from typing import Any
 
 from functions.catalog.models import ModelFacts, sized_by_shape
 from functions.catalog.precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES
+from functions.catalog.serving import DEFAULTS
 from functions.catalog.shapes import Attention, Shape, loaded_parameters, state_bytes
 
 from .config import OWN_FILE, Config
@@ -86,6 +87,7 @@ def read(name: str, report: Mapping[str, Any]) -> Entry:
         hidden_size=attention.hidden_size,
         shape=shape,
         expert_block=int(precision.group_size or 0) if precision.precision == "fp8" else 0,
+        serving=replace(DEFAULTS, modalities=_modalities(report)),
     )
     weights = report.get("weights") or {}
     copied = _copied_head(config, shape, weights, precision)
@@ -114,6 +116,12 @@ def _task(report: Mapping[str, Any], config: Config) -> str:
     if report.get("embeds"):
         return "embed"
     return "generate" if not first.endswith("Model") or "Chat" in first else ""
+
+
+def _modalities(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what the model reads beside text; a file does not say whether what sees images sees videos."""
+    sees = ("image", "video") if report.get("vision") else ()
+    return (*sees, "audio") if report.get("hears") else sees
 
 
 def _max_context(config: Config) -> int:

@@ -9,6 +9,7 @@ commit         what the revision meant when the files were read
 architectures  the first architecture of config.json
 config         the keys of KEYS, those of the text model before those around it
 vision         dimensions of the vision tower
+hears          whether the model has an audio tower
 quantization   method, algorithms, bits and group size, and what stays as it was
 weights        bytes of the tensors; parameters where an index says their number; the head that is stored, in
                bytes, or true where its size is not known
@@ -111,6 +112,7 @@ def report(
         "architectures": str(named[0]) if isinstance(named, list) and named else "",
         "config": {**_condensed(config), **_condensed(text)},
         "vision": _vision(config.get("vision_config")),
+        "hears": any(isinstance(place.get("audio_config"), dict) for place in (config, text)),
         "quantization": _quantization(_stated(config, text), quantization),
         "weights": weights,
         "embeds": embeds,

@@ -244,3 +244,17 @@ def test_the_files_count_where_the_dimensions_disagree_with_them() -> None:
 def test_without_files_the_dimensions_count() -> None:
     facts = read("acme/house", report(dict(LLAMA))).facts
     assert facts.weights_gib == pytest.approx(131.42, rel=0.001)
+
+
+@pytest.mark.parametrize(
+    ("more", "reads"),
+    [
+        ({}, ()),
+        ({"vision_config": {"hidden_size": 1152, "depth": 27}}, ("image", "video")),
+        ({"audio_config": {"num_mel_bins": 128}}, ("audio",)),
+    ],
+)
+def test_what_a_model_reads_beside_text(more: dict[str, Any], reads: tuple[str, ...]) -> None:
+    inner = {k: v for k, v in LLAMA.items() if k != "architectures"}
+    made = {"architectures": ["AnyForConditionalGeneration"], "text_config": inner, **more}
+    assert entry(made).facts.serving.modalities == reads
