@@ -16,11 +16,12 @@ from ..serve.network_policy import DNS_PORTS
 from ..serve.objects import LABEL
 from ..serve.pod import unprivileged
 
-__all__ = ["POD", "PREFIX", "is_reading", "reading"]
+__all__ = ["POD", "PREFIX", "TOKEN", "is_reading", "reading"]
 
 PREFIX = "vllm/files-"
 """Beginning of the names of composed resources that read a model's files."""
 POD = f"{PREFIX}pod-"
+TOKEN = f"{PREFIX}hub-token"
 
 _TOKEN = "hub-token"
 _ENDED = "has(object.status) && has(object.status.phase) && object.status.phase == 'Succeeded'"

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from functions.api import ModelSpec, VLLMInput
-from functions.base import Condition, Request, View, Whose
+from functions.base import Condition, Request, View, Whose, failing
 from functions.catalog import models, nearest
 
 from ..place.why_not import not_placed
+from .pod import TOKEN, is_reading
 
 __all__ = ["Told", "from_pod", "not_understood", "reads"]
 
@@ -44,7 +45,7 @@ class Told(NamedTuple):
             claim: of the cluster in which the pod reads, as namespace/name.
         """
         if not self.error:
-            return reads(spec, claim, self.pod)
+            return _refused(spec, request, claim) or reads(spec, claim, self.pod)
         reason, whose, says = _ERRORS.get(self.error, ("ReadingFailed", Whose.PLATFORM, _failed))
         problem = says(_Asked(spec, request.claim.namespace, given.weights.endpoint, self.detail))
         return not_placed(whose, reason, f"{problem}. {_AGAIN}")
@@ -98,6 +99,28 @@ def reads(spec: ModelSpec, claim: str, pod: View | None) -> Condition:
     text = f"the catalog does not have {spec.model}, so a pod in InferenceCluster {claim} reads its files"
     waits = _waits(pod) if pod else ""
     return not_placed(Whose.INFRASTRUCTURE, "ReadingModel", f"{text}{waits}; {_BY_HAND}")
+
+
+def _refused(spec: ModelSpec, request: Request, claim: str) -> Condition | None:
+    """Return the condition of a Model for whose files something cannot be made; None where all can."""
+    for name in sorted(filter(is_reading, request.observed)):
+        view = request.resource(name)
+        why = failing(view).rstrip(". \n") if view else ""
+        if not why:
+            continue
+        ref = spec.source.hugging_face.token_secret_ref
+        if name == TOKEN and ref is not None:
+            text = (
+                f"the Hub token cannot be taken from Secret {request.claim.namespace}/{ref.name}, key "
+                f"{ref.key} ({why}): create the Secret, or correct spec.source.huggingFace.tokenSecretRef"
+            )
+            return not_placed(Whose.MODEL, "TokenMissing", text)
+        text = (
+            f"InferenceCluster {claim} does not take what reads the files of {spec.model} ({why}): ask its "
+            "owner, or set spec.architecture from the model's card"
+        )
+        return not_placed(Whose.PLATFORM, "ReadingRefused", text)
+    return None
 
 
 def _waits(pod: View) -> str:

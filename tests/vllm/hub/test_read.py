@@ -269,6 +269,32 @@ def test_failures_are_told(said: dict[str, str], told: str, message: str) -> Non
     assert condition_text(compose(request(HOUSE, EU, observed=moved))) == condition_text(made)
 
 
+@pytest.mark.parametrize(
+    ("resource", "told", "words"),
+    [
+        (
+            "vllm/files-hub-token",
+            "TokenMissing",
+            '[model] the Hub token cannot be taken from Secret team-a/hub, key token (secrets "hub" not found): create '
+            "the Secret, or correct spec.source.huggingFace.tokenSecretRef",
+        ),
+        (
+            "vllm/files-namespace",
+            "ReadingRefused",
+            '[platform] InferenceCluster platform/eu does not take what reads the files of acme/house (secrets "hub" '
+            "not found): ask its owner, or set spec.architecture from the model's card",
+        ),
+    ],
+)
+def test_what_cannot_be_made_is_told(resource: str, told: str, words: str) -> None:
+    spec = {**HOUSE, "source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}
+    observed = live(compose(request(spec, EU)))
+    unsynced = {"type": "Synced", "status": "False", "message": 'secrets "hub" not found.'}
+    observed[resource] = {**observed[resource], "status": {"conditions": [unsynced]}}
+    made = compose(request(spec, EU, observed=observed))
+    assert (reason(made), condition_text(made)) == (told, words)
+
+
 def test_a_refused_token_is_told() -> None:
     spec = {**HOUSE, "source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}
     made, _ = after(json.dumps({"error": "TokenRefused", "detail": "Invalid credentials."}), spec)
