@@ -32,8 +32,8 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def served(answer: Callable[[Asked], Answer]) -> Iterator[tuple[Cluster, list[Asked]]]:
-    """Serve while the block runs; give the agent's client, and what was asked so far."""
+def listening(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Asked]]]:
+    """Serve while the block runs; give the address, and what was asked so far."""
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -73,10 +73,19 @@ def served(answer: Callable[[Asked], Answer]) -> Iterator[tuple[Cluster, list[As
 
     server = Server(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    client = ApiClient(Configuration(host=f"http://127.0.0.1:{server.server_port}"))
     try:
-        yield Cluster(client), asked
+        yield f"http://127.0.0.1:{server.server_port}", asked
     finally:
-        client.rest_client.close()
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def served(answer: Callable[[Asked], Answer]) -> Iterator[tuple[Cluster, list[Asked]]]:
+    """Serve while the block runs; give the agent's client, and what was asked so far."""
+    with listening(answer) as (address, asked):
+        client = ApiClient(Configuration(host=address))
+        try:
+            yield Cluster(client), asked
+        finally:
+            client.rest_client.close()
