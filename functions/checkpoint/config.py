@@ -118,7 +118,7 @@ class Config:
         if found is None:
             raise NotUnderstood(
                 "config.json: model_type",
-                f"it is not known what vLLM caches of {self.model_type}",
+                f"this version does not know what vLLM caches of models of type {self.model_type}",
                 "Name a model of a known type, or ask for this type to be supported",
             )
         return found

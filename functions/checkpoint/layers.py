@@ -93,7 +93,7 @@ def _count(config: Config) -> int:
 def _beyond(key: str, what: str) -> NotUnderstood:
     return NotUnderstood(
         f"config.json: {key}",
-        f"it means {what}, which cannot be sized, so the KV cache would be wrong",
+        f"the model has {what}, and this version cannot size the KV cache of such a model",
         "Name another model, or ask for this kind to be supported",
     )
 

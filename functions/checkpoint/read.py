@@ -149,7 +149,8 @@ def _latent(config: Config) -> tuple[int, int] | None:
         if config.kind.cache != "expanded" and config.get("kv_lora_rank") is not None:
             raise NotUnderstood(
                 "config.json: kv_lora_rank",
-                f"it is not known whether vLLM caches the latent of {config.model_type} or whole heads",
+                f"this version does not know whether vLLM caches the latent of {config.model_type} or "
+                "whole heads",
                 "Name another model, or ask for this type to be supported",
             )
         return None

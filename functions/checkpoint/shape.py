@@ -133,7 +133,7 @@ def shape_of(config: Config, layers: Layers, vision: Mapping[str, Any], *, headl
 
 
 def _gated(config: Config) -> bool:
-    """Tell whether attention has a gate: Qwen says so since 3.5, and it always has one before and Kimi K3."""
+    """Tell whether attention has a gate. Qwen3.5 says so; Qwen3-Next and Kimi K3 have one unsaid."""
     stated = config.get("attn_output_gate")
     return config.model_type in ("qwen3_next", "kimi_linear") if stated is None else bool(stated)
 

@@ -99,7 +99,7 @@ def say(api: Api, pod: Manifest, message: Manifest, code: int = 0) -> None:
 @pytest.mark.usefixtures("cluster")
 def test_from_a_claim_to_a_model_that_serves(api: Api, team: Api) -> None:
     claim = team.create(model("team-a", "house", model="acme/house"))
-    wait_told(team, claim, "so a pod in InferenceCluster platform/any reads its files")
+    wait_told(team, claim, "so a pod in InferenceCluster platform/any reads the model's files")
     pod = pod_of(api, claim)
     assert pod["spec"]["containers"][0]["command"][3:] == ["acme/house", "main"]
     namespace = api.get("v1", "Namespace", pod["metadata"]["namespace"])

@@ -107,26 +107,26 @@ REFUSED = [
     pytest.param(
         {**LLAMA_8B, "model_type": "whisper"},
         GIVEN,
-        "config.json: model_type: it is not known what vLLM caches of whisper. Name a model of a known type, or ask for this type to be supported.",
+        "config.json: model_type: this version does not know what vLLM caches of models of type whisper. Name a model of a known type, or ask for this type to be supported.",
         id="unknown type",
     ),
     pytest.param(
         {**LLAMA_8B, "kv_lora_rank": 512},
         GIVEN,
-        "config.json: kv_lora_rank: it is not known whether vLLM caches the latent of llama or whole heads. Name another model, or ask for this type to be supported.",
+        "config.json: kv_lora_rank: this version does not know whether vLLM caches the latent of llama or whole heads. Name another model, or ask for this type to be supported.",
         id="a latent of a type that has none",
     ),
     pytest.param(
         {**LLAMA_8B, "sparse_attention_config": {"use_sparse_attention": True}},
         GIVEN,
-        "config.json: sparse_attention_config: it means a second cache, of sparse attention's index, which cannot be sized, so the KV cache would be wrong. Name another model, or ask for this kind to be supported.",
+        "config.json: sparse_attention_config: the model has a second cache, of sparse attention's index, and this version cannot size the KV cache of such a model. Name another model, or ask for this kind to be supported.",
         id="sparse attention",
     ),
     pytest.param(
         # ome: Gemma 4 E2B.
         nested(text("gemma4_text", 35, 1536, 8, 1, 131072, head_dim=256, num_kv_shared_layers=20)),
         GIVEN,
-        "config.json: num_kv_shared_layers: it means layers that share the cache of others, which cannot be sized, so the KV cache would be wrong. Name another model, or ask for this kind to be supported.",
+        "config.json: num_kv_shared_layers: the model has layers that share the cache of others, and this version cannot size the KV cache of such a model. Name another model, or ask for this kind to be supported.",
         id="a shared cache",
     ),
     pytest.param(
@@ -153,7 +153,7 @@ REFUSED = [
     pytest.param(
         {**LLAMA_8B, "layer_types": ["rwkv"] * 32},
         GIVEN,
-        "config.json: layer_types: it means layers of rwkv, which cannot be sized, so the KV cache would be wrong. "
+        "config.json: layer_types: the model has layers of rwkv, and this version cannot size the KV cache of such a model. "
         "Name another model, or ask for this kind to be supported.",
         id="unknown layers",
     ),

@@ -64,8 +64,8 @@ def test_a_pod_reads_what_nothing_knows() -> None:
         pod_name(made),
     ]
     assert condition_text(made) == (
-        "[infrastructure] the catalog does not have acme/house, so a pod in InferenceCluster platform/eu reads its "
-        "files; `freehold inspect` does the same by hand"
+        "[infrastructure] the catalog does not have acme/house, so a pod in InferenceCluster platform/eu reads "
+        "the model's files; `freehold inspect` does the same by hand"
     )
     assert reason(made) == "ReadingModel"
     assert [c.reason for c in made.conditions[1:] if isinstance(c, Condition)] == ["NotPlaced", "NotPlaced"]
@@ -318,7 +318,7 @@ def test_what_cannot_be_understood_names_the_key_and_the_way_out() -> None:
     made, _ = after(json.dumps(report({**CONFIG, "model_type": "rwkv7"}, None, {"bytes": 1})))
     assert reason(made) == "NotUnderstood"
     assert condition_text(made) == (
-        "[model] the files of acme/house: config.json: model_type: it is not known what vLLM caches of rwkv7. Name a "
+        "[model] the files of acme/house: config.json: model_type: this version does not know what vLLM caches of models of type rwkv7. Name a "
         "model of a known type, or ask for this type to be supported, or set spec.architecture from the model's card, "
         "or spec.baseModel where it is a fine-tune of a model that the catalog has"
     )
@@ -334,7 +334,7 @@ def test_what_cannot_be_understood_names_the_key_and_the_way_out() -> None:
                     {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available."}
                 ]
             },
-            "reads its files: no node takes it (0/3 nodes are available);",
+            "reads the model's files: no node takes it (0/3 nodes are available);",
         ),
         (
             {
@@ -342,7 +342,7 @@ def test_what_cannot_be_understood_names_the_key_and_the_way_out() -> None:
                     {"state": {"waiting": {"reason": "ImagePullBackOff", "message": "denied"}}}
                 ]
             },
-            "reads its files: it waits, ImagePullBackOff (denied);",
+            "reads the model's files: it waits, ImagePullBackOff (denied);",
         ),
     ],
 )
@@ -401,3 +401,11 @@ def test_the_pod_reaches_the_hub_as_downloads_do() -> None:
     }
     policy = manifests(made)["vllm/files-network-policy"]["spec"]["forProvider"]["manifest"]["spec"]
     assert {"protocol": "TCP", "port": 3128} in policy["egress"][0]["ports"]
+
+
+def test_what_was_read_of_another_model_is_not_kept() -> None:
+    placed, _ = after(REPORT)
+    observed = {n: o for n, o in live(placed).items() if not n.startswith("vllm/files-")}
+    other = compose(request({"model": "Qwen/Qwen3-4B"}, EU, observed=observed, status=dict(placed.status)))
+    assert other.status["model"] is None
+    assert reason(other) == "Placed"
