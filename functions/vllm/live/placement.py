@@ -10,7 +10,7 @@ from functions.catalog import bytes_per_token
 
 from ..place.choose import Choices
 from ..place.devices import describe, resource
-from ..place.machine import Requests, requests
+from ..place.machine import requests
 from ..place.pools import Choice
 from ..size.memory import WEIGHTS_FACTOR, Fit, total_cache_gib
 from ..size.need import Need
@@ -59,7 +59,6 @@ def placement_of(
     assert access is not None, "a usable cluster has published its access"
     flags = need.engine.model_arguments(spec, need.facts, fit.gpus // fit.data_parallel)
     hourly, share = choice.hourly_usd, requests(pool, fit.gpus)
-    assert isinstance(share, Requests), "a pool whose share is too little holds no Model"
     return Placement(
         cluster=cluster.name,
         claim=f"{cluster.claim.namespace}/{cluster.claim.name}",

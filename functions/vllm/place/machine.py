@@ -11,7 +11,7 @@ from functions.api import Allocatable, PoolStatus, Resources, quantity
 
 from .devices import devices_per_node
 
-__all__ = ["Requests", "exceeding", "requests", "shared_memory_gib"]
+__all__ = ["Requests", "exceeding", "requests", "shared_memory_gib", "too_thin"]
 
 _CPU_PER_GPU = 2000
 """Thousandths of a core that the engine wants for each GPU's worker."""
@@ -35,23 +35,32 @@ class Requests(NamedTuple):
     """Request and limit, shared memory included."""
 
 
-def requests(pool: PoolStatus, devices: int) -> Requests | str:
-    """Return what a pod requests on a pool's node, or say why its share of the node is too little.
+def requests(pool: PoolStatus, devices: int) -> Requests:
+    """Return what a pod requests on a pool's node.
 
     Args:
         pool: of the node.
         devices: GPUs or slices of the pod.
     """
-    (cpu, memory), (share_cpu, share_memory) = _wanted(devices), _share(pool)
+    cpu, memory = _wanted(devices)
     if pool.allocatable is not None or pool.sharing is not None:
+        share_cpu, share_memory = _share(pool)
         cpu, memory = min(cpu, share_cpu * devices), min(memory, share_memory * devices)
-    if memory < _LEAST_MEMORY:
-        each = "slice" if pool.sharing else "GPU"
-        return (
-            f"the share of a {each} in its machine's memory is {memory / 1024:.1f} GiB, and the engine needs "
-            f"{_LEAST_MEMORY / 1024:.1f}"
-        )
     return Requests(quantity.cpu(cpu), quantity.memory(memory))
+
+
+def too_thin(pool: PoolStatus, devices: int) -> str:
+    """Say that a pod's share of its node is too little for an engine; empty where it is not, or not known."""
+    if pool.allocatable is None:
+        return ""
+    share = _share(pool)[1] * devices
+    if share >= _LEAST_MEMORY:
+        return ""
+    each = "slice" if pool.sharing else "GPU"
+    return (
+        f"the share of a {each} in its machine's memory is {share / 1024:.1f} GiB, and the engine needs "
+        f"{_LEAST_MEMORY / 1024:.1f}"
+    )
 
 
 def exceeding(pool: PoolStatus, asked: Resources) -> str:

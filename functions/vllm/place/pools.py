@@ -27,7 +27,7 @@ from .devices import (
     sure_pods,
     takes_another_node,
 )
-from .machine import exceeding, requests
+from .machine import exceeding, too_thin
 
 __all__ = ["Attempts", "Choice", "Refusal", "fit_pool"]
 
@@ -172,8 +172,9 @@ def fit_pool(
         lacks = _lacking_for_nodes(cluster, pool, found)
         why = attempt.why + _several_nodes(attempt, lacks) if found is None or lacks else ""
     if not why and found is not None:
-        share = requests(pool, found.gpus)
-        why, full = (share, False) if isinstance(share, str) else _crowded(spec, pool, found)
+        why = too_thin(pool, found.gpus)
+        if not why:
+            why, full = _crowded(spec, pool, found)
         if not why:
             return Choice(cluster, pool, found)
     return Refusal(cluster.claim.name, pool.name, why, closest, full)
