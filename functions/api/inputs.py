@@ -233,3 +233,14 @@ class VLLMInput(Schema):
     architectures: dict[str, Architecture] = Field(
         default_factory=dict, description="Models that the catalog does not know, by name on the Hub."
     )
+    metrics_namespaces: list[Annotated[str, Field(min_length=1, max_length=63)]] = Field(
+        default_factory=list,
+        description="Namespaces of the clusters, such as monitoring, whose pods may read the metrics of "
+        "serving pods (/metrics, port 8000). The engine answers requests on that port, too. Default none.",
+        max_length=20,
+    )
+    pull_secret_ref: SecretName | None = Field(
+        None,
+        description="Secret of type kubernetes.io/dockerconfigjson in the platform namespace, which is "
+        "copied beside each Model, to pull images with. Default: none; nodes pull by their own identity.",
+    )

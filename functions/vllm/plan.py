@@ -38,6 +38,11 @@ class Plan(NamedTuple):
     context: int
     """Longest context of a request, in tokens."""
 
+    metrics_namespaces: tuple[str, ...]
+    """Namespaces of the cluster whose pods may read metrics."""
+    pull_secret: str
+    """Secret of the platform namespace by which images are pulled; empty: none."""
+
     @property
     def name(self) -> str:
         """The value of the label that everything of this placement has in the cluster."""
@@ -127,6 +132,8 @@ def make_plan(
         placement=placement,
         engine=engine,
         latest_image=latest_image(spec, given),
+        metrics_namespaces=tuple(given.metrics_namespaces),
+        pull_secret=given.pull_secret_ref.name if given.pull_secret_ref else "",
         # Never the spec's own image: that of an old engine has an old huggingface_hub, or none.
         downloader=given.weights.image or given.image or image("vllm"),
         weights=given.weights,

@@ -13,9 +13,11 @@ from .live.record import record
 from .live.stay import placement_is_lost, storage
 from .plan import Plan, make_plan
 from .serve import live_workload, workload_of
+from .serve.disruption_budget import DISRUPTION_BUDGET, disruption_budget
 from .serve.endpoint import connection, endpoint
 from .serve.namespace import namespace
 from .serve.network_policy import default_deny, serving_policy
+from .serve.pull_secret import pull_secret
 from .serve.service import service
 from .serve.template import Pods, pods
 from .source import SOURCES, source_of
@@ -91,7 +93,7 @@ def composed(
 
 
 def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) -> list[str]:
-    """Return volumes and downloads of weights that are served no more, and credentials without a use."""
+    """Return volumes and downloads of weights that are served no more, and what has no use any more."""
     volumes = [f"vllm/{plan.volume}", *([volume_resource(replaced.weights)] if replaced else [])]
     credentials = {r.name for r in source_of(plan.spec).credentials(plan)}
     possible = {name for source in SOURCES for name in source.credential_names}
@@ -102,6 +104,7 @@ def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) 
             (is_volume(name) and name not in volumes)
             or (is_download(name) and name != fetch and not of_replaced)
             or (name in possible and name not in credentials)
+            or (name == DISRUPTION_BUDGET and plan.spec.replicas.min <= 1)
         ):
             gone.append(name)
     return gone
@@ -126,6 +129,8 @@ def _resources(
         serving_policy(plan, several_nodes=workload.several_nodes),
         download_policy(plan),
         *source_of(plan.spec).credentials(plan),
+        *pull_secret(plan),
+        *disruption_budget(plan),
         *volume(request, plan, filled=fetch.done),
         *([fetch.job] if fetch.job else []),
         served,

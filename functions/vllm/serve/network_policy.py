@@ -39,18 +39,22 @@ def default_deny(plan: Plan) -> Resource:
 def serving_policy(plan: Plan, *, several_nodes: bool) -> Resource:
     """Compose the policy of serving pods.
 
-    Callers are pods of the namespace with the claim's namespace's name. Serving pods call nobody,
-    except the other pods of a replica on several nodes.
+    Callers are pods of the namespace with the claim's namespace's name, and of the namespaces that may read
+    metrics: the engine has one port for both. Serving pods call nobody, except the other pods of a replica
+    on several nodes.
 
     Args:
         plan: of the Model.
         several_nodes: whether a replica has pods on several nodes.
     """
-    callers = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": plan.claim.namespace}}}
+    callers = [
+        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+        for namespace in (plan.claim.namespace, *plan.metrics_namespaces)
+    ]
     spec: dict[str, Any] = {
         "podSelector": {"matchLabels": SERVING},
         "policyTypes": ["Ingress"],
-        "ingress": [{"from": [callers], "ports": [{"protocol": "TCP", "port": plan.engine.port}]}],
+        "ingress": [{"from": callers, "ports": [{"protocol": "TCP", "port": plan.engine.port}]}],
     }
     if several_nodes:
         _allow_peers(spec)

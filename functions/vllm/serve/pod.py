@@ -10,6 +10,8 @@ from functions.api import SharingMode, contract
 from ..engine import Peer
 from ..place.machine import shared_memory_gib
 from ..plan import Plan
+from . import pull_secret
+from .objects import LABEL
 
 __all__ = [
     "COMPLETE",
@@ -25,13 +27,17 @@ __all__ = [
 SERVING = {contract.COMPONENT: contract.SERVING}
 DOWNLOAD = {contract.COMPONENT: contract.DOWNLOAD}
 """Labels of the two kinds of pods, for the network policies and the Service."""
-LOADS_LONG = {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
-"""Annotation of pods that load for long: no autoscaler removes their node to save it."""
+LOADS_LONG = {
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+    "karpenter.sh/do-not-disrupt": "true",
+}
+"""Annotations of pods that load for long: no autoscaler removes their node to save it."""
 WEIGHTS_FOLDER = "/models"
 """Where a pod mounts the weights' volume."""
 COMPLETE = f"{WEIGHTS_FOLDER}/.freehold/complete"
 """File that the download makes once all weights are in the volume."""
 
+_HOST = "kubernetes.io/hostname"
 _RESTARTED_AT = "freehold.dev/restarted-at"
 """Annotation of serving pods: another value makes other pods."""
 _PRE_STOP_SECONDS = 15
@@ -65,6 +71,7 @@ def pod_spec(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
+        **pull_secret.references(plan),
         "containers": [container],
         "volumes": [{"name": "models", "persistentVolumeClaim": {"claimName": plan.volume}}, *volumes],
     }
@@ -110,6 +117,7 @@ def serving_pod(plan: Plan, labels: Mapping[str, Any], peer: Peer | None = None)
         **pod_spec(plan, container, volumes),
         "initContainers": [_weights_there(plan)],
         "terminationGracePeriodSeconds": grace,
+        **(_where(plan) if peer is None else {}),
     }
     restarted = plan.spec.engine.restarted_at
     annotations = {**LOADS_LONG, **({_RESTARTED_AT: restarted} if restarted else {})}
@@ -133,6 +141,35 @@ def _weights_there(plan: Plan) -> dict[str, Any]:
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": unprivileged(),
         "volumeMounts": [{"name": "models", "mountPath": WEIGHTS_FOLDER, "readOnly": True}],
+    }
+
+
+def _where(plan: Plan) -> dict[str, Any]:
+    """Prefer nodes and zones without a replica of the Model, and nodes that other Models have begun to fill.
+
+    The pods of a replica on several nodes take whole nodes and should be near one another, so they prefer
+    nothing.
+    """
+    own = {LABEL: plan.name, **SERVING}
+    spread = [
+        {
+            "maxSkew": 1,
+            "topologyKey": key,
+            "whenUnsatisfiable": "ScheduleAnyway",
+            "labelSelector": {"matchLabels": own},
+        }
+        for key in ("topology.kubernetes.io/zone", _HOST)
+    ]
+    others = {"key": LABEL, "operator": "NotIn", "values": [plan.name]}
+    beside = {
+        "labelSelector": {"matchLabels": SERVING, "matchExpressions": [others]},
+        "namespaceSelector": {},
+        "topologyKey": _HOST,
+    }
+    preferred = [{"weight": 50, "podAffinityTerm": beside}]
+    return {
+        "topologySpreadConstraints": spread,
+        "affinity": {"podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}},
     }
 
 

@@ -31,8 +31,9 @@ NEEDED_TO_SERVE = (
 """Composed resources that must be ready for a Model to answer."""
 
 _ANSWERS = "the Model answers at its endpoint"
-_CONDITIONS = ("status", "atProvider", "manifest", "status", "conditions")
-"""Where an Object has the conditions of the object in the cluster."""
+_STATUS = ("status", "atProvider", "manifest", "status")
+"""Where an Object has the status of the object in the cluster."""
+_CONDITIONS = (*_STATUS, "conditions")
 
 
 def not_placed_yet() -> list[Condition]:
@@ -94,9 +95,12 @@ def serving(request: Request, plan: Plan, names: Container[str], update: str) ->
 
 
 def _hint(request: Request, plan: Plan) -> str:
-    if not live_workload(request.observed):
+    workload = request.resource(live_workload(request.observed))
+    if workload is None:
         return "It is created after the download: see the condition WeightsReady"
-    return (
+    replicas = plan.spec.replicas.min
+    ready = int(workload.number(*_STATUS, "readyReplicas") or 0)
+    return (f"{ready} of {replicas} replicas are ready. " if replicas > 1 else "") + (
         f"Loading takes up to {plan.startup_seconds // 60} minutes. If this lasts longer, check that node "
         f"pool {plan.placement.node_pool} has room for each replica ({takes(plan.placement)}), and that its "
         "nodes can pull the engine's image"

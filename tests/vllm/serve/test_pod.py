@@ -83,12 +83,6 @@ def test_a_shared_gpu_is_not_taken_whole() -> None:
         assert [a for a in args if "utilization" in a][-1] == f"--gpu-memory-utilization={last}"
 
 
-@pytest.mark.parametrize("what", ["vllm/deployment", DOWNLOAD])
-def test_no_autoscaler_takes_the_node_of_a_pod_that_loads(what: str) -> None:
-    template = manifests(first())[what]["spec"]["forProvider"]["manifest"]["spec"]["template"]
-    assert template["metadata"]["annotations"] == {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"}
-
-
 def test_the_pools_taints_are_tolerated() -> None:
     taint = {"key": "team", "value": "ml", "effect": "NoExecute"}
     outcome = compose(request(SPEC, cluster("eu", {**L4, "taints": [taint]}, allowed=["*"])))

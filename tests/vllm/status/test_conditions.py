@@ -9,7 +9,7 @@ import pytest
 from functions.base import Condition, Progress, Status, Whose
 from functions.vllm.compose import compose
 from functions.vllm.serve.leader_worker_set import LEADER_WORKER_SET
-from tests.vllm.world import EU, SPEC, first, live, request
+from tests.vllm.world import EU, SPEC, cluster, first, live, request
 
 QUOTA = 'pods "vllm-7d-x" is forbidden: exceeded quota: few, requested: pods=1, used: pods=2, limited: pods=2'
 REFUSED = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": QUOTA}
@@ -85,3 +85,19 @@ def test_pods_come_after_the_download() -> None:
     serving = next(c for c in first().conditions if c.type == "Serving")
     assert isinstance(serving, Progress)
     assert serving.hint == "It is created after the download: see the condition WeightsReady"
+
+
+def test_how_many_replicas_are_ready() -> None:
+    """Of a Deployment and of a LeaderWorkerSet, which both count them."""
+    shared = cluster("eu", allowed=["*"], sharedStorage=True)
+    spec = {**SPEC, "replicas": {"min": 3}}
+    made = compose(request(spec, shared))
+    observed = live(made)
+    observed["vllm/deployment"]["status"] = {
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "atProvider": {"manifest": {"status": {"readyReplicas": 1}}},
+    }
+    outcome = compose(request(spec, shared, status=dict(made.status), observed=observed))
+    serving = next(c for c in outcome.conditions if c.type == "Serving")
+    assert isinstance(serving, Progress)
+    assert serving.hint.startswith("1 of 3 replicas are ready. Loading takes up to 30 minutes.")

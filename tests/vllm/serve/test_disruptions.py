@@ -1,0 +1,128 @@
+"""What keeps a Model serving while nodes come and go, and where its pods prefer to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.base import Outcome
+from functions.vllm.compose import compose
+from tests.vllm.world import DOWNLOAD, SPEC, cluster, first, live, manifests, pod_of, request
+
+BUDGET = "vllm/pod-disruption-budget"
+SHARED = cluster("eu", allowed=["*"], sharedStorage=True)
+
+
+def model(replicas: int, before: Outcome | None = None) -> Outcome:
+    spec = {**SPEC, "replicas": {"min": replicas}}
+    if before is None:
+        return compose(request(spec, SHARED))
+    return compose(request(spec, SHARED, status=dict(before.status), observed=live(before)))
+
+
+def test_several_replicas_are_not_evicted_at_once() -> None:
+    made = manifests(model(2))
+    budget = made[BUDGET]["spec"]["forProvider"]["manifest"]
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+    template = made["vllm/deployment"]["spec"]["forProvider"]["manifest"]["spec"]["template"]
+    assert budget["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert budget["metadata"]["namespace"] == template["metadata"]["labels"]["freehold.dev/model"]
+
+
+@pytest.mark.parametrize("replicas", [0, 1])
+def test_a_single_replica_stops_no_node_upgrade(replicas: int) -> None:
+    assert BUDGET not in manifests(model(replicas))
+    scaled = model(replicas, before=model(2))
+    assert (BUDGET in manifests(scaled), BUDGET in scaled.gone) == (False, True)
+
+
+def test_scaling_restarts_no_pod() -> None:
+    one, two = (pod_of(manifests(model(n))["vllm/deployment"]) for n in (1, 2))
+    assert one == two
+
+
+def test_replicas_prefer_other_nodes_and_zones() -> None:
+    spread = pod_of(manifests(model(2))["vllm/deployment"])["topologySpreadConstraints"]
+    assert {(c["topologyKey"], c["whenUnsatisfiable"]) for c in spread} == {
+        ("topology.kubernetes.io/zone", "ScheduleAnyway"),
+        ("kubernetes.io/hostname", "ScheduleAnyway"),
+    }
+
+
+def test_pods_prefer_nodes_that_other_models_have_begun_to_fill() -> None:
+    pod = pod_of(manifests(first())["vllm/deployment"])
+    [preferred] = pod["affinity"]["podAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+    term = preferred["podAffinityTerm"]
+    assert (term["topologyKey"], term["namespaceSelector"]) == ("kubernetes.io/hostname", {})
+    [others] = term["labelSelector"]["matchExpressions"]
+    assert (others["operator"], others["values"]) == ("NotIn", ["team-a-qwen-69e9ae072db0ed27"])
+
+
+@pytest.mark.parametrize("what", ["vllm/deployment", DOWNLOAD])
+def test_no_autoscaler_takes_the_node_of_a_pod_that_loads(what: str) -> None:
+    template = manifests(first())[what]["spec"]["forProvider"]["manifest"]["spec"]["template"]
+    assert template["metadata"]["annotations"] == {
+        "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
+        "karpenter.sh/do-not-disrupt": "true",
+    }
+
+
+def callers(outcome: Outcome) -> list[dict[str, Any]]:
+    policy = manifests(outcome)["vllm/network-policy-serving"]["spec"]["forProvider"]["manifest"]["spec"]
+    [rule] = policy["ingress"]
+    found: list[dict[str, Any]] = rule["from"]
+    return found
+
+
+def named(namespace: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
+
+
+def test_metrics_are_read_from_where_the_platform_says() -> None:
+    """A policy of the namespace, not of the pods: live Models follow without a restart."""
+    before = first()
+    assert callers(before) == [named("team-a")]
+    given = {"metricsNamespaces": ["monitoring"]}
+    eu = cluster("eu", allowed=["*"])
+    after = compose(request(SPEC, eu, status=dict(before.status), observed=live(before), given=given))
+    assert callers(after) == [named("team-a"), named("monitoring")]
+    assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
+
+
+def test_images_are_pulled_with_the_platforms_secret() -> None:
+    eu = cluster("eu", allowed=["*"])
+    made = manifests(compose(request(SPEC, eu, given={"pullSecretRef": {"name": "registry"}})))
+    copied = made["vllm/pull-secret"]["spec"]
+    [reference] = copied["references"]
+    assert reference["patchesFrom"] == {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "name": "registry",
+        "namespace": "crossplane-system",
+        "fieldPath": "data[.dockerconfigjson]",
+    }
+    secret = copied["forProvider"]["manifest"]
+    assert (secret["type"], secret["data"]) == ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": ""})
+    downloads = [name for name in made if "/download-" in name]
+    for name in ("vllm/deployment", *downloads):
+        assert pod_of(made[name])["imagePullSecrets"] == [{"name": secret["metadata"]["name"]}]
+    assert "imagePullSecrets" not in pod_of(manifests(first())["vllm/deployment"])
+
+
+def test_a_secret_that_is_named_no_more_stays_for_live_pods() -> None:
+    eu = cluster("eu", allowed=["*"])
+    before = compose(request(SPEC, eu, given={"pullSecretRef": {"name": "registry"}}))
+    after = compose(request(SPEC, eu, status=dict(before.status), observed=live(before)))
+    assert "vllm/pull-secret" not in after.gone
+    assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
+
+
+def test_a_model_that_sleeps_takes_no_gpu() -> None:
+    """Its record counts none, and its download takes none."""
+    made = manifests(model(0))
+    labels = made["vllm/placed"]["metadata"]["labels"]
+    assert (labels["freehold.dev/gpus"], labels["freehold.dev/pod-count"]) == ("0", "0")
+    [download] = [name for name in made if "/download-" in name]
+    assert "nvidia.com/gpu" not in str(pod_of(made[download])["containers"])
