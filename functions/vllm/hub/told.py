@@ -96,7 +96,10 @@ def reads(spec: ModelSpec, claim: str, pod: View | None) -> Condition:
         claim: of the cluster, as namespace/name.
         pod: the Object of the pod; None where there is none yet.
     """
-    text = f"the catalog does not have {spec.model}, so a pod in InferenceCluster {claim} reads the model's files"
+    text = (
+        f"the catalog does not have {spec.model}, so a pod in InferenceCluster {claim} reads the model's "
+        "files"
+    )
     waits = _waits(pod) if pod else ""
     return not_placed(Whose.INFRASTRUCTURE, "ReadingModel", f"{text}{waits}; {_BY_HAND}")
 
