@@ -112,7 +112,8 @@ class Cluster:
         body = [{"op": "add", "path": "/report", "value": dict(report)}]
         path = f"{group}/{contract.REPORT_PLURAL}/{contract.REPORT_NAME}"
         # Otherwise the API server drops, with a warning, what an older CRD does not know.
-        self._send("PATCH", path, {"fieldValidation": "Strict"}, body).release_conn()
+        # What is left unread would end the connection.
+        _ = self._send("PATCH", path, {"fieldValidation": "Strict"}, body).data
 
     def _get(self, path: str, query: Mapping[str, str]) -> bytes:
         response = self._send("GET", path, query)

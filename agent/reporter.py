@@ -110,6 +110,9 @@ class Reporter:
             self._touch(namespace)
             return
         here.failures, here.not_before = 0, time.monotonic() + _PAUSE_SECONDS
+        # Known at once: the watch brings it later, and until then it would be written again.
+        place = {"namespace": namespace, "name": contract.REPORT_NAME}
+        self.reports.change({"metadata": place, "report": now}, gone=False)
         _LOG.info("wrote a report", extra={"details": {"namespace": namespace}})
 
     def _read(self, namespace: str, here: _Namespace, ends: Iterable[Crash]) -> None:
