@@ -45,7 +45,7 @@ def without_its_pool(live: World) -> list[dict[str, Any]]:
     [
         pytest.param({"gpu": {"count": 8}}, "MoveAnnounced", id="a-move-is-announced"),
         pytest.param({"contextLength": 40960, "concurrency": 1000}, "NothingFits", id="a-refused-change"),
-        pytest.param({"replicas": {"min": 50}}, "VolumeNotShared", id="more-replicas-than-can-be"),
+        pytest.param({"replicas": {"min": 50}}, "PoolTooSmall", id="more-replicas-than-can-be"),
         pytest.param({"cluster": {"name": "nowhere"}}, "ClusterNotFound", id="no-such-cluster"),
     ],
 )
