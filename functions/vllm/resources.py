@@ -159,9 +159,11 @@ def _download(request: Request, plan: Plan, replaced: Placement | None) -> _Down
     if not finished and live and replaced is None and jobs and not broken:
         # The volume is served, so its download is done, whatever the Job's Object says now.
         finished = next(iter(jobs))
+    if finished and not goes(jobs[finished]):
+        return _Download(finished, done=True)
     job = download(plan, volume_uid=volume_uid(request, weights), beside_serving=live)
     if finished:
-        return _Download(finished, job if job.name == finished and goes(jobs[finished]) else None, done=True)
+        return _Download(finished, job if job.name == finished else None, done=True)
     source = source_of(plan.spec)
     if job.name in jobs and job.name not in broken:
         return _Download(job.name, job)
