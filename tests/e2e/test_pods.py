@@ -190,11 +190,11 @@ def taken(api: Api, chat: Manifest) -> Iterator[None]:
         api.delete(other)
 
 
-def test_a_download_that_finds_no_gpu(api: Api, team: Api, taken: None) -> None:
-    """Its cluster counts the GPUs of Models, and knows nothing of somebody else's pod."""
+def test_a_pod_that_finds_no_gpu(api: Api, team: Api, taken: None) -> None:
+    """Its cluster counts the GPUs of Models, and knows nothing of somebody else's pod. Its download needs none."""
     del taken
     claim = team.create(model("team-a", "waits"))
-    message = said(team, claim, "WeightsReady=False NoFreeGPUs: [infrastructure]", "WeightsReady")
+    message = said(team, claim, "Serving=False NoFreeGPUs: [infrastructure]")
     assert "Insufficient nvidia.com/gpu" in message
     assert "raise nodes.max" in message
     api.delete(api.get("v1", "Pod", "other", "default"))
