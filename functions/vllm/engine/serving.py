@@ -46,15 +46,14 @@ def refuse_spec(spec: ModelSpec, used: str) -> None:
             f"with; the oldest that does is {in_words(OLDEST)}",
             "Name a newer image; if the tag is no version of vLLM, name the image by digest",
         )
-    known = used == image("vllm")
+    pinned = _pinned()
     for found in given(spec.engine.args):
         if not isinstance(found, Misread):
             if owner := owner_of(found):
                 raise Invalid(
                     "spec.engine.args", f"{found.as_written} is {found.flag}. {owner}", "Leave it out"
                 )
-        elif known:
-            pinned = version_of(image("vllm")) or OLDEST
+        elif version == pinned:
             problem = f"vLLM {in_words(pinned)} does not take {found.item}: {found.why}"
             raise Invalid("spec.engine.args", problem, found.remedy)
 
@@ -87,10 +86,17 @@ def refuse_model(spec: ModelSpec, used: str, facts: ModelFacts) -> None:
             f"{spec.model} needs vLLM {in_words(served.engine_from)} or newer, and the image is {used}",
             "Set spec.engine.image to a newer image, ask the platform team for one, or name another model",
         )
-    if used == image("vllm"):
+    if version == _pinned():
         _refuse_parser("toolCalling", "tool-call", spec.tool_calling.parser)
         _refuse_parser("reasoning", "reasoning", spec.reasoning.parser)
     _refuse_modalities(spec, facts)
+
+
+def _pinned() -> tuple[int, ...]:
+    """Return the version of the package's image, whose arguments and parsers are known."""
+    version = version_of(image("vllm"))
+    assert version is not None, "the package's image has a version as its tag"
+    return version
 
 
 def _trusts(spec: ModelSpec) -> bool:
@@ -103,9 +109,8 @@ def _refuse_parser(field: str, kind: str, parser: str) -> None:
         return
     close = nearest(parser, list(names))[:1]
     hint = f"Did you mean {close[0]}? It has {', '.join(names)}" if close else f"It has {', '.join(names)}"
-    pinned = version_of(image("vllm")) or OLDEST
     raise Invalid(
-        f"spec.{field}.parser", f"vLLM {in_words(pinned)} has no {kind} parser of the name {parser}", hint
+        f"spec.{field}.parser", f"vLLM {in_words(_pinned())} has no {kind} parser of the name {parser}", hint
     )
 
 

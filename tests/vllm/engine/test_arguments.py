@@ -126,6 +126,13 @@ def test_what_another_image_takes_is_believed() -> None:
     assert "--max-model-len" in refused("--max-model=9", image=own)
 
 
+@pytest.mark.parametrize(
+    "image", ["mirror.example.com/vllm/vllm-openai:v0.27.1", "vllm-openai:v0.27.1-cu129"]
+)
+def test_another_copy_of_the_same_version_is_known(image: str) -> None:
+    assert "does not take --new-thing" in refused("--new-thing", image=image)
+
+
 def test_arguments_stay_as_they_are_written() -> None:
     # Proves: reading them changes nothing of what runs.
     args = ["-q=awq", "--max_num_seqs", "8", "-O3"]
