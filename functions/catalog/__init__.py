@@ -7,7 +7,7 @@ from .models import INDEXER_BYTES, ModelFacts, bytes_per_token, full_layer_bytes
 from .precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES
 from .providers import Provider, providers
 from .registries import ecr_registry
-from .serving import Serving, servings
+from .serving import UNKNOWN, Serving, servings
 from .shapes import Shape, state_bytes_per_layer
 from .tables import nearest
 from .versions import ChartVersion, EksVersions, chart, cluster_autoscaler, eks, image, kubernetes
@@ -17,6 +17,7 @@ __all__ = [
     "FP8_WHEN_LOADED_BYTES",
     "GPU",
     "INDEXER_BYTES",
+    "UNKNOWN",
     "ChartVersion",
     "EksVersions",
     "Machine",

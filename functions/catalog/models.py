@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from .precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES, weight_bytes
-from .serving import DEFAULTS, Serving, servings
+from .serving import UNKNOWN, Serving, servings
 from .shapes import (
     Attention,
     Parameters,
@@ -97,7 +97,7 @@ class ModelFacts:
     """Whether the Hub asks for a token of an account that has accepted the model's terms."""
     loading_gib: float = 0.0
     """Most memory that the weights take while vLLM quantises them, in GiB; 0 where it does not."""
-    serving: Serving = DEFAULTS
+    serving: Serving = UNKNOWN
     """What the engine has to be told of it."""
 
 
@@ -125,7 +125,7 @@ def models() -> dict[str, ModelFacts]:
     """Return the models of the catalog by their name on the Hugging Face Hub."""
     told = servings()
     return {
-        row["model"]: replace(_facts(row), serving=told.get(row["model"], DEFAULTS))
+        row["model"]: replace(_facts(row), serving=told.get(row["model"], UNKNOWN))
         for row in rows("models.tsv")
     }
 

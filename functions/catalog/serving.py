@@ -15,7 +15,7 @@ from functools import cache
 
 from .tables import rows
 
-__all__ = ["DEFAULTS", "Serving", "servings"]
+__all__ = ["UNKNOWN", "Serving", "servings"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Serving:
     """Oldest version of vLLM that loads it, where that is newer than the oldest that is supported at all."""
 
 
-DEFAULTS = Serving()
-"""Of a model that is served with the engine's defaults, or of which nothing is known."""
+UNKNOWN = Serving()
+"""Of a model without a row: it gets the engine's defaults, and what it reads is not known."""
 
 
 @cache

@@ -11,7 +11,7 @@ from functools import cache
 
 from functions.api import ModelSpec, Task
 from functions.base import Invalid
-from functions.catalog import ModelFacts, image, nearest
+from functions.catalog import UNKNOWN, ModelFacts, image, nearest
 
 from .arguments import Argument, Misread, given, given_flags, owner_of, table
 from .versions import OLDEST, in_words, version_of
@@ -116,7 +116,7 @@ def _refuse_parser(field: str, kind: str, parser: str) -> None:
 
 def _refuse_modalities(spec: ModelSpec, facts: ModelFacts) -> None:
     """Refuse limits of what a model of the catalog does not read; of others that is not known."""
-    if facts.shape is None:
+    if facts.serving is UNKNOWN:
         return
     reads = facts.serving.modalities
     for field, modality, most in _limits(spec):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from functions.api import ModelSpec
 from functions.base import Invalid
-from functions.catalog import image, models, servings
+from functions.catalog import UNKNOWN, image, models, servings
 from functions.catalog.tables import rows
 from functions.vllm.compose import compose
+from functions.vllm.engine.serving import refuse_model, serving_arguments
 from functions.vllm.engine.versions import version_of
 from tests.vllm.world import ARCHITECTURE, H100, SPEC, again, cluster, request
 
@@ -179,6 +182,14 @@ def test_multimodal_limits() -> None:
     assert refused(QWEN, multimodal={"audios": 1}) == (
         f"spec.multimodal.audios: {QWEN} reads text and image and video alone. Leave it out."
     )
+
+
+def test_what_a_model_without_a_row_reads_is_not_known() -> None:
+    # Proves: a vision model whose own files were read, shape and all, is not taken for one of text alone.
+    read = replace(models()[QWEN], name="acme/sees", serving=UNKNOWN)
+    spec = ModelSpec.model_validate({"model": "acme/sees", "multimodal": {"images": 4, "audios": 1}})
+    refuse_model(spec, image("vllm"), read)
+    assert '--limit-mm-per-prompt={"image": 4, "audio": 1}' in serving_arguments(spec, read)
 
 
 def test_a_model_that_the_image_does_not_load() -> None:
