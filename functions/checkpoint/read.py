@@ -8,7 +8,7 @@ from typing import Any
 
 from functions.catalog.models import ModelFacts, sized_by_shape
 from functions.catalog.precision import BYTES_PER_PARAMETER, FP8_WHEN_LOADED_BYTES
-from functions.catalog.serving import DEFAULTS
+from functions.catalog.serving import UNKNOWN
 from functions.catalog.shapes import Attention, Shape, loaded_parameters, state_bytes
 
 from .config import OWN_FILE, Config
@@ -87,7 +87,7 @@ def read(name: str, report: Mapping[str, Any]) -> Entry:
         hidden_size=attention.hidden_size,
         shape=shape,
         expert_block=int(precision.group_size or 0) if precision.precision == "fp8" else 0,
-        serving=replace(DEFAULTS, modalities=_modalities(report)),
+        serving=replace(UNKNOWN, modalities=_modalities(report)),
     )
     weights = report.get("weights") or {}
     copied = _copied_head(config, shape, weights, precision)
