@@ -184,6 +184,14 @@ def test_a_placed_model_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert lines[3].endswith("the Model stays on platform/eu")
 
 
+def test_a_model_that_the_catalog_does_not_have(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(tmp_path, model({"model": "acme/house"}), cluster("eu", allowed=["*"])) == Exit.TO_DO
+    assert " ".join(capsys.readouterr().out.split()) == (
+        "Placed=False ReadingModel: [infrastructure] the catalog does not have acme/house, so a pod in InferenceCluster "
+        "platform/eu reads the model's files; `freehold inspect` does the same by hand"
+    )
+
+
 def test_an_invalid_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         run(tmp_path, model({"model": "Qwen/Qwen3-8B", "contextLength": 50000}), cluster("eu"))
