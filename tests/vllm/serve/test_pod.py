@@ -102,15 +102,15 @@ def test_the_pools_taints_are_tolerated() -> None:
 @pytest.mark.parametrize("what", ["vllm/deployment", DOWNLOAD])
 def test_pods_are_restricted(what: str) -> None:
     pod = pod_of(manifests(first())[what])
-    container = pod["containers"][0]
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert container["resources"]["limits"]["memory"]
+    for container in (*pod.get("initContainers", ()), *pod["containers"]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["limits"]["memory"]
 
 
 def test_the_drain_fits_in_the_grace_period() -> None:
