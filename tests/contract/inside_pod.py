@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/sys")
 DEVICES = ("null", "zero", "full", "random", "urandom")
+PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
 
 
@@ -95,6 +97,9 @@ def _become(user: int, group: int) -> None:
     os.setgroups([group])
     os.setresgid(group, group, group)
     os.setresuid(user, user, user)
+    # The kernel forgets with the user that this process dies with the one that made the namespaces.
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "death signal")
 
 
 if __name__ == "__main__":

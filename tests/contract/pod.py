@@ -47,9 +47,20 @@ class Pod:
     @property
     def pid(self) -> int:
         """The container's first process, as this machine counts processes."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        wait_for(lambda: children.read_text().split(), 10, "the container's first process")
-        return int(children.read_text().split()[0])
+        wait_for(lambda: self._children.read_text().split(), 10, "the container's first process")
+        return int(self._children.read_text().split()[0])
+
+    @property
+    def _children(self) -> Path:
+        return Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+
+    def kill(self) -> None:
+        """End every process of the container, and wait until its first one is gone."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in self._children.read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+        self.process.kill()
+        self.process.wait()
 
     def said(self, lines: int = 40) -> str:
         """Return the last lines that the container wrote."""
@@ -112,8 +123,7 @@ def run(
         pod.process.stdin.close()
         yield pod
     finally:
-        pod.process.kill()
-        pod.process.wait()
+        pod.kill()
 
 
 def _start(plan: dict[str, Any], folder: Path) -> Pod:
