@@ -166,6 +166,59 @@ def test_streaming(servers: dict[str, Server]) -> None:
     assert sum(bool(json.loads(event)["choices"]) for event in events[:-1]) >= 8, "token by token"
 
 
+FREELY = {"chat_template_kwargs": {"enable_thinking": False}, "temperature": 1, "max_tokens": 200}
+"""Random weights would never end their reasoning, and without chance they might write blanks for ever."""
+
+
+def test_structured_output(servers: dict[str, Server]) -> None:
+    """Random weights write JSON of the schema, since no other token is allowed."""
+    schema = {
+        "type": "object",
+        "properties": {"sure": {"type": "boolean"}},
+        "required": ["sure"],
+        "additionalProperties": False,
+    }
+    answer = servers["generate"].post(
+        "/v1/chat/completions",
+        messages=[{"role": "user", "content": "Are you sure?"}],
+        response_format={"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}},
+        **FREELY,
+    )
+    assert isinstance(json.loads(answer["choices"][0]["message"]["content"])["sure"], bool)
+
+
+def test_a_tool_is_called(servers: dict[str, Server]) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"city": {"type": "string", "enum": ["Paris", "Rome"]}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    answer = servers["generate"].post(
+        "/v1/chat/completions",
+        messages=[{"role": "user", "content": "How is the weather?"}],
+        tools=[{"type": "function", "function": {"name": "weather", "parameters": parameters}}],
+        tool_choice={"type": "function", "function": {"name": "weather"}},
+        **FREELY,
+    )
+    (call,) = answer["choices"][0]["message"]["tool_calls"]
+    assert call["function"]["name"] == "weather"
+    assert json.loads(call["function"]["arguments"])["city"] in ("Paris", "Rome")
+
+
+def test_tools_may_be_offered(servers: dict[str, Server]) -> None:
+    """Where no parser is named, vLLM answers this with 400."""
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    answer = servers["generate"].post(
+        "/v1/chat/completions",
+        messages=[{"role": "user", "content": "How is the weather?"}],
+        tools=[tool],
+        tool_choice="auto",
+        max_tokens=8,
+    )
+    assert answer["choices"]
+
+
 def test_embeddings(servers: dict[str, Server]) -> None:
     server = servers["embed"]
     answer = server.post("/v1/embeddings", input=["one", "two"])

@@ -23,8 +23,10 @@ CONTEXT = 65536
 """Tokens; longer than any context that the examples ask for."""
 TEMPLATE = """
 {%- for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
-{%- endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}
+{%- endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}
+{%- if enable_thinking is false %}{{ '<think>\\n\\n</think>\\n\\n' }}{% endif %}{% endif %}
 """
+"""As of the Qwen3 family: a request may switch reasoning off."""
 CHAT_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "yes", "no"]
 TAGS = ["<think>", "</think>", "<tool_call>", "</tool_call>"]
 """What parsers of reasoning and of tool calls look for."""
