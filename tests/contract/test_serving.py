@@ -9,7 +9,6 @@ import base64
 import contextlib
 import json
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,8 +32,8 @@ CPU_ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
 """What is added to the environment."""
-START_SECONDS = 400
-ANSWER_SECONDS = 60
+START_SECONDS = 600
+ANSWER_SECONDS = 240
 DRAIN_SECONDS = 60
 
 KINDS = {
@@ -278,12 +277,12 @@ class Stream:
 def test_a_stream_under_way_ends_before_the_pod_does(servers: dict[str, Server]) -> None:
     """The last test of its server: the pod is told to end, as by a rollout."""
     server = servers["generate"]
-    events = Stream(server, tokens=2000).events()
-    first = [next(events) for _ in range(5)]
+    events = Stream(server, tokens=1000).events()
+    for _ in range(5):
+        next(events)
     server.pod.signal(signal.SIGTERM)
-    told = time.monotonic()
     rest = list(events)
     assert rest[-1] == "[DONE]"
-    assert time.monotonic() - told > 1, "the stream was under way"
-    assert len(first) + len(rest) > 1000
+    assert json.loads(rest[-2])["choices"][0]["finish_reason"] == "length", "all that was asked for"
+    assert len(rest) > 100, "most of it came after the signal"
     assert server.pod.end(DRAIN_SECONDS) == 0, server.pod.said()
