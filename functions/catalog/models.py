@@ -232,5 +232,5 @@ def _attention(facts: ModelFacts, row: Mapping[str, str]) -> Attention:
         rope_dim=int(row["qk_rope_head_dim"] or 0),
         full_kv_heads=facts.full_kv_heads,
         full_head_dim=facts.full_head_dim,
-        whole_other=facts.indexed_layers > 0 or facts.encoder,
+        whole_other=facts.indexed_layers > 0,
     )

@@ -53,7 +53,7 @@ class Attention:
     full_head_dim: int = 0
     """Size of a head of such layers; else 0."""
     whole_other: bool = False
-    """Whether `other` parameters are on every GPU: indexers and an encoder's positions are, vision is not."""
+    """Whether `other` parameters are on every GPU: indexers are, vision is not."""
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def attention_of(config: Config, layers: Layers, head_dim: int, heads: tuple[int
         rope_dim=config.number("qk_rope_head_dim") if latent else 0,
         full_kv_heads=config.optional("num_global_key_value_heads"),
         full_head_dim=config.optional("global_head_dim"),
-        whole_other=config.kind.cache == "none" or bool(config.get("index_topk")),
+        whole_other=bool(config.get("index_topk")),
     )
 
 

@@ -114,10 +114,15 @@ class _Node(NamedTuple):
     devices: int
     memory_mib: int
     """Of one device, as the driver reports it."""
-    device: Device
-    shared: bool
+    sharing: tuple[str, int] | None
+    """Mode and slices of a GPU, where GPUs are shared."""
     compute_capability: str | None
     """As the cluster's spec declares it; None: the catalog's."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether its devices are slices of GPUs."""
+        return self.sharing is not None
 
 
 class _Attempt(NamedTuple):
@@ -152,13 +157,12 @@ def fit_pool(
         pool.gpu_model,
         devices_per_node(pool),
         device_memory_mib(pool),
-        device_of(pool, need.engine),
-        pool.sharing is not None,
+        (pool.sharing.mode, pool.sharing.per_gpu) if pool.sharing else None,
         pool.compute_capability,
     )
     attempt = attempts.get(node)
     if attempt is None:
-        attempt = attempts[node] = _fit_node(spec, need, node)
+        attempt = attempts[node] = _fit_node(spec, need, node, device_of(pool, need.engine))
     found, why, closest, full = attempt.fit, "", None, False
     if found is None:
         why = attempt.why
@@ -180,7 +184,7 @@ def fit_pool(
     return Refusal(cluster.claim.name, pool.name, why, closest, full)
 
 
-def _fit_node(spec: ModelSpec, need: Need, node: _Node) -> _Attempt:
+def _fit_node(spec: ModelSpec, need: Need, node: _Node, device: Device) -> _Attempt:
     """Fit a Model on the fewest GPUs of a kind of node."""
     gpu = gpu_of(node.gpu_model, node.memory_mib, node.compute_capability)
     if gpu is None:
@@ -204,16 +208,16 @@ def _fit_node(spec: ModelSpec, need: Need, node: _Node) -> _Attempt:
         )
         return _Attempt(None, f"{has}, and spec.gpu.count is {choice.count}")
     sizes = tensor_parallel_sizes(need.facts, most) if choice.count is None else [choice.count]
-    tried = [fit(need, node.device, n) for n in sizes]
+    tried = [fit(need, device, n) for n in sizes]
     if not tried:
         return _Attempt(None, "its nodes have no GPUs")
     found = next((attempt for attempt in tried if attempt.fits), None)
-    found = found or fewest_data_parallel(need, node.device, sizes)
+    found = found or fewest_data_parallel(need, device, sizes)
     if found:
         return _Attempt(found, "")
     # Several nodes only where all GPUs of one are too few.
     whole_node = not node.shared and sizes[-1] == tensor_parallel_sizes(need.facts, most)[-1]
-    several = fewest_nodes(need, node.device, sizes) if whole_node else None
+    several = fewest_nodes(need, device, sizes) if whole_node else None
     return _Attempt(tried[-1], _arithmetic(tried[-1], node), several)
 
 

@@ -51,8 +51,6 @@ _VISION_KEPT_GIB = 0.3
 _VISION_GIB = 1.8
 """A vision encoder at work on an image of 16384 tokens (Qwen3.5): 65536 patches of some 9 kB each in two
 layers' vectors, by its dimensions; no figure is published."""
-_LEAST_VISION = 100_000_000
-"""Parameters beside the language model from which a vision encoder is taken to be among them."""
 _LARGEST_VOCABULARY = 262_208
 """Of a model whose dimensions are not known, the largest of the catalog."""
 _MARGIN = {True: 0.05, False: 0.15}
@@ -122,9 +120,7 @@ def _activations_gib(facts: ModelFacts, batch: Batch, tensor_parallel: int) -> f
 
 
 def _sees(facts: ModelFacts) -> bool:
-    """Tell whether a model has a vision encoder; the indexer of sparse attention is no such."""
-    shape = facts.shape
-    return shape is not None and not facts.indexed_layers and shape.other >= _LEAST_VISION
+    return not {"image", "video"}.isdisjoint(facts.serving.modalities)
 
 
 def _experts_vectors(shape: Shape, hidden: int, tensor_parallel: int) -> float:
