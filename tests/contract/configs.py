@@ -498,9 +498,9 @@ def _quantization(facts: ModelFacts, config: Config) -> Config | None:
     ignore = ["lm_head", "re:.*gate$"]
     if "vision_config" in config:
         # Llama 4: routed experts alone.
-        others = ("self_attn", "shared_expert", "vision_model", "multi_modal_projector")
+        beside = ("self_attn", "shared_expert", "vision_model", "multi_modal_projector")
         ignore += ["re:.*router.*", r"re:.*feed_forward\.(gate|up|gate_up|down)_proj.*"]
-        ignore += [f"re:.*{other}.*" for other in others]
+        ignore += [f"re:.*{other}.*" for other in beside]
     return {
         "quant_method": "compressed-tensors",
         "format": "float-quantized",
