@@ -91,7 +91,7 @@ CASES_OF_MODELS = [
         "two: 66.36 + 20.00 > 69.53; four: 33.18 + 10.00 <= 69.53",
         43.18,
     ),
-    # On the edge: 58 x 1.02 = 59.16 on a GPU with 71.10 leaves 11.94.
+    # On the edge: 58 x 1.01 = 58.58 on a GPU with 69.61 leaves 11.03.
     Case(
         "1 GiB less than usable",
         edge(contextLength=82176),
@@ -294,9 +294,7 @@ CASES_OF_MODELS = [
         "two on 2 nodes: 55.63 + 47.00 > 66.68; four on 2 nodes: 27.84 + 23.50 <= 64.19; or eight of "
         "117693 tokens",
     ),
-    # MLA: 61 x (512 + 64) x 2 = 70272 bytes a token, all of it on every GPU. Weights 626.918 x 1.02 = 639.457,
-    # without the 14 GiB for speculation. Overhead: 1.75 + 8192 x 2 bytes x (4 x 7168 + 8 x (7168 + 256) +
-    # 3 x 256) = 3.106.
+    # MLA: 61 x (512 + 64) x 2 = 70272 bytes a token, all of it on every GPU.
     Case(
         "MLA does not fit",
         m(R1),
@@ -339,8 +337,7 @@ CASES_OF_MODELS = [
         "one GPU holds no more than one",
     ),
     # Data parallel attention, where the latent on every GPU is too much: 609.149 of R1 are experts, so
-    # (17.770 + 609.149 / 8) x 1.02 = 95.792. Overhead: 1.75 + 8192 x 2 bytes x (4 x 7168 + 8 x (7168 +
-    # 2048) + 3 x 2048) = 3.406, so 125.763 usable.
+    # (17.770 + 609.149 / 8) x 1.01 = 94.85.
     Case(
         "requests of their own on each GPU",
         m(R1, contextLength=163840, concurrency=5),

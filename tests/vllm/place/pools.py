@@ -47,10 +47,10 @@ def sliced(name: str, mode: str, per_gpu: int, memory_mib: int, base: dict[str, 
     return {**base, "name": name, "sharing": slices}
 
 
-# A part of 22888 MiB each: 11444 -> 11.176 x 0.92 - 2.5 = 7.782; 5722 -> 5.588 x 0.92 - 2.5 = 2.641.
+# A part of 22.03 GiB each, which vLLM sees whole: x 0.46 and x 0.23.
 HALF = sliced("l4-half", "TimeSlicing", 2, 11444, L4)
 QUARTER = sliced("l4-quarter", "MPS", 4, 5722, L4)
-# 9984 MiB -> 9.75 x 0.92 - 2.5 = 6.47; 55.04 / (8 x 7) = 0.983 USD/h.
+# 55.04 / (8 x 7) = 0.983 USD/h.
 MIG = sliced("h100-1g", "MIG", 7, 9984, H100)
 
 
