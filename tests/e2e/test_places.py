@@ -100,7 +100,7 @@ def test_a_model_too_large_for_one_gpu_goes_to_the_other(api: Api, team: Api, cl
     ask_to_go(api, claim)
 
 
-def test_halves_of_two_nodes_are_no_whole_node(api: Api, team: Api, cluster: Manifest) -> None:
+def test_half_a_node_is_no_whole_one(api: Api, team: Api, cluster: Manifest) -> None:
     """One Model has 4 of the only node's 8 GPUs: one of 8 waits, and says what it waits for."""
     here = {"cluster": {**HERE["cluster"], "nodePool": "a100"}}
     half = team.create(model("team-a", "half", gpu={"count": 4}, **here))
