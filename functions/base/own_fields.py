@@ -41,14 +41,15 @@ def own_fields(observed: Mapping[str, Any]) -> dict[str, Any]:
     without `managedFields` at all (a fixture, never a live object) gives its
     whole spec, since leaving it out would delete it.
     """
-    observed = thaw(observed)
+    # Not the status: the object in another cluster, which it repeats, is most of an Object.
+    observed = {key: thaw(observed[key]) for key in observed if key != "status"}
     metadata = observed.get("metadata", {})
     desired: dict[str, Any] = {
         "apiVersion": observed["apiVersion"],
         "kind": observed["kind"],
         "metadata": {k: metadata[k] for k in ("name", "namespace") if k in metadata},
     }
-    body = {k: v for k, v in observed.items() if k not in ("apiVersion", "kind", "metadata", "status")}
+    body = {k: v for k, v in observed.items() if k not in ("apiVersion", "kind", "metadata")}
     managed = metadata.get("managedFields")
     if not managed:
         return desired | body
