@@ -8,6 +8,8 @@ __all__ = ["explaining_line", "lacks_gpu_memory", "without_secrets"]
 
 _MOST = 400
 """Characters of a line that are kept."""
+_LONGEST = 4096
+"""Characters of a line that are looked at."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _PREFIX = re.compile(
     r"^(?:\((?:APIServer|EngineCore|Worker|Process)[^)]*\)\s*)*"
@@ -51,7 +53,9 @@ def explaining_line(log: str) -> str:
 
     Without such a line: the last line; empty for an empty log.
     """
-    lines = [_PREFIX.sub("", _ESCAPES.sub("", line)).strip() for line in log.splitlines()]
+    # The patterns take the square of a line's length, and a tenant writes the line.
+    cut = (line[:_LONGEST] for line in log.splitlines())
+    lines = [_PREFIX.sub("", _ESCAPES.sub("", line)).strip() for line in cut]
     lines = [line for line in lines if line]
     errors = [i for i, line in enumerate(lines) if _ERROR.match(line)]
     causes = [i for i in errors if not _FOLLOWS.search(lines[i])]

@@ -12,6 +12,7 @@ from functions.api import AgentInput, contract
 from functions.catalog import image
 
 from .component import Auxiliary, Namespace, PodSecurity
+from .facts import Facts
 
 __all__ = ["AUXILIARY"]
 
@@ -34,7 +35,7 @@ def _crd() -> dict[str, Any]:
     return found
 
 
-def _manifests(given: AgentInput) -> dict[str, Mapping[str, Any]]:
+def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
     if not given.install:
         return {}
     rules = [
@@ -71,7 +72,10 @@ def _manifests(given: AgentInput) -> dict[str, Mapping[str, Any]]:
                 # Two agents would write the same reports.
                 "strategy": {"type": "Recreate"},
                 "selector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
-                "template": {"metadata": {"labels": _LABELS}, "spec": _pod(given.image or image(_NAME))},
+                "template": {
+                    "metadata": {"labels": _LABELS},
+                    "spec": _pod(given.image or image(_NAME), facts.tolerations),
+                },
             },
         },
     }
@@ -92,7 +96,7 @@ def _policy() -> dict[str, Any]:
     }
 
 
-def _pod(image_: str) -> dict[str, Any]:
+def _pod(image_: str, tolerations: list[dict[str, Any]]) -> dict[str, Any]:
     def probe(path: str) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": "health"}, "periodSeconds": 10, "timeoutSeconds": 3}
 
@@ -101,6 +105,8 @@ def _pod(image_: str) -> dict[str, Any]:
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 10,
+        # A cluster may have no nodes but those with GPUs.
+        "tolerations": tolerations,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": _USER,

@@ -125,7 +125,7 @@ class Auxiliary:
     given: type[Schema]
     """The model of that field."""
     namespace: Namespace
-    manifests: Callable[[Any], Mapping[str, Mapping[str, Any]]]
+    manifests: Callable[[Any, Facts], Mapping[str, Mapping[str, Any]]]
     """From its part of the input, the objects in the cluster by what they are; none: it is not installed.
 
     The last one is the workload, whose conditions say whether it runs.

@@ -89,7 +89,7 @@ def compose(request: Request) -> Outcome:
     ]
     installed = [Installed(c, tuple(render(cluster, c, facts, given(parameters, c)))) for c in needed]
     resources = [resource for each in installed for resource in each.resources]
-    auxiliary = [(a, render_auxiliary(cluster, a, getattr(parameters, a.name))) for a in AUXILIARIES]
+    auxiliary = [(a, render_auxiliary(cluster, a, getattr(parameters, a.name), facts)) for a in AUXILIARIES]
     running = [a for a, made in auxiliary if made and _runs(request, made[-1].name)]
     return Outcome(
         resources=[

@@ -73,7 +73,7 @@ def names(component: Component) -> list[str]:
     return [*parts, *(f"cluster-stack/{what.name}" for what in component.observed)]
 
 
-def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any) -> list[Resource]:
+def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: Facts) -> list[Resource]:
     """Compose what a cluster is ready without: its namespace first, its workload last.
 
     It stays in the cluster when the claim goes: nothing of it would keep the provider's way in until then.
@@ -82,8 +82,9 @@ def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any) -> list
         cluster: where it is installed.
         auxiliary: what is installed.
         given: the platform team's part of the input.
+        facts: of the cluster.
     """
-    manifests = auxiliary.manifests(given)
+    manifests = auxiliary.manifests(given, facts)
     if not manifests:
         return []
     namespace = f"{auxiliary.name}{_NAMESPACE}"

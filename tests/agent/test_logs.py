@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from agent.logs import explaining_line, lacks_gpu_memory, without_secrets
 
+HALF_A_SECOND = 0.5
 CACHE = "ValueError: No available memory for the cache blocks. Try increasing `gpu_memory_utilization` when initializing the engine."
 ENGINE = f"""\
 (APIServer pid=1) INFO 11-28 17:38:26 [utils.py:302] version 0.27.1
@@ -101,3 +104,10 @@ def test_too_little_gpu_memory(line: str) -> None:
 )
 def test_secrets_are_left_out(text: str, shown: str) -> None:
     assert without_secrets(text) == shown
+
+
+def test_a_long_line_takes_no_time() -> None:
+    """A tenant writes it, and one thread reads the logs of all tenants."""
+    began = time.thread_time()
+    explaining_line("XError: " + "Engine core proc " * 15_000)
+    assert time.thread_time() - began < HALF_A_SECOND

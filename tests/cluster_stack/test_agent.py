@@ -6,14 +6,23 @@ from typing import Any
 
 import pytest
 
-from functions.api import AgentInput
+from functions.api import AgentInput, Distribution, NodeImage
 from functions.base import Outcome, Progress
 from functions.base.assemble import assemble
 from functions.cluster_stack.agent import AUXILIARY
 from functions.cluster_stack.compose import FUNCTION
+from functions.cluster_stack.facts import Facts
 from tests.cluster_stack.stack import AGENT, AGENT_ALL, ALWAYS, EXISTING, REACHABLE, composed, request
 
-OBJECTS = AUXILIARY.manifests(AgentInput())
+FACTS = Facts(
+    None,
+    NodeImage(driver=True, container_toolkit=True),
+    Distribution.OTHER,
+    "1.35",
+    pools=(),
+    autoscaler=None,
+)
+OBJECTS = AUXILIARY.manifests(AgentInput(), FACTS)
 
 
 def message(**more: Any) -> str:
@@ -49,6 +58,11 @@ def test_its_pod_meets_the_restricted_standard_and_writes_no_file() -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert "volumes" not in pod
+
+
+def test_it_runs_on_gpu_nodes_where_a_cluster_has_no_others() -> None:
+    [toleration] = OBJECTS["deployment"]["spec"]["template"]["spec"]["tolerations"]
+    assert toleration == {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
 
 
 def test_it_reaches_the_ports_of_api_servers_alone() -> None:

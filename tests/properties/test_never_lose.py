@@ -63,6 +63,9 @@ GOES_WITH = {
     "source": {"vllm/hub-token"},
     "huggingFace": {"vllm/hub-token"},
     "tokenSecretRef": {"vllm/hub-token"},
+    # One replica has no other that could serve while its node is drained.
+    "replicas": {"vllm/pod-disruption-budget"},
+    "min": {"vllm/pod-disruption-budget"},
 }
 
 

@@ -14,7 +14,7 @@ from functions.catalog import image
 
 from ..serve.network_policy import DNS_PORTS
 from ..serve.objects import LABEL
-from ..serve.pod import unprivileged
+from ..serve.pod import NO_GPU, unprivileged
 
 __all__ = ["POD", "PREFIX", "TOKEN", "is_reading", "reading"]
 
@@ -166,8 +166,7 @@ def _pod(where: _Where, spec: ModelSpec, given: VLLMInput, after: tuple[str, ...
 def _pod_spec(spec: ModelSpec, given: VLLMInput) -> dict[str, Any]:
     env: list[dict[str, Any]] = [
         *({"name": name, "value": value} for name, value in given.weights.variables.items()),
-        # The image of the engine asks for every GPU by this variable.
-        {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"},
+        NO_GPU,
     ]
     if spec.source.hugging_face.token_secret_ref:
         secret = {"secretKeyRef": {"name": _TOKEN, "key": "token"}}

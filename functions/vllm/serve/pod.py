@@ -17,6 +17,7 @@ __all__ = [
     "COMPLETE",
     "DOWNLOAD",
     "LOADS_LONG",
+    "NO_GPU",
     "SERVING",
     "WEIGHTS_FOLDER",
     "pod_spec",
@@ -34,6 +35,12 @@ LOADS_LONG = {
 """Annotations of pods that load for long: no autoscaler removes their node to save it."""
 WEIGHTS_FOLDER = "/models"
 """Where a pod mounts the weights' volume."""
+NO_GPU = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}
+"""Variable of each container that requests no GPU.
+
+The engine's image, and any that a spec names, asks for every GPU by this variable, and a node whose default
+runtime is NVIDIA's gives them to a container that requests none.
+"""
 COMPLETE = f"{WEIGHTS_FOLDER}/.freehold/complete"
 """File that the download makes once all weights are in the volume."""
 
@@ -138,6 +145,7 @@ def _weights_there(plan: Plan) -> dict[str, Any]:
             "-c",
             f"test -e {COMPLETE} || {{ echo '{why}' | tee /dev/termination-log; exit 1; }}",
         ],
+        "env": [NO_GPU],
         "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
         "securityContext": unprivileged(),
         "volumeMounts": [{"name": "models", "mountPath": WEIGHTS_FOLDER, "readOnly": True}],

@@ -12,15 +12,12 @@ from functions.base import Resource, View, digest
 from ..plan import Plan
 from ..serve.network_policy import DNS_PORTS, network_policy
 from ..serve.objects import LABEL, in_cluster, labels
-from ..serve.pod import DOWNLOAD, LOADS_LONG, SERVING, WEIGHTS_FOLDER, pod_spec, unprivileged
+from ..serve.pod import DOWNLOAD, LOADS_LONG, NO_GPU, SERVING, WEIGHTS_FOLDER, pod_spec, unprivileged
 from . import source_of
 
 __all__ = ["again", "download", "download_policy", "fills", "goes", "goes_on", "is_download"]
 
 
-# The image of the engine asks for every GPU by this variable, and a node whose default runtime is NVIDIA's
-# gives them to a pod that requests none.
-_NO_GPU = {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"}
 _VOLUME, _ASKED = "freehold.dev/volume", "freehold.dev/download-asked"
 """Annotations of the Job: the UID of the volume that it fills, and a digest of what was asked of it."""
 _MANIFEST = ("spec", "forProvider", "manifest")
@@ -174,7 +171,7 @@ def _container(plan: Plan) -> dict[str, Any]:
         "env": [
             {"name": "USER", "value": "vllm"},
             {"name": "HOME", "value": "/tmp"},
-            _NO_GPU,
+            NO_GPU,
             *reader.env,
         ],
         "resources": {

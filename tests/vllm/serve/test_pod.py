@@ -111,6 +111,9 @@ def test_pods_are_restricted(what: str) -> None:
             "capabilities": {"drop": ["ALL"]},
         }
         assert container["resources"]["limits"]["memory"]
+        # Else an image that asks for every GPU gets them on nodes with NVIDIA's default runtime.
+        if "nvidia.com/gpu" not in container["resources"]["limits"]:
+            assert {"name": "NVIDIA_VISIBLE_DEVICES", "value": "void"} in container["env"]
 
 
 def test_the_drain_fits_in_the_grace_period() -> None:
