@@ -91,6 +91,11 @@ class Placement(Schema):
         None,
         description="Arguments of the engine that follow from the model's task, precision and shape.",
     )
+    context_length: int | None = Field(
+        None,
+        description="Longest context of a request that the Model was sized for, in tokens; a newer package "
+        "changes it only when the Model is sized again.",
+    )
     tag: str | None = Field(
         None, description="Part of the names of what is composed for a node pool that the Model has moved to."
     )

@@ -84,6 +84,7 @@ def placement_of(
         runners_up=_runners_up(choices),
         image=image,
         engine_flags=[*flags, *need.engine.memory_arguments(fit.batch)],
+        context_length=need.context,
         weights=source_of(spec).identity(spec, flags),
         sized_by=sized_by(spec),
     )

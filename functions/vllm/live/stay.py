@@ -6,6 +6,8 @@ offer is missing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from functions.api import ModelSpec, Placement, PoolStatus, Sizing, VLLMInput, contract
 from functions.base import Condition, Request, Unanswered, Whose
 
@@ -127,8 +129,12 @@ def stay(
         return _refuse("MachineTooSmall", f"{too_much}: ask for less")
     if recorded.sized_by == sized_by(spec):
         # A newer catalog may size the Model otherwise; that is no reason to move or to restart what runs.
-        size = size or _lost_sizing(spec, known, cluster, pool)
-        return Placed(_refreshed(spec, with_image, cluster, pool), placed_on(recorded), size)
+        size = size or _lost_sizing(spec, recorded, known, cluster, pool)
+        refreshed = _refreshed(spec, with_image, cluster, pool)
+        if size is not None and recorded.context_length is None:
+            # An older version did not record it.
+            refreshed = refreshed.model_copy(update={"context_length": size.context_length})
+        return Placed(refreshed, placed_on(recorded), size)
     return _sized_again(request, spec, given, recorded, known, cluster, pool)
 
 
@@ -163,11 +169,22 @@ def _missing(
     return None
 
 
-def _lost_sizing(spec: ModelSpec, known: Known, cluster: Cluster, pool: PoolStatus) -> Sizing | None:
-    """Return the sizing that a status has lost; None where this catalog would not place the Model here."""
-    if known.facts is None:
+def _lost_sizing(
+    spec: ModelSpec, recorded: Placement, known: Known, cluster: Cluster, pool: PoolStatus
+) -> Sizing | None:
+    """Return the sizing that a status has lost; None where this catalog would not place the Model here.
+
+    The context is the recorded one, with which the Model runs: the catalog, or the model's files, may say
+    another longest context by now.
+    """
+    facts, context = known.facts, recorded.context_length
+    if facts is None:
         return None
-    replica = need(spec, known.facts)
+    if context is None:
+        replica = need(spec, facts)
+    else:
+        longest = max(facts.max_context, context)
+        replica = need(spec, replace(facts, max_context=longest))._replace(context=context)
     result = fit_pool(spec, replica, _complete(cluster), pool)
     return sizing_of(replica, Choices(result)) if isinstance(result, Choice) else None
 
@@ -204,9 +221,6 @@ def _sized_again(
     placement = placement_of(request, choices, spec, replica, image=image, tag=tag)
     if recorded.weights == placement.weights:
         placement = placement.model_copy(update=storage(recorded))
-    if recorded.sized_by == placement.sized_by:
-        # Only the sizing was lost: a newer version's arguments are no reason to restart what runs.
-        placement = placement.model_copy(update={"engine_flags": recorded.engine_flags})
     return Placed(placement, placed_on(placement), sizing_of(replica, choices))
 
 

@@ -30,9 +30,9 @@ _SPEC_ELSEWHERE: dict[str, bool | set[str]] = {
 _PLACEMENT_ELSEWHERE = {
     *("cluster", "claim", "node_pool", "gpu_model", "provider_config", "provider_config_namespace"),
     *("storage_class_name", "shared_storage", "price_usd_per_hour", "runners_up", "sized_by"),
-    *("node_selector",),
+    *("node_selector", "context_length"),
 }
-"""Fields of the placement that pods are not rendered from, and the node selector."""
+"""Fields of the placement that pods are not rendered from, and two that the digest takes by themselves."""
 
 
 class Pods(NamedTuple):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from functions.base import Outcome, Progress
+from functions.catalog import models
+from functions.checkpoint.report import report
 from functions.vllm.compose import compose
 from functions.vllm.engine.vllm import VLLM
+from tests.tools.inspect.folders import text
 from tests.vllm.world import EU, H100, SPEC, cluster, live, manifests, request
 
 NEWER = "vllm/vllm-openai:v9.9.9"
@@ -46,6 +51,12 @@ def newer_flags(patch: pytest.MonkeyPatch) -> None:
     _newer(patch, model_arguments=lambda *_: ["--new"])
 
 
+def newer_context(patch: pytest.MonkeyPatch) -> None:
+    """A catalog that was corrected; the context that a Model was sized for is recorded."""
+    for name in (SPEC["model"], "deepseek-ai/DeepSeek-R1"):
+        patch.setitem(models(), name, replace(models()[name], max_context=8192))
+
+
 def newer_pods(patch: pytest.MonkeyPatch) -> None:
     """Everything that the package itself decides of a pod."""
     patch.setattr("functions.vllm.serve.pod.LOADS_LONG", {"example.org/new": "true"})
@@ -70,9 +81,12 @@ UPGRADES = [
     newer_probes,
     newer_environment,
     newer_flags,
+    newer_context,
     newer_pods,
     everything,
 ]
+RECORDED = (newer_flags, newer_context)
+"""Of these nothing is told: what is recorded stays until the spec changes."""
 
 
 def again(made: Outcome, spec: dict[str, Any], eu: dict[str, Any], *, lost: bool = False) -> Outcome:
@@ -111,7 +125,52 @@ def test_a_newer_package_restarts_no_pod(
     }
     assert pods(after, workload) == pods(before, workload)
     assert again(after, spec, eu).status == after.status
-    assert ("update" in after.status["engine"]) == (upgrade is not newer_flags)
+    assert after.status["sizing"]["contextLength"] == before.status["sizing"]["contextLength"]
+    assert ("update" in after.status["engine"]) == (upgrade not in RECORDED)
+
+
+def test_a_lost_status_does_not_refuse_a_context_that_a_newer_catalog_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = {**SPEC, "contextLength": 16384}
+    before = compose(request(spec, EU))
+    newer_context(monkeypatch)
+    after = again(before, spec, EU, lost=True)
+    assert pods(after, "vllm/deployment") == pods(before, "vllm/deployment")
+
+
+def test_a_lost_status_keeps_the_context_of_a_model_whose_files_changed() -> None:
+    """The files are read again, at a branch that has moved since."""
+    spec = {"model": "acme/house"}
+    told = compose(request(spec, EU))
+    before = compose(request(spec, EU, observed=read_by_pod(told, 40960)))
+    serves = {n: o for n, o in live(before).items() if not n.startswith("vllm/files-")}
+    reads = compose(request(spec, EU, observed=serves, answers={"cluster": (EU,), "clusters": ()}))
+    observed = {**serves, **read_by_pod(reads, 8192)}
+    after = compose(request(spec, EU, observed=observed, answers={"cluster": (EU,), "clusters": ()}))
+    assert after.status["model"]["summary"].endswith("at most 8192 tokens")
+    assert pods(after, "vllm/deployment") == pods(before, "vllm/deployment")
+    assert after.status["sizing"]["contextLength"] == 16384
+
+
+def read_by_pod(made: Outcome, longest: int) -> dict[str, Any]:
+    """Return what is observed of an outcome once its pod has read the files of a model of some context."""
+    config = text("qwen3", 36, 4096, 32, 8, longest, head_dim=128, vocab_size=151936, intermediate_size=12288)
+    told = json.dumps(report(config, None, {"bytes": 16_381_516_800}, "c0ffee"))
+    ended = {"state": {"terminated": {"exitCode": 0, "message": told}}}
+    observed = live(made)
+    pod = next(name for name in manifests(made) if name.startswith("vllm/files-pod-"))
+    manifest = {"status": {"phase": "Succeeded", "containerStatuses": [ended]}}
+    return {**observed, pod: {**observed[pod], "status": {"atProvider": {"manifest": manifest}}}}
+
+
+def test_a_placement_that_was_recorded_without_its_context_gets_it() -> None:
+    before = compose(request(SPEC, EU))
+    placement = {key: value for key, value in before.status["placement"].items() if key != "contextLength"}
+    old = replace(before, status={**before.status, "placement": placement})
+    after = again(old, SPEC, EU)
+    assert after.status["placement"] == before.status["placement"]
+    assert pods(after, "vllm/deployment") == pods(before, "vllm/deployment")
 
 
 def test_a_running_download_goes_on_with_its_image(monkeypatch: pytest.MonkeyPatch) -> None:
