@@ -384,7 +384,15 @@ BAD = {
             (["-tp", "4"], "--tensor-parallel-size, -tp, "),
             (["--headless"], "--tensor-parallel-size, -tp, "),
             (["--enforce-eager", "-dp=2"], "--data-parallel-size, -dp, "),
-            (["--kv-cache-memory-bytes=1G"], "--kv-cache-memory-bytes, --num-gpu-blocks-override: "),
+            (["--kv-cache-memory-bytes=1G"], "--kv-cache-memory-bytes, --num-gpu-blocks-override, "),
+            (
+                ["--max-num-seqs=1024"],
+                "--max-num-seqs, --max-num-batched-tokens: GPUs are chosen for the batch that the package passes; "
+                "set spec.concurrency for more requests at once, spec.contextLength for longer ones",
+            ),
+            (["--max_num_batched_tokens", "9"], "--max-num-seqs, --max-num-batched-tokens: "),
+            (["--gpu-memory-utilization=0.95"], "--kv-cache-memory-bytes, --num-gpu-blocks-override, "),
+            (["--kv-cache-dtype=fp8"], "--kv-cache-memory-bytes, --num-gpu-blocks-override, "),
             (["--port=1"], "--port, --host, --uds, --grpc, --ssl-keyfile, --ssl-certfile: the Service"),
             (["--config", "/a.yaml"], "--config: list the arguments themselves"),
             (["--hf-token=x"], "--hf-token: spec.source.huggingFace.tokenSecretRef takes"),

@@ -52,8 +52,19 @@ OWNED = (
     Owned(("--model", "--served-model-name"), "spec.model names the model"),
     Owned(("--max-model-len",), "spec.contextLength sets the longest context"),
     Owned(
-        ("--kv-cache-memory-bytes", "--num-gpu-blocks-override"),
+        (
+            "--kv-cache-memory-bytes",
+            "--num-gpu-blocks-override",
+            "--gpu-memory-utilization",
+            "--kv-cache-dtype",
+        ),
         "spec.contextLength and spec.concurrency size the KV cache, and a shared GPU bounds it",
+    ),
+    # With another batch than the one that the GPUs were chosen for, vLLM may refuse to start.
+    Owned(
+        ("--max-num-seqs", "--max-num-batched-tokens"),
+        "GPUs are chosen for the batch that the package passes; set spec.concurrency for more requests at "
+        "once, spec.contextLength for longer ones",
     ),
     Owned(
         (

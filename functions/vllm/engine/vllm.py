@@ -196,7 +196,8 @@ def _arguments(spec: ModelSpec, placement: Placement, context: int, peer: Peer |
         *(_several_nodes(placement.nodes, peer) if peer else ()),
         *(placement.engine_flags or ()),
         *spec.engine.args,
-        # On a shared GPU the bound comes last again: it holds whatever the spec's arguments say.
+        # On a shared GPU the bound comes last again: an image of another version may know spellings of the
+        # argument that are not refused.
         *([utilization] if placement.sharing else ()),
     ]
 

@@ -100,6 +100,8 @@ def test_what_a_field_sets_is_an_argument(flag: str) -> None:
         (["-t", "4"], "spec.engine.args: -t is --tensor-parallel-size. engine.args takes no "),
         (["-n2"], "spec.engine.args: -n2 is --nnodes. engine.args takes no --tensor-parallel-size"),
         (["--kv-cache-mem", "9G"], "spec.engine.args: --kv-cache-mem is --kv-cache-memory-bytes. "),
+        (["--max-num-se=8"], "spec.engine.args: --max-num-se=8 is --max-num-seqs. engine.args takes no "),
+        (["--gpu-mem", "1"], "spec.engine.args: --gpu-mem is --gpu-memory-utilization. engine.args takes no "),
         (["--max_model_len=40960"], "spec.engine.args: engine.args takes no --max-model-len: "),
         (["--max-model-len", "8"], "spec.engine.args: engine.args takes no --max-model-len: "),
         (
@@ -135,7 +137,7 @@ def test_another_copy_of_the_same_version_is_known(image: str) -> None:
 
 def test_arguments_stay_as_they_are_written() -> None:
     # Proves: reading them changes nothing of what runs.
-    args = ["-q=awq", "--max_num_seqs", "8", "-O3"]
+    args = ["-q=awq", "--long_prefill_token_threshold", "8", "-O3"]
     assert served(*args)[-4:] == args
 
 

@@ -71,16 +71,12 @@ def test_data_parallel_attention() -> None:
 
 
 def test_a_shared_gpu_is_not_taken_whole() -> None:
-    # vLLM takes the last of two equal arguments.
+    # vLLM takes the last of two equal arguments: no spelling that only another version knows goes before it.
     slices = {"mode": "TimeSlicing", "resource": "nvidia.com/gpu", "perGPU": 2, "memoryMiB": 11444}
-    spec = {
-        "model": "meta-llama/Llama-3.2-1B-Instruct",
-        "engine": {"args": ["--gpu-memory-utilization=0.95"]},
-    }
-    for pool, last in (({**L4, "sharing": slices}, "0.46"), (L4, "0.95")):
-        outcome = compose(request(spec, cluster("eu", pool, allowed=["*"])))
-        args = pod_of(manifests(outcome)["vllm/deployment"])["containers"][0]["args"]
-        assert [a for a in args if "utilization" in a][-1] == f"--gpu-memory-utilization={last}"
+    spec = {"model": "meta-llama/Llama-3.2-1B-Instruct", "engine": {"args": ["--seed=1"]}}
+    outcome = compose(request(spec, cluster("eu", {**L4, "sharing": slices}, allowed=["*"])))
+    args = pod_of(manifests(outcome)["vllm/deployment"])["containers"][0]["args"]
+    assert args[-2:] == ["--seed=1", "--gpu-memory-utilization=0.46"]
 
 
 def test_the_pools_taints_are_tolerated() -> None:
