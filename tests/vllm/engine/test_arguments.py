@@ -101,7 +101,10 @@ def test_what_a_field_sets_is_an_argument(flag: str) -> None:
         (["-n2"], "spec.engine.args: -n2 is --nnodes. engine.args takes no --tensor-parallel-size"),
         (["--kv-cache-mem", "9G"], "spec.engine.args: --kv-cache-mem is --kv-cache-memory-bytes. "),
         (["--max-num-se=8"], "spec.engine.args: --max-num-se=8 is --max-num-seqs. engine.args takes no "),
-        (["--gpu-mem", "1"], "spec.engine.args: --gpu-mem is --gpu-memory-utilization. engine.args takes no "),
+        (
+            ["--gpu-mem", "1"],
+            "spec.engine.args: --gpu-mem is --gpu-memory-utilization. engine.args takes no ",
+        ),
         (["--max_model_len=40960"], "spec.engine.args: engine.args takes no --max-model-len: "),
         (["--max-model-len", "8"], "spec.engine.args: engine.args takes no --max-model-len: "),
         (
