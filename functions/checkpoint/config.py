@@ -7,6 +7,7 @@ from typing import Any
 
 from functions.catalog.kinds import Kind, kinds
 
+from .limits import LAYERS, require_within
 from .refused import NotUnderstood
 from .report import KEYS
 
@@ -60,12 +61,17 @@ class Config:
     def __init__(self, keys: Mapping[str, Any]) -> None:
         """Take the keys of a report."""
         self._keys = keys
-        self.model_type = str(keys.get("model_type") or "")
+        self.model_type = str(keys.get("model_type") or "")[:100]
 
     def get(self, key: str) -> Any:
-        """Return a key, else what transformers would add; None where neither says it."""
+        """Return a key, else what transformers would add; None where neither says it.
+
+        Raises:
+            NotUnderstood: for a value beyond the limits.
+        """
         assert key in KEYS, f"{key} is in no report"
         found = self._keys.get(key)
+        require_within("config.json", key, found)
         return _LEFT_OUT.get(self.model_type, {}).get(key) if found is None else found
 
     def first(self, thing: str) -> int:
@@ -95,9 +101,17 @@ class Config:
         return found
 
     def count(self, key: str) -> Mapping[str, int] | None:
-        """Return the layers by word of a key that has a word for each layer; None without the key."""
+        """Return the layers by word of a key that has a word for each layer; None without the key.
+
+        Raises:
+            NotUnderstood: for more layers than any model has.
+        """
         found = self.get(key)
-        return found if isinstance(found, Mapping) else None
+        if not isinstance(found, Mapping):
+            return None
+        if not all(isinstance(layers, int) and 0 < layers <= LAYERS for layers in found.values()):
+            raise NotUnderstood(f"config.json: {key}", f"it does not name 1 to {LAYERS} layers", OWN_FILE)
+        return found
 
     @property
     def tied(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .config import OWN_FILE, Config
+from .limits import LAYERS
 from .refused import NotUnderstood
 
 __all__ = ["Layers", "indexed_layers", "layers_of"]
@@ -74,6 +75,8 @@ def layers_of(config: Config, max_context: int) -> Layers:
     if config.kind.layers == "hybrid" or any(kinds.get(kind) for kind in _STATEFUL):
         return _hybrid(config, count, kinds)
     windowed = _windowed(config, count, kinds)
+    if not 0 <= windowed <= count:
+        raise _contradiction("num_hidden_layers", f"{windowed} of {count} layers would have a window")
     window = _window(config) if windowed else 0
     if not windowed or window >= max_context:
         return Layers(count, count)
@@ -81,11 +84,17 @@ def layers_of(config: Config, max_context: int) -> Layers:
 
 
 def _count(config: Config) -> int:
-    """Count the layers; Nemotron 3 Ultra names its layers and does not say how many there are."""
+    """Count the layers; Nemotron 3 Ultra names its layers and does not say how many there are.
+
+    Raises:
+        NotUnderstood: for more than any model has.
+    """
     if config.get("num_hidden_layers") is not None:
         return config.number("num_hidden_layers")
     named = config.count("layers_block_type")
     if named:
+        if sum(named.values()) > LAYERS:
+            raise _contradiction("layers_block_type", f"it names more than {LAYERS} layers")
         return sum(named.values())
     return config.optional("num_layers") or config.number("num_hidden_layers")
 
@@ -214,7 +223,7 @@ def indexed_layers(config: Config, count: int) -> int:
     for key, word in (("index_topk_pattern", "S"), ("indexer_types", "shared")):
         pattern = config.count(key)
         if pattern:
-            return count - pattern.get(word, 0)
+            return max(count - pattern.get(word, 0), 0)
     frequency, offset = config.optional("index_topk_freq") or 1, config.get("index_skip_topk_offset")
-    skip = 2 if offset is None else int(offset)
+    skip = offset if isinstance(offset, int) else 2
     return sum(max(layer - skip + 1, 0) % frequency == 0 for layer in range(count))

@@ -108,7 +108,7 @@ def _modelopt(found: Mapping[str, Any]) -> str:
 
 def _compressed(found: Mapping[str, Any]) -> str:
     """Return the precision of compressed-tensors, where all groups have the same."""
-    kinds = {tuple(str(group).split()[:2]) for group in found.get("groups", ())}
+    kinds = {(*str(group).split(), "", "")[:2] for group in found.get("groups", ())}
     said = " and ".join(sorted(f"{type_} of {bits} bits" for type_, bits in kinds)) or "no groups"
     if len(kinds) != 1 or (kind := kinds.pop()) not in _WEIGHTS:
         raise _unknown("config.json: quantization_config", f"compressed-tensors with {said}")

@@ -13,6 +13,7 @@ from functions.catalog.shapes import Attention, Shape, loaded_parameters, state_
 
 from .config import OWN_FILE, Config
 from .layers import Layers, indexed_layers, layers_of
+from .limits import require_mapping, require_within
 from .precision import Stored, stored
 from .refused import NotUnderstood
 from .report import INDEX
@@ -52,18 +53,20 @@ def read(name: str, report: Mapping[str, Any]) -> Entry:
     Raises:
         NotUnderstood: for what is unknown, missing or contradicts itself.
     """
-    config = Config(report.get("config") or {})
+    keys = report.get("config") or {}
+    config = Config(keys if isinstance(keys, Mapping) else {})
     _require_decoder(config)
     kind = config.kind
     context = _max_context(config)
     layers = layers_of(config, context)
-    precision = stored(config, report.get("quantization") or {})
+    precision = stored(config, require_mapping("quantization_config", report.get("quantization")))
     heads = config.number("num_attention_heads")
     latent = _latent(config)
     kv_heads, full_kv_heads, head_dim, full_head_dim = _cached_heads(config, layers, heads)
     attention = attention_of(config, layers, head_dim, (heads, kv_heads))
     task = _task(report, config)
-    shape = shape_of(config, layers, report.get("vision") or {}, headless=task != "generate")
+    vision = require_mapping("config.json: vision_config", report.get("vision"))
+    shape = shape_of(config, layers, vision, headless=task != "generate")
     state = state_of(config, layers)
     bare = ModelFacts(
         name=name,
@@ -89,10 +92,13 @@ def read(name: str, report: Mapping[str, Any]) -> Entry:
         expert_block=int(precision.group_size or 0) if precision.precision == "fp8" else 0,
         serving=replace(UNKNOWN, modalities=_modalities(report)),
     )
-    weights = report.get("weights") or {}
+    weights = require_mapping(INDEX, report.get("weights"))
     copied = _copied_head(config, shape, weights, precision)
     size = int(weights.get("bytes") or 0) - copied
     facts = _sized(bare, attention, precision, max(size, 0), weights)
+    require_within("config.json", "parameters of the dimensions", facts.parameters_billions * 1e9)
+    require_within("config.json", "GiB of weights", facts.checkpoint_gib)
+    require_within("config.json", "state of a request", facts.state_bytes)
     named = "encoder" if bare.encoder else "hybrid" if layers.hybrid else "mla" if latent else "gqa"
     return Entry(facts, named, latent, precision, max(size, 0) / _GIB)
 
@@ -108,7 +114,7 @@ def _require_decoder(config: Config) -> None:
 
 def _task(report: Mapping[str, Any], config: Config) -> str:
     """Return the task that the files tell; empty where the spec has to tell it."""
-    first = str(report.get("architectures") or "")
+    first = str(report.get("architectures") or "")[:200]
     if not first:
         raise config.missing("architectures")
     if first.endswith(_CLASSIFIES) or config.kind.cache == "none":
@@ -133,13 +139,14 @@ def _max_context(config: Config) -> int:
     longest = config.number(key)
     if config.kind.cache == "none" and config.model_type != "bert":
         # RoBERTa begins to count behind its padding token.
-        longest -= longest % 256
+        longest = longest - longest % 256 or longest
     rope = config.get("rope_scaling") or config.get("rope_parameters") or {}
     if not isinstance(rope, Mapping) or rope.get("rope_type", rope.get("type")) != "yarn":
         return longest
     factor, original = rope.get("factor"), rope.get("original_max_position_embeddings")
     if isinstance(factor, int | float) and isinstance(original, int) and factor > 0 and original > 0:
-        return int(factor * original)
+        longest = max(int(factor * original), 1)
+        require_within("config.json", "max_position_embeddings", longest)
     return longest
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 __all__ = ["NotUnderstood"]
 
+_MOST_LETTERS = 400
+
 
 @dataclass
 class NotUnderstood(Exception):  # noqa: N818  (it says what the files are)
@@ -17,5 +19,8 @@ class NotUnderstood(Exception):  # noqa: N818  (it says what the files are)
     remedy: str
 
     def __str__(self) -> str:
-        """Key, problem and remedy in one line."""
-        return f"{self.key}: {self.problem}. {self.remedy}."
+        """Key, problem and remedy in one line, of a length that a status can have whatever a file says."""
+        problem = " ".join(self.problem.split())
+        if len(problem) > _MOST_LETTERS:
+            problem = f"{problem[:_MOST_LETTERS]}..."
+        return f"{self.key[:_MOST_LETTERS]}: {problem}. {self.remedy}."

@@ -8,8 +8,9 @@ from typing import Any
 
 from functions.catalog.shapes import Attention, Shape, State
 
-from .config import Config
+from .config import OWN_FILE, Config
 from .layers import Layers, indexed_layers
+from .refused import NotUnderstood
 
 __all__ = ["attention_of", "shape_of", "state_of"]
 
@@ -29,6 +30,7 @@ def attention_of(config: Config, layers: Layers, head_dim: int, heads: tuple[int
         heads: attention heads and key-value heads.
     """
     latent = config.kind.cache == "latent" and config.get("kv_lora_rank") is not None
+    full_head_dim = config.optional("global_head_dim")
     return Attention(
         layers=layers.attending,
         full_layers=layers.full,
@@ -38,8 +40,8 @@ def attention_of(config: Config, layers: Layers, head_dim: int, heads: tuple[int
         head_dim=head_dim,
         kv_lora_rank=config.number("kv_lora_rank") if latent else 0,
         rope_dim=config.number("qk_rope_head_dim") if latent else 0,
-        full_kv_heads=config.optional("num_global_key_value_heads"),
-        full_head_dim=config.optional("global_head_dim"),
+        full_kv_heads=config.optional("num_global_key_value_heads") or (heads[1] if full_head_dim else 0),
+        full_head_dim=full_head_dim,
         whole_other=bool(config.get("index_topk")),
     )
 
@@ -170,6 +172,10 @@ def _mlp_layers(config: Config, layers: Layers) -> tuple[int, int]:
     else:
         step = config.optional("decoder_sparse_step") or 1
         moe = count // step - config.optional("mlp_only_layers")
+    if not 0 <= moe <= count:
+        raise NotUnderstood(
+            "config.json: num_hidden_layers", f"{moe} of {count} layers would have experts", OWN_FILE
+        )
     return count - moe, moe
 
 

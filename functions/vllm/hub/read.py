@@ -174,7 +174,7 @@ def _understood(name: str, report: str) -> tuple[ModelFacts | None, str]:
         return read(name, json.loads(report)).facts, ""
     except NotUnderstood as error:
         return None, str(error).rstrip(".")
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError) as error:
         return None, f"the report of its files makes no sense ({error}). Name another model"
 
 

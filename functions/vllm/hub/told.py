@@ -21,6 +21,8 @@ _WAY_OUT = (
     "or set spec.architecture from the model's card, or spec.baseModel where it is a fine-tune of a model "
     "that the catalog has"
 )
+_MOST_REPORT = 4096
+"""Letters of a termination message, which the kubelet bounds: no status records more."""
 _AGAIN = "The pod tries again by itself, at the latest every 5 minutes"
 
 
@@ -77,15 +79,17 @@ def from_pod(pod: View | None) -> Told:
 
 
 def _parsed(pod: View | None, message: str) -> Told:
+    if len(message) > _MOST_REPORT:
+        return Told(pod, error="TooLong", detail=f"a report of {len(message)} letters")
     try:
         said = json.loads(message)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = {"error": "Crashed", "detail": " ".join(message.split())[-300:]}
     if not isinstance(said, dict):
         said = {"error": "Crashed", "detail": message[:300]}
     if "error" in said:
-        return Told(pod, error=str(said["error"]), detail=str(said.get("detail") or ""))
-    return Told(pod, report=message, commit=str(said.get("commit") or ""))
+        return Told(pod, error=str(said["error"]), detail=str(said.get("detail") or "")[:500])
+    return Told(pod, report=message, commit=str(said.get("commit") or "")[:100])
 
 
 def reads(spec: ModelSpec, claim: str, pod: View | None) -> Condition:

@@ -257,7 +257,7 @@ def _arithmetic(attempt: Fit, node: _Node) -> str:
     quantising = f"; {attempt.loading_gib:.1f} GiB while the weights are quantised" if loading else ""
     return (
         f"the Model needs {attempt.needed_gib:.1f} GiB on {where} (weights {attempt.weights_gib:.1f}, KV "
-        f"cache {attempt.cache_gib:.1f}{quantising}), and {attempt.usable_gib:.1f} GiB are usable"
+        f"cache {attempt.cache_gib:.1f}{quantising}), and {max(attempt.usable_gib, 0.0):.1f} GiB are usable"
     )
 
 

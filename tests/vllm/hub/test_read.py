@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -312,6 +313,34 @@ def test_a_pod_that_crashes_is_told() -> None:
     made, _ = after({"phase": "Running", **ended("Traceback\nMemoryError", 1)})
     assert reason(made) == "ReadingFailed"
     assert "fails (Traceback MemoryError)" in condition_text(made)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        {"num_hidden_layers": 10**12, "index_topk": 2048},
+        {"max_position_embeddings": 10**12},
+        {"rope_scaling": {"rope_type": "yarn", "factor": 1e308, "original_max_position_embeddings": 40960}},
+    ],
+    ids=lambda key: next(iter(key)),
+)
+def test_a_number_that_no_model_has_is_refused(key: dict[str, Any]) -> None:
+    """Anybody can publish a config.json: one Model must not hold up the function for all."""
+    made, _ = after(json.dumps(report({**CONFIG, **key}, None, {"bytes": 2**35})))
+    assert reason(made) == "NotUnderstood"
+    assert re.search(rf"config.json: {next(iter(key))}(: factor)?: it is beyond", condition_text(made))
+
+
+@pytest.mark.parametrize("key", ["bytes", "parameters"])
+def test_weights_that_no_model_has_are_refused(key: str) -> None:
+    made, _ = after(json.dumps(report(CONFIG, None, {"bytes": 2**35, key: 10**400})))
+    assert reason(made) == "NotUnderstood"
+
+
+def test_a_report_that_no_kubelet_would_pass_on_is_not_recorded() -> None:
+    made, _ = after(json.dumps({**json.loads(REPORT), "more": "x" * 5000}))
+    assert (reason(made), "model" in made.status) == ("NotUnderstood", False)
+    assert "a report of" in condition_text(made)
 
 
 def test_what_cannot_be_understood_names_the_key_and_the_way_out() -> None:
