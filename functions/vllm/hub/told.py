@@ -73,8 +73,12 @@ def from_pod(pod: View | None) -> Told:
     for status in pod.each(*_STATUS, "containerStatuses") if pod else ():
         for state in ("state", "lastState"):
             message = status.text(state, "terminated", "message")
-            if message is not None:
+            if message:
                 return _parsed(pod, message)
+            code = status.number(state, "terminated", "exitCode")
+            if code:
+                why = status.text(state, "terminated", "reason") or "Error"
+                return Told(pod, error="Crashed", detail=f"{why}, exit code {code:.0f}, without a word")
     return Told(pod)
 
 

@@ -309,6 +309,16 @@ def test_a_misspelt_model_is_told_what_was_likely_meant() -> None:
     assert "(did you mean Qwen/Qwen3-8B or" in condition_text(made)
 
 
+@pytest.mark.parametrize("message", [{}, {"message": ""}])
+def test_a_pod_that_dies_without_a_word_is_told(message: dict[str, str]) -> None:
+    """As one that the kernel kills for its memory, again and again."""
+    died = {"terminated": {"exitCode": 137, "reason": "OOMKilled", **message}}
+    status = {"state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": died, "restartCount": 40}
+    made, _ = after({"phase": "Running", "containerStatuses": [status]})
+    assert reason(made) == "ReadingFailed"
+    assert "fails (OOMKilled, exit code 137, without a word)" in condition_text(made)
+
+
 def test_a_pod_that_crashes_is_told() -> None:
     made, _ = after({"phase": "Running", **ended("Traceback\nMemoryError", 1)})
     assert reason(made) == "ReadingFailed"
