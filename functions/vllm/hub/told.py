@@ -104,9 +104,10 @@ def reads(spec: ModelSpec, claim: str, pod: View | None) -> Condition:
         claim: of the cluster, as namespace/name.
         pod: the Object of the pod; None where there is none yet.
     """
+    meant = _meant(spec.model)
     text = (
-        f"the catalog does not have {spec.model}, so a pod in InferenceCluster {claim} reads the model's "
-        "files"
+        f"the catalog does not have {spec.model}{meant}, so a pod in InferenceCluster {claim} reads the "
+        "model's files"
     )
     waits = _waits(pod) if pod else ""
     return not_placed(Whose.INFRASTRUCTURE, "ReadingModel", f"{text}{waits}; {_BY_HAND}")
@@ -159,10 +160,15 @@ def not_understood(spec: ModelSpec, problem: str) -> Condition | None:
     return not_placed(Whose.MODEL, "NotUnderstood", f"the files of {spec.model}: {problem}, {_WAY_OUT}")
 
 
+def _meant(name: str) -> str:
+    """Ask in brackets whether a model of the catalog was meant; empty where none is spelled like the name."""
+    close = nearest(name, list(models()))
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
+
+
 def _no_model(asked: _Asked) -> str:
     name = asked.spec.model
-    close = nearest(name, list(models()))
-    meant = f" (did you mean {' or '.join(close)}?)" if close else ""
+    meant = _meant(name)
     private = f"or the token in Secret {asked.token} may not read it" if asked.token else "or it is private"
     remedy = (
         "give the token access"

@@ -309,6 +309,12 @@ def test_a_misspelt_model_is_told_what_was_likely_meant() -> None:
     assert "(did you mean Qwen/Qwen3-8B or" in condition_text(made)
 
 
+@pytest.mark.parametrize("name", ["Qwen/Qwen3-8b", "Qwen/Qwen-3-8B"])
+def test_a_misspelt_model_is_told_while_its_files_are_read(name: str) -> None:
+    told = condition_text(compose(request({"model": name}, EU)))
+    assert f"the catalog does not have {name} (did you mean Qwen/Qwen3-8B" in told
+
+
 @pytest.mark.parametrize("message", [{}, {"message": ""}])
 def test_a_pod_that_dies_without_a_word_is_told(message: dict[str, str]) -> None:
     """As one that the kernel kills for its memory, again and again."""
