@@ -216,10 +216,10 @@ def _get(
         raise _Told("Unreachable", f"{hub} is no address of a Hub")
     token = os.environ.get("HF_TOKEN", "").strip()
     if token:
-        # Not to where the Hub redirects: storage has addresses that are signed.
+        # Not to other hosts that the Hub redirects to: storage has addresses that are signed.
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=60, context=_trusted()) as answer:
+        with _opener().open(request, timeout=60) as answer:
             return answer.read(most + 1), answer.headers.get("X-Repo-Commit") or ""
     except urllib.error.HTTPError as error:
         reason = error.headers.get("X-Error-Code") or ""
@@ -235,6 +235,29 @@ def _get(
         raise _Told("Unreachable", f"{hub} answers {error.code}") from error
     except OSError as error:
         raise _Told("Unreachable", f"{hub}: {getattr(error, 'reason', error)}") from error
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Keep the token where the Hub redirects to an address of its own, as for a renamed repository."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        """Return the next request: with the token while scheme, host and port stay the same."""
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        token = req.unredirected_hdrs.get("Authorization")
+        if following is not None and token and _origin(newurl) == _origin(req.full_url):
+            following.add_unredirected_header("Authorization", token)
+        return following
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(urllib.request.HTTPSHandler(context=_trusted()), _Redirects)
 
 
 def _trusted() -> ssl.SSLContext:

@@ -209,6 +209,22 @@ def test_the_token_stays_at_the_hub(hub: Hub, storage: Hub, tmp_path: Path) -> N
     assert [token for _, token in storage.seen] == [None]
 
 
+def test_the_token_goes_along_to_a_renamed_repository(hub: Hub, storage: Hub, tmp_path: Path) -> None:
+    """The Hub redirects to the new name on its own address, which asks for the token again."""
+    hub.files = {"new-config.json": json.dumps(CONFIG).encode()}
+    hub.moved = {
+        "config.json": "/acme/home/resolve/main/new-config.json",
+        "modules.json": f"http://localhost:{hub.server_address[1]}/elsewhere",
+        "hf_quant_config.json": f"{storage.address}/back",
+    }
+    storage.moved = {"back": f"{hub.address}/returned"}
+    assert run(hub, tmp_path, token="hf_secret")[0] == 0
+    seen = dict(hub.seen)
+    assert seen["/acme/home/resolve/main/new-config.json"] == "Bearer hf_secret"
+    assert seen["/elsewhere"] is None, "another name is another host"
+    assert (storage.seen, seen["/returned"]) == ([("/back", None)], None)
+
+
 def test_a_revision_is_one_part_of_the_path(hub: Hub, tmp_path: Path) -> None:
     hub.files = {"config.json": json.dumps(CONFIG).encode()}
     run(hub, tmp_path, revision="refs/pr/1")
