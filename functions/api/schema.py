@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -32,6 +33,16 @@ class Schema(BaseModel):
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True, defer_build=True
     )
+
+    def canonical(self, **which: Any) -> str:
+        """Return what differs from the defaults as JSON with sorted keys, to take a digest of.
+
+        A field that a newer version adds, or moves, changes nothing.
+
+        Args:
+            which: fields to include or to exclude, as pydantic takes them.
+        """
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True, **which), sort_keys=True)
 
     def plain(self) -> dict[str, Any]:
         """Return the object as it stands in YAML, without what is not set."""

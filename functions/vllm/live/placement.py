@@ -122,7 +122,7 @@ def sized_by(spec: ModelSpec) -> str:
         "multimodal",
     }
     trusted = ["remote code"] if spec.engine.trust_remote_code else []
-    return digest(spec.model_dump_json(include=sized, exclude_defaults=True), *trusted)
+    return digest(spec.canonical(include=sized), *trusted)
 
 
 def _fabric(pool: PoolStatus, fit: Fit) -> Fabric | None:

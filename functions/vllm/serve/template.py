@@ -30,9 +30,9 @@ _SPEC_ELSEWHERE: dict[str, bool | set[str]] = {
 _PLACEMENT_ELSEWHERE = {
     *("cluster", "claim", "node_pool", "gpu_model", "provider_config", "provider_config_namespace"),
     *("storage_class_name", "shared_storage", "price_usd_per_hour", "runners_up", "sized_by"),
-    *("node_selector", "context_length"),
+    "context_length",
 }
-"""Fields of the placement that pods are not rendered from, and two that the digest takes by themselves."""
+"""Fields of the placement that pods are not rendered from, and the context, which the plan has."""
 
 
 class Pods(NamedTuple):
@@ -73,8 +73,6 @@ def _asked(plan: Plan) -> str:
 
     Without defaults: a field that a newer version adds restarts nothing.
     """
-    spec = plan.spec.model_dump_json(exclude=_SPEC_ELSEWHERE, exclude_defaults=True)
-    placement = plan.placement.model_dump_json(exclude=_PLACEMENT_ELSEWHERE, exclude_defaults=True)
-    # The only map, which a request has in no fixed order.
-    nodes = sorted(plan.placement.node_selector.items())
-    return digest(spec, placement, str(nodes), str(plan.context), digits=16)
+    spec = plan.spec.canonical(exclude=_SPEC_ELSEWHERE)
+    placement = plan.placement.canonical(exclude=_PLACEMENT_ELSEWHERE)
+    return digest(spec, placement, str(plan.context), digits=16)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from functions.base import Outcome, Progress
 from functions.catalog import models
@@ -171,6 +172,39 @@ def test_a_placement_that_was_recorded_without_its_context_gets_it() -> None:
     after = again(old, SPEC, EU)
     assert after.status["placement"] == before.status["placement"]
     assert pods(after, "vllm/deployment") == pods(before, "vllm/deployment")
+
+
+def test_fields_in_another_order_restart_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = {
+        **SPEC,
+        "contextLength": 8192,
+        "concurrency": 2,
+        "gpu": {"count": 1, "model": "L4"},
+        "engine": {"env": [{"name": "A", "value": "1"}], "resources": {"cpu": "1", "memory": "9Gi"}},
+    }
+    before = compose(request(spec, EU))
+    dump = BaseModel.model_dump
+
+    def backwards(schema: BaseModel, **how: Any) -> dict[str, Any]:
+        found: dict[str, Any] = _backwards(dump(schema, **how))
+        return found
+
+    def backwards_json(schema: BaseModel, **how: Any) -> str:
+        return json.dumps(_backwards(dump(schema, mode="json", **how)))
+
+    monkeypatch.setattr(BaseModel, "model_dump", backwards)
+    monkeypatch.setattr(BaseModel, "model_dump_json", backwards_json)
+    newer_environment(monkeypatch)
+    after = again(before, spec, EU)
+    assert after.status["placement"]["sizedBy"] == before.status["placement"]["sizedBy"]
+    assert pods(after, "vllm/deployment") == pods(before, "vllm/deployment")
+
+
+def _backwards(value: Any) -> Any:
+    """Return a value with the fields of each object in the other order."""
+    if isinstance(value, dict):
+        return {key: _backwards(value[key]) for key in reversed(value)}
+    return [_backwards(each) for each in value] if isinstance(value, list) else value
 
 
 def test_a_running_download_goes_on_with_its_image(monkeypatch: pytest.MonkeyPatch) -> None:
