@@ -17,6 +17,7 @@ from tools.manifests import RESOURCE_NAME, Manifest
 
 FREEHOLD = "freehold.dev/v1alpha1"
 _REQUESTED = "crossplane.io/reconcile-requested-at"
+_STILL_SECONDS = 5
 _TTL_SECONDS = TTL.total_seconds() + 30
 
 
@@ -98,6 +99,22 @@ def versions(api: Api, claim: Manifest) -> dict[str, tuple[str, object, str]]:
         )
         for m in found
     }
+
+
+def settled(api: Api, claim: Manifest) -> dict[str, tuple[str, object, str]]:
+    """Return `versions` once none of them has changed for some seconds.
+
+    A claim is Ready before what it is ready without, such as the agent, has been looked at to the end.
+    """
+    seen: list[dict[str, tuple[str, object, str]]] = [{}]
+
+    def same() -> bool:
+        seen.append(versions(api, claim))
+        time.sleep(_STILL_SECONDS)
+        return seen[-1] == versions(api, claim)
+
+    wait_for("the composed resources to change no more", same, seconds=90)
+    return seen[-1]
 
 
 def outlive_ttl(plane: Plane) -> None:

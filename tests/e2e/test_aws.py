@@ -20,6 +20,7 @@ from tests.e2e.observing import (
     outlive_ttl,
     reconcile,
     refreshed,
+    settled,
     told,
     versions,
     wait_ready,
@@ -115,7 +116,7 @@ def shipped_burst() -> int:
 def test_nothing_changes_once_it_is_ready(control_plane: Plane, api: Api, claim: Manifest) -> None:
     """Neither forced reconciles nor those after the answers' TTL write anything at all."""
     reconcile(control_plane, claim)
-    before = versions(api, claim)
+    before = settled(api, claim)
     for _ in range(3):
         reconcile(control_plane, claim)
     outlive_ttl(control_plane)

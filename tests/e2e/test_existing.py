@@ -11,7 +11,16 @@ import pytest
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
-from tests.e2e.observing import composed, composite, outlive_ttl, reconcile, refreshed, versions, wait_ready
+from tests.e2e.observing import (
+    composed,
+    composite,
+    outlive_ttl,
+    reconcile,
+    refreshed,
+    settled,
+    versions,
+    wait_ready,
+)
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_gone
 from tools.control_plane.api import Api, ApiError, condition, identity
 from tools.control_plane.nodes import gpu_node
@@ -61,7 +70,7 @@ def test_nothing_changes_once_both_are_ready(
     claims = (cluster, small)
     for claim in claims:
         reconcile(control_plane, claim)
-    before, place = [versions(api, claim) for claim in claims], inside(api, small)
+    before, place = [settled(api, claim) for claim in claims], inside(api, small)
     for _ in range(3):
         for claim in claims:
             reconcile(control_plane, claim)

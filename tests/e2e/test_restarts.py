@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane, examples
-from tests.e2e.observing import composed, reconcile, wait_ready
+from tests.e2e.observing import composed, reconcile, settled, wait_ready
 from tests.e2e.workload import delete
 from tools.control_plane.api import Api
 from tools.control_plane.kubernetes import ready
@@ -51,6 +51,7 @@ def test_processes_killed_half_way_lose_nothing(control_plane: Plane, api: Api, 
 
 
 def test_a_restart_changes_nothing_that_is_ready(control_plane: Plane, api: Api, claim: Manifest) -> None:
+    settled(api, claim)
     before = {r["metadata"]["uid"]: r["metadata"]["resourceVersion"] for r in composed(api, claim)}
     for name in ("kube-apiserver", "crossplane", "function-node-pools", "provider-kubernetes"):
         control_plane.processes.restart(name)
