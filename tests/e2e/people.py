@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tools.control_plane.api import Api
+from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -13,7 +14,18 @@ def member(api: Api, namespace: str, role: str = "freehold-app-team") -> Api:
     user = f"somebody-of-{namespace}"
     for granted in ("edit", role):
         api.apply(_binding(user, namespace, granted))
-    return api.acting_as(user)
+    somebody = api.acting_as(user)
+    # The API server reads the bindings by a watch, a moment after they are made.
+    wait_for(f"the rights of {user}", lambda: {"", "freehold.dev"} <= _groups(somebody, namespace))
+    return somebody
+
+
+def _groups(somebody: Api, namespace: str) -> set[str]:
+    """Return the API groups in which a user may create something in a namespace."""
+    version, kind = "authorization.k8s.io/v1", "SelfSubjectRulesReview"
+    asked = {"apiVersion": version, "kind": kind, "spec": {"namespace": namespace}}
+    rules = somebody.call("POST", somebody.path(version, kind), asked)["status"]["resourceRules"]
+    return {group for rule in rules if "create" in rule["verbs"] for group in rule.get("apiGroups", ())}
 
 
 def _binding(user: str, namespace: str, role: str) -> Manifest:

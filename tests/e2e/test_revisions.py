@@ -58,38 +58,45 @@ def chat(api: Api, team: Api, cluster: Manifest) -> Iterator[Manifest]:
     ask_to_go(api, claim)
 
 
-def test_a_function_is_rolled_out_and_back(
+def test_a_newer_function_restarts_nothing_until_its_image_is_named(
     control_plane: Plane, api: Api, team: Api, chat: Manifest, tmp_path: Path
 ) -> None:
-    """Pod by pod, each time: one of the two always serves, and the endpoint stays."""
-    before, endpoint = uids(api, chat), chat["status"]["endpoint"]
+    """Then pod by pod, there and back: one of the two always serves, and the endpoint stays."""
+    before, serving, endpoint = uids(api, chat), pods(api, chat), chat["status"]["endpoint"]
     code = release(tmp_path, "functions/catalog/versions.toml", image("vllm"), NEXT)
     with second_revision(control_plane, code):
         reconcile(control_plane, chat)
+        wait_told(api, chat, f"The platform's engine image is now {NEXT}")
+        assert pods(api, chat) == serving
+        team.patch(chat, {"spec": {"engine": {"image": NEXT}}})
         rolled_out(api, chat, NEXT)
         assert wait_ready(team, chat, seconds=30)["status"]["endpoint"] == endpoint
         assert uids(api, chat) == before
-    reconcile(control_plane, chat)
+    team.patch(chat, {"spec": {"engine": {"image": image("vllm")}}})
     rolled_out(api, chat, image("vllm"))
+    serving = pods(api, chat)
+    # Left out again, the image stays.
+    team.patch(chat, {"spec": {"engine": {"image": None}}})
+    reconcile(control_plane, chat)
     assert wait_ready(team, chat, seconds=30)["status"]["endpoint"] == endpoint
     assert uids(api, chat) == before
+    assert pods(api, chat) == serving
 
 
-def test_a_composition_is_rolled_out_and_back(
+def test_a_newer_composition_restarts_nothing_either(
     control_plane: Plane, api: Api, team: Api, chat: Manifest
 ) -> None:
-    before, revision = uids(api, chat), used(api, chat)
+    before, serving, revision = uids(api, chat), pods(api, chat), used(api, chat)
     with changed(control_plane, "model", "vllm", {"image": MIRRORED}):
-        wait_for("the mirror's image", lambda: image_of(deployment(api, chat)) == MIRRORED)
+        wait_told(api, chat, f"The platform's engine image is now {MIRRORED}")
         assert used(api, chat) != revision
         assert uids(api, chat) == before
-    wait_for("the image of before", lambda: image_of(deployment(api, chat)) == image("vllm"))
+    wait_for("nothing newer to be told", lambda: "latest" not in refreshed(api, chat)["status"]["engine"])
     assert used(api, chat)["spec"] == revision["spec"] | {"revision": used(api, chat)["spec"]["revision"]}
-    # Ready may still be that of before: the next test begins when all has come to rest.
-    wait_for("its pods", lambda: runs(deployment(api, chat), image("vllm")))
     reconcile(control_plane, chat)
     wait_ready(team, chat, seconds=60)
     assert uids(api, chat) == before
+    assert pods(api, chat) == serving
 
 
 def test_a_broken_function_takes_nothing_along(
