@@ -194,7 +194,11 @@ def test_another_image_is_told_until_the_nodes_have_it(api: Api, claim: Manifest
         seconds=30,
     )
     assert condition(refreshed(api, claim), "NodePoolsReady")["status"] == "True"
-    assert {release for release, _ in node_groups(api, claim).values()} == {image}
+    wait_for(
+        "every node group to ask for the image",
+        lambda: {release for release, _ in node_groups(api, claim).values()} == {image},
+        seconds=30,
+    )
     cloud.updating.clear()
     wait_for(
         "the end of the update",

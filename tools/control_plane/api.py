@@ -95,6 +95,9 @@ class Api:
         """Return the API that a kubeconfig's current context reaches; no request is made yet."""
         configuration = Configuration()
         load_kube_config(str(kubeconfig), client_configuration=configuration)
+        # Its token does not expire. The hook would read the environment at each request, which other threads
+        # may be changing.
+        configuration.refresh_api_key_hook = None
         configuration.retries = _RETRIES
         return cls(DynamicClient(ApiClient(configuration), discoverer=_Discovery))
 
