@@ -13,7 +13,7 @@ from functions.base import Request, Resource, digest, remote, unique_name
 from functions.catalog import image
 
 from ..serve.network_policy import DNS_PORTS
-from ..serve.objects import LABEL
+from ..serve.objects import LABEL, copied_secret
 from ..serve.pod import NO_GPU, unprivileged
 
 __all__ = ["POD", "PREFIX", "TOKEN", "is_reading", "reading"]
@@ -119,25 +119,11 @@ def _credentials(where: _Where, request: Request, spec: ModelSpec) -> list[Resou
     ref = spec.source.hugging_face.token_secret_ref
     if ref is None:
         return []
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": _TOKEN, "namespace": where.namespace},
-        "type": "Opaque",
-        # As in the source of the weights: our own field is empty, the provider fills it in.
-        "data": {"token": ""},
-    }
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "name": ref.name,
-        "namespace": request.claim.namespace,
-        "fieldPath": f"data[{ref.key}]",
-    }
-    references = ({"patchesFrom": secret, "toFieldPath": "data.token"},)
+    source = remote.SecretKey(request.claim.namespace, ref.name, ref.key)
+    manifest, reference = copied_secret(_TOKEN, where.namespace, "token", source)
     after = (f"{PREFIX}namespace",)
     label = "the copy of the Hub token"
-    return [_object(where, _TOKEN, manifest, label, after=after, references=references)]
+    return [_object(where, _TOKEN, manifest, label, after=after, references=(reference,))]
 
 
 @cache

@@ -10,7 +10,7 @@ from functions.base import Resource, remote
 
 from ..plan import Plan
 
-__all__ = ["LABEL", "in_cluster", "labels"]
+__all__ = ["LABEL", "copied_secret", "in_cluster", "labels"]
 
 _UNWATCHED = ("Secret",)
 """A token seldom changes, and a watch would be one of all Secrets, in the cluster and the control plane."""
@@ -27,6 +27,38 @@ def labels(plan: Plan) -> dict[str, Any]:
         "app.kubernetes.io/instance": plan.name,
         "app.kubernetes.io/managed-by": "freehold",
     }
+
+
+def copied_secret(
+    name: str, namespace: str, key: str, source: remote.SecretKey, type_: str = "Opaque"
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a Secret in the Model's cluster, and the reference by which the provider fills it in.
+
+    provider-kubernetes saves the Object with the value that it fills in. As our own field, Crossplane sets
+    it back to an empty one; the provider fills it in anew at each look, in memory alone.
+
+    Args:
+        name: of the copy.
+        namespace: of the copy.
+        key: of the value in the copy.
+        source: the value in the control plane.
+        type_: of the copy.
+    """
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "type": type_,
+        "data": {key: ""},
+    }
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "name": source.name,
+        "namespace": source.namespace,
+        "fieldPath": f"data[{source.key}]",
+    }
+    return manifest, {"patchesFrom": secret, "toFieldPath": f"data[{key}]" if "." in key else f"data.{key}"}
 
 
 def in_cluster(

@@ -7,7 +7,7 @@ activations  the larger of: one layer's; the vision encoder's; or the sampler's 
              beside what all layers share
 margin       a share of the sum, by how sure it is
 
-The figures were fitted to start-up logs: 40 runs of vLLM 0.19 on H100 that llm-d-planner publishes
+The figures were fitted to start-up logs: 20 runs of vLLM 0.19 on H100 that llm-d-planner publishes
 (accuracy/results/v0.19.0), kept as `tests/vllm/size/measured.tsv`. Later versions need less.
 """
 

@@ -12,7 +12,7 @@ from functions.catalog import models
 
 from ..engine import engine_of
 from ..plan import Plan
-from ..serve.objects import in_cluster
+from ..serve.objects import copied_secret, in_cluster
 from ..serve.pod import WEIGHTS_FOLDER
 from .failures import LATER, SOON, Cause
 from .source import Reader, Source
@@ -60,25 +60,10 @@ def _credentials(plan: Plan) -> list[Resource]:
     ref = plan.spec.source.hugging_face.token_secret_ref
     if ref is None:
         return []
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": _TOKEN, "namespace": plan.placement.namespace},
-        "type": "Opaque",
-        # provider-kubernetes fills the token in, and saves the Object with it. As our own field, Crossplane
-        # sets it back to this; the provider fills it in anew at each look, in memory alone.
-        "data": {"token": ""},
-    }
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "name": ref.name,
-        "namespace": plan.claim.namespace,
-        "fieldPath": f"data[{ref.key}]",
-    }
-    references = [{"patchesFrom": secret, "toFieldPath": "data.token"}]
+    source = remote.SecretKey(plan.claim.namespace, ref.name, ref.key)
+    manifest, reference = copied_secret(_TOKEN, plan.placement.namespace, "token", source)
     label = "the copy of the Hub token"
-    return [in_cluster(plan, _TOKEN, manifest, label=label, references=references)]
+    return [in_cluster(plan, _TOKEN, manifest, label=label, references=[reference])]
 
 
 def _reader(plan: Plan) -> Reader:
