@@ -24,6 +24,7 @@ from tools.definitions import Definitions
 from tools.errors import Exit, ToolError
 from tools.manifests import Manifest, label
 from tools.offers import with_offers
+from tools.unknown_fields import require_known_fields
 
 MODEL = "XModel"
 
@@ -79,10 +80,13 @@ def decide(model: Manifest, clusters: Iterable[Manifest], definitions: Definitio
 
     Raises:
         ClaimInvalidError: for a claim that a function refuses.
+        RefusedError: for a claim with fields that there are not, as an API server refuses it.
         ToolError: for manifests that are no Model and no clusters.
     """
     if definitions.of(model).kind != MODEL:
         raise ToolError(f"{label(model)} is not a Model")
+    clusters = list(clusters)
+    require_known_fields([model, *clusters], definitions)
     known = [as_cluster(manifest, definitions) for manifest in clusters]
     try:
         request, outcome = compose(model, known, definitions)

@@ -24,7 +24,7 @@ _UNITS = (
 
 
 def run(model: Path, clusters: Sequence[Path], *, json_output: bool) -> Exit:
-    """Place a Model; return the exit code. Raises ClaimInvalidError, ToolError."""
+    """Place a Model; return the exit code. Raises ClaimInvalidError, RefusedError, ToolError."""
     known = [manifest for path in clusters for manifest in load(path)]
     decision = decide(_one(model), known, Definitions())
     if json_output:

@@ -14,6 +14,7 @@ from functions.base import Condition
 from functions.vllm.compose import compose
 from tests.vllm.world import H100, L4, T4, cluster, request
 from tools import paths
+from tools.admission import admit
 from tools.cli import main
 from tools.errors import Exit
 
@@ -209,9 +210,65 @@ def test_an_invalid_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert said.startswith("InferenceCluster platform/eu: spec.nodePools[0].gpu: H1000 is not an NVIDIA GPU")
 
 
+_POOL = {"name": "a", "gpu": {"model": "L4", "cuont": 2}}
+MISSPELLED = [
+    (
+        [model({"model": "Qwen/Qwen3-8B", "contxtLength": 4096, "gpu": {"size": 2, "count": 1}})],
+        [
+            "Model team-a/qwen: spec.contxtLength: unknown field",
+            "Model team-a/qwen: spec.gpu.size: unknown field",
+        ],
+    ),
+    (
+        [model({"model": "Qwen/Qwen3-8B", "engine": {"env": [{"name": "A", "val": "1"}]}}, speck={})],
+        [
+            "Model team-a/qwen: spec.engine.env[0].val: unknown field",
+            "Model team-a/qwen: speck: unknown field",
+        ],
+    ),
+    (
+        [model({"model": "Qwen/Qwen3-8B"}), claim("eu", nodePools=[_POOL], claimRef={})],
+        [
+            "InferenceCluster platform/eu: spec.claimRef: unknown field",
+            "InferenceCluster platform/eu: spec.nodePools[0].gpu.cuont: unknown field",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("manifests", "problems"), MISSPELLED)
+def test_unknown_fields_are_refused_as_an_api_server_does(
+    manifests: list[dict[str, Any]], problems: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, *manifests) == Exit.FAILED
+    said = capsys.readouterr()
+    assert said.err.splitlines() == ["an API server would refuse this:", *problems]
+    assert said.out == ""
+    assert [str(p) for p in admit(manifests) if p.message == "unknown field"] == problems
+
+
+def test_fields_of_crossplane_and_free_ones_are_known(tmp_path: Path) -> None:
+    """A live claim as kubectl prints it: a status of another version says more than this one knows."""
+    manifest = model(
+        {
+            "model": "Qwen/Qwen3-8B",
+            "cluster": {"matchLabels": {"tier": "gold"}},
+            "compositeDeletePolicy": "Foreground",
+            "compositionUpdatePolicy": "Automatic",
+            "resourceRef": {"apiVersion": "freehold.dev/v1alpha1", "kind": "XModel", "name": "qwen-x"},
+        },
+        status={"fromTheFuture": 1},
+    )
+    assert run(tmp_path, manifest) == Exit.TO_DO
+
+
 @pytest.mark.parametrize(
     ("manifests", "message"),
     [
+        (
+            [model({}) | {"apiVersion": "freehold.dev/v9"}],
+            "an API server would refuse this:\nModel team-a/qwen: apiVersion: freehold.dev/v9 is not served",
+        ),
         ([claim("eu", nodePools=[])], "InferenceCluster platform/eu is not a Model"),
         ([model({}), model({})], "Model team-a/qwen is not an InferenceCluster"),
         ([{**model({}), "metadata": {}}], "Model (no name): metadata.name is missing"),
