@@ -274,13 +274,20 @@ class Source(Schema):
     hugging_face: HuggingFace = Field(
         default_factory=HuggingFace, description="The Hub, or the mirror of it that the platform set."
     )
+    restarted_at: str | None = Field(
+        None,
+        description="Any text, such as the time. Changing it has a download that failed tried again at "
+        "once, such as after a token was corrected in its Secret, and one that is under way begun again. A "
+        "Model whose weights are downloaded stays as it is.",
+        min_length=1,
+        max_length=64,
+    )
     volume_gib: int | None = Field(
         None,
         alias="volumeGiB",
         description="Size of the volume that keeps the weights, in GiB. A volume that is not filled yet "
-        "grows "
-        "where its StorageClass allows that; none shrinks. Default: the size of the files, 15% more, and 2 "
-        "GiB.",
+        "grows where its StorageClass allows that; none shrinks. Default: the size of the files, 15% more, "
+        "and 2 GiB.",
         ge=1,
         le=65536,
     )

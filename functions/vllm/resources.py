@@ -22,7 +22,17 @@ from .serve.service import service
 from .serve.template import Pods, pods
 from .source import SOURCES, source_of
 from .source.failures import Cause, cause_of, failed
-from .source.job import again, download, download_policy, fills, goes, goes_on, is_download
+from .source.job import (
+    again,
+    counted,
+    download,
+    download_policy,
+    failures,
+    fills,
+    goes,
+    goes_on,
+    is_download,
+)
 from .source.volume import is_volume, volume, volume_resource, volume_uid
 from .status.conditions import live_serving, not_placed_yet, serving, weights_ready
 from .status.engine import engine_status, out_of_date
@@ -83,7 +93,7 @@ def composed(
     names = {resource.name for resource in resources}
     conditions = [
         *([placed.condition] if placed.condition else []),
-        weights_ready(request, plan, f"vllm/{plan.volume}", fetch.name, names, fetch.cause),
+        weights_ready(request, plan, f"vllm/{plan.volume}", fetch.name, names, fetch.cause, fetch.failures),
         serving(request, plan, names, update),
     ]
     sure = placed.known and not placement_is_lost(request)
@@ -146,6 +156,8 @@ class _Download(NamedTuple):
     """None for a finished one, which is carried on: a new Job would download again."""
     cause: Cause | None = None
     """Why it failed, or would fail."""
+    failures: int = 0
+    """How often it has failed."""
     done: bool = False
     """Whether the weights are in the volume."""
 
@@ -166,13 +178,15 @@ def _download(request: Request, plan: Plan, replaced: Placement | None) -> _Down
         return _Download(finished, job if job.name == finished else None, done=True)
     source = source_of(plan.spec)
     if job.name in jobs and job.name not in broken:
-        return _Download(job.name, job)
+        return _Download(job.name, counted(job, *failures(jobs[job.name], failed=False)))
     for name, found in jobs.items():
         if name not in broken and goes_on(found, plan):
             return _Download(name, replace(job, name=name).waiting("itself"))
     if job.name in broken:
         cause = cause_of(broken[job.name], source.causes)
-        return _Download(job.name, again(job, cause.again_seconds), cause)
+        times, uid = failures(jobs[job.name], failed=True)
+        seconds = cause.again.seconds(times) if cause.again else 0
+        return _Download(job.name, again(counted(job, times, uid), seconds), cause, times)
     refused = source.refused(plan)
     return _Download(job.name, job.waiting("what the Model's spec lacks") if refused else job, refused)
 

@@ -1,4 +1,4 @@
-"""Why a download failed for good: what its Job says, and what a user is told."""
+"""Why a download failed for good: what its Job says, what a user is told, and when it is tried again."""
 
 from __future__ import annotations
 
@@ -10,14 +10,31 @@ from functions.base import View, Whose
 
 from ..plan import Plan
 
-__all__ = ["LATER", "SOON", "UNKNOWN", "Cause", "cause_of", "failed"]
+__all__ = ["GROWS", "LATER", "SOON", "UNKNOWN", "Again", "Cause", "cause_of", "failed"]
 
-SOON, LATER = 5 * 60, 60 * 60
-"""Seconds until a download that failed is tried again: for what passes by itself, and for what somebody "
-"mends.
 
-Each try needs a node of the pool for a quarter of an hour, where an autoscaler has removed all of them.
-"""
+class Again(NamedTuple):
+    """When a download that failed is tried again: each time twice as late as the time before.
+
+    Each try needs a node of the pool for a quarter of an hour, where an autoscaler has removed all of them.
+    """
+
+    first_seconds: int
+    most_seconds: int
+
+    def seconds(self, failures: int) -> int:
+        """Return how long after its last failure a download is tried again, having failed so often."""
+        # More would double nothing, and a count is only as true as an annotation.
+        doublings = min(max(failures, 1) - 1, 16)
+        return min(self.first_seconds << doublings, self.most_seconds)
+
+
+SOON = Again(5 * 60, 2 * 60 * 60)
+"""For what passes by itself: the last of them take a node for 3 hours of a day."""
+LATER = Again(60 * 60, 24 * 60 * 60)
+"""For what somebody mends, who can then have it tried at once: a quarter of an hour of a day."""
+GROWS = Again(5 * 60, 24 * 60 * 60)
+"""For a volume that is too small: the try after it was raised may come before the disk has grown."""
 UNKNOWN = "DownloadFailed"
 """Reason of a failure that says no more."""
 _MANIFEST = ("status", "atProvider", "manifest")
@@ -33,8 +50,8 @@ class Cause(NamedTuple):
     """Who can mend it."""
     text: Callable[[Plan], str]
     """What is wrong and what to do, without a full stop at the end."""
-    again_seconds: int
-    """When it is tried again; 0 where it was not tried at all."""
+    again: Again | None
+    """When it is tried again; None where it was not tried at all."""
 
 
 def failed(job: View | None) -> str:

@@ -14,7 +14,7 @@ from ..engine import engine_of
 from ..plan import Plan
 from ..serve.objects import copied_secret, in_cluster
 from ..serve.pod import WEIGHTS_FOLDER
-from .failures import LATER, SOON, Cause
+from .failures import GROWS, LATER, SOON, Cause
 from .source import Reader, Source
 
 __all__ = ["HUGGING_FACE", "PROGRAM"]
@@ -24,6 +24,8 @@ PROGRAM = Path(__file__).with_name("hub_download.py").read_text()
 
 _HUB = "https://huggingface.co"
 _TOKEN = "hub-token"
+_RESTARTED = "freehold.dev/restarted-at"
+"""Annotation of the token's copy: what spec.source.restartedAt says."""
 _ENVIRONMENT = {
     "HF_HOME": "/tmp/huggingface",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -62,6 +64,9 @@ def _credentials(plan: Plan) -> list[Resource]:
         return []
     source = remote.SecretKey(plan.claim.namespace, ref.name, ref.key)
     manifest, reference = copied_secret(_TOKEN, plan.placement.namespace, "token", source)
+    if asked := plan.spec.source.restarted_at:
+        # Another manifest has the provider look at the Secret now; it does not watch it.
+        manifest["metadata"]["annotations"] = {_RESTARTED: asked}
     label = "the copy of the Hub token"
     return [in_cluster(plan, _TOKEN, manifest, label=label, references=[reference])]
 
@@ -197,7 +202,7 @@ _CAUSES = {
     43: Cause("RepositoryNotFound", Whose.MODEL, _no_repository, LATER),
     44: Cause("RevisionNotFound", Whose.MODEL, _no_revision, LATER),
     45: Cause("NoWeights", Whose.MODEL, _no_weights, LATER),
-    46: Cause("VolumeFull", Whose.MODEL, _full, LATER),
+    46: Cause("VolumeFull", Whose.MODEL, _full, GROWS),
     47: Cause("VolumeNotWritable", Whose.PLATFORM, _not_writable, LATER),
     48: Cause("CertificateNotTrusted", Whose.PLATFORM, _not_trusted, LATER),
     51: Cause("RateLimited", Whose.INFRASTRUCTURE, _rate_limited, SOON),
@@ -211,7 +216,7 @@ def _refused(plan: Plan) -> Cause | None:
     known = models().get(plan.spec.model)
     public = plan.weights.endpoint.rstrip("/") == _HUB
     certain = public and known and known.gated and not _token(plan)
-    return _GATED._replace(again_seconds=0) if certain else None
+    return _GATED._replace(again=None) if certain else None
 
 
 HUGGING_FACE = Source(

@@ -15,12 +15,25 @@ from ..serve.objects import LABEL, in_cluster, labels
 from ..serve.pod import DOWNLOAD, LOADS_LONG, NO_GPU, SERVING, WEIGHTS_FOLDER, pod_spec, unprivileged
 from . import source_of
 
-__all__ = ["again", "download", "download_policy", "fills", "goes", "goes_on", "is_download"]
+__all__ = [
+    "again",
+    "counted",
+    "download",
+    "download_policy",
+    "failures",
+    "fills",
+    "goes",
+    "goes_on",
+    "is_download",
+]
 
 
 _VOLUME, _ASKED = "freehold.dev/volume", "freehold.dev/download-asked"
 """Annotations of the Job: the UID of the volume that it fills, and a digest of what was asked of it."""
+_FAILED = "freehold.dev/download-failed"
+"""Annotation of the Job: how often it has failed, and the UID of the Job that failed last."""
 _MANIFEST = ("spec", "forProvider", "manifest")
+_UID = ("status", "atProvider", "manifest", "metadata", "uid")
 _ANNOTATIONS = (*_MANIFEST, "metadata", "annotations")
 _TRIES = 6
 """For a pod that ends in a way that the program does not tell, such as out of memory."""
@@ -104,12 +117,40 @@ def download(plan: Plan, *, volume_uid: str, beside_serving: bool) -> Resource:
     return in_cluster(plan, what, manifest, label=label, after=after, ready=source.complete)
 
 
+def failures(job: View, *, failed: bool) -> tuple[int, str]:
+    """Return how often a download has failed under its name, and the UID of the Job that failed last.
+
+    Kubernetes creates each try as a Job of its own, with the same name. The count stands in an annotation,
+    since the Jobs before are gone.
+
+    Args:
+        job: the Object of the Job.
+        failed: whether the Job that there is now has failed.
+    """
+    count, _, last = (job.text(*_ANNOTATIONS, _FAILED) or "0").partition(" ")
+    times, uid = int(count) if count.isdecimal() else 0, job.text(*_UID) or last
+    return (times + 1, uid) if failed and (not times or uid != last) else (times, last)
+
+
+def counted(job: Resource, times: int, uid: str) -> Resource:
+    """Have a Job say how often it has failed."""
+    if not times:
+        return job
+    body = _copied(job)
+    body["spec"]["forProvider"]["manifest"]["metadata"]["annotations"][_FAILED] = f"{times} {uid}".strip()
+    return replace(job, manifest=body)
+
+
 def again(job: Resource, seconds: int) -> Resource:
     """Have a Job that failed for good deleted some time after it ended; its Object creates it again then."""
-    assert job.manifest is not None, "a download is composed complete"
-    body = copy.deepcopy(dict(job.manifest))
+    body = _copied(job)
     body["spec"]["forProvider"]["manifest"]["spec"]["ttlSecondsAfterFinished"] = seconds
     return replace(job, manifest=body)
+
+
+def _copied(job: Resource) -> dict[str, Any]:
+    assert job.manifest is not None, "a download is composed complete"
+    return copy.deepcopy(dict(job.manifest))
 
 
 def goes(job: View) -> bool:

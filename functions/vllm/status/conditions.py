@@ -43,7 +43,13 @@ def not_placed_yet() -> list[Condition]:
 
 
 def weights_ready(
-    request: Request, plan: Plan, volume: str, download: str, names: Container[str], cause: Cause | None
+    request: Request,
+    plan: Plan,
+    volume: str,
+    download: str,
+    names: Container[str],
+    cause: Cause | None,
+    failures: int,
 ) -> Condition | Progress:
     """Return the condition WeightsReady.
 
@@ -54,12 +60,12 @@ def weights_ready(
         download: the composed resource.
         names: of all composed resources.
         cause: why the download failed, or would fail; None while nothing is known against it.
+        failures: how often it has failed.
     """
     trouble = _download_in_trouble(request, download, plan.spec)
     # An agent knows more of a pod that ended without a word.
     if cause is not None and not (trouble and cause.reason == UNKNOWN):
-        minutes = cause.again_seconds // 60
-        again = f". It is tried again every {minutes} minutes, and once the spec changes" if minutes else ""
+        again = f". {_tried_again(cause.again.seconds(failures), failures)}" if cause.again else ""
         said = said_by_download(request, download)
         detail = f" ({said.rstrip('. ')})" if said else ""
         return Condition(
@@ -73,6 +79,15 @@ def weights_ready(
         f"{plan.spec.model} at {plan.spec.revision} is downloaded",
         hint=f"If this lasts, {source.hint}",
     )
+
+
+def _tried_again(seconds: int, failures: int) -> str:
+    """Say when a download that failed is tried again, and how to have it tried at once."""
+    minutes = seconds // 60
+    after = f"{minutes} minutes" if minutes <= 60 else f"{minutes / 60:.3g} hours"
+    often = f"It failed {failures} times, and is tried again {after} after the last"
+    once = f"It is tried again {after} after it failed"
+    return f"{often if failures > 1 else once}. To try at once, set spec.source.restartedAt to the time"
 
 
 def serving(request: Request, plan: Plan, names: Container[str], update: str) -> Condition | Progress:

@@ -97,8 +97,59 @@ def test_why_is_told(code: int, spec: dict[str, Any], whose: Whose, words: str) 
     assert words in condition.message
     assert condition.whose is whose
     again = job_of(outcome, name)["spec"]["ttlSecondsAfterFinished"]
-    assert again == (LATER if 41 <= code <= 48 else SOON)
-    assert f"tried again every {again // 60} minutes" in condition.message
+    assert again == (LATER if 41 <= code <= 48 and code != 46 else SOON).first_seconds
+    assert condition.message.endswith(
+        f". It is tried again {again // 60} minutes after it failed. To try at once, set "
+        "spec.source.restartedAt to the time"
+    )
+
+
+def tried(outcome: Outcome, name: str, uid: str, said: list[dict[str, Any]]) -> Outcome:
+    """Run once more over a Model whose download is now the Job of this UID, which says something."""
+    observed = live(outcome)
+    del observed["vllm/deployment"]
+    observed[name]["status"] = {
+        "conditions": [{"type": "Ready", "status": "False"}],
+        "atProvider": {"manifest": {"metadata": {"uid": uid}, "status": {"conditions": said}}},
+    }
+    return compose(request(SPEC, EU, status=dict(outcome.status), observed=observed))
+
+
+def test_each_try_waits_twice_as_long() -> None:
+    """Each may boot a GPU node for a quarter of an hour: every five minutes kept one for good."""
+    outcome, name = downloading(SPEC, [])
+    waits = []
+    for failures in range(1, 9):
+        uid, said = f"job-{failures}", [failure(52)]
+        outcome = tried(outcome, name, uid, said)
+        # Seen again and again, a failure counts once.
+        again = tried(outcome, name, uid, said)
+        assert manifests(again)[name] == manifests(outcome)[name]
+        waits.append(job_of(outcome, name)["spec"]["ttlSecondsAfterFinished"] // 60)
+        if failures == 3:
+            assert weights_ready(outcome).message.endswith(
+                "It failed 3 times, and is tried again 20 minutes after the last. To try at once, set "
+                "spec.source.restartedAt to the time"
+            )
+        # The next try runs, and Kubernetes is not to delete it.
+        outcome = tried(outcome, name, f"job-{failures + 1}", [])
+        assert "ttlSecondsAfterFinished" not in job_of(outcome, name)["spec"]
+    assert waits == [5, 10, 20, 40, 80, 120, 120, 120]
+
+
+def test_a_day_of_tries_takes_a_node_for_three_hours_at_most() -> None:
+    for again, hours in ((SOON, 3.0), (LATER, 0.25)):
+        day = 24 * 60 * 60
+        last = again.most_seconds + (0 if again is LATER else 15 * 60)
+        assert day / last * 0.25 <= hours
+    assert LATER.seconds(9**9) == LATER.most_seconds
+
+
+def test_words_of_a_long_wait() -> None:
+    outcome, name = downloading(SPEC, [])
+    for number in range(3):
+        outcome = tried(outcome, name, f"job-{number}", [failure(41)])
+    assert "It failed 3 times, and is tried again 4 hours after the last." in weights_ready(outcome).message
 
 
 def test_a_pod_that_fails_without_a_word() -> None:
@@ -143,8 +194,9 @@ def test_only_what_a_try_cannot_mend_ends_the_job() -> None:
         {"source": {"huggingFace": {"tokenSecretRef": {"name": "other"}}}},
         {"source": {"volumeGiB": 99}},
         {"revision": "v2"},
+        {"source": {"restartedAt": "12:30"}},
     ],
-    ids=["token", "volume", "revision"],
+    ids=["token", "volume", "revision", "restartedAt"],
 )
 def test_a_change_is_tried_at_once(change: dict[str, Any]) -> None:
     outcome, name = downloading(SPEC, [failure(46)], change=change)
@@ -152,6 +204,24 @@ def test_a_change_is_tried_at_once(change: dict[str, Any]) -> None:
     assert isinstance(next(c for c in outcome.conditions if c.type == "WeightsReady"), Progress)
     [other] = [n for n in manifests(outcome) if n.startswith("vllm/download-") and n != name]
     assert "ttlSecondsAfterFinished" not in job_of(outcome, other)["spec"]
+
+
+def test_a_corrected_token_is_fetched_at_once() -> None:
+    """Its copy is looked at every ten minutes otherwise, so that another try had the old token."""
+    before = compose(request({**SPEC, **TOKEN}, EU))
+    spec = {**SPEC, "source": {**TOKEN["source"], "restartedAt": "12:30"}}
+    after = compose(request(spec, EU, status=dict(before.status), observed=live(before)))
+    copies = [job_of(outcome, "vllm/hub-token")["metadata"] for outcome in (before, after)]
+    assert "annotations" not in copies[0]
+    assert copies[1]["annotations"] == {"freehold.dev/restarted-at": "12:30"}
+
+
+def test_weights_that_are_there_are_not_downloaded_again() -> None:
+    before = compose(request(SPEC, EU))
+    spec = {**SPEC, "source": {"restartedAt": "12:30"}}
+    after = compose(request(spec, EU, status=dict(before.status), observed=live(before)))
+    assert stays(after, DOWNLOAD)
+    assert not [n for n, m in manifests(after).items() if n.startswith("vllm/download-") and m]
 
 
 def test_a_volume_grows_until_it_is_filled() -> None:
