@@ -12,7 +12,7 @@ from .hub.read import Known, know, without_reading
 from .live.move import Moving
 from .live.names import left, only, renamed
 from .live.placement import Placed, placed_on, placement_of, sizing_of
-from .live.stay import CLUSTER_MISSING, is_sized_again, placement_is_lost, recorded_placement, stay
+from .live.stay import CLUSTER_MISSING, is_sized_again, placement_is_lost, recorded_placement, startable, stay
 from .place.clusters import is_gone_for_good
 from .place.search import search
 from .plan import image_of
@@ -32,8 +32,12 @@ def compose(request: Request) -> Outcome:
     """
     spec, given = request.spec(ModelSpec), request.parameters(VLLMInput)
     whole, request = request, replace(request, observed=without_reading(request))
-    recorded = recorded_placement(request)
-    engine_of(spec).refuse_spec(spec, image_of(spec, given, recorded))
+    recorded = startable(request, spec, recorded_placement(request))
+    engine, used = engine_of(spec), image_of(spec, given, recorded)
+    if recorded is None or recorded.image != used:
+        # A live Model goes on with its image, whatever this package would start.
+        engine.refuse_image(spec, used)
+    engine.refuse_spec(spec, used)
     known = know(
         whole, spec, given, recorded, needed=recorded is None or is_sized_again(request, spec, recorded)
     )

@@ -12,7 +12,7 @@ from functions.catalog import image
 
 from .engine import Engine, engine_of
 
-__all__ = ["PLACEMENT_ANNOTATION", "Plan", "image_of", "latest_image", "make_plan"]
+__all__ = ["PLACEMENT_ANNOTATION", "Plan", "image_of", "latest_image", "make_plan", "newer"]
 
 PLACEMENT_ANNOTATION = "freehold.dev/placement"
 """On the Objects of the namespace and the workload: the placement, should the status be lost."""
@@ -104,6 +104,16 @@ def image_of(spec: ModelSpec, given: VLLMInput, recorded: Placement | None) -> s
         recorded: the Model's placement; None for a new Model.
     """
     return spec.engine.image or (recorded.image if recorded else "") or latest_image(spec, given)
+
+
+def newer(engine: Engine, latest: str) -> str:
+    """Name the image to move to from one that is too old, in words.
+
+    Args:
+        engine: the Model's.
+        latest: the image that a new Model gets.
+    """
+    return "a newer image" if engine.too_old(latest) else latest
 
 
 def make_plan(

@@ -82,6 +82,10 @@ class Engine(NamedTuple):
 
     Empty: the Hub's own format.
     """
+    too_old: Callable[[str], str]
+    """Why an image cannot be started as this package starts it; empty when it can, as far as is known."""
+    refuse_image: Callable[[ModelSpec, str], None]
+    """Raise `Invalid` for an image of a Model's spec, or of the platform, that cannot be started."""
     refuse_spec: Callable[[ModelSpec, str], None]
     """Raise `Invalid` for a spec that no model can be served with by an image."""
     refuse_model: Callable[[ModelSpec, str, ModelFacts], None]

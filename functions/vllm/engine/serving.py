@@ -16,7 +16,16 @@ from functions.catalog import UNKNOWN, ModelFacts, image, nearest
 from .arguments import Argument, Misread, given, given_flags, owner_of, table
 from .versions import OLDEST, in_words, version_of
 
-__all__ = ["REMOTE_CODE", "load_format", "parsers", "refuse_model", "refuse_spec", "serving_arguments"]
+__all__ = [
+    "REMOTE_CODE",
+    "load_format",
+    "parsers",
+    "refuse_image",
+    "refuse_model",
+    "refuse_spec",
+    "serving_arguments",
+    "too_old",
+]
 
 REMOTE_CODE = "--trust-remote-code"
 _LOAD_FORMAT = "--load-format"
@@ -26,8 +35,35 @@ _TOOL_FLAGS = {"--tool-call-parser", "--no-enable-auto-tool-choice"}
 _AUTO, _NONE = "Auto", "None"
 
 
+def too_old(used: str) -> str:
+    """Say that an image does not know the arguments that Models are started with; empty where it does."""
+    version = version_of(used)
+    if version is None or version >= OLDEST:
+        return ""
+    return (
+        f"{used} is vLLM {in_words(version)}, which does not know arguments that every Model is started "
+        f"with; the oldest that does is {in_words(OLDEST)}"
+    )
+
+
+def refuse_image(spec: ModelSpec, used: str) -> None:
+    """Refuse an image that no model can be started with.
+
+    Args:
+        spec: the Model's.
+        used: the image that the Model is to be served by.
+
+    Raises:
+        Invalid: for an image that is too old.
+    """
+    if problem := too_old(used):
+        field = "spec.engine.image" if spec.engine.image else "input.image"
+        remedy = "Name a newer image; if the tag is no version of vLLM, name the image by digest"
+        raise Invalid(field, problem, remedy)
+
+
 def refuse_spec(spec: ModelSpec, used: str) -> None:
-    """Refuse arguments and an image that no model can be served with.
+    """Refuse arguments that no model can be served with.
 
     Args:
         spec: the Model's.
@@ -35,18 +71,9 @@ def refuse_spec(spec: ModelSpec, used: str) -> None:
 
     Raises:
         Invalid: for an argument that the spec has a field for, however it is spelled; for one that the
-            package's version of vLLM does not take; for an image that is too old.
+            package's version of vLLM does not take.
     """
-    version = version_of(used)
-    if version is not None and version < OLDEST:
-        field = "spec.engine.image" if spec.engine.image else "input.image"
-        raise Invalid(
-            field,
-            f"{used} is vLLM {in_words(version)}, which does not know arguments that every Model is started "
-            f"with; the oldest that does is {in_words(OLDEST)}",
-            "Name a newer image; if the tag is no version of vLLM, name the image by digest",
-        )
-    pinned = _pinned()
+    version, pinned = version_of(used), _pinned()
     for found in given(spec.engine.args):
         if not isinstance(found, Misread):
             if owner := owner_of(found):

@@ -9,7 +9,7 @@ from functions.api import ModelSpec, Placement, Quantization, Task
 from functions.catalog import GPU, ModelFacts
 
 from .engine import Batch, Device, Engine, Peer
-from .serving import load_format, refuse_model, refuse_spec, serving_arguments
+from .serving import load_format, refuse_image, refuse_model, refuse_spec, serving_arguments, too_old
 
 __all__ = ["VLLM", "expert_parallel"]
 
@@ -263,6 +263,8 @@ VLLM = Engine(
     memory_arguments=_memory_arguments,
     cannot_run=_cannot_run,
     load_format=load_format,
+    too_old=too_old,
+    refuse_image=refuse_image,
     refuse_spec=refuse_spec,
     refuse_model=refuse_model,
     model_arguments=_model_arguments,

@@ -19,7 +19,7 @@ from ..place.devices import most_replicas
 from ..place.machine import exceeding
 from ..place.pools import Choice, fit_pool
 from ..place.why_not import not_placed
-from ..plan import PLACEMENT_ANNOTATION, image_of
+from ..plan import PLACEMENT_ANNOTATION, image_of, latest_image, newer
 from ..serve import live_workload
 from ..serve.endpoint import CONNECTION
 from ..serve.objects import LABEL
@@ -29,7 +29,15 @@ from .move import GOES_ON, Moving, goes_on, leave, names_another
 from .names import only, tags
 from .placement import Placed, placed_on, placement_of, sized_by, sizing_of, storage_of, takes, where
 
-__all__ = ["CLUSTER_MISSING", "is_sized_again", "placement_is_lost", "recorded_placement", "stay", "storage"]
+__all__ = [
+    "CLUSTER_MISSING",
+    "is_sized_again",
+    "placement_is_lost",
+    "recorded_placement",
+    "startable",
+    "stay",
+    "storage",
+]
 
 CLUSTER_MISSING = "ClusterMissing"
 """Reason of the condition Placed of a Model whose cluster has no offer."""
@@ -64,6 +72,19 @@ def _annotation(request: Request, name: str) -> Placement | None:
         return None
 
 
+def startable(request: Request, spec: ModelSpec, recorded: Placement | None) -> Placement | None:
+    """Return a placement without its image where that is too old to be started and no pod runs it.
+
+    Args:
+        request: the Model's.
+        spec: the Model's.
+        recorded: the Model's placement, if any.
+    """
+    if recorded is None or live_workload(only(request, recorded.tag_in_names).observed):
+        return recorded
+    return recorded.model_copy(update={"image": ""}) if engine_of(spec).too_old(recorded.image) else recorded
+
+
 def placement_is_lost(request: Request) -> bool:
     """Tell whether something is live whose placement the status has lost."""
     live = any(name.startswith("vllm/") for name in request.observed)
@@ -92,12 +113,18 @@ def stay(
         Invalid: for a changed spec that no cluster could serve.
         Unanswered: when its cluster is not known yet and the spec asks for other weights.
     """
-    if names_another(spec, recorded):
+    with_image = recorded.model_copy(update={"image": image_of(spec, given, recorded)})
+    same_weights = recorded.weights == source_of(spec).identity(spec, recorded.engine_flags or ())
+    moves = names_another(spec, recorded)
+    old = engine_of(spec).too_old(with_image.image)
+    if old and (moves or not same_weights or recorded.sized_by != sized_by(spec)):
+        to = newer(engine_of(spec), latest_image(spec, given))
+        text = f"{old}. What the spec asks for now needs other pods: set spec.engine.image to {to} as well"
+        return _refuse("ImageTooOld", text)
+    if moves:
         why = f"this Model runs on {where(recorded)}, and spec.cluster names another cluster or node pool"
         return leave(request, spec, given, recorded, known, why)
     size = request.status(Sizing, "sizing")
-    with_image = recorded.model_copy(update={"image": image_of(spec, given, recorded)})
-    same_weights = recorded.weights == source_of(spec).identity(spec, recorded.engine_flags or ())
     try:
         cluster = offered_cluster(request, recorded.cluster, recorded.provider_config_namespace)
     except Unanswered:

@@ -1,7 +1,9 @@
 """Pods are rendered once: a newer package, which would render them otherwise, does not restart them.
 
 The templates of a live workload's pods stand in an annotation of the workload's Object. They are
-rendered anew when the spec or the placement asks something else of the pods.
+rendered anew when the spec or the placement asks something else of the pods, unless their image is too old
+for what this package would write. Taints of the node pool are the platform's: pods that tolerate other ones
+stay, until somebody asks for a restart or none of them is ready.
 """
 
 from __future__ import annotations
@@ -30,9 +32,11 @@ _SPEC_ELSEWHERE: dict[str, bool | set[str]] = {
 _PLACEMENT_ELSEWHERE = {
     *("cluster", "claim", "node_pool", "gpu_model", "provider_config", "provider_config_namespace"),
     *("storage_class_name", "shared_storage", "price_usd_per_hour", "runners_up", "sized_by"),
-    "context_length",
+    *("context_length", "taints"),
 }
-"""Fields of the placement that pods are not rendered from, and the context, which the plan has."""
+"""Fields of the placement that pods are not rendered from; the context, which the plan has; the taints."""
+_STATUS = ("status", "atProvider", "manifest", "status")
+"""Where an Object has the status of the workload in the cluster."""
 
 
 class Pods(NamedTuple):
@@ -44,6 +48,8 @@ class Pods(NamedTuple):
     """Of the workload's Object, by which the templates stay as they are."""
     outdated: bool
     """Whether this package would render them otherwise."""
+    untolerated: bool = False
+    """Whether they do not tolerate a taint that the node pool has now."""
 
 
 def pods(plan: Plan, rendered: Mapping[str, Any], live: View | None) -> Pods:
@@ -55,17 +61,33 @@ def pods(plan: Plan, rendered: Mapping[str, Any], live: View | None) -> Pods:
         live: the workload's Object; None where there is none.
     """
     asked, newest = _asked(plan), json.dumps(rendered, sort_keys=True)
-    kept = _kept(live, asked)
-    if kept is None or kept == newest:
-        return Pods(rendered, {_TEMPLATES: newest, _ASKED: asked}, outdated=False)
-    return Pods(json.loads(kept), {_TEMPLATES: kept, _ASKED: asked}, outdated=True)
+    anew = Pods(rendered, {_TEMPLATES: newest, _ASKED: asked}, outdated=False)
+    noted, kept = (_noted(live, name) for name in (_ASKED, _TEMPLATES))
+    old = plan.engine.too_old(plan.image)
+    if noted is None or kept is None or kept == newest or (noted != asked and not old):
+        return anew
+    templates = json.loads(kept)
+    untolerated = bool(_tolerated(rendered) - _tolerated(templates))
+    if untolerated and not old and _none_is_ready(live):
+        return anew
+    return Pods(templates, {_TEMPLATES: kept, _ASKED: noted}, outdated=True, untolerated=untolerated)
 
 
-def _kept(live: View | None, asked: str) -> str | None:
-    """Return the templates that a live workload keeps, as JSON."""
-    if live is None or live.text("metadata", "annotations", _ASKED) != asked:
-        return None
-    return live.text("metadata", "annotations", _TEMPLATES)
+def _noted(live: View | None, annotation: str) -> str | None:
+    return live.text("metadata", "annotations", annotation) if live else None
+
+
+def _tolerated(templates: Mapping[str, Any]) -> frozenset[str]:
+    """Return the taints that all pods of some templates tolerate, each as JSON."""
+    every = [t["spec"].get("tolerations") or [] for t in templates.values()]
+    return frozenset.intersection(*(frozenset(json.dumps(t, sort_keys=True) for t in own) for own in every))
+
+
+def _none_is_ready(live: View | None) -> bool:
+    """Tell whether a workload says that it has pods and that none is ready: a restart stops nothing then."""
+    if live is None or not live.number(*_STATUS, "replicas"):
+        return False
+    return not live.number(*_STATUS, "readyReplicas")
 
 
 def _asked(plan: Plan) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functions.api import EngineStatus
 
-from ..plan import Plan
+from ..plan import Plan, newer
 from ..serve.template import Pods
 
 __all__ = ["engine_status", "out_of_date"]
@@ -17,6 +17,17 @@ def out_of_date(plan: Plan, pods: Pods) -> str:
         plan: of the Model.
         pods: of its workload.
     """
+    if old := plan.engine.too_old(plan.image):
+        return (
+            f"{old}. The Model's pods stay as they are, whatever the spec asks of them. To restart the Model "
+            f"with a newer one, set spec.engine.image to {newer(plan.engine, plan.latest_image)}"
+        )
+    if pods.untolerated:
+        return (
+            f"Node pool {plan.placement.node_pool} has a taint now that the Model's pods do not tolerate: "
+            "one that stops does not come back there. To restart the Model with pods that tolerate it, set "
+            "spec.engine.restartedAt to the time"
+        )
     if plan.image != plan.latest_image:
         return (
             f"The platform's engine image is now {plan.latest_image}. To restart the Model with it, set "

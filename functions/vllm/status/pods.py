@@ -195,7 +195,7 @@ _ADVICE = {
         Whose.PLATFORM,
         "the node pool's nodes take no pods of Models",
         "Ask the cluster's owner to uncordon the nodes, to take the taint off, or to add the taint to the "
-        "node pool's spec",
+        "node pool's spec. If it is there already, set spec.engine.restartedAt to the time",
     ),
     Trouble.NO_MATCHING_NODE: _Advice(
         Whose.INFRASTRUCTURE,

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from functions.base import Outcome, Progress
-from functions.catalog import models
+from functions.base import Condition, Invalid, Outcome, Progress, Status
+from functions.catalog import image, models
 from functions.checkpoint.report import report
 from functions.vllm.compose import compose
+from functions.vllm.engine.versions import in_words, version_of
 from functions.vllm.engine.vllm import VLLM
 from tests.tools.inspect.folders import text
 from tests.vllm.world import EU, H100, SPEC, cluster, live, manifests, request
@@ -251,6 +252,151 @@ def test_what_is_newer_is_told_and_naming_the_image_takes_it(monkeypatch: pytest
     assert moved.status["engine"] == {"image": NEWER}
     # The image is recorded, so the spec need not name it for ever.
     assert pods(again(moved, SPEC, EU), "vllm/deployment") == [pod]
+
+
+OLD = image("vllm")
+TOO_OLD = (
+    f"{OLD} is vLLM {in_words(version_of(OLD) or ())}, which does not know arguments that every Model is started with; the oldest that does "
+    "is 9.0.0"
+)
+
+
+def older_is_too_old(patch: pytest.MonkeyPatch) -> None:
+    """A package that starts Models with arguments of a later version."""
+    patch.setattr("functions.vllm.engine.serving.OLDEST", (9, 0, 0))
+    everything(patch)
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["", "named-by-the-spec"])
+@pytest.mark.parametrize(("spec", "eu", "workload"), KINDS)
+def test_an_image_that_became_too_old_goes_on(
+    monkeypatch: pytest.MonkeyPatch, spec: dict[str, Any], eu: dict[str, Any], workload: str, named: bool
+) -> None:
+    spec = {**spec, **({"engine": {"image": OLD}} if named else {})}
+    before = compose(request(spec, eu))
+    older_is_too_old(monkeypatch)
+    told = f"{TOO_OLD}. The Model's pods stay as they are, whatever the spec asks of them. To restart the Model with "
+    told += f"a newer one, set spec.engine.image to {NEWER}"
+    engine = {"image": OLD, **({"args": ["--seed=1"], "restartedAt": "today"})}
+    for change in ({}, {"engine": engine if named else {**engine, "image": None}}):
+        after = again(before, {**spec, **change}, eu)
+        assert pods(after, workload) == pods(before, workload)
+        assert after.status["engine"] == {"image": OLD, "latest": NEWER, "update": told}
+        assert serving(after) == f"the Model answers at its endpoint. {told}"
+    scaled = again(before, {**spec, "replicas": {"min": 0}}, eu)
+    assert manifests(scaled)[workload]["spec"]["forProvider"]["manifest"]["spec"]["replicas"] == 0
+    assert pods(scaled, workload) == pods(before, workload)
+    moved = again(after, {**spec, "engine": {"image": NEWER, "args": ["--seed=1"]}}, eu)
+    [container] = pods(moved, workload)[0]["spec"]["containers"]
+    assert container["image"] == NEWER
+    assert container["args"][-2:] == ["--seed=1", "--new"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"contextLength": 8192}, {"revision": "v2"}, {"cluster": {"name": "us", "nodePool": "l4"}}]
+)
+def test_what_needs_other_pods_of_an_image_that_became_too_old_is_not_done(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]
+) -> None:
+    before = compose(request(SPEC, EU))
+    older_is_too_old(monkeypatch)
+    after = again(before, {**SPEC, **change}, EU)
+    [placed, *_] = after.conditions
+    assert isinstance(placed, Condition)
+    assert (placed.status, placed.reason, placed.decides_ready) == (Status.FALSE, "ImageTooOld", False)
+    assert placed.text == (
+        f"[model] {TOO_OLD}. What the spec asks for now needs other pods: set spec.engine.image to {NEWER} as well. "
+        "Until then the Model runs as before"
+    )
+    assert not after.resources
+    assert not after.gone
+
+
+def test_an_image_that_became_too_old_is_not_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a Model whose weights are still downloaded: no pod has the image yet."""
+    before = compose(request(SPEC, EU))
+    older_is_too_old(monkeypatch)
+    observed = {name: found for name, found in live(before).items() if name != "vllm/deployment"}
+    downloads = request(SPEC, EU, status=dict(before.status), observed=observed)
+    [pod] = pods(compose(downloads), "vllm/deployment")
+    assert pod["spec"]["containers"][0]["image"] == NEWER
+    named = request({**SPEC, "engine": {"image": OLD}}, EU, status=dict(before.status), observed=observed)
+    with pytest.raises(Invalid, match=rf"spec\.engine\.image: {OLD} is vLLM"):
+        compose(named)
+
+
+def test_an_image_of_the_spec_that_is_too_old_is_refused_of_a_live_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = compose(request(SPEC, EU))
+    older_is_too_old(monkeypatch)
+    with pytest.raises(Invalid, match=r"spec\.engine\.image: .* is vLLM 8\.0\.0"):
+        again(before, {**SPEC, "engine": {"image": "vllm/vllm-openai:v8.0.0"}}, EU)
+
+
+def test_no_older_image_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The platform's own image may be too old as well."""
+    before = compose(request(SPEC, EU, given={"image": OLD}))
+    monkeypatch.setattr("functions.vllm.engine.serving.OLDEST", (9, 0, 0))
+    after = compose(
+        request(SPEC, EU, status=dict(before.status), observed=live(before), given={"image": OLD})
+    )
+    assert after.status["engine"]["update"].endswith("set spec.engine.image to a newer image")
+
+
+TAINT = {"key": "team", "value": "ml", "effect": "NoSchedule"}
+UNTOLERATED = (
+    "Node pool {} has a taint now that the Model's pods do not tolerate: one that stops does not come back there. "
+    "To restart the Model with pods that tolerate it, set spec.engine.restartedAt to the time"
+)
+
+
+def tainted(eu: dict[str, Any], *taints: dict[str, Any]) -> dict[str, Any]:
+    """Return a cluster whose node pools have taints."""
+    pools = [{**pool, "taints": list(taints)} for pool in eu["status"]["nodePools"]]
+    return {**eu, "status": {**eu["status"], "nodePools": pools}}
+
+
+@pytest.mark.parametrize(("spec", "eu", "workload"), KINDS)
+def test_a_new_taint_of_the_pool_restarts_nothing_and_is_told(
+    spec: dict[str, Any], eu: dict[str, Any], workload: str
+) -> None:
+    before = compose(request(spec, eu))
+    changed = tainted(eu, TAINT)
+    after = again(before, spec, changed)
+    assert pods(after, workload) == pods(before, workload)
+    told = UNTOLERATED.format(before.status["placement"]["nodePool"])
+    assert after.status["engine"]["update"] == told
+    assert serving(after) == f"the Model answers at its endpoint. {told}"
+    restarted = again(after, {**spec, "engine": {"restartedAt": "today"}}, changed)
+    for pod in pods(restarted, workload):
+        assert {**TAINT, "operator": "Equal"} in pod["spec"]["tolerations"]
+    assert "update" not in restarted.status["engine"]
+
+
+def test_a_taint_that_is_gone_or_replaced() -> None:
+    before = compose(request(SPEC, tainted(EU, TAINT)))
+    gone = again(before, SPEC, EU)
+    assert pods(gone, "vllm/deployment") == pods(before, "vllm/deployment")
+    assert gone.status["engine"]["update"].startswith("The platform makes a Model's pods otherwise now.")
+    replaced = again(before, SPEC, tainted(EU, {**TAINT, "value": "research"}))
+    assert replaced.status["engine"]["update"] == UNTOLERATED.format("l4")
+
+
+@pytest.mark.parametrize(
+    ("status", "taken"),
+    [({}, False), ({"replicas": 2, "readyReplicas": 1}, False), ({"replicas": 2}, True)],
+    ids=["unknown", "one-is-ready", "none-is-ready"],
+)
+def test_pods_of_which_none_is_ready_get_the_pools_taints(status: dict[str, Any], taken: bool) -> None:
+    """Nothing is interrupted then, and perhaps the taint is why: nobody has to ask for a restart."""
+    before = compose(request(SPEC, EU))
+    observed = live(before)
+    observed["vllm/deployment"]["status"]["atProvider"] = {"manifest": {"status": status}}
+    eu = tainted(EU, TAINT)
+    after = compose(request(SPEC, eu, status=dict(before.status), observed=observed))
+    assert (pods(after, "vllm/deployment") != pods(before, "vllm/deployment")) == taken
+    assert ("update" in after.status["engine"]) != taken
 
 
 def test_newer_pods_of_the_same_image_are_taken_by_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
