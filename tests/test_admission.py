@@ -401,15 +401,49 @@ BAD = {
     **{
         f"variable {name}": (model(engine={"env": [{"name": name, "value": "1"}]}), message)
         for name, message in (
-            ("NVIDIA_VISIBLE_DEVICES", "the pod has the GPUs that it was given, and no other Model's"),
+            (
+                "NVIDIA_VISIBLE_DEVICES",
+                "engine.env takes no NVIDIA_VISIBLE_DEVICES: the pod has the GPUs that it was given, and no other Model's",
+            ),
             ("CUDA_VISIBLE_DEVICES", "the pod has the GPUs that it was given, and no other Model's"),
-            ("CUDA_MPS_PINNED_DEVICE_MEM_LIMIT", "the pod has the GPUs that it was given"),
+            (
+                "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT",
+                "takes no CUDA_MPS_PINNED_DEVICE_MEM_LIMIT: the pod has the GPUs that it was given",
+            ),
             ("VLLM_SERVER_DEV_MODE", "whoever reaches the endpoint runs code or loads other weights"),
             ("VLLM_ALLOW_INSECURE_SERIALIZATION", "whoever reaches the endpoint runs code"),
             ("HF_TOKEN", "spec.source.huggingFace.tokenSecretRef takes the token from a Secret"),
-            ("HF_HUB_OFFLINE", "serving pods reach no Hub"),
+            ("HF_HUB_OFFLINE", "engine.env takes no HF_HUB_OFFLINE: serving pods reach no Hub"),
         )
     },
+    "two variables": (
+        model(
+            engine={"env": [{"name": n, "value": "1"} for n in ("HF_TOKEN", "CUDA_VISIBLE_DEVICES", "LWS_A")]}
+        ),
+        "engine.env takes no CUDA_VISIBLE_DEVICES, LWS_A: the pod has the GPUs that it was given, and no other "
+        "Model's",
+    ),
+    **{
+        f"image {image!r}": (
+            model(engine={"image": image}),
+            "this is no reference to an image: write [REGISTRY[:PORT]/]NAME:TAG or NAME@sha256:DIGEST, with NAME "
+            "in lower case, without blanks and without https://",
+        )
+        for image in (
+            "https://docker.io/vllm/vllm-openai:v0.27.1",
+            "vLLM/vllm-openai:v0.27.1",
+            "vllm/vllm-openai:v0.27.1 ",
+            "vllm/vllm-openai:v0.27.1\n",
+            "vllm/vllm-openai:",
+            "vllm//vllm-openai:v0.27.1",
+            "vllm/vllm-openai:v0.27.1:cu129",
+            "vllm/vllm-openai@sha256:abc",
+            "vllm/vllm-openai@v0.27.1",
+            "/vllm/vllm-openai",
+            "${IMAGE}",
+        )
+    },
+    "tool calling as a switch": (model(toolCalling=True), "must be of type object"),
     "base model without organisation": (
         model(baseModel="Qwen3-8B"),
         "baseModel is ORGANISATION/NAME on the Hub, such as Qwen/Qwen3-8B",
@@ -429,7 +463,14 @@ def test_refused(name: str) -> None:
     assert any(message in problem for problem in problems), problems
 
 
-SCHEMAS_OWN = ("should", "Required value", "may not be", "must have at most", "unknown field")
+SCHEMAS_OWN = (
+    "should",
+    "must be of type",
+    "Required value",
+    "may not be",
+    "must have at most",
+    "unknown field",
+)
 """What the API server says in its own words: where a function ever sees it, pydantic has others."""
 
 
@@ -451,6 +492,33 @@ def test_what_is_next_to_what_is_refused() -> None:
     )
     assert admit([good]) == []
     parse(ClusterSpec, good["spec"], "spec")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "vllm",
+        "vllm/vllm-openai",
+        "vllm/vllm-openai:v0.27.1-cu129",
+        "localhost:5000/a/b/c_d__e-f.g:_X",
+        "[::1]:5000/vllm:a",
+        "Mirror.Example.com/vllm/vllm-openai:v0.27.1@sha256:" + "a" * 64,
+        "123456789012.dkr.ecr.eu-central-1.amazonaws.com/vllm@sha256:" + "0" * 64,
+    ],
+)
+def test_images_next_to_what_is_refused(image: str) -> None:
+    claim = model(engine={"image": image})
+    assert admit([claim]) == []
+    parse(ModelSpec, claim["spec"], "spec")
+
+
+def test_tool_calling_as_a_switch() -> None:
+    """An API server has words of its own for it."""
+    with pytest.raises(Invalid) as caught:
+        parse(ModelSpec, {"model": "Qwen/Qwen3-8B", "toolCalling": True}, "spec")
+    assert str(caught.value) == (
+        "spec.toolCalling: has to be an object (got true). Its fields are parser. Correct this field."
+    )
 
 
 def test_keys_next_to_what_is_refused() -> None:

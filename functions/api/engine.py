@@ -6,11 +6,14 @@ them as they are usually spelled; function-vllm refuses every spelling that the 
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, field_validator
 
+from .forms import Image
 from .quantity import QUANTITY
 from .schema import Rule, Schema, rules
 
@@ -131,14 +134,17 @@ class _Variables(NamedTuple):
     """A name that ends in '*' stands for all names that begin like it."""
     why: str
 
-    @property
-    def message(self) -> str:
-        return f"engine.env takes no {', '.join(self.names)}: {self.why}"
+    def message(self, given: Sequence[str]) -> str:
+        """Return what a user reads who gives some of them."""
+        return f"engine.env takes no {', '.join(given)}: {self.why}"
 
     @property
     def rule(self) -> Rule:
         names = "|".join(name.replace("*", ".*") for name in self.names)
-        return Rule(f"self.all(e, !e.name.matches('^({names})$'))", self.message)
+        own = f"e.name.matches('^({names})$')"
+        given = f"self.filter(e, {own}).map(e, e.name).join(', ')"
+        words = f"'engine.env takes no ' + {given} + {json.dumps(': ' + self.why)}"
+        return Rule(f"self.all(e, !{own})", self.message(self.names), words)
 
     def refuses(self, name: str) -> bool:
         return any(name.startswith(own[:-1]) if own.endswith("*") else name == own for own in self.names)
@@ -239,14 +245,12 @@ class Resources(Schema):
 class Engine(Schema):
     """What the package's defaults do not cover."""
 
-    image: str | None = Field(
+    image: Image | None = Field(
         None,
         description="vLLM image, with tag or digest. A tag that is a version must be at least 0.18; a digest "
         "or a tag of your own is believed. Default: a new Model gets the platform's, and a live one keeps "
         "the image that it has. status.engine tells of a newer one; naming it here restarts the Model with "
         "it.",
-        min_length=1,
-        max_length=400,
     )
     restarted_at: str | None = Field(
         None,
@@ -295,6 +299,6 @@ class Engine(Schema):
     @classmethod
     def _none_owned(cls, env: list[EnvVar]) -> list[EnvVar]:
         for variables in _OWNED_VARIABLES:
-            if any(variables.refuses(variable.name) for variable in env):
-                raise ValueError(variables.message)
+            if given := [variable.name for variable in env if variables.refuses(variable.name)]:
+                raise ValueError(variables.message(given))
         return env

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from .schema import Rule, rules
 
-__all__ = ["Form", "NamespacePattern"]
+__all__ = ["Form", "Image", "NamespacePattern"]
 
 
 class Form(NamedTuple):
@@ -45,3 +45,21 @@ NamespacePattern = Annotated[
     Field(max_length=63, json_schema_extra=rules(_NAMESPACES.rule)),
 ]
 """Item of a list of namespaces. The form leaves fnmatch no wildcard but '*': neither '?' nor '[ab]'."""
+
+# The grammar of https://pkg.go.dev/github.com/distribution/reference, with digests of SHA-256 alone.
+_LABEL = "[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
+# A host without a dot and a port is a part of the name, in lower case like the others.
+_REGISTRY = rf"(({_LABEL}([.]{_LABEL})+|\[[0-9a-fA-F:]+\])(:[0-9]+)?|{_LABEL}:[0-9]+)"
+_PART = "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*"
+_TAG, _DIGEST = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", "sha256:[0-9a-f]{64}"
+_IMAGE = Form(
+    f"({_REGISTRY}/)?{_PART}(/{_PART})*(:{_TAG})?(@{_DIGEST})?",
+    "this is no reference to an image: write [REGISTRY[:PORT]/]NAME:TAG or NAME@sha256:DIGEST, with NAME in "
+    "lower case, without blanks and without https://",
+)
+Image = Annotated[
+    str,
+    AfterValidator(_IMAGE.check),
+    Field(min_length=1, max_length=400, json_schema_extra=rules(_IMAGE.rule)),
+]
+"""Reference to a container image. One without a tag and a digest means the tag `latest`."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from .engine import EnvVar
-from .forms import NamespacePattern
+from .forms import Image, NamespacePattern
 from .model import Architecture
 from .places.aws import NODE_RELEASE, ProviderConfigRef
 from .schema import Schema
@@ -149,8 +149,8 @@ class AgentInput(Schema):
         description="Whether the agent is installed. What was installed before stays in its cluster. "
         "Default true.",
     )
-    image: str | None = Field(
-        None, description="The agent's image, with tag or digest. Default: the package's.", min_length=1
+    image: Image | None = Field(
+        None, description="The agent's image, with tag or digest. Default: the package's."
     )
 
 
@@ -163,12 +163,10 @@ class Weights(Schema):
         "Default https://huggingface.co.",
         pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$",
     )
-    image: str | None = Field(
+    image: Image | None = Field(
         None,
         description="Image that downloads weights: with Python 3.11 and huggingface_hub 0.34, or newer. "
         "Default: the vLLM image, the platform's or the package's; never a Model's own.",
-        min_length=1,
-        max_length=400,
     )
     proxy: str | None = Field(
         None,
@@ -220,9 +218,7 @@ class Weights(Schema):
 class VLLMInput(Schema):
     """Input of function-vllm."""
 
-    image: str | None = Field(
-        None, description="vLLM image, with tag or digest. Default: the package's.", min_length=1
-    )
+    image: Image | None = Field(None, description="vLLM image, with tag or digest. Default: the package's.")
     weights: Weights = Field(default_factory=Weights, description="Where model weights come from.")
     cluster_namespaces: list[NamespacePattern] = Field(
         default_factory=list,

@@ -341,7 +341,9 @@ class ModelSpec(Schema):
         "quantised. Default Auto.",
     )
     tool_calling: ToolCalling = Field(
-        ToolCalling(), description="How the model's calls of a client's tools (functions) are read."
+        ToolCalling(),
+        description="How the model's calls of a client's tools (functions) are read: an object, such as "
+        "{parser: hermes}. Tools need no switch: they are on where the catalog names the model's parser.",
     )
     reasoning: Reasoning = Field(Reasoning(), description="How a model's reasoning is told from its answer.")
     multimodal: Multimodal = Field(

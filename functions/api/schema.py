@@ -16,11 +16,22 @@ class Rule(NamedTuple):
 
     cel: str
     message: str
+    words: str = ""
+    """CEL that makes the message of what was given; empty where `message` says it all."""
 
 
 def rules(*given: Rule) -> dict[str, Any]:
     """Return the JSON schema extra that makes the API server enforce these rules."""
-    return {"x-kubernetes-validations": [{"rule": r.cel, "message": r.message} for r in given]}
+    return {
+        "x-kubernetes-validations": [
+            {
+                "rule": rule.cel,
+                "message": rule.message,
+                **({"messageExpression": rule.words} if rule.words else {}),
+            }
+            for rule in given
+        ]
+    }
 
 
 class Schema(BaseModel):

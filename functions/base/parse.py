@@ -44,6 +44,8 @@ def parse(model: type[Model], data: Mapping[str, Any], at: str, *, unknown_field
             raise Invalid(path, "there is no such field", remedy) from error
         more = len(errors) - 1
         remedy = "Correct this field" + (f" and {more} more" if more else "")
+        if first["type"] == "model_type" and (fields := _fields_at(model, first["loc"])):
+            remedy = f"Its fields are {', '.join(fields)}. {remedy}"
         raise Invalid(path, _problem(first), remedy) from error
 
 
@@ -81,7 +83,8 @@ def _problem(error: Any) -> str:
     words = _PROBLEMS.get(error["type"])
     said = str(context.get("error") or (words(context) if words else error["msg"]))
     given = error["input"]
-    got = f" (got {given!r})" if isinstance(given, str | int | float | bool) else ""
+    shown = str(given).lower() if isinstance(given, bool) else repr(given)
+    got = f" (got {shown})" if isinstance(given, str | int | float | bool) else ""
     return f"a key {said}{got}" if error["loc"][-1:] == (_KEY,) else said + got
 
 

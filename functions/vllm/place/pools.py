@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from functions.api import Capacity, ModelSpec, PoolStatus, Requirement, contract
+from functions.api import Capacity, GpuChoice, ModelSpec, PoolStatus, Requirement, contract
 from functions.catalog import gpus_named, same_name
 
 from ..engine import Device
@@ -29,7 +29,7 @@ from .devices import (
 )
 from .machine import exceeding, too_thin
 
-__all__ = ["Attempts", "Choice", "Refusal", "fit_pool"]
+__all__ = ["Attempts", "Choice", "Differs", "Refusal", "fit_pool"]
 
 
 class Choice(NamedTuple):
@@ -94,6 +94,21 @@ class Choice(NamedTuple):
         return "fits as well, and its name comes later in the alphabet"
 
 
+class Differs(NamedTuple):
+    """What a pool has of something, and what the spec wants of it instead."""
+
+    what: str
+    """Subject and verb, such as 'GPUs are'."""
+    has: str
+    wants: str
+    """As a sentence."""
+
+    @property
+    def why(self) -> str:
+        """Why the pool does not hold the Model."""
+        return f"its {self.what} {self.has}, and {self.wants}"
+
+
 class Refusal(NamedTuple):
     """A node pool that does not hold a Model."""
 
@@ -105,6 +120,8 @@ class Refusal(NamedTuple):
     """Where only memory is short: the Model on the most GPUs of a node that were tried."""
     full: bool = False
     """Whether the pool holds the Model and other Models have too many of its GPUs."""
+    differs: Differs | None = None
+    """Where `why` is that the pool is not what the spec wants: both, to be told of several pools at once."""
 
 
 class _Node(NamedTuple):
@@ -134,6 +151,8 @@ class _Attempt(NamedTuple):
     """Why it does not fit one node; empty when it does."""
     several_nodes: Fit | None = None
     """The fewest nodes that hold it, where one does not."""
+    differs: Differs | None = None
+    """Where such nodes are not what the spec wants."""
 
 
 Attempts = dict[_Node, _Attempt]
@@ -181,7 +200,8 @@ def fit_pool(
             why, full = _crowded(spec, pool, found)
         if not why:
             return Choice(cluster, pool, found)
-    return Refusal(cluster.claim.name, pool.name, why, closest, full)
+    differs = attempt.differs if why == attempt.why else None
+    return Refusal(cluster.claim.name, pool.name, why, closest, full, differs)
 
 
 def _fit_node(spec: ModelSpec, need: Need, node: _Node, device: Device) -> _Attempt:
@@ -190,23 +210,20 @@ def _fit_node(spec: ModelSpec, need: Need, node: _Node, device: Device) -> _Atte
     if gpu is None:
         return _Attempt(None, f"its GPU {node.gpu_model} is not in the catalog of this version")
     choice = spec.gpu
-    if choice.model is not None and not _is_called(node.gpu_model, choice.model):
-        return _Attempt(None, f"its GPUs are {node.gpu_model}, and spec.gpu.model is {choice.model}")
-    if choice.min_memory_gib is not None and node.memory_mib < choice.min_memory_gib * 1024:
-        has = f"its {'slices' if node.shared else 'GPUs'} have {node.memory_mib / 1024:.1f} GiB"
-        return _Attempt(None, f"{has}, and spec.gpu.minMemoryGiB is {choice.min_memory_gib}")
+    differs = _differs(choice, node)
+    if differs is not None:
+        return _Attempt(None, differs.why, differs=differs)
     cannot_run = need.engine.cannot_run(need.facts, gpu)
     if cannot_run:
         return _Attempt(None, cannot_run)
     # Slices of one node may be parts of one GPU, and MIG slices cannot exchange data.
     most = 1 if node.shared and node.devices else node.devices
     if choice.count is not None and choice.count > most:
-        has = (
-            "a Model gets one slice of its shared GPUs"
-            if node.shared
-            else f"its nodes have {_devices(most, shared=False)}"
-        )
-        return _Attempt(None, f"{has}, and spec.gpu.count is {choice.count}")
+        wants = f"spec.gpu.count is {choice.count}"
+        if node.shared:
+            return _Attempt(None, f"a Model gets one slice of its shared GPUs, and {wants}")
+        differs = Differs("nodes have", _devices(most, shared=False), wants)
+        return _Attempt(None, differs.why, differs=differs)
     sizes = tensor_parallel_sizes(need.facts, most) if choice.count is None else [choice.count]
     tried = [fit(need, device, n) for n in sizes]
     if not tried:
@@ -219,6 +236,16 @@ def _fit_node(spec: ModelSpec, need: Need, node: _Node, device: Device) -> _Atte
     whole_node = not node.shared and sizes[-1] == tensor_parallel_sizes(need.facts, most)[-1]
     several = fewest_nodes(need, device, sizes) if whole_node else None
     return _Attempt(tried[-1], _arithmetic(tried[-1], node), several)
+
+
+def _differs(choice: GpuChoice, node: _Node) -> Differs | None:
+    """Return what spec.gpu wants of the GPUs of a kind of node that they are not."""
+    if choice.model is not None and not _is_called(node.gpu_model, choice.model):
+        return Differs("GPUs are", node.gpu_model, f"spec.gpu.model is {choice.model}")
+    if choice.min_memory_gib is not None and node.memory_mib < choice.min_memory_gib * 1024:
+        what, wants = "slices" if node.shared else "GPUs", f"spec.gpu.minMemoryGiB is {choice.min_memory_gib}"
+        return Differs(f"{what} have", f"{node.memory_mib / 1024:.1f} GiB", wants)
+    return None
 
 
 def _is_called(gpu_model: str, name: str) -> bool:
@@ -293,10 +320,11 @@ def _crowded(spec: ModelSpec, pool: PoolStatus, found: Fit) -> tuple[str, bool]:
     replicas, each = max(1, spec.replicas.min), found.gpus * found.nodes
     nodes, pods, shared = pool.nodes.max, replicas * found.nodes, pool.sharing is not None
     if pods > nodes * (devices_per_node(pool) // found.gpus):
-        return (
-            f"{replicas} replicas with {_devices(each, shared=shared)} each do not fit its {nodes} nodes",
-            False,
+        takes = _devices(each, shared=shared)
+        asked = (
+            f"a replica with {takes} does" if replicas == 1 else f"{replicas} replicas with {takes} each do"
         )
+        return f"{asked} not fit its {'one node' if nodes == 1 else f'{nodes} nodes'}", False
     sure = sure_pods(pool, found.gpus)
     if pods <= sure:
         return "", False

@@ -87,13 +87,27 @@ def _where(choice: Choice) -> str:
 
 
 def _listed(refusals: Sequence[Refusal]) -> str:
-    """Give each reason once, with the pools that it excludes; full pools come first."""
-    pools: dict[str, list[str]] = {}
+    """Give each reason once, with the pools that it excludes; full pools come first.
+
+    Pools that differ from what the spec wants are one reason, whatever each of them has.
+    """
+    alike: dict[object, list[Refusal]] = {}
     for refusal in sorted(refusals, key=lambda r: not r.full):
-        pools.setdefault(refusal.why, []).append(f"{refusal.cluster}/{refusal.pool}")
-    reasons = [f"{_some(names)}: {why}" for why, names in pools.items()]
+        differs = refusal.differs
+        alike.setdefault((differs.what, differs.wants) if differs else refusal.why, []).append(refusal)
+    reasons = [f"{_some([f'{r.cluster}/{r.pool}' for r in same])}: {_why(same)}" for same in alike.values()]
     more = len(reasons) - _MOST_REASONS
     return "; ".join([*reasons[:_MOST_REASONS], *([f"and {more} more reasons"] if more > 0 else [])])
+
+
+def _why(alike: Sequence[Refusal]) -> str:
+    """Say why some pools, which are refused for one reason, do not hold the Model."""
+    differs = alike[0].differs
+    if differs is None or len(alike) == 1:
+        return alike[0].why
+    *others, last = dict.fromkeys(r.differs.has for r in alike if r.differs)
+    has = f"{', '.join(others)} and {last}" if others else last
+    return f"their {differs.what} {has}, and {differs.wants}"
 
 
 def _some(names: list[str]) -> str:

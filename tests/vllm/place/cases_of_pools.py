@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from tests.vllm.place.pools import (
     A10,
+    A10X4,
+    A100,
     ASK,
     BARE,
     BARE_H100,
@@ -16,7 +18,9 @@ from tests.vllm.place.pools import (
     HALF,
     L4,
     L4X4,
+    L4X8,
     L40S,
+    L40SX4,
     LARGE,
     MIG,
     MIXTRAL,
@@ -342,9 +346,36 @@ CASES_OF_POOLS = [
     ),
     Case(
         *("model that no pool has", m(Q8, gpu={"model": "L40S"}), [L4, T4]),
-        "[model] eu/l4: its GPUs are L4, and spec.gpu.model is L40S; eu/t4: its GPUs are T4, and "
-        "spec.gpu.model is L40S. Without spec.gpu, it would fit eu/l4 on 1 L4",
+        "[model] eu/l4 and 1 more: their GPUs are L4 and T4, and spec.gpu.model is L40S. Without spec.gpu, it "
+        "would fit eu/l4 on 1 L4",
         "neither is one",
+    ),
+    Case(
+        *("model that none of ten pools has", m(Q8, gpu={"model": "B200"})),
+        [T4, L4, L4X4, L4X8, A10, A10X4, L40S, L40SX4, A100, H100],
+        "[model] eu/t4 and 9 more: their GPUs are T4, L4, A10G, L40S, A100-80GB and H100-80GB, and "
+        "spec.gpu.model is B200. Without spec.gpu, it would fit eu/l4 on 1 L4",
+        "none is one",
+    ),
+    Case(
+        *("count that no node of three pools has", m(Q8, gpu={"count": 8}), [L4, A10, L4X4]),
+        "[model] eu/l4 and 2 more: their nodes have 1 GPU and 4 GPUs, and spec.gpu.count is 8. Without "
+        "spec.gpu, it would fit eu/l4 on 1 L4",
+        "1, 1, 4 < 8",
+    ),
+    Case(
+        *("least memory that no GPU has", m(Q8, gpu={"minMemoryGiB": 80}), [L4, A10, L40S, HALF]),
+        "[model] eu/l4 and 2 more: their GPUs have 22.4 GiB and 44.7 GiB, and spec.gpu.minMemoryGiB is 80; "
+        "eu/l4-half: its slices have 11.2 GiB, and spec.gpu.minMemoryGiB is 80. Without spec.gpu, it would "
+        "fit eu/l4 on 1 L4",
+        "22888 and 45776 and 11444 MiB < 80 GiB",
+    ),
+    Case(
+        *("replicas for one node", m(Q8, replicas={"min": 3}), [{**L4, "nodes": {"min": 0, "max": 1}}]),
+        "[model] eu/l4: 3 replicas with 1 GPU each do not fit its one node. It would fit eu/l4 with "
+        "replicas.min: 1",
+        "3 > 1 node x 1",
+        shared=True,
     ),
     # Replicas and nodes; a pool has at most two.
     Case("a replica a node", m(Q8, replicas={"min": 2}), [L4], "l4 x 1", "2 <= 2 nodes x 1", shared=True),
