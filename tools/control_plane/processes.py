@@ -13,13 +13,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from tools.control_plane.waiting import patience
 from tools.errors import ToolError, last_lines
+from tools.machine import made
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.05
+MACHINE = "machine"
+"""The process that guards a machine of its own (tools/machine): what is started after it is started there."""
 
 Check = Callable[[], bool]
 
@@ -38,6 +42,8 @@ class Started:
     command: list[str]
     environment: dict[str, str]
     """Variables that were set on top of the environment of the command that started it."""
+    outside: bool = False
+    """Whether it stays outside of a machine."""
 
     def alive(self) -> bool:
         """Say whether this process still runs; another process of the same id does not count."""
@@ -67,27 +73,39 @@ class Processes:
         return {entry["name"]: Started(**entry) for entry in json.loads(self.file.read_text())}
 
     def start(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        *,
+        outside: bool = False,
     ) -> Started:
-        """Start a process and list it."""
+        """Start a process and list it; in the machine, where there is one, unless it stays outside."""
         log = self.log(name)
         log.parent.mkdir(parents=True, exist_ok=True)
         extra = dict(environment or {})
         with log.open("ab") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=os.environ | extra,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                # A Ctrl-C is for the command that starts the process, not for the process.
-                start_new_session=True,
-            )
-        _CHILDREN[process.pid] = process
-        started = Started(name, process.pid, _identity(process.pid), list(command), extra)
+            if MACHINE in self.all() and not outside:
+                pid = made.start(self.folder, self.folder, command, os.environ | extra, output)
+            else:
+                pid = self._start(command, os.environ | extra, output)
+        started = Started(name, pid, _identity(pid), list(command), extra, outside)
         self._write({**self.all(), name: started})
         return started
+
+    def _start(self, command: Sequence[str], environment: Mapping[str, str], output: IO[bytes]) -> int:
+        process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            # A Ctrl-C is for the command that starts the process, not for the process.
+            start_new_session=True,
+        )
+        _CHILDREN[process.pid] = process
+        return process.pid
 
     def wait(self, name: str, ready: Check, seconds: float = START_SECONDS) -> None:
         """Return when a process is ready; raise ToolError with the end of its log otherwise."""
@@ -118,12 +136,14 @@ class Processes:
         """Stop a process and start it again with the same command."""
         process = self.all()[name]
         self.stop(name, number)
-        self.start(name, process.command, process.environment)
+        self.start(name, process.command, process.environment, outside=process.outside)
 
     def stop_all(self) -> list[str]:
-        """Stop all processes, the youngest first; return the names of those that ran."""
+        """Stop all processes, a machine first and then the youngest; return the names of those that ran."""
         running = [process for process in self.all().values() if self._alive(process)]
-        for process in reversed(running):
+        # With a machine all that runs in it ends at once.
+        first = [process for process in running if process.name == MACHINE]
+        for process in (*first, *reversed(running)):
             self.stop(process.name)
         self._write({})
         return [process.name for process in running]

@@ -1,0 +1,1 @@
+"""A machine of its own on this one: namespaces and cgroups that end with their first process."""
