@@ -392,7 +392,7 @@ BAD = {
             ),
             (["--max_num_batched_tokens", "9"], "--max-num-seqs, --max-num-batched-tokens: "),
             (["--gpu-memory-utilization=0.95"], "--kv-cache-memory-bytes, --num-gpu-blocks-override, "),
-            (["--kv-cache-dtype=fp8"], "--kv-cache-memory-bytes, --num-gpu-blocks-override, "),
+            (["--kv-cache-dtype=fp8"], "--kv-cache-dtype: spec.engine.kvCacheType "),
             (["--port=1"], "--port, --host, --uds, --grpc, --ssl-keyfile, --ssl-certfile: the Service"),
             (["--config", "/a.yaml"], "--config: list the arguments themselves"),
             (["--hf-token=x"], "--hf-token: spec.source.huggingFace.tokenSecretRef takes"),

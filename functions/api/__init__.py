@@ -16,7 +16,7 @@ from .cluster_status import (
     Slices,
     Summary,
 )
-from .engine import OWNED, Resources
+from .engine import OWNED, KVCacheType, Resources
 from .inputs import (
     AgentInput,
     Chart,
@@ -101,6 +101,7 @@ __all__ = [
     "FabricKind",
     "Gpu",
     "GpuChoice",
+    "KVCacheType",
     "ModelFiles",
     "ModelSpec",
     "ModelStatus",

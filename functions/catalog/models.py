@@ -81,6 +81,8 @@ class ModelFacts:
     """Size of a head of such layers; else 0."""
     indexed_layers: int = 0
     """Layers whose sparse attention has an indexer, with a cache of its own."""
+    cache_number_bytes: int = _CACHE_BYTES
+    """Bytes of one number in the KV cache."""
     encoder: bool = False
     """Whether it is an encoder, which reads its input once and caches nothing."""
     hidden_size: int = 0
@@ -105,14 +107,14 @@ def layer_bytes(facts: ModelFacts) -> int:
     """Return what one layer caches of a token, in bytes: keys and values of all heads, or the latent."""
     if facts.encoder:
         return 0
-    return (facts.latent_dim or 2 * facts.kv_heads * facts.head_dim) * _CACHE_BYTES
+    return (facts.latent_dim or 2 * facts.kv_heads * facts.head_dim) * facts.cache_number_bytes
 
 
 def full_layer_bytes(facts: ModelFacts) -> int:
     """Return what a layer that caches the whole context caches of a token, in bytes."""
     if not facts.full_head_dim:
         return layer_bytes(facts)
-    return 2 * facts.full_kv_heads * facts.full_head_dim * _CACHE_BYTES
+    return 2 * facts.full_kv_heads * facts.full_head_dim * facts.cache_number_bytes
 
 
 def bytes_per_token(facts: ModelFacts) -> int:

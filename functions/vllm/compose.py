@@ -9,6 +9,7 @@ from functions.base import Condition, Function, Outcome, Request, Whose
 
 from .engine import engine_of
 from .hub.read import Known, know, without_reading
+from .live.arguments import runs_with
 from .live.move import Moving
 from .live.names import left, only, renamed
 from .live.placement import Placed, placed_on, placement_of, sizing_of
@@ -38,6 +39,9 @@ def compose(request: Request) -> Outcome:
         # A live Model goes on with its image, whatever this package would start.
         engine.refuse_image(spec, used)
     engine.refuse_spec(spec, used)
+    if not runs_with(only(request, recorded.tag_in_names if recorded else ""), spec.engine.args):
+        # A newer package may count otherwise; what runs with its arguments goes on.
+        engine.refuse_uncounted(spec)
     known = know(
         whole, spec, given, recorded, needed=recorded is None or is_sized_again(request, spec, recorded)
     )

@@ -36,15 +36,17 @@ class Job(NamedTuple):
 
     model: str
     gpus: int
+    kv_cache: str = "Auto"
 
     @property
     def facts(self) -> ModelFacts:
-        return models()[self.model]
+        return self.need.facts
 
     @property
     def need(self) -> Need:
-        spec = ModelSpec.model_validate({"model": self.model, "engine": {"trustRemoteCode": True}})
-        return need(spec, self.facts)
+        engine = {"trustRemoteCode": True, "kvCacheType": self.kv_cache}
+        spec = ModelSpec.model_validate({"model": self.model, "engine": engine})
+        return need(spec, models()[self.model])
 
     @property
     def fit(self) -> Fit:
@@ -60,7 +62,7 @@ class Job(NamedTuple):
             "max_model_len": self.need.context,
             "max_num_batched_tokens": found.batch.tokens,
             "max_num_seqs": found.batch.sequences,
-            "kv_cache_dtype": "auto",
+            "kv_cache_dtype": "fp8" if self.kv_cache == "FP8" else "auto",
             "gpu_memory_utilization": found.device.utilization,
             "enable_expert_parallel": expert_parallel(self.facts, self.gpus),
             **({"runner": "pooling"} if pooling else {}),
@@ -87,7 +89,8 @@ def _compared() -> list[Job]:
     return jobs
 
 
-JOBS = _compared()
+IN_FP8 = [Job(name, n, "FP8") for name in ("Qwen/Qwen3-8B", "Qwen/Qwen3-30B-A3B") for n in (1, 8)]
+JOBS = [*_compared(), *IN_FP8]
 REFUSED = [
     Job("microsoft/phi-4", 5),  # a vocabulary of 100352, padded to 64
     Job("Qwen/Qwen2.5-1.5B-Instruct", 6),
@@ -122,7 +125,7 @@ def vllm(said: dict[str, Any], job: Job) -> dict[str, Any]:
 
 
 def ids(job: Job) -> str:
-    return f"{job.model} on {job.gpus}"
+    return f"{job.model} on {job.gpus}" + ("" if job.kv_cache == "Auto" else f", KV cache {job.kv_cache}")
 
 
 @pytest.mark.parametrize("job", JOBS, ids=ids)

@@ -12,8 +12,15 @@ from functions.vllm.engine.arguments import Misread, given, given_flags, table
 from functions.vllm.engine.serving import parsers
 from tests.contract.conftest import AskVLLM
 from tests.vllm.engine.test_arguments import MISREAD, SPELLINGS
+from tests.vllm.engine.test_uncounted import ALLOWED
+from tests.vllm.engine.test_uncounted import REFUSED as UNCOUNTED
 
-TAKEN = [items for items, _, _ in SPELLINGS]
+TAKEN = [
+    *(items for items, _, _ in SPELLINGS),
+    *ALLOWED,
+    *(items for items, _ in UNCOUNTED if items not in (["-sc", "no JSON"], ["--no-enable-expert-parallel"])),
+]
+"""But what vLLM refuses for its value, and what is vLLM's default, which sets nothing."""
 REFUSED = [items for items, _ in MISREAD]
 """`--` is ours to refuse: vLLM takes it, and what follows it is no argument any more."""
 

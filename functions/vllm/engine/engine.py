@@ -70,7 +70,7 @@ class Engine(NamedTuple):
     requests to hold. A later one takes less memory."""
     batches_in_flight: Callable[[ModelFacts, int], int]
     """Batches that are computed at once for a model whose layers are divided among some nodes."""
-    memory_arguments: Callable[[Batch], list[str]]
+    memory_arguments: Callable[[Batch, ModelFacts], list[str]]
     """Arguments that decide how much memory the engine takes beside the weights.
 
     They are recorded with the placement, like `model_arguments`.
@@ -88,6 +88,8 @@ class Engine(NamedTuple):
     """Raise `Invalid` for an image of a Model's spec, or of the platform, that cannot be started."""
     refuse_spec: Callable[[ModelSpec, str], None]
     """Raise `Invalid` for a spec that no model can be served with by an image."""
+    refuse_uncounted: Callable[[ModelSpec], None]
+    """Raise `Invalid` for arguments of the spec that take memory which is not counted."""
     refuse_model: Callable[[ModelSpec, str, ModelFacts], None]
     """Raise `Invalid` for what a model cannot be served with by an image."""
     model_arguments: Callable[[ModelSpec, ModelFacts, int], list[str]]

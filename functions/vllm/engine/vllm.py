@@ -10,6 +10,7 @@ from functions.catalog import GPU, ModelFacts
 
 from .engine import Batch, Device, Engine, Peer
 from .serving import load_format, refuse_image, refuse_model, refuse_spec, serving_arguments, too_old
+from .uncounted import refuse_uncounted
 
 __all__ = ["VLLM", "expert_parallel"]
 
@@ -57,6 +58,8 @@ _CAPABILITY = {
 
 `get_min_capability` of vLLM 0.27, model_executor/layers/quantization.
 """
+_FP8_CACHE = (8, 9)
+"""Lowest compute capability with fp8 in hardware, which the kernels that read an fp8 KV cache want."""
 _SPARSE_LATENT = (9, 10)
 """Major compute capabilities with a kernel for sparse attention that caches a latent (DeepSeek-V3.2).
 
@@ -125,12 +128,13 @@ def _batches_in_flight(facts: ModelFacts, nodes: int) -> int:
     return nodes if _pools(facts) else nodes + 1
 
 
-def _memory_arguments(batch: Batch) -> list[str]:
+def _memory_arguments(batch: Batch, facts: ModelFacts) -> list[str]:
     # The type of the cache is the model's own (auto): vLLM refuses bfloat16 for models in other types.
+    cache = "fp8" if facts.cache_number_bytes == 1 else "auto"
     return [
         f"--max-num-batched-tokens={batch.tokens}",
         f"--max-num-seqs={batch.sequences}",
-        "--kv-cache-dtype=auto",
+        f"--kv-cache-dtype={cache}",
     ]
 
 
@@ -139,6 +143,12 @@ def _cannot_run(facts: ModelFacts, gpu: GPU) -> str:
     if facts.indexed_layers and gpu.compute_capability[0] not in _SPARSE_LATENT:
         majors = " or ".join(f"{major}.x" for major in _SPARSE_LATENT)
         return f"{gpu.name} has compute capability {has}; the sparse attention of {facts.name} needs {majors}"
+    if facts.cache_number_bytes == 1 and gpu.compute_capability < _FP8_CACHE:
+        needs = "{}.{}".format(*_FP8_CACHE)
+        return (
+            f"{gpu.name} has compute capability {has}; a KV cache in fp8 needs {needs}. Without "
+            "spec.engine.kvCacheType it has 16 bits"
+        )
     least = _CAPABILITY[facts.precision]
     if _needs_bf16(facts):
         least = max(least, (8, 0))
@@ -266,6 +276,7 @@ VLLM = Engine(
     too_old=too_old,
     refuse_image=refuse_image,
     refuse_spec=refuse_spec,
+    refuse_uncounted=refuse_uncounted,
     refuse_model=refuse_model,
     model_arguments=_model_arguments,
     arguments=_arguments,

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from functions.api import Certainty, ClusterStatus, Fabric, ModelSpec, Placement, PoolStatus, RunnerUp, Sizing
+from functions.api import (
+    Certainty,
+    ClusterStatus,
+    Fabric,
+    KVCacheType,
+    ModelSpec,
+    Placement,
+    PoolStatus,
+    RunnerUp,
+    Sizing,
+)
 from functions.base import Claim, Condition, Request, Status, Whose, digest, unique_name
 from functions.catalog import bytes_per_token
 
@@ -83,7 +93,7 @@ def placement_of(
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=_runners_up(choices),
         image=image,
-        engine_flags=[*flags, *need.engine.memory_arguments(fit.batch)],
+        engine_flags=[*flags, *need.engine.memory_arguments(fit.batch, need.facts)],
         context_length=need.context,
         weights=source_of(spec).identity(spec, flags),
         sized_by=sized_by(spec),
@@ -121,8 +131,10 @@ def sized_by(spec: ModelSpec) -> str:
         "reasoning",
         "multimodal",
     }
-    trusted = ["remote code"] if spec.engine.trust_remote_code else []
-    return digest(spec.canonical(include=sized), *trusted)
+    engine = ["remote code"] if spec.engine.trust_remote_code else []
+    if spec.engine.kv_cache_type is not KVCacheType.AUTO:
+        engine.append(f"KV cache in {spec.engine.kv_cache_type.value}")
+    return digest(spec.canonical(include=sized), *engine)
 
 
 def _fabric(pool: PoolStatus, fit: Fit) -> Fabric | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import NamedTuple
 
-from functions.api import Architecture, ModelSpec, Quantization, Task, VLLMInput
+from functions.api import Architecture, KVCacheType, ModelSpec, Quantization, Task, VLLMInput
 from functions.base import Invalid
 from functions.catalog import (
     BYTES_PER_PARAMETER,
@@ -51,7 +51,8 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
 
     Raises:
         Invalid: for a context longer than the model's, a task that the model was not made for, a
-            quantization that its checkpoint cannot have, or GPUs that cannot share its heads.
+            quantization that its checkpoint cannot have, a type that its KV cache cannot have, or GPUs that
+            cannot share its heads.
     """
     longest = facts.max_context
     if spec.context_length is not None and spec.context_length > longest:
@@ -73,7 +74,7 @@ def need(spec: ModelSpec, facts: ModelFacts) -> Need:
     context = spec.context_length or min(longest, _DEFAULT_CONTEXT)
     if spec.task is not Task.AUTO and not facts.task:
         facts = replace(facts, task=spec.task.value.lower())
-    return Need(_quantized(spec, facts), context, spec.concurrency, engine_of(spec))
+    return Need(_with_cache(spec, _quantized(spec, facts)), context, spec.concurrency, engine_of(spec))
 
 
 def _require_task(spec: ModelSpec, facts: ModelFacts) -> None:
@@ -130,6 +131,30 @@ def _quantized(spec: ModelSpec, facts: ModelFacts) -> ModelFacts:
         precision="fp8",
         loading_gib=loading,
     )
+
+
+def _with_cache(spec: ModelSpec, facts: ModelFacts) -> ModelFacts:
+    """Return the facts of a model with the type of its KV cache.
+
+    Raises:
+        Invalid: for a model of which it is not known what vLLM keeps in fp8, or whether it has a kernel.
+    """
+    if spec.engine.kv_cache_type is KVCacheType.AUTO:
+        return facts
+    kinds = {
+        "reads its input once and has no KV cache": facts.encoder,
+        "keeps one latent of all heads (MLA)": facts.latent_dim > 0,
+        "has layers that keep a state": facts.state_bytes > 0,
+        "has layers with a sliding window": facts.sliding_window > 0,
+    }
+    for kind, is_so in kinds.items():
+        if is_so:
+            raise Invalid(
+                "spec.engine.kvCacheType",
+                f"{facts.name} {kind}, and FP8 is for models whose layers all keep the whole context",
+                "Leave it out",
+            )
+    return replace(facts, cache_number_bytes=1)
 
 
 def facts_of(spec: ModelSpec, given: VLLMInput) -> ModelFacts | None:

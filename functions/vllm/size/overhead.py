@@ -37,6 +37,8 @@ _GRAPHS_OF_EXPERTS_GIB = 1.4
 """1.2 to 1.4 measured of mixtures of experts; states have as many kernels in a graph."""
 _GRAPHS_EXCHANGE_GIB = 0.8
 """0.6 to 1.9 in all measured on several GPUs."""
+_FP8_CACHE_GIB = 0.4
+"""FlashInfer's workspace of 394 MiB: before Hopper it reads a KV cache in fp8, on later GPUs it may."""
 _SAMPLER_BYTES = 15
 """Of each sequence and word of the vocabulary: logits at 16 and 32 bits, sorted with their places."""
 _LATENT_ROTATED = 64
@@ -93,6 +95,8 @@ def overhead(
     if several:
         libraries += _EXCHANGE_GIB[device.compute_capability >= _HOPPER]
         graphs += _GRAPHS_EXCHANGE_GIB
+    if facts.cache_number_bytes == 1:
+        libraries += _FP8_CACHE_GIB
     needed = libraries + graphs + _positions_gib(facts) + _activations_gib(facts, batch, tensor_parallel)
     measured = dense and nodes == 1 and not facts.latent_dim and facts.task == "generate"
     return Overhead(needed * (1 + _MARGIN[measured]), measured)

@@ -172,10 +172,10 @@ def placed_again(spec: dict[str, Any], before: Outcome) -> Outcome:
 
 
 def test_they_are_recorded_and_come_before_the_specs_own() -> None:
-    outcome = compose(request({**BGE, "engine": {"args": ["--runner=generate"]}}, EU))
+    outcome = compose(request({**BGE, "engine": {"args": ["--seed=7"]}}, EU))
     flags = [POOLING, "--convert=embed", *memory(8192, 256)]
     assert outcome.status["placement"]["engineFlags"] == flags
-    assert arguments(outcome)[-6:] == [*flags, "--runner=generate"]
+    assert arguments(outcome)[-6:] == [*flags, "--seed=7"]
 
 
 def test_a_model_that_was_placed_without_them_gets_none() -> None:
