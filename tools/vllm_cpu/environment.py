@@ -12,22 +12,21 @@ import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tools.console import say, ticking
-from tools.errors import ToolError, last_lines
-from tools.paths import CACHE, MADE, ROOT
+from tools.errors import ToolError
+from tools.paths import CACHE, ROOT
+from tools.uv import run, uv
 from tools.vllm_cpu import stubs
 
 __all__ = ["folder", "locked_version", "provide", "python", "site_packages"]
 
 LOCK = ROOT / "requirements" / "contract.txt"
-_UV_LOCK = ROOT / "requirements" / "lock.txt"
 _GIB = 3
 """On the disk, about."""
 
@@ -99,30 +98,14 @@ def _require_room(where: Path) -> None:
 
 
 def _install(where: Path) -> None:
-    uv = _uv()
-    _run([uv, "venv", "--quiet", "--python", sys.executable, where])
+    run([uv(), "venv", "--quiet", "--python", sys.executable, where])
     with ticking(lambda: f"  {_size_gib(site_packages()):.1f} of {_GIB} GiB unpacked"):
         # With bytecode: a pod's user cannot write it beside the modules, and would compile at each start.
         options = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"]
-        _run([uv, "pip", "install", "--quiet", "--python", python(), *options, "--requirements", LOCK])
+        run([uv(), "pip", "install", "--quiet", "--python", python(), *options, "--requirements", LOCK])
         stubs.write_stubs(site_packages())
         stubs.name_the_distribution(site_packages(), locked_version())
-        _run([python(), "-c", "import torch"])
-
-
-def _uv() -> Path:
-    """Return uv of the locked version, which downloads and unpacks several wheels at a time."""
-    made = MADE / "lock"
-    uv = made / "bin" / "uv"
-    stamp = made / ".made-from"
-    wanted = hashlib.sha256(_UV_LOCK.read_bytes()).hexdigest()
-    if uv.is_file() and stamp.is_file() and stamp.read_text() == wanted:
-        return uv
-    _run([sys.executable, "-m", "venv", "--clear", made])
-    options = ["--disable-pip-version-check", "--quiet", "--require-hashes", "--only-binary", ":all:"]
-    _run([made / "bin" / "python", "-m", "pip", "install", *options, "--requirement", _UV_LOCK])
-    stamp.write_text(wanted)
-    return uv
+        run([python(), "-c", "import torch"])
 
 
 def _size_gib(where: Path) -> float:
@@ -135,11 +118,3 @@ def _size_gib(where: Path) -> float:
             except OSError:
                 continue
     return total / 2**30
-
-
-def _run(command: Sequence[str | Path]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    if done.returncode != 0:
-        raise ToolError(
-            f"`{' '.join(map(str, command[:4]))} ...` failed:\n{last_lines(done.stdout + done.stderr)}"
-        )
