@@ -25,6 +25,8 @@ JOBS ?= 2
 PLANES ?= 5
 # Models for make load.
 N ?= 100
+# Images for make images; all of them by default.
+NAMES ?=
 PYTEST := $(PY) -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: help
@@ -95,6 +97,10 @@ contract: venv ## Check what is rendered against the real vLLM, on the CPU (minu
 	@$(FREEHOLD) build --vllm
 	@$(PY) -m pytest $(ARGS) tests/contract
 
+.PHONY: images
+images: venv ## Make the images: make images [NAMES='functions agent'] [ARGS='--push HOST:PORT --authority FILE']
+	@$(FREEHOLD) images $(NAMES) $(ARGS)
+
 .PHONY: load
 load: venv ## Apply N=100 Models at once to a real control plane; prints what they cost as a table
 	@$(FREEHOLD) build --control-plane
@@ -111,6 +117,7 @@ check: ## What CI runs
 .PHONY: lock
 lock: venv ## Resolve the declared dependencies anew into requirements/*.txt
 	@PY=$(PY) sh tools/lock.sh
+	@$(FREEHOLD) images --lock
 
 .PHONY: clean
 clean: ## Remove what was made, the built tools too

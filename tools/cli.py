@@ -219,6 +219,59 @@ def build(
 
 
 @app.command(rich_help_panel=HERE)
+def images(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME", help="Images to make. Default: all.")
+    ] = None,
+    architecture: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ARCHITECTURE", help="amd64 or arm64. Repeatable.", show_default="amd64"),
+    ] = None,
+    push: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST[:PORT]",
+            help="Push the images to this registry under their own names; http:// before it for one "
+            "without TLS.",
+        ),
+    ] = None,
+    authority: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            exists=True,
+            help="The certificate authority of the registry, as PEM.",
+            show_default="the system's",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Write each image there as NAME-ARCHITECTURE.tar, an OCI archive."
+        ),
+    ] = None,
+    lock: Annotated[
+        bool,
+        typer.Option(
+            "--lock", help="Pin the newest Debian packages in requirements/debian.txt, and make nothing."
+        ),
+    ] = False,
+) -> None:
+    """Make the images of this project, without a Docker daemon and without a base image from a registry.
+
+    The same inputs give the same digest wherever they are made. Images are kept, and made again when what
+    they are made of changes.
+    """
+    require_clone("images")
+    from tools.images import command
+
+    if lock:
+        command.lock()
+        return
+    command.run(names or [], architecture or ["amd64"], push, authority, output)
+
+
+@app.command(rich_help_panel=HERE)
 def generate(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; exit with 1 when a file differs.")

@@ -14,7 +14,19 @@ from tools.manifests import dump, parse
 from tools.render import owned
 
 MINIMAL = str(paths.EXAMPLES / "models" / "minimal.yaml")
-COMMANDS = ("render", "plan", "inspect", "validate", "demo", "build", "generate", "up", "down", "versions")
+COMMANDS = (
+    "render",
+    "plan",
+    "inspect",
+    "validate",
+    "demo",
+    "build",
+    "images",
+    "generate",
+    "up",
+    "down",
+    "versions",
+)
 
 
 def model(folder: Path, **spec: Any) -> str:

@@ -17,7 +17,8 @@ from pydantic.alias_generators import to_camel
 from functions.catalog import chart
 from functions.cluster_stack.registry import COMPONENTS
 from tools import paths
-from tools.control_plane.registry import Blob, Registry
+from tools.images.image import Blob, manifest
+from tools.images.registry import Registry
 from tools.manifests import Manifest
 from tools.pinned_versions.facts import OPEN, ChartFacts, Workload, chart_facts
 
@@ -42,7 +43,8 @@ def push(registry: Registry) -> None:
         known = chart(component)
         content = Blob(CONTENT, package(component))
         config = Blob(CONFIG, _metadata(chart_facts(known.name)))
-        registry.push(f"{_REPOSITORY}/{known.name}", known.version, config, content)
+        listing = manifest(config, [content.descriptor])
+        registry.push_artifact(f"{_REPOSITORY}/{known.name}", known.version, listing, config, content)
 
 
 def mirrored(composition: Manifest, repository: str) -> Manifest:

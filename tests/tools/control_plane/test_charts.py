@@ -17,8 +17,9 @@ from functions.catalog import chart
 from functions.cluster_stack.input import ClusterStackInput
 from tools import paths
 from tools.control_plane import charts
-from tools.control_plane.registry import MANIFEST, Blob, Registry
 from tools.errors import ToolError
+from tools.images.image import MANIFEST, Blob
+from tools.images.registry import Registry
 from tools.manifests import load
 from tools.pinned_versions.facts import chart_facts
 from tools.pinned_versions.pod_security import level
@@ -137,5 +138,11 @@ def test_a_chart_is_pushed_as_helm_pulls_it(registry: Registry) -> None:
 
 
 def test_a_refusal_is_told(registry: Registry) -> None:
-    with pytest.raises(ToolError, match="the registry answers 400 to PUT /v2/refused/blobs"):
-        registry.push("refused", "v1", Blob(charts.CONFIG, b"{}"))
+    said = rf"the registry {registry.host} answers 400 to PUT /v2/refused/blobs"
+    with pytest.raises(ToolError, match=said):
+        registry.push_artifact("refused", "v1", Blob(MANIFEST, b"{}"), Blob(charts.CONFIG, b"{}"))
+
+
+def test_a_registry_that_is_down_is_told() -> None:
+    with pytest.raises(ToolError, match=r"the registry 127\.0\.0\.1:1 is not reached: .*refused"):
+        Registry("127.0.0.1:1").push_artifact("charts/x", "v1", Blob(MANIFEST, b"{}"))

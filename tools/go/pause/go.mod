@@ -1,0 +1,3 @@
+module freehold.dev/tools/pause
+
+go 1.26.0

@@ -1,0 +1,29 @@
+"""The agent, which reports the state of Models' pods. Its pod says the command."""
+
+from functions.catalog import image
+from tools.images import code, python
+from tools.images.image import Image
+from tools.images.kinds.kind import Kind
+from tools.images.kinds.processes import VARIABLES
+from tools.paths import ROOT
+
+__all__ = ["KIND"]
+
+_LOCK = ROOT / "requirements" / "agent.txt"
+
+
+def _make(architecture: str) -> Image:
+    return Image(
+        [
+            python.part(architecture),
+            code.site(_LOCK, architecture),
+            # Of the functions it imports the API alone.
+            code.part("agent", "agent", "functions/__init__.py", "functions/api"),
+        ],
+        entrypoint=["python3", "-m", "agent"],
+        environment=VARIABLES,
+        architecture=architecture,
+    )
+
+
+KIND = Kind("agent", "reports why a Model's pods do not run", _make, reference=image("agent"))
