@@ -420,8 +420,7 @@ BAD = {
         model(
             engine={"env": [{"name": n, "value": "1"} for n in ("HF_TOKEN", "CUDA_VISIBLE_DEVICES", "LWS_A")]}
         ),
-        "engine.env takes no CUDA_VISIBLE_DEVICES, LWS_A: the pod has the GPUs that it was given, and no other "
-        "Model's",
+        "engine.env takes no HF_TOKEN: spec.source.huggingFace.tokenSecretRef takes the token from a Secret",
     ),
     **{
         f"image {image!r}": (

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from enum import StrEnum
 from typing import Annotated, NamedTuple
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from .forms import Image
 from .quantity import QUANTITY
@@ -148,17 +147,16 @@ class _Variables(NamedTuple):
     """A name that ends in '*' stands for all names that begin like it."""
     why: str
 
-    def message(self, given: Sequence[str]) -> str:
-        """Return what a user reads who gives some of them."""
+    def message(self, *given: str) -> str:
+        """Return what a user reads who gives one of them."""
         return f"engine.env takes no {', '.join(given)}: {self.why}"
 
     @property
     def rule(self) -> Rule:
+        """The rule in CEL, of one variable: of a list, the message would cost more than a CRD may."""
         names = "|".join(name.replace("*", ".*") for name in self.names)
-        own = f"e.name.matches('^({names})$')"
-        given = f"self.filter(e, {own}).map(e, e.name).join(', ')"
-        words = f"'engine.env takes no ' + {given} + {json.dumps(': ' + self.why)}"
-        return Rule(f"self.all(e, !{own})", self.message(self.names), words)
+        words = f"'engine.env takes no ' + self.name + {json.dumps(': ' + self.why)}"
+        return Rule(f"!self.name.matches('^({names})$')", self.message(*self.names), words)
 
     def refuses(self, name: str) -> bool:
         return any(name.startswith(own[:-1]) if own.endswith("*") else name == own for own in self.names)
@@ -254,6 +252,21 @@ class EnvVar(Schema):
     value: str = Field(description="Value; never a secret.", max_length=4096)
 
 
+def _not_owned(given: EnvVar) -> EnvVar:
+    for variables in _OWNED_VARIABLES:
+        if variables.refuses(given.name):
+            raise ValueError(variables.message(given.name))
+    return given
+
+
+EngineVariable = Annotated[
+    EnvVar,
+    AfterValidator(_not_owned),
+    Field(json_schema_extra=rules(*(variables.rule for variables in _OWNED_VARIABLES))),
+]
+"""A variable that a spec may set."""
+
+
 class Resources(Schema):
     """CPU and memory of one pod, as Kubernetes quantities."""
 
@@ -293,15 +306,11 @@ class Engine(Schema):
         "model's own type at 16 bits, and may cost some quality; it needs GPUs from compute capability 8.9 "
         "on, and a model whose layers all keep the whole context. Default Auto.",
     )
-    env: list[EnvVar] = Field(
+    env: list[EngineVariable] = Field(
         default_factory=list,
         description="Environment variables of the engine, beside the package's or instead of them.",
         max_length=100,
-        json_schema_extra={
-            "x-kubernetes-list-type": "map",
-            "x-kubernetes-list-map-keys": ["name"],
-            **rules(*(variables.rule for variables in _OWNED_VARIABLES)),
-        },
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     trust_remote_code: bool = Field(
         False,
@@ -321,11 +330,3 @@ class Engine(Schema):
             if any(owned.refuses(arg) for arg in args):
                 raise ValueError(owned.message)
         return args
-
-    @field_validator("env")
-    @classmethod
-    def _none_owned(cls, env: list[EnvVar]) -> list[EnvVar]:
-        for variables in _OWNED_VARIABLES:
-            if given := [variable.name for variable in env if variables.refuses(variable.name)]:
-                raise ValueError(variables.message(given))
-        return env
