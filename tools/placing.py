@@ -18,6 +18,7 @@ from functions.vllm.place.search import trusted
 from functions.vllm.plan import image_of
 from functions.vllm.size.memory import Fit
 from functions.vllm.size.need import Need, facts_of, need
+from functions.vllm.size.stated import refuse_stated
 from tools import inputs
 from tools.claims import CLAIM_NAME, CLAIM_NAMESPACE
 from tools.definitions import Definitions
@@ -185,8 +186,10 @@ def _selects(selector: Selector, manifest: Manifest) -> bool:
 
 def _rows(request: Request, spec: ModelSpec, given: VLLMInput, known: Iterable[Cluster]) -> list[Row]:
     """Return a row for every pool of every cluster, in the order of the clusters' claims."""
-    facts = facts_of(spec, given)
     recorded = recorded_placement(request)
+    if recorded is None:
+        refuse_stated(spec, given)
+    facts = facts_of(spec, given)
     if facts is None:
         return []
     if recorded is None:

@@ -105,7 +105,16 @@ class Architecture(Schema):
         json_schema_extra=rules(_HEADS, _ONE_CACHE, _WINDOWS, _WINDOWED, _ENCODER, _SIZE)
     )
 
-    parameters_billions: float = Field(description="Parameters, in billions.", gt=0, le=10000)
+    model_type: str | None = Field(
+        None,
+        description="What config.json says as model_type, such as qwen3; needed with latentDim. The numbers "
+        "are checked against what the engine caches of such models. Default: not known.",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=60,
+    )
+    parameters_billions: float = Field(
+        description="Parameters, in billions; of quantised weights those before quantisation.", gt=0, le=10000
+    )
     weights_gib: float | None = Field(
         None,
         alias="weightsGiB",

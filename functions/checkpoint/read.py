@@ -41,6 +41,7 @@ class Entry:
     stored: Stored
     files_gib: float
     """Size of the weights' files; 0 where no file says it."""
+    model_type: str = ""
 
 
 def read(name: str, report: Mapping[str, Any]) -> Entry:
@@ -100,7 +101,7 @@ def read(name: str, report: Mapping[str, Any]) -> Entry:
     require_within("config.json", "GiB of weights", facts.checkpoint_gib)
     require_within("config.json", "state of a request", facts.state_bytes)
     named = "encoder" if bare.encoder else "hybrid" if layers.hybrid else "mla" if latent else "gqa"
-    return Entry(facts, named, latent, precision, max(size, 0) / _GIB)
+    return Entry(facts, named, latent, precision, max(size, 0) / _GIB, kind.model_type)
 
 
 def _require_decoder(config: Config) -> None:

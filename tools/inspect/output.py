@@ -36,6 +36,7 @@ def as_architecture(found: Inspected) -> str:
     stored = facts.weights_gib * 2 if facts.precision == "fp32" else facts.weights_gib
     off = abs(sized / stored - 1) > _TOLERANCE
     said: dict[str, object] = {
+        "modelType": entry.model_type or None,
         "parametersBillions": _short(facts.parameters_billions, 3),
         "weightsGiB": f"{stored:.2f}" if off else None,
         "layers": facts.layers if windowed or facts.encoder else facts.full_attention_layers,

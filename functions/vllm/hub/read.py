@@ -15,6 +15,7 @@ from ..place.clusters import Cluster, provider_config_is_gone
 from ..place.search import usable_clusters
 from ..place.why_not import not_placed
 from ..size.need import facts_of, require_base
+from ..size.stated import refuse_stated
 from .pod import POD, is_reading, reading
 from .told import from_pod, not_understood, reads
 
@@ -57,12 +58,14 @@ def know(
         needed: whether the Model has to be sized in this run.
 
     Raises:
-        Invalid: for a base model that is not known.
+        Invalid: for a base model that is not known, and for numbers that the spec states and that cannot be
+            right.
         Unanswered: when the clusters are not known yet, one of which would read the files.
     """
     live = [name for name in request.observed if is_reading(name)]
     if needed:
         require_base(spec, given)
+        refuse_stated(spec, given)
     facts = facts_of(spec, given)
     files = request.status(ModelFiles, "model")
     if facts is not None or not needed:

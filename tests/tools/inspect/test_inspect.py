@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from functions.api import Architecture
+from functions.api import Architecture, ModelSpec, VLLMInput
 from functions.catalog import bytes_per_token, models
 from functions.catalog.tables import rows
 from functions.vllm.size.kv_cache import cache_bytes
 from functions.vllm.size.need import facts_of_architecture
+from functions.vllm.size.stated import refuse_stated
 from functions.vllm.size.tensor_parallel import tensor_parallel_sizes
 from tests.tools.inspect.families import FAMILIES, LLAMA_8B, QWEN_32B
 from tests.tools.inspect.folders import FP8_BLOCKS, Files, make, nested, text, write_header
@@ -195,10 +196,21 @@ def test_refused(config: dict[str, Any], files: Files, message: str, tmp_path: P
     assert str(caught.value).replace(str(tmp_path), "FOLDER") == message
 
 
+@pytest.mark.parametrize(
+    "name", [n for n in FAMILIES if not models()[n].full_head_dim and not models()[n].indexed_layers]
+)
+def test_what_is_printed_is_taken(tmp_path: Path, name: str) -> None:
+    """What a claim states by hand is checked, and this is what it would state."""
+    config, files = FAMILIES[name]
+    printed = as_architecture(inspect(make(tmp_path, config, files), name, files.billions))
+    refuse_stated(ModelSpec.model_validate({"model": name, **yaml.safe_load(printed)}), VLLMInput())
+
+
 def test_an_architecture_of_a_window(tmp_path: Path) -> None:
     found = inspect(make(tmp_path, *FAMILIES["google/gemma-2-9b-it"]), "google/gemma-2-9b-it")
     assert as_architecture(found) == (
         "architecture:\n"
+        "  modelType: gemma2\n"
         "  parametersBillions: 9.242\n"
         "  layers: 42\n"
         "  windowedLayers: 21\n"
@@ -220,6 +232,13 @@ def test_yarn_stretches_the_context(tmp_path: Path) -> None:
     rope = {"type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}
     config = text("qwen2", 28, 3584, 28, 4, 32768, rope_scaling=rope)
     assert inspect(make(tmp_path, config, Files(15_231_233_024)), "a/b").entry.facts.max_context == 131072
+
+
+def test_a_file_with_infinity(tmp_path: Path) -> None:
+    """B5: NVIDIA's own files have one in `time_step_limit`, which JSON has not and transformers writes."""
+    folder = make(tmp_path, {**LLAMA_8B, "time_step_limit": [0.0, float("inf")]}, Files(total=16_060_522_496))
+    assert "Infinity" in (folder / "config.json").read_text()
+    assert inspect(folder, "acme/house").entry.facts.layers == 32
 
 
 def test_only_files_that_the_index_names_count(tmp_path: Path) -> None:
@@ -284,6 +303,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == (
         "# acme/house: KV cache 131072 bytes a token, weights 14.96 GiB (config.json, safetensors index)\n"
         "architecture:\n"
+        "  modelType: llama\n"
         "  parametersBillions: 8.03\n"
         "  layers: 32\n"
         "  attentionHeads: 32\n"
