@@ -1,6 +1,7 @@
 """uv of the locked version, which downloads, checks and unpacks wheels, of other platforms too."""
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -29,9 +30,10 @@ def uv() -> Path:
     return program
 
 
-def run(command: Sequence[str | Path]) -> None:
-    """Run a command in the clone. Raises ToolError with its last lines when it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+def run(command: Sequence[str | Path], **variables: str) -> None:
+    """Run a command in the clone, with variables added. Raises ToolError with its last lines."""
+    environment = os.environ | variables
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=ROOT)
     if done.returncode != 0:
         raise ToolError(
             f"`{' '.join(map(str, command[:4]))} ...` failed:\n{last_lines(done.stdout + done.stderr)}"

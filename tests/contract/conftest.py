@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.rootfs import unpacked
 from tools.errors import last_lines
+from tools.images.command import build
 from tools.vllm_cpu import environment
 
 INSIDE = Path(__file__).parent / "inside"
@@ -63,6 +66,19 @@ def pods(vllm_folder: Path) -> None:
     del vllm_folder
     if os.geteuid() != 0:
         pytest.skip("runs a pod as the pod's user: needs root")
+
+
+@pytest.fixture(scope="session")
+def vllm_image(vllm_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The file system of the image of vLLM for a CPU."""
+    del vllm_folder
+    built = build("vllm")
+    folder = tmp_path_factory.mktemp("image")
+    unpacked(built, folder)
+    # A container runtime makes it, to bind the pod's own over it.
+    (folder / "etc" / "hosts").touch()
+    yield folder
+    shutil.rmtree(folder)
 
 
 OFFLINE = {

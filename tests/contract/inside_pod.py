@@ -1,7 +1,7 @@
 """The first process of a made-up container: mounts its file system, gives up all rights, becomes the command.
 
 `pod` starts this as root in new namespaces, with the plan as JSON on the command line. The root is read-only
-and holds the host's programs, vLLM's environment and the pod's volumes; it has no home of anybody.
+and holds the programs of the host, with vLLM's environment, or of an image, and the pod's volumes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc", "/sys")
+SYSTEM = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "etc")
 DEVICES = ("null", "zero", "full", "random", "urandom")
 PR_SET_PDEATHSIG = 1
 PR_SET_NO_NEW_PRIVS = 38
@@ -28,8 +28,9 @@ def main() -> None:
     _mount("--make-rprivate", "/")
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     _mount("-t", "tmpfs", "-o", "mode=755", "tmpfs", str(root))
-    for path in SYSTEM:
-        _system(root, Path(path))
+    for name in SYSTEM:
+        _system(root, Path(plan["system"]) / name)
+    _bind(root, "/sys", "/sys", read_only=True)
     for path in plan["programs"]:
         _bind(root, path, path, read_only=True)
     _devices(root)
@@ -53,7 +54,7 @@ def _system(root: Path, path: Path) -> None:
     if path.is_symlink():
         (root / path.name).symlink_to(path.readlink())
     elif path.is_dir():
-        _bind(root, str(path), str(path), read_only=True)
+        _bind(root, str(path), f"/{path.name}", read_only=True)
 
 
 def _devices(root: Path) -> None:

@@ -1,8 +1,8 @@
 """A container of a rendered pod as processes of this machine: its command, environment, user and mounts.
 
 It runs in namespaces of its own. It has no network but its own loopback, which is not the machine's, and the
-root is read-only. What differs from the image: the programs are the machine's and those of vLLM's
-environment for the CPU, and nothing bounds memory and CPU. It needs root, as CI has.
+root is read-only. Its programs are those of an image's file system, or the machine's and those of vLLM's environment
+for the CPU. What differs from a node: nothing bounds memory and CPU. It needs root, as CI has.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from typing import Any
 
 from tests.contract.rendered import Container
 from tools.errors import last_lines
+from tools.images.image import PATH as IMAGE_PATH
 from tools.vllm_cpu import environment
 
 HERE = Path(__file__).parent
@@ -93,8 +94,7 @@ def run(
     *,
     hosts: Sequence[str] = (),
     secrets: Mapping[str, str] | None = None,
-    cpu_arguments: Sequence[str] = (),
-    cpu_environment: Mapping[str, str] | None = None,
+    image: Path | None = None,
     before: Callable[[Pod], None] | None = None,
 ) -> Iterator[Pod]:
     """Start a container; it is killed at the end, whatever happens, and when this process dies.
@@ -105,15 +105,12 @@ def run(
         volumes: a folder for each PersistentVolumeClaim, by the volume's name.
         hosts: names that mean the container's own loopback.
         secrets: values of the variables that a Secret fills in.
-        cpu_arguments: what a CPU forces on the command line.
-        cpu_environment: what a CPU forces as variables.
+        image: the file system of the image that it runs in; by default the machine's.
         before: called when the network is there and the command does not run yet.
     """
     folder.mkdir(parents=True, exist_ok=True)
     pod = _start(
-        _plan(
-            container, folder, volumes, hosts, cpu_arguments, {**(secrets or {}), **(cpu_environment or {})}
-        ),
+        _plan(container, folder, volumes, hosts, image, secrets or {}),
         folder,
     )
     try:
@@ -151,7 +148,7 @@ def _plan(
     folder: Path,
     volumes: Mapping[str, Path],
     hosts: Sequence[str],
-    arguments: Sequence[str],
+    image: Path | None,
     variables: Mapping[str, str],
 ) -> dict[str, Any]:
     root, termination_log, names = folder / "root", folder / "termination-log", folder / "hosts"
@@ -162,16 +159,18 @@ def _plan(
     termination_log.touch()
     os.chown(termination_log, user, group)
     prefix = environment.folder()
+    path = IMAGE_PATH if image else f"{prefix / 'bin'}:{PATH}"
     return {
         "root": str(root),
+        "system": str(image or "/"),
         # Where the environment's Python comes from, for its standard library.
-        "programs": sorted({sys.base_prefix, str(prefix)} - {"/usr"}),
+        "programs": [] if image else sorted({sys.base_prefix, str(prefix)} - {"/usr"}),
         "volumes": [_volume(container, mount, folder, volumes) for mount in container.spec["volumeMounts"]],
         "files": {str(termination_log): TERMINATION_LOG, str(names): "/etc/hosts"},
         "user": user,
         "group": context.get("fsGroup", group),
-        "environment": {"PATH": f"{prefix / 'bin'}:{PATH}", **container.environment, **variables},
-        "command": [*container.command, *arguments],
+        "environment": {"PATH": path, **container.environment, **variables},
+        "command": container.command,
     }
 
 

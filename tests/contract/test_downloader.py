@@ -73,6 +73,7 @@ class Downloads:
     folder: Path
     hub: Hub
     spec: dict[str, Any]
+    image: Path
     runs: int = 0
 
     @property
@@ -112,6 +113,7 @@ class Downloads:
                     _container(self.spec),
                     self.folder / f"run-{self.runs}",
                     {"models": self.volume},
+                    image=self.image,
                     hosts=[HOST],
                     secrets=secrets,
                     before=serve,
@@ -148,11 +150,11 @@ def _container(spec: dict[str, Any]) -> Container:
 
 
 @pytest.fixture
-def downloads(pods: None, tmp_path: Path) -> Downloads:
-    """Downloads of a public model with two files of weights."""
+def downloads(pods: None, vllm_image: Path, tmp_path: Path) -> Downloads:
+    """Downloads of a public model with two files of weights, in the image that Jobs name."""
     del pods
     hub = Hub(MODEL, {**NEEDED, **NOT_NEEDED})
-    return Downloads(tmp_path, hub, {"model": MODEL, "architecture": ARCHITECTURE})
+    return Downloads(tmp_path, hub, {"model": MODEL, "architecture": ARCHITECTURE}, vllm_image)
 
 
 @pytest.fixture
@@ -186,7 +188,9 @@ def test_serving_pods_wait_for_all_weights(downloads: Downloads) -> None:
     (check,) = containers_in(_composed(downloads.spec, "Deployment"), "initContainers")
 
     def ends(run_name: str) -> Ended:
-        with run(check, downloads.folder / run_name, {"models": downloads.volume}) as pod:
+        with run(
+            check, downloads.folder / run_name, {"models": downloads.volume}, image=downloads.image
+        ) as pod:
             pod.end(END_SECONDS)
             return Ended(pod.process.returncode, {}, pod.said() + pod.termination_log.read_text())
 
@@ -335,7 +339,7 @@ def test_a_volume_that_the_user_may_not_write_to(downloads: Downloads) -> None:
 def test_a_hub_that_stays_busy_is_told_within_a_minute_and_a_half(
     downloads: Downloads, tmp_path: Path
 ) -> None:
-    other = Downloads(tmp_path / "other", Hub(MODEL, dict(NEEDED)), downloads.spec)
+    other = Downloads(tmp_path / "other", Hub(MODEL, dict(NEEDED)), downloads.spec, downloads.image)
     other.folder.mkdir()
     downloads.hub.busy, other.hub.busy = [503, -1], [429, -1]
     began = time.monotonic()

@@ -1,6 +1,7 @@
 """Pods as they are rendered serve: a tiny model of random weights on the real vLLM, on the CPU.
 
-The pod's own command, arguments and variables, as the pod's user, on a read-only root and without a network.
+The pod's own command, arguments and variables, as the pod's user, on a read-only root and without a network, in the
+file system of the image that tools/images makes: its entry says what a CPU cannot do.
 """
 
 from __future__ import annotations
@@ -22,16 +23,6 @@ from tests.contract.rendered import CLAIMS, containers_in, render
 from tools import paths
 from tools.manifests import load
 
-CPU_ARGUMENTS = ["--enforce-eager"]
-"""What is added to the arguments: compiling takes 15 s of CPU more, and another compiler than a GPU's."""
-CPU_ENVIRONMENT = {
-    # There is no memory of a GPU to take a share of.
-    "VLLM_CPU_KVCACHE_SPACE": "1",
-    # One of two cores each: several servers start at once.
-    "OMP_NUM_THREADS": "1",
-    "VLLM_CPU_OMP_THREADS_BIND": "nobind",
-}
-"""What is added to the environment."""
 START_SECONDS = 600
 ANSWER_SECONDS = 240
 DRAIN_SECONDS = 60
@@ -86,10 +77,11 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="module")
 def servers(
-    ask_vllm: AskVLLM, pods: None, tmp_path_factory: pytest.TempPathFactory
+    ask_vllm: AskVLLM, vllm_image: Path, pods: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Server]]:
     """A server of each kind. They start together: most of a start is work of one core."""
     del pods
+    image = vllm_image
     folder = tmp_path_factory.mktemp("serving")
     weights = {kind: str(folder / f"weights-{kind}") for kind in ("chat", "sentence")}
     sizes = ask_vllm("tiny_models", weights)
@@ -97,7 +89,7 @@ def servers(
         found = {}
         for kind, (name, clusters, tiny) in KINDS.items():
             found[kind] = stack.enter_context(
-                _serving(kind, name, clusters, folder, Path(weights[tiny]), sizes[tiny])
+                _serving(kind, name, clusters, folder, Path(weights[tiny]), sizes[tiny], image)
             )
         waiting = dict(found)
 
@@ -118,7 +110,7 @@ def servers(
 
 @contextlib.contextmanager
 def _serving(
-    kind: str, name: str, clusters: Path, folder: Path, weights: Path, hidden_size: int
+    kind: str, name: str, clusters: Path, folder: Path, weights: Path, hidden_size: int, image: Path
 ) -> Iterator[Server]:
     manifests = render(load(paths.ROOT / name)[0], clusters)
     container = next(c for m in manifests for c in containers_in(m) if c.command[0] == "vllm")
@@ -129,8 +121,7 @@ def _serving(
         container,
         folder / kind,
         {"models": weights},
-        cpu_arguments=CPU_ARGUMENTS,
-        cpu_environment=CPU_ENVIRONMENT,
+        image=image,
     ) as pod:
         yield Server(pod, probe["port"], probe["path"], model, hidden_size)
 

@@ -25,7 +25,7 @@ class Part:
 
     name: str
     inputs: Sequence[bytes]
-    """What decides the contents, beside the code of tools/images: the layer is made anew when it changes."""
+    """What decides the contents: the layer is made anew when it changes, or the code that images share."""
     make: Callable[[], Tree]
     compress: bool = True
 

@@ -38,6 +38,8 @@ _SLOW_SECONDS = 2
 _KEPT_SECONDS = 86400
 """A layer that no image has any more stays that long: another process may be reading it."""
 _HERE = Path(__file__).parent
+_OTHERS = {"command", "image", "registry", "store"}
+"""Modules that have no part in what a layer holds."""
 
 
 @dataclass(frozen=True)
@@ -209,10 +211,11 @@ def _inputs(part: Part) -> str:
 
 @cache
 def _code() -> str:
-    """Return the digest of the code that makes layers."""
+    """Return the digest of the code that makes layers of any image."""
     digest = hashlib.sha256()
-    for path in sorted(_HERE.rglob("*.py")):
-        digest.update(path.read_bytes())
+    for path in sorted(_HERE.glob("*.py")):
+        if path.stem not in _OTHERS:
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

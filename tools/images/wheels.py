@@ -68,7 +68,7 @@ def _unpacked(lock: Path, architecture: str) -> Path:
 
 
 def _is_shipped(path: str) -> bool:
-    """Tell whether a file of a folder of packages is the package's and not the installer's."""
+    """Tell whether a file of a folder of packages is the packages' own, and not the installer's."""
     top, _, rest = path.partition("/")
     if top in {"bin", ".lock", "include", "share", "etc", "man"} or "/__pycache__/" in f"/{path}":
         return False

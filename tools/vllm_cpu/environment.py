@@ -27,6 +27,8 @@ from tools.vllm_cpu import stubs
 __all__ = ["folder", "locked_version", "provide", "python", "site_packages"]
 
 LOCK = ROOT / "requirements" / "contract.txt"
+_BYTECODE = "UNCHECKED_HASH"
+"""Good for a copy with other time stamps too, as in the image that tools/images makes."""
 _GIB = 3
 """On the disk, about."""
 
@@ -41,7 +43,7 @@ def locked_version() -> str:
 
 def folder() -> Path:
     """Return the folder of the environment; it may not exist."""
-    digest = hashlib.sha256(f"{sys.version} {sys.base_prefix}".encode())
+    digest = hashlib.sha256(f"{sys.version} {sys.base_prefix} {_BYTECODE}".encode())
     for part in (LOCK, Path(stubs.__file__)):
         digest.update(part.read_bytes())
     return CACHE / "freehold" / f"vllm-{locked_version()}-{digest.hexdigest()[:8]}"
@@ -102,7 +104,18 @@ def _install(where: Path) -> None:
     with ticking(lambda: f"  {_size_gib(site_packages()):.1f} of {_GIB} GiB unpacked"):
         # With bytecode: a pod's user cannot write it beside the modules, and would compile at each start.
         options = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "--compile-bytecode"]
-        run([uv(), "pip", "install", "--quiet", "--python", python(), *options, "--requirements", LOCK])
+        install: list[str | Path] = [
+            uv(),
+            "pip",
+            "install",
+            "--quiet",
+            "--python",
+            python(),
+            *options,
+            "--requirements",
+            LOCK,
+        ]
+        run(install, PYC_INVALIDATION_MODE=_BYTECODE)
         stubs.write_stubs(site_packages())
         stubs.name_the_distribution(site_packages(), locked_version())
         run([python(), "-c", "import torch"])

@@ -32,7 +32,11 @@ _GO = Tool(
 
 def _make(architecture: str) -> Image:
     sources = [path.read_bytes() for path in sorted((ROOT / "tools" / "go" / _GO.folder).iterdir())]
-    part = Part("pause", [architecture.encode(), *sources], lambda: _program(architecture))
+    part = Part(
+        "pause",
+        [architecture.encode(), Path(__file__).read_bytes(), *sources],
+        lambda: _program(architecture),
+    )
     return Image([part], entrypoint=["/pause"], architecture=architecture)
 
 

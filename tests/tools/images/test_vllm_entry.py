@@ -1,0 +1,59 @@
+"""What the image's `vllm` makes of the arguments and variables of a rendered pod."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import ModuleType
+
+import pytest
+
+from tools.images.kinds import vllm_entry
+
+
+class VllmCalledError(Exception):
+    """The stand-in for vLLM was called."""
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> None:
+    """vLLM is not installed here: a module in its place ends the process."""
+
+    def main() -> None:
+        raise VllmCalledError
+
+    for name in ("vllm", "vllm.entrypoints", "vllm.entrypoints.cli", "vllm.entrypoints.cli.main"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    monkeypatch.setattr(sys.modules["vllm.entrypoints.cli.main"], "main", main, raising=False)
+    for name in vllm_entry.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/vllm", *words])
+    with pytest.raises(VllmCalledError):
+        vllm_entry.main()
+    return sys.argv
+
+
+@pytest.mark.usefixtures("called")
+def test_serve_keeps_the_rendered_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = ["serve", "/models", "--served-model-name=a", "--max-model-len=1"]
+    assert run(monkeypatch, *rendered) == ["vllm", *rendered, "--enforce-eager"]
+    assert run(monkeypatch, "serve", "--enforce-eager") == ["vllm", "serve", "--enforce-eager"]
+    assert os.environ["VLLM_CPU_KVCACHE_SPACE"] == "1"
+    assert os.environ["OMP_NUM_THREADS"] == "2", "the pod's own"
+
+
+@pytest.mark.usefixtures("called")
+@pytest.mark.parametrize("words", [["--quantization=fp8"], ["--quantization", "fp8"]])
+def test_what_only_a_gpu_can_do_is_left_out(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    given = ["serve", "/models", *words, "--port=1"]
+    assert run(monkeypatch, *given) == ["vllm", "serve", "/models", "--port=1", "--enforce-eager"]
+
+
+@pytest.mark.usefixtures("called")
+def test_other_commands_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, "bench", "--x") == ["vllm", "bench", "--x"]
+    assert "VLLM_CPU_KVCACHE_SPACE" not in os.environ
