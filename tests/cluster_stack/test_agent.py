@@ -114,12 +114,10 @@ def outcome_of(given: dict[str, Any], **more: Any) -> Outcome:
 
 
 def test_a_platform_team_names_its_own_image() -> None:
-    made = {
-        r.name: r.manifest for r in outcome_of({"image": "registry.example.org/agent@sha256:0a"}).resources
-    }
+    made = {r.name: r.manifest for r in outcome_of({"image": "registry.example.org/agent:v9"}).resources}
     manifest: Any = made[f"{AGENT}-deployment"]
     pod = manifest["spec"]["forProvider"]["manifest"]["spec"]["template"]["spec"]
-    assert pod["containers"][0]["image"] == "registry.example.org/agent@sha256:0a"
+    assert pod["containers"][0]["image"] == "registry.example.org/agent:v9"
 
 
 def test_a_platform_team_does_without_it() -> None:
