@@ -108,10 +108,12 @@ def _template(pod: Object) -> str:
 
 
 def _end(pod: Object) -> str:
+    """Return when a container of a pod ended last: one that runs again may have run long before."""
     ends = [
         str(end["finishedAt"])
         for status in pod.get("status", {}).get("containerStatuses") or []
-        if (end := (status.get("state") or {}).get("terminated")) and end.get("finishedAt")
+        for state in ("state", "lastState")
+        if (end := (status.get(state) or {}).get("terminated")) and end.get("finishedAt")
     ]
     return max(ends, default=str(pod["metadata"].get("creationTimestamp") or ""))
 

@@ -31,6 +31,7 @@ _LONGEST_PAUSE = 60.0
 _LOGS_AT_ONCE = 4
 _REMEMBERED = 4
 """Pods of a namespace that are remembered when they are gone."""
+_OBSERVED_AT, _UTC = "observedAt", "%Y-%m-%dT%H:%M:%SZ"
 _GROUP = "leaderworkerset.sigs.k8s.io/name"
 """Label of the pods of a LeaderWorkerSet, which deletes a whole group when one container ends."""
 
@@ -92,8 +93,9 @@ class Reporter:
         pods = [*self.pods.of(namespace).values(), *here.past]
         self._read(namespace, here, crashes(pods))
         now = report(pods, list(self.events.of(namespace).values()), here.lines).plain()
-        if now != known:
-            self._write(namespace, here, now)
+        # A report that said the time alone anew would wake its Model for nothing.
+        if now != {key: value for key, value in known.items() if key != _OBSERVED_AT}:
+            self._write(namespace, here, {**now, _OBSERVED_AT: time.strftime(_UTC, time.gmtime())})
 
     def _write(self, namespace: str, here: _Namespace, now: dict[str, Any]) -> None:
         try:

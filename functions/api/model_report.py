@@ -100,3 +100,10 @@ class PodReport(Schema):
     serving: PodsOf | None = Field(None, description="Pods that serve; none: there are none.")
     download: PodsOf | None = Field(None, description="Pods that download the weights; none: there are none.")
     ending: Ending | None = Field(None, description="How the newest ended download ended; none: none did.")
+    observed_at: str | None = Field(
+        None,
+        max_length=32,
+        description="When the agent saw this, in UTC. It reports each change within seconds, and nothing "
+        "else, so an old time means that nothing has changed, or that the agent does not run: the condition "
+        "ComponentsReady of the InferenceCluster tells which.",
+    )

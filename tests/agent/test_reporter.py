@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,19 @@ import pytest
 from agent.cluster import Cluster, Refused
 from agent.reporter import Reporter
 from tests.agent.api_server import Answer, Asked, served
-from tests.agent.pods import NAMESPACE, UNREADY, container, ended, event, loads, pod, running, serves, waiting
+from tests.agent.pods import (
+    CREATED,
+    NAMESPACE,
+    UNREADY,
+    container,
+    ended,
+    event,
+    loads,
+    pod,
+    running,
+    serves,
+    waiting,
+)
 
 EMPTY = {"metadata": {"name": "pods", "namespace": NAMESPACE}}
 LOG = "(APIServer pid=1) ValueError: no such model\n"
@@ -47,16 +60,19 @@ def reporter(cluster: Cluster, *pods: dict[str, Any], report: dict[str, Any] | N
     return made
 
 
-def crashing(restarts: int = 1, labels: dict[str, str] | None = None) -> dict[str, Any]:
+def crashing(restarts: int = 1, labels: dict[str, str] | None = None, **more: Any) -> dict[str, Any]:
     end = ended(1, finished=f"2026-11-28T18:0{restarts}:00Z")
     state = waiting("CrashLoopBackOff")
-    return pod(conditions=UNREADY, containers=[container(state, restarts=restarts, last=end)], labels=labels)
+    containers = [container(state, restarts=restarts, last=end)]
+    return pod(conditions=UNREADY, containers=containers, labels=labels, **more)
 
 
 def test_it_writes_what_has_changed_and_nothing_else() -> None:
     world = World()
     with served(world.answer) as (cluster, asked):
         made = reporter(cluster, serves())
+        seen = datetime.fromisoformat(world.report.pop("observedAt"))
+        assert timedelta() <= datetime.now(UTC) - seen < timedelta(minutes=5)
         assert world.report == {"serving": {"total": 1, "ready": 1, "restarts": 0, "nodes": ["l4-2"]}}
         # Something of the pod that the report does not tell, before the watch brings what was written.
         made.pods.change(serves(labels={"any": "thing"}), gone=False)
@@ -65,6 +81,17 @@ def test_it_writes_what_has_changed_and_nothing_else() -> None:
         made.pods.change(loads(), gone=False)
         made.update(NAMESPACE)
         assert world.report["serving"]["total"] == 2
+
+
+@pytest.mark.parametrize(
+    "seen", [{"observedAt": "2026-11-28T18:00:00Z"}, {}], ids=["seen-long-ago", "older-agent"]
+)
+def test_a_report_is_not_written_for_its_time_alone(seen: dict[str, str]) -> None:
+    """Each write wakes the Model."""
+    before = {"serving": {"total": 1, "ready": 1, "restarts": 0, "nodes": ["l4-2"]}, **seen}
+    with served(World().answer) as (cluster, asked):
+        reporter(cluster, serves(), report={**EMPTY, "report": before})
+        assert asked == []
 
 
 def test_a_namespace_without_a_report_is_none_of_its_business() -> None:
@@ -98,7 +125,8 @@ def test_a_log_that_cannot_be_read_leaves_the_rest(log: Answer) -> None:
     assert world.report["serving"]["trouble"]["reason"] == "CrashLoop"
 
 
-def test_a_group_that_is_deleted_with_the_pod_that_crashed() -> None:
+@pytest.mark.parametrize("created", [CREATED, "2026-11-27T18:00:00Z"], ids=["", "served-for-a-day"])
+def test_a_group_that_is_deleted_with_the_pod_that_crashed(created: str) -> None:
     """LeaderWorkerSet deletes all pods of a group when a container of one ends."""
     world = World()
     labels = {
@@ -106,8 +134,8 @@ def test_a_group_that_is_deleted_with_the_pod_that_crashed() -> None:
         "leaderworkerset.sigs.k8s.io/template-revision-hash": "7d9c",
     }
     with served(world.answer) as (cluster, _):
-        made = reporter(cluster, crashing(labels=labels))
-        made.pods.change(crashing(labels=labels), gone=True)
+        made = reporter(cluster, crashing(labels=labels, created=created))
+        made.pods.change(crashing(labels=labels, created=created), gone=True)
         made.pods.change(loads("group-0", labels=labels, created="2026-11-28T18:02:00Z"), gone=False)
         made.update(NAMESPACE)
         serving = world.report["serving"]

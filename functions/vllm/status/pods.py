@@ -69,7 +69,7 @@ def pods_in_trouble(
     """
     found = reported(request)
     pods: PodsOf | None = getattr(found, component) if found else None
-    if pods is None or pods.trouble is None:
+    if found is None or pods is None or pods.trouble is None:
         return None
     trouble = pods.trouble
     advice = _ADVICE[trouble.reason]
@@ -77,16 +77,17 @@ def pods_in_trouble(
     next_step = advice.of_spec if own else advice.next_step
     if component == contract.DOWNLOAD and advice.of_download:
         next_step = advice.of_download
-    text = f"{advice.what}{_whom(trouble)}: {trouble.message.rstrip('. ')}. {next_step}"
+    text = f"{advice.what}{_whom(trouble, found)}: {trouble.message.rstrip('. ')}. {next_step}"
     whose = Whose.MODEL if own else advice.whose
     return Condition(type_, Status.FALSE, trouble.reason.value, text, whose)
 
 
-def _whom(trouble: PodTrouble) -> str:
-    """Name the pod, its node and since when, in brackets."""
+def _whom(trouble: PodTrouble, told: PodReport) -> str:
+    """Name the pod, its node, since when and when that was seen, in brackets."""
     pod = [f"pod {trouble.pod}"] if trouble.pod else []
     node = [f"node {trouble.node}"] if trouble.node else []
-    return f" ({', '.join([*pod, *node, f'since {trouble.since}'])})"
+    seen = [f"seen {told.observed_at}"] if told.observed_at else []
+    return f" ({', '.join([*pod, *node, f'since {trouble.since}', *seen])})"
 
 
 class _Advice(NamedTuple):

@@ -81,6 +81,14 @@ def test_a_crash_loop() -> None:
     )
 
 
+def test_when_the_agent_saw_it() -> None:
+    """Of an agent that is gone, the report stays; nobody but a reader has a clock."""
+    seen = "2026-11-28T19:00:00Z"
+    outcome = told({"serving": component(CRASH), "observedAt": seen})
+    assert f"(pod vllm-7d9c-x2x, node l4-1, since {SINCE}, seen {seen}): container" in said(outcome).message
+    assert outcome.status["pods"]["observedAt"] == seen
+
+
 def test_what_the_spec_itself_says_is_looked_at_first() -> None:
     spec = {**SPEC, "engine": {"args": ["--dtype=none"]}}
     assert (
