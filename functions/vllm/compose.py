@@ -39,7 +39,8 @@ def compose(request: Request) -> Outcome:
         # A live Model goes on with its image, whatever this package would start.
         engine.refuse_image(spec, used)
     engine.refuse_spec(spec, used)
-    if not runs_with(only(request, recorded.tag_in_names if recorded else ""), spec.engine.args):
+    args = spec.engine.args
+    if args and not runs_with(only(request, recorded.tag_in_names if recorded else ""), args):
         # A newer package may count otherwise; what runs with its arguments goes on.
         engine.refuse_uncounted(spec)
     known = know(

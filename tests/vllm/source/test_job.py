@@ -139,7 +139,9 @@ def test_a_volume_keeps_its_class_and_access_mode() -> None:
 
 def test_a_volume_never_shrinks() -> None:
     """Not when the same model turns out smaller, and not after a change to a smaller model."""
-    _, smaller = again({**SPEC, "architecture": ARCHITECTURE | {"parametersBillions": 1.0}})
+    _, smaller = again(
+        {**SPEC, "architecture": ARCHITECTURE | {"parametersBillions": 1.0, "weightsGiB": 1.9}}
+    )
     assert stays(smaller, VOLUME)
     _, waiting = again({"model": "Qwen/Qwen3-4B"})
     new = {n: m for n, m in manifests(waiting).items() if n.startswith("vllm/weights-") and m}
