@@ -80,7 +80,7 @@ def running(
 
 
 def _start(name: str, log_dir: Path, command: Sequence[str]) -> Server:
-    port = _free_port()
+    port = free_port()
     log = log_dir / f"{name}.log"
     arguments = [
         *command,
@@ -98,7 +98,8 @@ def _start(name: str, log_dir: Path, command: Sequence[str]) -> Server:
     return Server(name, port, process, log)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
     # Another process may take it before the server does; the server then
     # exits, and its own words say so.
     with socket.socket() as probe:

@@ -17,10 +17,10 @@ import pytest
 from functions.api import ModelSpec
 from functions.vllm.compose import compose
 from functions.vllm.source import source_of
-from tests.contract.hub import COMMIT, Hub
 from tests.contract.pod import Pod, run, wait_for
 from tests.contract.rendered import Container, containers_in
 from tests.vllm.world import ARCHITECTURE, EU, request
+from tools.hub.server import COMMIT, Hub
 
 HOST, PORT = "hub.test", 8080
 MODEL = "acme/tiny"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +18,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from functions.vllm.engine import ENGINES
-from tests.contract.conftest import AskVLLM
 from tests.contract.pod import Pod, run, wait_for
 from tests.contract.rendered import CLAIMS, containers_in, render
 from tools import paths
 from tools.manifests import load
+from tools.vllm_cpu import models
 
 START_SECONDS = 600
 ANSWER_SECONDS = 240
@@ -77,20 +78,16 @@ class Server(NamedTuple):
 
 @pytest.fixture(scope="module")
 def servers(
-    ask_vllm: AskVLLM, vllm_image: Path, pods: None, tmp_path_factory: pytest.TempPathFactory
+    vllm_image: Path, pods: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Server]]:
     """A server of each kind. They start together: most of a start is work of one core."""
     del pods
     image = vllm_image
     folder = tmp_path_factory.mktemp("serving")
-    weights = {kind: str(folder / f"weights-{kind}") for kind in ("chat", "sentence")}
-    sizes = ask_vllm("tiny_models", weights)
     with contextlib.ExitStack() as stack:
         found = {}
         for kind, (name, clusters, tiny) in KINDS.items():
-            found[kind] = stack.enter_context(
-                _serving(kind, name, clusters, folder, Path(weights[tiny]), sizes[tiny], image)
-            )
+            found[kind] = stack.enter_context(_serving(kind, name, clusters, folder, tiny, image))
         waiting = dict(found)
 
         def all_started() -> bool:
@@ -109,9 +106,9 @@ def servers(
 
 
 @contextlib.contextmanager
-def _serving(
-    kind: str, name: str, clusters: Path, folder: Path, weights: Path, hidden_size: int, image: Path
-) -> Iterator[Server]:
+def _serving(kind: str, name: str, clusters: Path, folder: Path, tiny: str, image: Path) -> Iterator[Server]:
+    # The pod's group is to own them.
+    weights = shutil.copytree(models.provide() / tiny, folder / f"weights-{kind}")
     manifests = render(load(paths.ROOT / name)[0], clusters)
     container = next(c for m in manifests for c in containers_in(m) if c.command[0] == "vllm")
     secret = next(m for m in manifests if m["kind"] == "Secret")
@@ -123,7 +120,7 @@ def _serving(
         {"models": weights},
         image=image,
     ) as pod:
-        yield Server(pod, probe["port"], probe["path"], model, hidden_size)
+        yield Server(pod, probe["port"], probe["path"], model, models.hidden_size(tiny))
 
 
 def _healthy(kind: str, server: Server) -> bool:

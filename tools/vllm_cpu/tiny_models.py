@@ -1,6 +1,7 @@
 """Make models of random weights that vLLM serves as it does large ones: config, weights, tokenizer, template.
 
-Request: the folder to write to, by the kind of the model. Answer: the size of a hidden state, by the kind.
+Runs in vLLM's environment (`models` starts it). Request: the folder to write to, by the kind of the model.
+Answer: the size of a hidden state, by the kind.
 """
 
 from __future__ import annotations

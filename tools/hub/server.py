@@ -1,7 +1,7 @@
-"""A small Hugging Face Hub of the tests' own, that misbehaves as it is told.
+"""A small Hugging Face Hub, for tests and a control plane of one's own, that misbehaves as it is told.
 
-It answers what huggingface_hub asks of a model: its files with their sizes, and each file, from any byte on.
-It listens in the network of the pod that downloads from it, where nothing else is.
+It answers what huggingface_hub and the pods that read a model's own files ask: the files with their sizes,
+and each file or a part of it. Of the standard library alone: an image holds it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ import hashlib
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["COMMIT", "Asked", "Hub"]
+__all__ = ["COMMIT", "Asked", "Hub", "files_of", "server"]
 
 COMMIT = "f" * 40
 _PIECE = 64 * 1024
@@ -38,7 +39,7 @@ class Asked:
 
 @dataclass
 class Hub:
-    """A Hub with one model. Its fields may change while it serves."""
+    """One model on the Hub. Its fields may change while it serves."""
 
     repository: str
     files: dict[str, bytes]
@@ -62,28 +63,46 @@ class Hub:
         self, make_socket: Callable[[Callable[[], socket.socket]], socket.socket], port: int
     ) -> Iterator[None]:
         """Serve on a port of the network that `make_socket` makes sockets in."""
-        server = ThreadingHTTPServer(("", port), _handler(self), bind_and_activate=False)
-        server.socket.close()
-        server.socket = make_socket(lambda: socket.create_server(("", port)))
-        server.server_address = ("", port)
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
+        serves = server([self], make_socket(lambda: socket.create_server(("", port))))
+        thread = threading.Thread(target=serves.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
         try:
             yield
         finally:
             self.goes_on.set()
-            server.shutdown()
-            server.server_close()
+            serves.shutdown()
+            serves.server_close()
 
     def commit(self, revision: str) -> str:
         """Return the commit that a revision means; empty for one that does not exist."""
         return revision if revision in self.revisions.values() else self.revisions.get(revision, "")
 
 
-def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Return the files of a model in a folder, by their names in the repository."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def server(hubs: Sequence[Hub], listens: socket.socket) -> ThreadingHTTPServer:
+    """Return a server of some models on a socket that listens, TLS or not. The caller lets it serve."""
+    made = ThreadingHTTPServer(listens.getsockname()[:2], _handler(hubs), bind_and_activate=False)
+    made.socket.close()
+    made.socket = listens
+    made.daemon_threads = True
+    return made
+
+
+def _asked_of(hubs: Sequence[Hub], path: str) -> Hub:
+    """Return the model that a path is about, or any: the path's own repository says that it is not there."""
+    name = f"{path.removeprefix('api/models/')}/"
+    return next((hub for hub in hubs if name.startswith(f"{hub.repository}/")), hubs[0])
+
+
+def _handler(hubs: Sequence[Hub]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        hub: Hub
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: `hub.asked` has every request."""
@@ -94,6 +113,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             path = urlsplit(self.path).path.strip("/")
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
+            hub = self.hub = _asked_of(hubs, path)
             hub.asked.append(Asked(self.command, path, token))
             if hub.busy:
                 status = hub.busy[0] if len(hub.busy) > 1 and hub.busy[1] < 0 else hub.busy.pop(0)
@@ -104,7 +124,11 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self._resolve(path, token)
 
         def _model(self, path: str, token: str) -> None:
-            name, _, revision = path.partition("/revision/")
+            """Say what a revision is, or list its files, without the folders that they are in."""
+            hub = self.hub
+            name, tree, revision = path.partition("/tree/")
+            if not tree:
+                name, _, revision = path.partition("/revision/")
             if name == hub.repository and not self._admits(token):
                 return
             commit = hub.commit(unquote(revision) or "main")
@@ -112,6 +136,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self._refuse(401 if not token else 404, "RepoNotFound")
             elif not commit:
                 self._refuse(404, "RevisionNotFound")
+            elif tree:
+                self._json([_listed(file, data) for file, data in hub.files.items()])
             else:
                 siblings = [
                     {"rfilename": file, "size": len(data), "blobId": _etag(file, data)}
@@ -122,6 +148,7 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 )
 
         def _resolve(self, path: str, token: str) -> None:
+            hub = self.hub
             name, _, rest = path.partition("/resolve/")
             revision, _, file = unquote(rest).partition("/")
             if name != hub.repository:
@@ -136,31 +163,33 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
 
         def _admits(self, token: str) -> bool:
             """Tell whether a token may read the model; else answer as the Hub does."""
-            if not hub.token or token == hub.token:
+            if not self.hub.token or token == self.hub.token:
                 return True
             known = token.startswith("hf_known")
             self._refuse(403 if known else 401, "GatedRepo" if known or not token else "")
             return False
 
         def _send(self, file: str, commit: str) -> None:
-            data = hub.files[file]
+            data = self.hub.files[file]
             wanted = self.headers.get("Range", "")
-            start = int(wanted.removeprefix("bytes=").partition("-")[0]) if wanted else 0
+            first, _, last = wanted.removeprefix("bytes=").partition("-")
+            start, end = int(first or 0), min(int(last) + 1, len(data)) if last else len(data)
             self.send_response(HTTPStatus.PARTIAL_CONTENT if wanted else HTTPStatus.OK)
             etag = f'"{_etag(file, data)}"'
             headers = {"ETag": etag, "X-Repo-Commit": commit, "Accept-Ranges": "bytes"}
             if file.endswith(_LARGE):
                 headers |= {"X-Linked-ETag": etag, "X-Linked-Size": str(len(data))}
             if wanted:
-                headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
-            for name, value in {**headers, "Content-Length": str(len(data) - start)}.items():
+                headers["Content-Range"] = f"bytes {start}-{end - 1}/{len(data)}"
+            for name, value in {**headers, "Content-Length": str(end - start)}.items():
                 self.send_header(name, value)
             self.end_headers()
             if self.command == "GET":
                 with contextlib.suppress(ConnectionError):
-                    self._body(file, data, start)
+                    self._body(file, data[:end], start)
 
         def _body(self, file: str, data: bytes, start: int) -> None:
+            hub = self.hub
             cut = hub.cut_after.pop(file, None)
             for begin in range(start, len(data), _PIECE):
                 if cut is not None and begin - start >= cut:
@@ -173,8 +202,8 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(data[begin : begin + _PIECE])
 
         def _refuse(self, status: int, code: str = "", headers: Mapping[str, str] | None = None) -> None:
-            said = {"X-Error-Code": code, "X-Error-Message": f"the test's Hub says {status}"} if code else {}
-            self._json({"error": f"the test's Hub says {status}"}, status, {**said, **(headers or {})})
+            said = {"X-Error-Code": code, "X-Error-Message": f"this Hub says {status}"} if code else {}
+            self._json({"error": f"this Hub says {status}"}, status, {**said, **(headers or {})})
 
         def _json(self, body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
             text = json.dumps(body).encode()
@@ -187,6 +216,14 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(text)
 
     return Handler
+
+
+def _listed(file: str, data: bytes) -> dict[str, Any]:
+    """Return what the Hub's list of files says of one."""
+    found = {"type": "file", "path": file, "size": len(data), "oid": _etag(file, data)}
+    if file.endswith(_LARGE):
+        found["lfs"] = {"oid": _etag(file, data), "size": len(data), "pointerSize": 134}
+    return found
 
 
 def _etag(file: str, data: bytes) -> str:

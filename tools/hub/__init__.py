@@ -1,0 +1,1 @@
+"""A small Hub with models of random weights: `python -m tools.hub`."""
