@@ -1,6 +1,11 @@
-"""The agent: in each GPU cluster it sums up the pods of each Model into one ModelReport.
+"""The agent, in two modes.
 
-`report` says what is reported, `troubles`, `scheduling` and `logs` what is wrong with a pod; all of
-that is pure. `cluster` reaches the API server, `watching` follows a kind of objects, `reporter`
-writes reports that have changed. `__main__` runs it all as one process.
+`report`, in each GPU cluster: sums up the pods of each Model into one ModelReport. `report` says what is
+reported, `troubles`, `scheduling` and `logs` what is wrong with a pod; all of that is pure. `reporter`
+writes reports that have changed.
+
+`deliver`, in the control plane: carries Secrets into GPU clusters, as SecretDeliveries ask. `delivery` says
+what is read, written and told, `kubeconfig` by which credentials; both are pure. `deliverer` does it.
+
+`cluster` reaches an API server, `watching` follows a kind of objects. `__main__` runs it as one process.
 """

@@ -1,4 +1,4 @@
-"""The agent's process: `python -m agent`, in a pod of its cluster or, for tests, by a kubeconfig."""
+"""The agent's process: `python -m agent MODE`, in a pod of its cluster or, for tests, by a kubeconfig."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +16,7 @@ from pathlib import Path
 from functions.api import contract
 
 from .cluster import EVENTS, PODS, REPORTS, Cluster
+from .deliverer import Deliverer, path_of_deliveries
 from .reporter import Reporter
 from .watching import Watching
 
@@ -58,7 +59,18 @@ def _health(address: str, watches: Sequence[Watching]) -> ThreadingHTTPServer:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until SIGTERM or SIGINT."""
-    parser = argparse.ArgumentParser(prog="agent", description="Sums up the pods of each Model of a cluster.")
+    parser = argparse.ArgumentParser(prog="agent")
+    parser.add_argument(
+        "mode",
+        nargs="?",
+        choices=("report", "deliver"),
+        default="report",
+        help="report: sum up the pods of each Model of a GPU cluster (default); deliver: carry Secrets "
+        "of the control plane into GPU clusters",
+    )
+    parser.add_argument(
+        "--namespace", default="crossplane-system", help="of the SecretDeliveries (default %(default)s)"
+    )
     parser.add_argument(
         "--kubeconfig", type=Path, help="of the cluster; default: the pod's own service account"
     )
@@ -73,6 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     cluster = Cluster.of(given.kubeconfig)
+    if given.mode == "deliver":
+        deliverer = Deliverer(cluster, given.namespace)
+        path = path_of_deliveries(given.namespace)
+        _run(stop, given.health, [Watching(cluster, path, {}, deliverer.deliveries)], deliverer.run)
+        return 0
     reporter = Reporter(cluster)
     watches = [
         # The reports first: only their namespaces matter.
@@ -80,17 +97,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Watching(cluster, PODS, {"labelSelector": contract.MODEL}, reporter.pods),
         Watching(cluster, EVENTS, {"fieldSelector": "type=Warning"}, reporter.events),
     ]
-    health = _health(given.health, watches)
+    # Half of what there is would make reports that say too little.
+    _run(stop, given.health, watches, reporter.run)
+    return 0
+
+
+def _run(
+    stop: threading.Event, address: str, watches: Sequence[Watching], work: Callable[[threading.Event], None]
+) -> None:
+    """Follow what there is, and once all of it is known, work until told to stop."""
+    health = _health(address, watches)
     threads = [threading.Thread(target=watch.run, args=[stop], daemon=True) for watch in watches]
     for thread in (*threads, threading.Thread(target=health.serve_forever, daemon=True)):
         thread.start()
     _LOG.info("started")
     while not stop.is_set() and not all(watch.listed.wait(0.2) for watch in watches):
         pass
-    # Half of what there is would make reports that say too little.
-    reporter.run(stop)
+    work(stop)
     _LOG.info("stopped")
-    return 0
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
-"""The API server of the agent's cluster: what the agent reads there, and the reports that it writes."""
+"""An API server: what the agent reads there, and what it writes."""
 
 from __future__ import annotations
 
 import http.client
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import load_incluster_config, load_kube_config
+from kubernetes.config import load_incluster_config, load_kube_config, load_kube_config_from_dict
 
 from functions.api import contract
 
@@ -23,9 +24,18 @@ REPORTS = f"/apis/{contract.REPORT_API_VERSION}/{contract.REPORT_PLURAL}"
 
 _SECONDS = (5.0, 30.0)
 """Time to connect, and to wait for the next byte."""
+_SECONDS_ELSEWHERE = (5.0, 10.0)
+"""The same for a cluster that others wait behind."""
+_CONNECTIONS = 24
+"""That stay open: as many as threads ask at the same time."""
 _LOG_LINES, _LOG_BYTES = 400, 256 * 1024
 """Of the end of a log: an engine's other processes write some hundred lines after the one that matters."""
-_JSON_PATCH = "application/json-patch+json"
+_JSON_PATCH, _MERGE_PATCH, _APPLY = (
+    f"application/{kind}" for kind in ("json-patch+json", "merge-patch+json", "apply-patch+yaml")
+)
+_METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+"""Has the API server leave out what an object holds."""
+_MANAGER = "freehold-agent"
 
 
 class Refused(Exception):  # noqa: N818  (the answer, not the agent, is at fault)
@@ -40,19 +50,42 @@ class Refused(Exception):  # noqa: N818  (the answer, not the agent, is at fault
 class Cluster:
     """One API server. Threads may share it."""
 
-    def __init__(self, client: ApiClient) -> None:
-        """Use a client of `kubernetes`."""
-        self._client = client
+    def __init__(self, client: ApiClient, seconds: tuple[float, float] = _SECONDS) -> None:
+        """Use a client of `kubernetes`.
+
+        Args:
+            client: of the API server.
+            seconds: time to connect, and to wait for the next byte.
+        """
+        self._client, self._seconds = client, seconds
 
     @classmethod
     def of(cls, kubeconfig: Path | None) -> Cluster:
         """Return the cluster of a kubeconfig; without one, the cluster that the agent's pod runs in."""
-        configuration = Configuration()
+        configuration = Configuration(connection_pool_maxsize=_CONNECTIONS)
         if kubeconfig is None:
             load_incluster_config(client_configuration=configuration)
         else:
             load_kube_config(str(kubeconfig), client_configuration=configuration)
         return cls(ApiClient(configuration))
+
+    @classmethod
+    @contextmanager
+    def reached(cls, kubeconfig: Mapping[str, Any]) -> Iterator[Cluster]:
+        """Give the cluster of a kubeconfig that `kubeconfig.usable` has let through, while the block runs.
+
+        What fails is not tried again here: the deliverer knows when.
+
+        Raises:
+            ConfigException: for certificates or a token that are none.
+        """
+        configuration = Configuration(retries=False)
+        load_kube_config_from_dict(dict(kubeconfig), client_configuration=configuration, persist_config=False)
+        client = ApiClient(configuration)
+        try:
+            yield cls(client, _SECONDS_ELSEWHERE)
+        finally:
+            client.rest_client.pool_manager.clear()
 
     def list(self, path: str, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
         """Return all objects of a kind, page by page, and the version of the list.
@@ -115,6 +148,42 @@ class Cluster:
         # What is left unread would end the connection.
         _ = self._send("PATCH", path, {"fieldValidation": "Strict"}, body).data
 
+    def read(self, path: str) -> dict[str, Any]:
+        """Return an object.
+
+        Raises:
+            Refused: when there is none (404), or it may not be read (403).
+        """
+        found: dict[str, Any] = json.loads(self._get(path, {}))
+        return found
+
+    def metadata(self, path: str) -> dict[str, Any]:
+        """Return an object's metadata; nothing else of it is sent.
+
+        Raises:
+            Refused: as for `read`.
+        """
+        response = self._send("GET", path, {}, accept=_METADATA)
+        found: dict[str, Any] = json.loads(response.data)["metadata"]
+        return found
+
+    def apply(self, path: str, manifest: Mapping[str, Any]) -> None:
+        """Create an object, or set the fields that the manifest has.
+
+        Raises:
+            Refused: when the API server does not take it.
+        """
+        query = {"fieldManager": _MANAGER, "force": "true"}
+        _ = self._send("PATCH", path, query, dict(manifest), kind=_APPLY).data
+
+    def write_status(self, path: str, status: Mapping[str, Any]) -> None:
+        """Set fields of an object's status; lists are replaced.
+
+        Raises:
+            Refused: when there is no such object (404), or the status is not valid (422).
+        """
+        _ = self._send("PATCH", f"{path}/status", {}, {"status": dict(status)}, kind=_MERGE_PATCH).data
+
     def _get(self, path: str, query: Mapping[str, str]) -> bytes:
         response = self._send("GET", path, query)
         data: bytes = response.data
@@ -126,9 +195,12 @@ class Cluster:
         path: str,
         query: Mapping[str, str],
         body: object = None,
-        timeout: tuple[float, float] = _SECONDS,
+        timeout: tuple[float, float] | None = None,
+        *,
+        kind: str = _JSON_PATCH,
+        accept: str = "application/json",
     ) -> Any:
-        headers = {"Accept": "application/json", **({"Content-Type": _JSON_PATCH} if body else {})}
+        headers = {"Accept": accept, **({"Content-Type": kind} if body else {})}
         request = self._client.param_serialize(
             method,
             path,
@@ -137,8 +209,9 @@ class Cluster:
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = self._client.call_api(*request, _request_timeout=timeout).response
-        if response.status >= http.client.BAD_REQUEST:
+        response = self._client.call_api(*request, _request_timeout=timeout or self._seconds).response
+        # A redirection has carried out nothing either.
+        if response.status >= http.client.MULTIPLE_CHOICES:
             raise Refused(response.status, _words(response.data))
         return response
 

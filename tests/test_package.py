@@ -27,7 +27,9 @@ def test_it_is_valid() -> None:
 
 def test_a_role_grants_claims_and_nothing_else() -> None:
     """Neither composites nor what they compose: those reach into the clusters."""
-    rules = [r for role in load(paths.INSTALL) if role["kind"] == "ClusterRole" for r in role["rules"]]
+    roles = [m for m in load(paths.INSTALL) if m["kind"] == "ClusterRole" and "team" in m["metadata"]["name"]]
+    rules = [rule for role in roles for rule in role["rules"]]
+    assert len(roles) == 2
     assert {group for rule in rules for group in rule["apiGroups"]} == {"freehold.dev"}
     assert {name for rule in rules for name in rule["resources"]} == {"models", "inferenceclusters"}
 
@@ -88,3 +90,51 @@ def test_security_names_tests_that_exist() -> None:
     there = {path.stem for path in (paths.ROOT / "tests").rglob("test_*.py")}
     assert named
     assert named <= there
+
+
+def test_the_agent_lists_no_secret_and_writes_none() -> None:
+    """What is bound to it; writing in the control plane is bound to nobody."""
+    manifests = load(paths.INSTALL)
+    bound = {m["roleRef"]["name"]: m["kind"] for m in manifests if m["kind"].endswith("RoleBinding")}
+    assert bound == {"freehold-agent": "RoleBinding", "freehold-agent-reads": "ClusterRoleBinding"}
+    roles = [m for m in manifests if m["kind"] in ("Role", "ClusterRole") and m["metadata"]["name"] in bound]
+    rights = {
+        (resource, verb)
+        for role in roles
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert rights == {
+        ("secretdeliveries", "list"),
+        ("secretdeliveries", "watch"),
+        ("secretdeliveries/status", "patch"),
+        ("providerconfigs", "get"),
+        ("secrets", "get"),
+    }
+
+
+def test_only_core_composes_deliveries() -> None:
+    """No role for people grants them, and none is added to Kubernetes' own."""
+    granting = [
+        m["metadata"]
+        for m in load(paths.INSTALL)
+        if m["kind"] == "ClusterRole" and any("secretdeliveries" in rule["resources"] for rule in m["rules"])
+    ]
+    [role] = granting
+    aggregated = {key for key in role["labels"] if "aggregate-to" in key}
+    assert aggregated == {"rbac.crossplane.io/aggregate-to-crossplane"}
+
+
+def test_the_agents_pod_is_restricted() -> None:
+    [deployment] = [m for m in load(paths.INSTALL) if m["kind"] == "Deployment"]
+    pod = deployment["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    # Certificates of clusters, which never reach a disk.
+    assert [volume["emptyDir"]["medium"] for volume in pod["volumes"]] == ["Memory"]

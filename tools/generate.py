@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,8 @@ from functions.api import (
     NodePoolsInput,
     PodReport,
     Schema,
+    SecretDelivery,
+    SecretDeliveryStatus,
     VLLMInput,
     contract,
 )
@@ -172,23 +174,60 @@ def input_crd(kind: str, plural: str, model: type[Schema]) -> dict[str, Any]:
 
 def report_crd() -> dict[str, Any]:
     """Return the CRD of ModelReport, which the agent writes in GPU clusters."""
-    group, version = contract.REPORT_API_VERSION.split("/")
-    kind, plural = contract.REPORT_KIND, contract.REPORT_PLURAL
-    schema = {
-        "type": "object",
-        "description": PodReport.__doc__,
-        "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": {"type": "object"},
-            "report": without_rules(structural(PodReport)),
-        },
-    }
     columns = (
         Column("Serving", ".report.serving.ready", "integer"),
         Column("Trouble", ".report.serving.trouble.reason"),
         Column("Since", ".report.serving.trouble.since"),
     )
+    described = PodReport.__doc__ or ""
+    fields = {"report": without_rules(structural(PodReport))}
+    return _agents_crd((contract.REPORT_KIND, contract.REPORT_PLURAL), described, fields, columns)
+
+
+def delivery_crd() -> dict[str, Any]:
+    """Return the CRD of SecretDelivery, which the agent of the control plane follows."""
+    columns = (
+        Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+        Column("Synced", ".status.conditions[?(@.type=='Synced')].status"),
+        Column("Reason", ".status.conditions[?(@.type=='Synced')].reason"),
+        Column("From", ".spec.source.namespace"),
+        Column("To", ".spec.target.namespace"),
+    )
+    described = SecretDelivery.__doc__ or ""
+    fields = {
+        "spec": structural(SecretDelivery),
+        "status": without_rules(structural(SecretDeliveryStatus)),
+    }
+    crd = _agents_crd((contract.DELIVERY_KIND, contract.DELIVERY_PLURAL), described, fields, columns)
+    [version] = crd["spec"]["versions"]
+    version["subresources"] = {"status": {}}
+    version["schema"]["openAPIV3Schema"]["required"] = ["spec"]
+    return crd
+
+
+def _agents_crd(
+    named: tuple[str, str], described: str, fields: dict[str, Any], columns: Sequence[Column]
+) -> dict[str, Any]:
+    """Return the CRD of a kind of the agent's group.
+
+    Args:
+        named: kind and plural.
+        described: what the kind is.
+        fields: schemas of the fields beside apiVersion, kind and metadata.
+        columns: what kubectl prints.
+    """
+    group, version = contract.REPORT_API_VERSION.split("/")
+    kind, plural = named
+    schema = {
+        "type": "object",
+        "description": described,
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            **fields,
+        },
+    }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -237,7 +276,7 @@ def generated() -> Iterator[tuple[Path, str]]:
 
 def _install() -> str:
     documents = []
-    for part in install.parts([composite.plural for composite in COMPOSITES]):
+    for part in install.parts([composite.plural for composite in COMPOSITES], delivery_crd()):
         comment = "".join(f"# {line}\n" for line in part.comment.splitlines())
         documents.append(comment + _yaml(part.manifest))
     return _INSTALL_HEADER + "---\n".join(documents)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from functions.api import API_VERSION, contract
 from functions.catalog import providers
+from tools.install_agent import delivery
 
 __all__ = ["GUARD", "NAMESPACE_GUARD", "PLATFORM", "RUNTIME", "Part", "parts"]
 
@@ -37,11 +38,12 @@ class Part(NamedTuple):
     manifest: dict[str, Any]
 
 
-def parts(claims: list[str]) -> list[Part]:
+def parts(claims: list[str], deliveries: dict[str, Any]) -> list[Part]:
     """Return everything that package/install.yaml holds.
 
     Args:
         claims: the plurals of the claims' kinds; a composite's has an x in front.
+        deliveries: the CRD of SecretDelivery.
     """
     return [
         Part(
@@ -53,6 +55,7 @@ def parts(claims: list[str]) -> list[Part]:
         *_provider_kubernetes(),
         *_guard(claims),
         *_namespace_guard(),
+        *(Part(comment, manifest) for comment, manifest in delivery(deliveries)),
     ]
 
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from functions.api import contract
 from tools import field_ownership, provider_status
 from tools.manifests import Manifest, group_of, resource_name
 from tools.provider_status import TIME
@@ -103,7 +104,7 @@ def _added(desired: Manifest, extra: Manifest) -> Manifest:
 def _status(desired: Manifest, ready: bool, failure: str | None) -> Manifest:
     if desired["kind"] in {"Usage", "ClusterUsage"}:
         return {"conditions": [_ready(ready)]}
-    if desired["kind"] == COLLECTION:
+    if desired["kind"] in {COLLECTION, contract.DELIVERY_KIND}:
         return {"conditions": [_ready(ready), _synced(failure)]}
     if not is_managed(desired):
         return {}

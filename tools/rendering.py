@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from functions.api import contract
 from functions.catalog import providers
 from tools.claims import with_defaults
 from tools.definitions import Composition, Definitions
@@ -89,6 +90,11 @@ def _schemas(without: Collection[str]) -> Iterator[Manifest]:
             kind = {"group": provider.group, "version": provider.version, "kind": provider.kind}
             schema = {"type": "object", "x-kubernetes-group-version-kind": [kind]}
             yield {"openapi": "3.0.0", "components": {"schemas": {provider.kind: schema}}}
+    group, version = contract.DELIVERY_API_VERSION.split("/")
+    if group not in without:
+        kind = {"group": group, "version": version, "kind": contract.DELIVERY_KIND}
+        schema = {"type": "object", "x-kubernetes-group-version-kind": [kind]}
+        yield {"openapi": "3.0.0", "components": {"schemas": {contract.DELIVERY_KIND: schema}}}
 
 
 def _after(xr: Manifest, answer: Reconciled) -> Manifest:

@@ -66,6 +66,7 @@ from .offer import Offer, OfferedBy
 from .places.aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
 from .places.existing import ControlPlane, Distribution, Existing
 from .schema import Schema
+from .secret_delivery import SecretDelivery, SecretDeliveryStatus, Undeliverable
 
 API_VERSION = "freehold.dev/v1alpha1"
 """API group and version of both XRs, their claims and the functions' inputs."""
@@ -129,6 +130,8 @@ __all__ = [
     "Resources",
     "RunnerUp",
     "Schema",
+    "SecretDelivery",
+    "SecretDeliveryStatus",
     "Sharing",
     "SharingMode",
     "Sizing",
@@ -138,6 +141,7 @@ __all__ = [
     "Taint",
     "Task",
     "Trouble",
+    "Undeliverable",
     "VLLMInput",
     "Weights",
     "WeightsStatus",

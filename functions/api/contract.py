@@ -13,6 +13,11 @@ __all__ = [
     "COMPONENTS_READY",
     "CONTROL_PLANE_READY",
     "CREATED_BY_CLAIM",
+    "DELIVERY_AGENT",
+    "DELIVERY_API_VERSION",
+    "DELIVERY_KIND",
+    "DELIVERY_OF",
+    "DELIVERY_PLURAL",
     "DEVICE_PLUGIN_CONFIG",
     "DOWNLOAD",
     "EFA",
@@ -93,6 +98,16 @@ REPORT_API_VERSION = f"{REPORT_GROUP}/v1alpha1"
 REPORT_KIND, REPORT_PLURAL = "ModelReport", "modelreports"
 REPORT_NAME = "pods"
 """Name of the one ModelReport of a Model's namespace."""
+
+# How a Secret gets from the control plane into a GPU cluster: a SecretDelivery in the platform namespace says
+# which, and the agent of the control plane carries it there.
+
+DELIVERY_API_VERSION = REPORT_API_VERSION
+DELIVERY_KIND, DELIVERY_PLURAL = "SecretDelivery", "secretdeliveries"
+DELIVERY_OF = "agent.freehold.dev/delivery"
+"""Annotation of the ConfigMap that owns the delivered Secret in its cluster: the SecretDelivery's name."""
+DELIVERY_AGENT = "freehold-agent"
+"""Name of the agent's Deployment and ServiceAccount in the platform namespace."""
 
 # What nodes offer, as NVIDIA's and AWS' device plugins name it.
 

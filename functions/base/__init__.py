@@ -10,6 +10,7 @@ from .conditions import Condition, Progress, Status, Whose
 from .errors import Invalid, Unanswered
 from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
 from .outcome import Function, Outcome, Readiness, Resource, by_itself, condition_true, exists, reports
+from .own_fields import own_fields
 from .parse import parse
 from .remote import goes_after
 from .request import Claim, Request, Selector
@@ -40,6 +41,7 @@ __all__ = [
     "failing",
     "goes_after",
     "label_value",
+    "own_fields",
     "parse",
     "remote",
     "reports",

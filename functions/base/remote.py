@@ -110,7 +110,6 @@ def kubernetes_object(
     readiness: Mapping[str, str] | None = None,
     policies: Sequence[str] = (),
     watch: bool = False,
-    references: Sequence[Mapping[str, Any]] = (),
     labels: Mapping[str, str] | None = None,
     annotations: Mapping[str, str] | None = None,
 ) -> Manifest:
@@ -124,7 +123,6 @@ def kubernetes_object(
         readiness: `cel(...)` or ON_CREATE; None leaves it to the provider, which takes ON_CREATE.
         policies: management policies; none: the provider's default, all.
         watch: whether a change of the object is seen at once, instead of at the next poll.
-        references: values that are taken from other objects of the control plane.
         labels: of the Object.
         annotations: of the Object.
     """
@@ -138,8 +136,6 @@ def kubernetes_object(
         spec["readiness"] = dict(readiness)
     if watch:
         spec["watch"] = True
-    if references:
-        spec["references"] = list(references)
     return {
         "apiVersion": KUBERNETES_API,
         "kind": "Object",

@@ -14,7 +14,7 @@ from functions.catalog import image
 from .component import Auxiliary, Namespace, PodSecurity
 from .facts import Facts
 
-__all__ = ["AUXILIARY"]
+__all__ = ["AUXILIARY", "agent_pod"]
 
 _NAMESPACE = Namespace("freehold-agent", PodSecurity.RESTRICTED)
 _NAME = "agent"
@@ -74,7 +74,7 @@ def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
                 "selector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
                 "template": {
                     "metadata": {"labels": _LABELS},
-                    "spec": _pod(given.image or image(_NAME), facts.tolerations),
+                    "spec": agent_pod(_NAME, given.image or image(_NAME), [], facts.tolerations),
                 },
             },
         },
@@ -96,12 +96,23 @@ def _policy() -> dict[str, Any]:
     }
 
 
-def _pod(image_: str, tolerations: list[dict[str, Any]]) -> dict[str, Any]:
+def agent_pod(
+    account: str, image_: str, arguments: list[str], tolerations: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the spec of an agent's pod, in whichever cluster and mode it runs.
+
+    Args:
+        account: its ServiceAccount.
+        image_: the agent's.
+        arguments: the mode, and what the mode takes.
+        tolerations: of the pod.
+    """
+
     def probe(path: str) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": "health"}, "periodSeconds": 10, "timeoutSeconds": 3}
 
     return {
-        "serviceAccountName": _NAME,
+        "serviceAccountName": account,
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 10,
@@ -118,7 +129,7 @@ def _pod(image_: str, tolerations: list[dict[str, Any]]) -> dict[str, Any]:
                 "name": _NAME,
                 "image": image_,
                 "command": ["python", "-m", "agent"],
-                "args": [f"--health=:{_HEALTH}"],
+                "args": [*arguments, f"--health=:{_HEALTH}"],
                 "ports": [{"name": "health", "containerPort": _HEALTH, "protocol": "TCP"}],
                 "readinessProbe": probe("/readyz"),
                 "livenessProbe": {**probe("/healthz"), "failureThreshold": 6},

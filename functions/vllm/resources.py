@@ -13,6 +13,7 @@ from .live.record import record
 from .live.stay import placement_is_lost, storage
 from .plan import Plan, make_plan
 from .serve import live_workload, workload_of
+from .serve.delivery import Delivered, delivered
 from .serve.disruption_budget import DISRUPTION_BUDGET, disruption_budget
 from .serve.endpoint import connection, endpoint
 from .serve.namespace import namespace
@@ -78,7 +79,10 @@ def composed(
     fetch = _download(request, plan, replaced)
     workload = workload_of(plan.placement)
     templates = pods(plan, workload.templates(plan), request.resource(workload.resource))
-    resources = _resources(request, plan, fetch, replaced, templates)
+    secrets = delivered(
+        request, [*source_of(plan.spec).credentials(plan), *pull_secret(plan)], needed=not fetch.done
+    )
+    resources = _resources(request, plan, fetch, replaced, templates, secrets)
     update = out_of_date(plan, templates)
     # Apps follow the endpoint, so it names the new model only once that is served.
     standing = request.status(Endpoint, "endpoint") if replaced else None
@@ -93,19 +97,22 @@ def composed(
     names = {resource.name for resource in resources}
     conditions = [
         *([placed.condition] if placed.condition else []),
-        weights_ready(request, plan, f"vllm/{plan.volume}", fetch.name, names, fetch.cause, fetch.failures),
+        weights_ready(
+            request, plan, f"vllm/{plan.volume}", fetch.name, secrets.resources, fetch.cause, fetch.failures
+        ),
         serving(request, plan, names, update),
     ]
     sure = placed.known and not placement_is_lost(request)
-    return Outcome(
-        resources, conditions, status, gone=_gone(request, plan, fetch.name, replaced) if sure else ()
-    )
+    gone = [*secrets.gone, *_gone(request, plan, fetch.name, replaced)] if sure else secrets.gone
+    return Outcome(resources, conditions, status, gone=gone, notes=secrets.notes)
 
 
 def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) -> list[str]:
     """Return volumes and downloads of weights that are served no more, and what has no use any more."""
     volumes = [f"vllm/{plan.volume}", *([volume_resource(replaced.weights)] if replaced else [])]
-    credentials = {r.name for r in source_of(plan.spec).credentials(plan)}
+    own = source_of(plan.spec)
+    # Those of an older package go once the Secret is taken over.
+    credentials = set(own.credential_names) if own.credentials(plan) else set()
     possible = {name for source in SOURCES for name in source.credential_names}
     gone = []
     for name in request.observed:
@@ -121,7 +128,12 @@ def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) 
 
 
 def _resources(
-    request: Request, plan: Plan, fetch: _Download, replaced: Placement | None, templates: Pods
+    request: Request,
+    plan: Plan,
+    fetch: _Download,
+    replaced: Placement | None,
+    templates: Pods,
+    secrets: Delivered,
 ) -> list[Resource]:
     """Compose everything around a placed Model; while new weights are downloaded, the old ones are served."""
     workload = workload_of(plan.placement)
@@ -138,15 +150,19 @@ def _resources(
         default_deny(plan),
         serving_policy(plan, several_nodes=workload.several_nodes),
         download_policy(plan),
-        *source_of(plan.spec).credentials(plan),
-        *pull_secret(plan),
+        *secrets.resources,
         *disruption_budget(plan),
         *volume(request, plan, filled=fetch.done),
-        *([fetch.job] if fetch.job else []),
+        *([_after(fetch.job, secrets)] if fetch.job else []),
         served,
         service(plan, workload.endpoint_labels),
         *secret,
     ]
+
+
+def _after(job: Resource, secrets: Delivered) -> Resource:
+    """Have a download wait for the Secrets that its pod needs."""
+    return replace(job, after=(*job.after, *(resource.name for resource in secrets.resources)))
 
 
 class _Download(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from kubernetes.client import ApiClient, Configuration
 
 from agent.cluster import Cluster
+from tests import tls
 
 
 class Asked(NamedTuple):
@@ -32,8 +34,15 @@ class Answer(NamedTuple):
 
 
 @contextmanager
-def listening(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Asked]]]:
-    """Serve while the block runs; give the address, and what was asked so far."""
+def listening(
+    answer: Callable[[Asked], Answer], *, encrypted: bool = False
+) -> Iterator[tuple[str, list[Asked]]]:
+    """Serve while the block runs; give the address, and what was asked so far.
+
+    Args:
+        answer: to each request.
+        encrypted: whether it is an https server, with the certificate of `tests.tls`.
+    """
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,9 +81,13 @@ def listening(answer: Callable[[Asked], Answer]) -> Iterator[tuple[str, list[Ask
             """Say nothing of a client that goes in the middle of a watch."""
 
     server = Server(("127.0.0.1", 0), Handler)
+    if encrypted:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls.folder() / "tls.crt", tls.folder() / "tls.key")
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield f"http{'s' if encrypted else ''}://127.0.0.1:{server.server_port}", asked
     finally:
         server.shutdown()
         server.server_close()

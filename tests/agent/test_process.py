@@ -22,7 +22,7 @@ EMPTY = Answer(200, {"items": [], "metadata": {"resourceVersion": "1"}})
 
 
 @contextmanager
-def agent(server: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def agent(server: str, folder: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """Run the agent; give its process and the port of its health."""
     config = {
         "clusters": [{"name": "c", "cluster": {"server": server}}],
@@ -33,7 +33,8 @@ def agent(server: str, folder: Path) -> Iterator[tuple[subprocess.Popen[str], in
     kubeconfig = folder / "kubeconfig"
     kubeconfig.write_text(json.dumps(config))
     [port] = free_ports(1)
-    command = [sys.executable, "-m", "agent", f"--kubeconfig={kubeconfig}", f"--health=127.0.0.1:{port}"]
+    arguments = [*more, f"--kubeconfig={kubeconfig}", f"--health=127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "agent", *arguments]
     with subprocess.Popen(command, cwd=paths.ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process, port
@@ -98,3 +99,16 @@ def test_it_is_not_ready_while_it_may_not_look(tmp_path: Path) -> None:
         assert process.returncode == 0
     lines = [json.loads(line) for line in output.splitlines()]
     assert any("pods is forbidden" in line["message"] and line["path"] == PODS for line in lines)
+
+
+def test_it_delivers_in_its_other_mode(tmp_path: Path) -> None:
+    with (
+        listening(well) as (server, asked),
+        agent(server, tmp_path, "deliver", "--namespace=here") as (process, port),
+    ):
+        assert within_seconds(lambda: health(port, "readyz") == 200)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert process.returncode == 0
+    deliveries = "/apis/agent.freehold.dev/v1alpha1/namespaces/here/secretdeliveries"
+    assert {request.path for request in asked} == {deliveries}

@@ -230,51 +230,13 @@ def test_a_token_is_taken_from_the_claims_own_namespace(api: Api, teams: Teams, 
     )
     teams.b.apply(claim)
     wait_placed(teams.b, claim)
-    wait_for("the token's Object", lambda: bool(_object(api, claim, "vllm/hub-token")))
-    made = _object(api, claim, "vllm/hub-token")
+    wait_for("the token's delivery", lambda: bool(_object(api, claim, "vllm/hub-token-delivery")))
+    made = _object(api, claim, "vllm/hub-token-delivery")
     assert made is not None
-    assert made["spec"]["references"][0]["patchesFrom"]["namespace"] == "team-b"
-    wait_told(teams.b, claim, "hub")
+    assert made["spec"]["source"]["namespace"] == "team-b"
+    wait_told(teams.b, claim, "Secret team-b/hub does not exist: create it, or correct the reference to it")
     place = refreshed(teams.b, claim)["status"]["placement"]["namespace"]
-    copied = api.find("v1", "Secret", "hub-token", place)
-    assert copied is None or not copied.get("data")
-    ask_to_go(api, claim)
-
-
-def test_a_token_does_not_stay_in_the_control_plane(
-    control_plane: Plane, api: Api, teams: Teams, shared: Manifest
-) -> None:
-    """provider-kubernetes saves the Object with the token that it takes from the Secret, while it creates."""
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "gated", "namespace": "team-a"}}
-    first, second = (base64.b64encode(t).decode() for t in (b"hf_first", b"hf_second"))
-    teams.a.apply({**secret, "data": {"token": first}})
-    claim = model(
-        "team-a",
-        "gated",
-        cluster={"namespace": OWNER, "name": shared["metadata"]["name"]},
-        source={"huggingFace": {"tokenSecretRef": {"name": "gated"}}},
-    )
-    teams.a.apply(claim)
-    place = wait_placed(teams.a, claim)["status"]["placement"]["namespace"]
-
-    def delivered(token: str) -> bool:
-        return (api.find("v1", "Secret", "hub-token", place) or {}).get("data") == {"token": token}
-
-    def saved() -> str:
-        made = _object(api, claim, "vllm/hub-token")
-        assert made is not None
-        return str(made["spec"]["forProvider"]["manifest"]["data"]["token"])
-
-    wait_for("the token in the cluster", lambda: delivered(first))
-    wait_for("the Object without it", lambda: saved() == "")
-    teams.a.apply({**secret, "data": {"token": second}})
-    made = _object(api, claim, "vllm/hub-token")
-    assert made is not None
-    # Have the provider look, as it does every ten minutes.
-    api.patch(made, {"metadata": {"annotations": {"example.org/look": "now"}}})
-    wait_for("the new token in the cluster", lambda: delivered(second))
-    reconcile(control_plane, claim)
-    assert saved() == ""
+    assert api.find("v1", "Secret", "hub-token", place) is None
     ask_to_go(api, claim)
 
 

@@ -57,12 +57,13 @@ INVALID_WITHOUT = {
     # Of a taint, a reservation, a network and its subnets.
     **{field: ["is missing"] for field in ("key", "id", "vpcId", "subnets", "zone")},
 }
+HUB_TOKEN = {"vllm/hub-token-owner", "vllm/hub-token-delivery"}
 # What goes away with an optional field, since the spec says so.
 GOES_WITH = {
     "adminRoleArns": {"node-pools/access-entry-b53a6a", "node-pools/access-policy-b53a6a"},
-    "source": {"vllm/hub-token"},
-    "huggingFace": {"vllm/hub-token"},
-    "tokenSecretRef": {"vllm/hub-token"},
+    "source": HUB_TOKEN,
+    "huggingFace": HUB_TOKEN,
+    "tokenSecretRef": HUB_TOKEN,
     # One replica has no other that could serve while its node is drained.
     "replicas": {"vllm/pod-disruption-budget"},
     "min": {"vllm/pod-disruption-budget"},

@@ -27,6 +27,8 @@ USERS = {
         "system:serviceaccounts",
     ),
     "provider-helm": (f"system:serviceaccount:{NAMESPACE}:provider-helm", "system:serviceaccounts"),
+    # The agent of package/install.yaml, which binds its roles to it.
+    "freehold-agent": (f"system:serviceaccount:{NAMESPACE}:freehold-agent", "system:serviceaccounts"),
     "leader-worker-set": ("leader-worker-set", ""),
     "rbac-manager": (f"system:serviceaccount:{NAMESPACE}:rbac-manager", "system:serviceaccounts"),
 }

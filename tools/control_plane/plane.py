@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 
 from tools import paths
 from tools.control_plane import (
+    agent,
     charts,
     crossplane,
     extensions,
@@ -90,6 +91,8 @@ def _start(processes: Processes, layout: Layout) -> Api:
         functions.start(processes, api, authority)
     with _step("XRDs and compositions"):
         define(processes, api, mirror(layout))
+    with _step("agent"):
+        agent.start(processes, layout)
     return api
 
 

@@ -12,8 +12,9 @@ from functions.api import Access, ModelSpec, VLLMInput, contract
 from functions.base import Request, Resource, digest, remote, unique_name
 from functions.catalog import image
 
+from ..serve.delivery import TOKEN_LABEL, brought, delivered, delivery, owner
 from ..serve.network_policy import DNS_PORTS
-from ..serve.objects import LABEL, copied_secret
+from ..serve.objects import LABEL
 from ..serve.pod import NO_GPU, unprivileged
 
 __all__ = ["POD", "PREFIX", "TOKEN", "is_reading", "reading"]
@@ -21,9 +22,10 @@ __all__ = ["POD", "PREFIX", "TOKEN", "is_reading", "reading"]
 PREFIX = "vllm/files-"
 """Beginning of the names of composed resources that read a model's files."""
 POD = f"{PREFIX}pod-"
-TOKEN = f"{PREFIX}hub-token"
+TOKEN = f"{PREFIX}hub-token-delivery"
 
 _TOKEN = "hub-token"
+_LABELS = {contract.COMPONENT: "files", "app.kubernetes.io/managed-by": "freehold"}
 _ENDED = "has(object.status) && has(object.status.phase) && object.status.phase == 'Succeeded'"
 
 
@@ -63,20 +65,17 @@ def _object(
     *,
     after: tuple[str, ...] = (),
     ready: str = "",
-    references: tuple[Mapping[str, Any], ...] = (),
 ) -> Resource:
-    """Compose the Object for a manifest in the cluster; it is watched, but for the token."""
+    """Compose the Object for a manifest in the cluster."""
     # Without the label of a Model: the agent sums up the pods of Models.
-    labels = {contract.COMPONENT: "files", "app.kubernetes.io/managed-by": "freehold"}
-    metadata = {**manifest["metadata"], "labels": {**labels, **manifest["metadata"].get("labels", {})}}
+    metadata = {**manifest["metadata"], "labels": {**_LABELS, **manifest["metadata"].get("labels", {})}}
     body = remote.kubernetes_object(
         unique_name(where.composite, "files", what),
         where.access.namespace,
         where.access.kubernetes_provider_config,
         {**manifest, "metadata": metadata},
         readiness=remote.cel(ready) if ready else remote.ON_CREATE,
-        watch=manifest["kind"] != "Secret",
-        references=references,
+        watch=True,
         labels={LABEL: where.namespace},
     )
     return Resource(f"{PREFIX}{what}", body, after, label=label)
@@ -115,15 +114,28 @@ def _policy(where: _Where, given: VLLMInput) -> Resource:
 
 
 def _credentials(where: _Where, request: Request, spec: ModelSpec) -> list[Resource]:
-    """Compose a copy of the Hub token, taken by reference from the claim's own namespace."""
+    """Compose the delivery of the Hub token from the claim's own namespace."""
     ref = spec.source.hugging_face.token_secret_ref
     if ref is None:
         return []
     source = remote.SecretKey(request.claim.namespace, ref.name, ref.key)
-    manifest, reference = copied_secret(_TOKEN, where.namespace, "token", source)
-    after = (f"{PREFIX}namespace",)
-    label = "the copy of the Hub token"
-    return [_object(where, _TOKEN, manifest, label, after=after, references=(reference,))]
+    name = unique_name(where.composite, "files", TOKEN.removeprefix(PREFIX))
+    label = TOKEN_LABEL
+    config_map = owner(_TOKEN, where.namespace, name)
+    own = _object(
+        where,
+        f"{_TOKEN}-owner",
+        config_map,
+        f"the ConfigMap that owns {label}",
+        after=(f"{PREFIX}namespace",),
+    )
+    manifest = delivery(
+        name,
+        (where.access.namespace, where.access.kubernetes_provider_config),
+        source,
+        {"namespace": where.namespace, "name": _TOKEN, "key": "token", "type": "Opaque", "labels": _LABELS},
+    )
+    return delivered(request, [own, brought(TOKEN, manifest, own.name, label)], needed=True).resources
 
 
 @cache

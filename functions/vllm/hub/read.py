@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from functions.catalog import ModelFacts
 from ..place.clusters import Cluster, provider_config_is_gone
 from ..place.search import usable_clusters
 from ..place.why_not import not_placed
+from ..serve.delivery import undelivered
 from ..size.need import facts_of, require_base
 from ..size.stated import refuse_stated
 from .pod import POD, is_reading, reading
@@ -98,7 +100,13 @@ def _read(
         return Known(None, reads(spec, claim, view), made[:-1], [*others, pod])
     told = from_pod(view)
     if told.error or told.report is None:
-        return Known(None, told.condition(spec, request, given, claim), made, others)
+        lacks = None if told.error else undelivered(request, "Placed", made)
+        unread = (
+            told.condition(spec, request, given, claim)
+            if lacks is None
+            else replace(lacks, decides_ready=False)
+        )
+        return Known(None, unread, made, others)
     facts, problem = _understood(spec.model, told.report)
     if facts is None:
         return Known(None, not_understood(spec, problem), made, others)
@@ -162,7 +170,8 @@ def _is_out_of_reach(request: Request, live: Sequence[str]) -> bool:
     at = _provider_config(request)
     if at is None or not provider_config_is_gone(request, at[1], at[0]):
         return False
-    policies = [view.texts("spec", "managementPolicies") for name in live if (view := request.resource(name))]
+    views = [view for name in live if (view := request.resource(name)) and view.text("kind") == "Object"]
+    policies = [view.texts("spec", "managementPolicies") for view in views]
     return any(set(each) != set(remote.NEVER_DELETE) for each in policies)
 
 

@@ -118,15 +118,8 @@ def _refused(spec: ModelSpec, request: Request, claim: str) -> Condition | None:
     for name in sorted(filter(is_reading, request.observed)):
         view = request.resource(name)
         why = failing(view).rstrip(". \n") if view else ""
-        if not why:
+        if not why or name == TOKEN:
             continue
-        ref = spec.source.hugging_face.token_secret_ref
-        if name == TOKEN and ref is not None:
-            text = (
-                f"the Hub token cannot be taken from Secret {request.claim.namespace}/{ref.name}, key "
-                f"{ref.key} ({why}): create the Secret, or correct spec.source.huggingFace.tokenSecretRef"
-            )
-            return not_placed(Whose.MODEL, "TokenMissing", text)
         text = (
             f"InferenceCluster {claim} does not take what reads the files of {spec.model} ({why}): ask its "
             "owner, or set spec.architecture from the model's card"

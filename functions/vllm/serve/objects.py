@@ -10,10 +10,7 @@ from functions.base import Resource, remote
 
 from ..plan import Plan
 
-__all__ = ["LABEL", "copied_secret", "in_cluster", "labels"]
-
-_UNWATCHED = ("Secret",)
-"""A token seldom changes, and a watch would be one of all Secrets, in the cluster and the control plane."""
+__all__ = ["LABEL", "in_cluster", "labels"]
 
 LABEL = contract.MODEL
 """Label of everything that belongs to a Model in its cluster."""
@@ -29,38 +26,6 @@ def labels(plan: Plan) -> dict[str, Any]:
     }
 
 
-def copied_secret(
-    name: str, namespace: str, key: str, source: remote.SecretKey, type_: str = "Opaque"
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a Secret in the Model's cluster, and the reference by which the provider fills it in.
-
-    provider-kubernetes saves the Object with the value that it fills in. As our own field, Crossplane sets
-    it back to an empty one; the provider fills it in anew at each look, in memory alone.
-
-    Args:
-        name: of the copy.
-        namespace: of the copy.
-        key: of the value in the copy.
-        source: the value in the control plane.
-        type_: of the copy.
-    """
-    manifest = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": name, "namespace": namespace},
-        "type": type_,
-        "data": {key: ""},
-    }
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "name": source.name,
-        "namespace": source.namespace,
-        "fieldPath": f"data[{source.key}]",
-    }
-    return manifest, {"patchesFrom": secret, "toFieldPath": f"data[{key}]" if "." in key else f"data.{key}"}
-
-
 def in_cluster(
     plan: Plan,
     what: str,
@@ -69,7 +34,6 @@ def in_cluster(
     label: str,
     after: Sequence[str] = ("namespace",),
     ready: str = "",
-    references: Sequence[Mapping[str, Any]] = (),
     annotations: Mapping[str, str] | None = None,
     policies: Sequence[str] = (),
 ) -> Resource:
@@ -82,7 +46,6 @@ def in_cluster(
         label: how messages name it.
         after: composed resources that must be ready before this one is created.
         ready: CEL over `object` that holds when the object is ready; empty: ready once it exists.
-        references: values that are taken from objects of the control plane.
         annotations: of the Object itself.
         policies: management policies of the Object; none: the provider's default, all.
     """
@@ -94,8 +57,7 @@ def in_cluster(
         plan.placement.provider_config,
         {**manifest, "metadata": metadata},
         readiness=remote.cel(ready) if ready else remote.ON_CREATE,
-        watch=manifest["kind"] not in _UNWATCHED,
-        references=references,
+        watch=True,
         policies=policies,
         labels={LABEL: plan.name},
         annotations=annotations,

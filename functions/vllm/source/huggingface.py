@@ -12,7 +12,7 @@ from functions.catalog import models
 
 from ..engine import engine_of
 from ..plan import Plan
-from ..serve.objects import copied_secret, in_cluster
+from ..serve.delivery import TOKEN_LABEL, deliveries, resources_of
 from ..serve.pod import WEIGHTS_FOLDER
 from .failures import GROWS, LATER, SOON, Cause
 from .source import Reader, Source
@@ -24,8 +24,6 @@ PROGRAM = Path(__file__).with_name("hub_download.py").read_text()
 
 _HUB = "https://huggingface.co"
 _TOKEN = "hub-token"
-_RESTARTED = "freehold.dev/restarted-at"
-"""Annotation of the token's copy: what spec.source.restartedAt says."""
 _ENVIRONMENT = {
     "HF_HOME": "/tmp/huggingface",
     "HF_HUB_DISABLE_TELEMETRY": "1",
@@ -58,17 +56,13 @@ def _egress(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _credentials(plan: Plan) -> list[Resource]:
-    """Compose a copy of the Hub token, taken by reference from the claim's own namespace."""
+    """Compose the delivery of the Hub token from the claim's own namespace."""
     ref = plan.spec.source.hugging_face.token_secret_ref
     if ref is None:
         return []
     source = remote.SecretKey(plan.claim.namespace, ref.name, ref.key)
-    manifest, reference = copied_secret(_TOKEN, plan.placement.namespace, "token", source)
-    if asked := plan.spec.source.restarted_at:
-        # Another manifest has the provider look at the Secret now; it does not watch it.
-        manifest["metadata"]["annotations"] = {_RESTARTED: asked}
-    label = "the copy of the Hub token"
-    return [in_cluster(plan, _TOKEN, manifest, label=label, references=[reference])]
+    asked = plan.spec.source.restarted_at or ""
+    return deliveries(plan, _TOKEN, source, "token", TOKEN_LABEL, asked_at=asked)
 
 
 def _reader(plan: Plan) -> Reader:
@@ -224,7 +218,7 @@ HUGGING_FACE = Source(
     identity=_identity,
     egress=_egress,
     credentials=_credentials,
-    credential_names=(f"vllm/{_TOKEN}",),
+    credential_names=resources_of(_TOKEN),
     reader=_reader,
     complete=remote.JOB_SUCCEEDED,
     causes=_CAUSES,

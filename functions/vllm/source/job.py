@@ -111,8 +111,7 @@ def download(plan: Plan, *, volume_uid: str, beside_serving: bool) -> Resource:
     annotations = {_ASKED: _asked(plan), **({_VOLUME: volume_uid} if volume_uid else {})}
     metadata = {"name": what, "namespace": plan.placement.namespace, "annotations": annotations}
     manifest = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
-    credentials = [r.name.removeprefix("vllm/") for r in source.credentials(plan)]
-    after = ("namespace", "network-policy-download", plan.volume, *credentials)
+    after = ("namespace", "network-policy-download", plan.volume)
     label = "the download of the weights"
     return in_cluster(plan, what, manifest, label=label, after=after, ready=source.complete)
 

@@ -40,7 +40,7 @@ class Source(NamedTuple):
     credentials: Callable[[Plan], list[Resource]]
     """Composed resources that authenticate the download; none for public weights."""
     credential_names: tuple[str, ...]
-    """Names of all composed resources that `credentials` may return."""
+    """Names of all composed resources that `credentials` returns, or returned in an older package."""
     reader: Callable[[Plan], Reader]
     """How the weights are read."""
     complete: str

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Sequence
 
 from functions.api import ModelSpec, contract
-from functions.base import Condition, Progress, Request, Status, View, Whose, condition_true
+from functions.base import (
+    Condition,
+    Progress,
+    Request,
+    Resource,
+    Status,
+    View,
+    Whose,
+    condition_true,
+    failing,
+)
 
 from ..live.placement import takes
 from ..plan import Plan
 from ..serve import WORKLOADS, live_workload
+from ..serve.delivery import undelivered, whose_fault
 from ..serve.endpoint import CONNECTION
 from ..serve.network_policy import DEFAULT_DENY, SERVING_POLICY
 from ..source import source_of
@@ -47,7 +58,7 @@ def weights_ready(
     plan: Plan,
     volume: str,
     download: str,
-    names: Container[str],
+    secrets: Sequence[Resource],
     cause: Cause | None,
     failures: int,
 ) -> Condition | Progress:
@@ -58,7 +69,7 @@ def weights_ready(
         plan: of the Model.
         volume: the composed resource.
         download: the composed resource.
-        names: of all composed resources.
+        secrets: what brings the Secrets that the download needs.
         cause: why the download failed, or would fail; None while nothing is known against it.
         failures: how often it has failed.
     """
@@ -72,11 +83,13 @@ def weights_ready(
             "WeightsReady", Status.FALSE, cause.reason, f"{cause.text(plan)}{detail}{again}", cause.whose
         )
     source = source_of(plan.spec)
-    credentials = [name for name in source.credential_names if name in names]
-    return trouble or Progress(
+    failed = [live for s in secrets if (live := request.resource(s.name)) is not None and failing(live)]
+    lacks = trouble or undelivered(request, "WeightsReady", secrets)
+    return lacks or Progress(
         "WeightsReady",
-        ("vllm/namespace", volume, *credentials, download),
+        ("vllm/namespace", volume, *(secret.name for secret in secrets), download),
         f"{plan.spec.model} at {plan.spec.revision} is downloaded",
+        whose=whose_fault(request, failed[0]) if failed else Whose.INFRASTRUCTURE,
         hint=f"If this lasts, {source.hint}",
     )
 

@@ -97,12 +97,32 @@ def test_the_pod_has_no_privilege_and_no_gpu() -> None:
 def test_the_token_goes_along_by_reference() -> None:
     spec = {**HOUSE, "source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}
     made = compose(request(spec, EU))
-    token = manifests(made)["vllm/files-hub-token"]["spec"]
-    assert token["references"][0]["patchesFrom"]["namespace"] == "team-a"
-    assert token["forProvider"]["manifest"]["data"] == {"token": ""}
-    assert "watch" not in token
+    delivery = manifests(made)["vllm/files-hub-token-delivery"]
+    owner = manifests(made)["vllm/files-hub-token-owner"]["spec"]["forProvider"]["manifest"]
+    assert delivery["spec"]["source"] == {"namespace": "team-a", "name": "hub", "key": "token"}
+    assert delivery["spec"]["providerConfigRef"]["name"] == "eu-kubernetes"
+    assert owner["metadata"]["annotations"] == {"agent.freehold.dev/delivery": delivery["metadata"]["name"]}
+    target = delivery["spec"]["target"]
+    assert (target["namespace"], target["name"]) == (
+        owner["metadata"]["namespace"],
+        owner["metadata"]["name"],
+    )
+    assert contract.MODEL not in target["labels"]
     pod = next(r for r in made.resources if r.name == pod_name(made))
-    assert "vllm/files-hub-token" in pod.after
+    assert "vllm/files-hub-token-delivery" in pod.after
+
+
+def test_a_token_that_nobody_delivers_is_told() -> None:
+    spec = {**HOUSE, "source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}
+    observed = live(compose(request(spec, EU)))
+    observed["vllm/files-hub-token-delivery"]["status"] = {}
+    made = compose(request(spec, EU, observed=observed))
+    assert (reason(made), condition_text(made)) == (
+        "WaitsForAgent",
+        "[platform] the agent has not delivered the Hub token that spec.source.huggingFace.tokenSecretRef names to "
+        "the cluster yet: if this lasts, look why Deployment freehold-agent in namespace crossplane-system of the "
+        "control plane does not run",
+    )
 
 
 def test_only_where_the_model_may_be_placed() -> None:
@@ -274,10 +294,10 @@ def test_failures_are_told(said: dict[str, str], told: str, message: str) -> Non
     ("resource", "told", "words"),
     [
         (
-            "vllm/files-hub-token",
-            "TokenMissing",
-            '[model] the Hub token cannot be taken from Secret team-a/hub, key token (secrets "hub" not found): create '
-            "the Secret, or correct spec.source.huggingFace.tokenSecretRef",
+            "vllm/files-hub-token-delivery",
+            "SourceMissing",
+            "[model] the Hub token that spec.source.huggingFace.tokenSecretRef names cannot be delivered to the "
+            'cluster: secrets "hub" not found.',
         ),
         (
             "vllm/files-namespace",
@@ -290,7 +310,12 @@ def test_failures_are_told(said: dict[str, str], told: str, message: str) -> Non
 def test_what_cannot_be_made_is_told(resource: str, told: str, words: str) -> None:
     spec = {**HOUSE, "source": {"huggingFace": {"tokenSecretRef": {"name": "hub"}}}}
     observed = live(compose(request(spec, EU)))
-    unsynced = {"type": "Synced", "status": "False", "message": 'secrets "hub" not found.'}
+    unsynced = {
+        "type": "Synced",
+        "status": "False",
+        "reason": "SourceMissing",
+        "message": 'secrets "hub" not found.',
+    }
     observed[resource] = {**observed[resource], "status": {"conditions": [unsynced]}}
     made = compose(request(spec, EU, observed=observed))
     assert (reason(made), condition_text(made)) == (told, words)

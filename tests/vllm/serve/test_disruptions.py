@@ -94,20 +94,14 @@ def test_metrics_are_read_from_where_the_platform_says() -> None:
 def test_images_are_pulled_with_the_platforms_secret() -> None:
     eu = cluster("eu", allowed=["*"])
     made = manifests(compose(request(SPEC, eu, given={"pullSecretRef": {"name": "registry"}})))
-    copied = made["vllm/pull-secret"]["spec"]
-    [reference] = copied["references"]
-    assert reference["patchesFrom"] == {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "name": "registry",
-        "namespace": "crossplane-system",
-        "fieldPath": "data[.dockerconfigjson]",
-    }
-    secret = copied["forProvider"]["manifest"]
-    assert (secret["type"], secret["data"]) == ("kubernetes.io/dockerconfigjson", {".dockerconfigjson": ""})
+    delivery = made["vllm/pull-secret-delivery"]["spec"]
+    key = ".dockerconfigjson"
+    assert delivery["source"] == {"namespace": "crossplane-system", "name": "registry", "key": key}
+    target = delivery["target"]
+    assert (target["type"], target["key"]) == ("kubernetes.io/dockerconfigjson", key)
     downloads = [name for name in made if "/download-" in name]
     for name in ("vllm/deployment", *downloads):
-        assert pod_of(made[name])["imagePullSecrets"] == [{"name": secret["metadata"]["name"]}]
+        assert pod_of(made[name])["imagePullSecrets"] == [{"name": target["name"]}]
     assert "imagePullSecrets" not in pod_of(manifests(first())["vllm/deployment"])
 
 
@@ -115,7 +109,7 @@ def test_a_secret_that_is_named_no_more_stays_for_live_pods() -> None:
     eu = cluster("eu", allowed=["*"])
     before = compose(request(SPEC, eu, given={"pullSecretRef": {"name": "registry"}}))
     after = compose(request(SPEC, eu, status=dict(before.status), observed=live(before)))
-    assert "vllm/pull-secret" not in after.gone
+    assert not [name for name in after.gone if "pull-secret" in name]
     assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
 
 

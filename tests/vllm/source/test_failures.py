@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from functions.base import Condition, Outcome, Progress, Status, Whose
+from functions.base import Condition, Outcome, Progress, Status, View, Whose
 from functions.vllm.compose import compose
 from functions.vllm.source.failures import LATER, SOON
 from functions.vllm.source.huggingface import HUGGING_FACE
@@ -207,13 +207,20 @@ def test_a_change_is_tried_at_once(change: dict[str, Any]) -> None:
 
 
 def test_a_corrected_token_is_fetched_at_once() -> None:
-    """Its copy is looked at every ten minutes otherwise, so that another try had the old token."""
+    """The next try waits until the agent has delivered the token as it is now."""
     before = compose(request({**SPEC, **TOKEN}, EU))
     spec = {**SPEC, "source": {**TOKEN["source"], "restartedAt": "12:30"}}
     after = compose(request(spec, EU, status=dict(before.status), observed=live(before)))
-    copies = [job_of(outcome, "vllm/hub-token")["metadata"] for outcome in (before, after)]
-    assert "annotations" not in copies[0]
-    assert copies[1]["annotations"] == {"freehold.dev/restarted-at": "12:30"}
+    name = "vllm/hub-token-delivery"
+    sources = [manifests(outcome)[name]["spec"]["source"] for outcome in (before, after)]
+    assert "askedAt" not in sources[0]
+    assert sources[1] == {**sources[0], "askedAt": "12:30"}
+    ready = {"conditions": [{"type": "Ready", "status": "True"}]}
+    delivered = [{"status": {**ready, "delivered": {**source, "uid": "u"}}} for source in sources]
+    under_way = {n: m for n, m in live(before).items() if "/download-" not in n and n != "vllm/deployment"}
+    asked = request(spec, EU, status=dict(before.status), observed=under_way)
+    [delivery] = [r for r in compose(asked).resources if r.name == name]
+    assert [delivery.ready(View(each)) for each in delivered] == [False, True]
 
 
 def test_weights_that_are_there_are_not_downloaded_again() -> None:
@@ -262,7 +269,7 @@ def test_a_token_that_is_not_needed_any_more_goes() -> None:
     """The weights are in their volume: the Model runs on without it, also a gated one."""
     before = compose(request({**GATED, **TOKEN}, EU))
     after = compose(request(GATED, EU, status=dict(before.status), observed=live(before)))
-    assert set(after.gone) == {"vllm/hub-token"}
+    assert set(after.gone) == {"vllm/hub-token-owner", "vllm/hub-token-delivery"}
     assert isinstance(next(c for c in after.conditions if c.type == "WeightsReady"), Progress)
     assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
 

@@ -154,21 +154,8 @@ def test_a_volume_never_shrinks() -> None:
 def test_the_token_comes_from_the_claims_own_namespace() -> None:
     ref = {"tokenSecretRef": {"name": "hub", "namespace": "someone-else"}}
     outcome = compose(request({**SPEC, "source": {"huggingFace": ref}}, EU))
-    token = manifests(outcome)["vllm/hub-token"]
-    assert token["spec"]["references"] == [
-        {
-            "patchesFrom": {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "name": "hub",
-                "namespace": "team-a",
-                "fieldPath": "data[token]",
-            },
-            "toFieldPath": "data.token",
-        }
-    ]
-    # Ours, so that Crossplane takes out what provider-kubernetes saves there.
-    assert token["spec"]["forProvider"]["manifest"]["data"] == {"token": ""}
+    delivery = manifests(outcome)["vllm/hub-token-delivery"]
+    assert delivery["spec"]["source"] == {"namespace": "team-a", "name": "hub", "key": "token"}
     pods = [
         pod_of(manifests(outcome)[n]) for n in manifests(outcome) if n.startswith(("vllm/depl", "vllm/downl"))
     ]

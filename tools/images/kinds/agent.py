@@ -1,4 +1,4 @@
-"""The agent, which reports the state of Models' pods. Its pod says the command."""
+"""The agent, which reports the state of Models' pods, and delivers Secrets. Its pod says the command."""
 
 from functions.catalog import image
 from tools.images import code, python
@@ -26,4 +26,6 @@ def _make(architecture: str) -> Image:
     )
 
 
-KIND = Kind("agent", "reports why a Model's pods do not run", _make, reference=image("agent"))
+KIND = Kind(
+    "agent", "reports why a Model's pods do not run, and delivers Secrets", _make, reference=image("agent")
+)

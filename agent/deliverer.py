@@ -1,0 +1,330 @@
+"""Secrets that follow their source: each SecretDelivery is looked at again and again."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import http.client
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from kubernetes.config import ConfigException
+from urllib3.exceptions import HTTPError
+
+from functions.api import Undeliverable, contract
+
+from .cluster import Cluster, Refused
+from .delivery import (
+    Asked,
+    Undelivered,
+    Version,
+    asked_of,
+    is_owner,
+    refuse_source,
+    secret,
+    status_of,
+    value_of,
+)
+from .known import Known
+from .kubeconfig import UnusableKubeconfig, usable
+
+__all__ = ["Deliverer", "path_of_deliveries"]
+
+_LOG = logging.getLogger(__name__)
+_AT_ONCE = 16
+"""Clusters that are reached at the same time; one that does not answer takes five seconds."""
+_LOOK_SECONDS = 20.0
+"""How often the source of a delivered Secret is looked at: its metadata alone."""
+_ANEW_SECONDS = 300.0
+"""How long until a Secret is delivered anew, should somebody have changed or deleted it in its cluster."""
+_SETTLE_SECONDS = 0.1
+"""A change waits so long for others."""
+_LONGEST_PAUSE = 30.0
+_LONGEST_PAUSE_OF_CLUSTER = 120.0
+_PROVIDER_CONFIGS = "/apis/kubernetes.m.crossplane.io/v1alpha1/namespaces/{}/providerconfigs/{}"
+_HIDDEN = (http.client.UNPROCESSABLE_ENTITY, http.client.BAD_REQUEST)
+"""Answers that may repeat what was sent."""
+
+
+def path_of_deliveries(namespace: str) -> str:
+    """Return the path of all SecretDeliveries of a namespace."""
+    return f"/apis/{contract.DELIVERY_API_VERSION}/namespaces/{namespace}/{contract.DELIVERY_PLURAL}"
+
+
+class _Record:
+    """What is remembered of a delivery between two looks."""
+
+    def __init__(self, generation: int, told: Mapping[str, Any] | None) -> None:
+        self.generation = generation
+        self.told = told
+        """The status that was written last, which the watch may not have brought yet."""
+        self.version: Version | None = None
+        """What was delivered last of this generation."""
+        self.anew_at = 0.0
+        self.look_at = 0.0
+        self.failures = 0
+
+
+class _Reached:
+    """What is remembered of a cluster."""
+
+    def __init__(self) -> None:
+        self.busy = False
+        self.not_before = 0.0
+        self.failures = 0
+
+
+class Deliverer:
+    """What is asked in one namespace of the control plane, and what is due."""
+
+    def __init__(self, control_plane: Cluster, namespace: str) -> None:
+        """Know nothing yet.
+
+        Args:
+            control_plane: where deliveries and their sources are.
+            namespace: of the deliveries; those of other namespaces are not even read.
+        """
+        self._control_plane, self._namespace = control_plane, namespace
+        self._changed = threading.Event()
+        self._lock = threading.Lock()
+        self._records: dict[str, _Record] = {}
+        self._clusters: dict[str, _Reached] = {}
+        self.deliveries: Known[Asked | None] = Known(_read, lambda _: self._changed.set())
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver what is due, until told to stop."""
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="deliver") as pool:
+            while not stop.is_set():
+                self._changed.wait(1.0)
+                self._changed.clear()
+                stop.wait(_SETTLE_SECONDS)
+                for cluster, asked in self._due().items():
+                    pool.submit(self._serve, cluster, asked)
+
+    def _due(self) -> dict[str, list[Asked]]:
+        """Return the deliveries to look at now, by cluster; those clusters are busy from now on."""
+        now = time.monotonic()
+        known = [asked for asked in self.deliveries.of(self._namespace).values() if asked]
+        due: dict[str, list[Asked]] = {}
+        with self._lock:
+            uids = {asked.uid for asked in known}
+            self._records = {uid: record for uid, record in self._records.items() if uid in uids}
+            for asked in known:
+                record = self._records.get(asked.uid)
+                if record is None or record.generation != asked.generation:
+                    told = record.told if record else None
+                    record = self._records[asked.uid] = _Record(asked.generation, told)
+                cluster = self._clusters.setdefault(asked.cluster, _Reached())
+                if record.look_at <= now and cluster.not_before <= now and not cluster.busy:
+                    due.setdefault(asked.cluster, []).append(asked)
+            for name in due:
+                self._clusters[name].busy = True
+        return due
+
+    def _serve(self, cluster: str, due: Sequence[Asked]) -> None:
+        """Look at some deliveries to a cluster, one after the other, until it does not answer."""
+        broken: Undelivered | None = None
+        try:
+            for asked in due:
+                broken = self._look(asked, broken)
+        except Exception:
+            # What nobody has foreseen of one cluster must not keep the others waiting.
+            _LOG.exception("cannot deliver", extra={"details": {"cluster": cluster}})
+            broken = Undelivered(Undeliverable.CLUSTER_UNREACHABLE, "", cluster=True)
+        with self._lock:
+            reached = self._clusters[cluster]
+            reached.busy = False
+            if broken is None:
+                reached.failures, reached.not_before = 0, 0.0
+            else:
+                pause = min(2.0 ** min(reached.failures, 10), _LONGEST_PAUSE_OF_CLUSTER)
+                reached.failures += 1
+                reached.not_before = time.monotonic() + pause
+
+    def _look(self, asked: Asked, broken: Undelivered | None) -> Undelivered | None:
+        """Deliver a Secret where that is due; return why the cluster takes none, or None."""
+        record = self._records.get(asked.uid)
+        if record is None or record.generation != asked.generation:
+            return broken  # Gone or changed meanwhile.
+        outcome: Version | Undelivered
+        try:
+            refuse_source(asked)
+            outcome = self._deliver(asked, record, broken)
+        except Undelivered as error:
+            outcome = error
+        now = time.monotonic()
+        if isinstance(outcome, Version):
+            if record.version != outcome:
+                _LOG.info("delivered a Secret", extra={"details": _details(asked)})
+            record.version, record.failures, record.look_at = outcome, 0, now + _LOOK_SECONDS
+        else:
+            record.look_at = now + min(2.0 ** min(record.failures, 10), _LONGEST_PAUSE)
+            record.failures += 1
+            details = {**_details(asked), "reason": outcome.reason.value}
+            _LOG.warning("cannot deliver a Secret: %s", outcome, extra={"details": details})
+        self._tell(asked._replace(status=record.told or asked.status), record, outcome)
+        return outcome if isinstance(outcome, Undelivered) and outcome.cluster else broken
+
+    def _deliver(self, asked: Asked, record: _Record, broken: Undelivered | None) -> Version:
+        """Deliver a Secret, unless what is there is what was delivered last.
+
+        Raises:
+            Undelivered: saying why.
+        """
+        source = f"/api/v1/namespaces/{asked.spec.source.namespace}/secrets/{asked.spec.source.name}"
+        with _reading(asked.source, Undeliverable.SOURCE_MISSING, _CORRECT):
+            seen = _version(self._control_plane.metadata(source))
+            if seen == record.version and time.monotonic() < record.anew_at:
+                return seen
+            found = self._control_plane.read(source)
+        value = value_of(asked, found)
+        if broken is not None:
+            raise broken
+        target, namespace = asked.spec.target, asked.spec.target.namespace
+        with self._reach(asked) as cluster, _writing(asked):
+            owner = _owner(cluster, asked)
+            path = f"/api/v1/namespaces/{namespace}/secrets/{target.name}"
+            cluster.apply(path, secret(asked, value, owner))
+        record.anew_at = time.monotonic() + _ANEW_SECONDS
+        return _version(found["metadata"])
+
+    @contextmanager
+    def _reach(self, asked: Asked) -> Iterator[Cluster]:
+        """Give the cluster that a delivery's ProviderConfig names, as provider-kubernetes would reach it."""
+        what = f"ProviderConfig {asked.namespace}/{asked.cluster}"
+        correct = "the cluster is being claimed anew, or deleted"
+        with _reading(what, Undeliverable.NO_CREDENTIALS, correct, cluster=True):
+            config = self._control_plane.read(_PROVIDER_CONFIGS.format(asked.namespace, asked.cluster))
+        credentials = config["spec"]["credentials"]
+        if credentials["source"] == "InjectedIdentity":
+            yield self._control_plane
+            return
+        ref = credentials.get("secretRef") or {}
+        if credentials["source"] != "Secret" or "identity" in config["spec"]:
+            raise Undelivered(
+                Undeliverable.NO_CREDENTIALS, f"{what} names no Secret with a kubeconfig", cluster=True
+            )
+        what = f"Secret {ref['namespace']}/{ref['name']}, the cluster's kubeconfig,"
+        with _reading(what, Undeliverable.NO_CREDENTIALS, "put the cluster's kubeconfig there", cluster=True):
+            held = self._control_plane.read(f"/api/v1/namespaces/{ref['namespace']}/secrets/{ref['name']}")
+        try:
+            text = base64.b64decode((held.get("data") or {}).get(ref["key"]) or "").decode()
+            with Cluster.reached(usable(text)) as cluster:
+                yield cluster
+        except UnusableKubeconfig as error:
+            raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} {error}", cluster=True) from None
+        except (ConfigException, binascii.Error, UnicodeDecodeError):
+            # Not the error itself: it may quote the kubeconfig.
+            raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} is none", cluster=True) from None
+
+    def _tell(self, asked: Asked, record: _Record, outcome: Version | Undelivered) -> None:
+        """Write the status, where it says something else than before."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        status = status_of(asked, outcome, now)
+        if status == asked.status:
+            return
+        try:
+            path = f"{path_of_deliveries(asked.namespace)}/{asked.name}"
+            self._control_plane.write_status(path, status)
+            record.told = status
+        except (Refused, HTTPError, OSError) as error:
+            if not isinstance(error, Refused) or error.code != http.client.NOT_FOUND:
+                _LOG.warning("cannot write a status: %s", error, extra={"details": _details(asked)})
+
+
+_CORRECT = "create it, or correct the reference to it"
+
+
+def _read(found: dict[str, Any]) -> Asked | None:
+    try:
+        return asked_of(found)
+    except ValueError:
+        # Of another version of the kind; its errors quote what stands there, which is no secret.
+        _LOG.exception(
+            "cannot read a SecretDelivery", extra={"details": {"delivery": found["metadata"]["name"]}}
+        )
+        return None
+
+
+def _details(asked: Asked) -> dict[str, str]:
+    target = asked.spec.target
+    return {"delivery": asked.name, "cluster": asked.cluster, "to": f"{target.namespace}/{target.name}"}
+
+
+def _version(metadata: dict[str, Any]) -> Version:
+    return Version(metadata["uid"], metadata["resourceVersion"])
+
+
+@contextmanager
+def _reading(what: str, missing: Undeliverable, correct: str, *, cluster: bool = False) -> Iterator[None]:
+    """Turn what the control plane answers into words."""
+    try:
+        yield
+    except Refused as error:
+        if error.code == http.client.NOT_FOUND:
+            raise Undelivered(missing, f"{what} does not exist: {correct}", cluster=cluster) from None
+        if error.code == http.client.FORBIDDEN:
+            raise Undelivered(
+                Undeliverable.NOT_READABLE,
+                f"the agent may not read {what}: bind the ClusterRole {contract.DELIVERY_AGENT}-reads there",
+            ) from None
+        raise Undelivered(Undeliverable.NOT_READABLE, f"{what} cannot be read: {error}") from None
+    except (HTTPError, OSError) as error:
+        raise Undelivered(
+            Undeliverable.NOT_READABLE, f"the control plane does not answer: {type(error).__name__}"
+        ) from None
+
+
+@contextmanager
+def _writing(asked: Asked) -> Iterator[None]:
+    """Turn what the cluster answers into words."""
+    to = f"Secret {asked.spec.target.namespace}/{asked.spec.target.name}"
+    try:
+        yield
+    except Refused as error:
+        if error.code >= http.client.INTERNAL_SERVER_ERROR or error.code == http.client.UNAUTHORIZED:
+            raise Undelivered(
+                Undeliverable.CLUSTER_UNREACHABLE,
+                f"the cluster's API answers {error.code}: ask its owner for a valid kubeconfig",
+                cluster=True,
+            ) from None
+        why = f"{error.code}" if error.code in _HIDDEN else str(error)
+        allow = "ask its owner to allow it"
+        if error.code == http.client.FORBIDDEN:
+            own = f"bind the ClusterRole {contract.DELIVERY_AGENT}-writes"
+            allow = f"{allow}; where the cluster is the control plane itself, {own}"
+        raise Undelivered(Undeliverable.REFUSED, f"the cluster refuses {to} ({why}): {allow}") from None
+    # ValueError and KeyError: an answer that is none of a Kubernetes API.
+    except (HTTPError, OSError, ValueError, KeyError) as error:
+        raise Undelivered(
+            Undeliverable.CLUSTER_UNREACHABLE,
+            f"the cluster's API does not answer ({type(error).__name__}): ask its owner to see after it",
+            cluster=True,
+        ) from None
+
+
+def _owner(cluster: Cluster, asked: Asked) -> str:
+    """Return the UID of the ConfigMap that is to own the Secret.
+
+    Raises:
+        Undelivered: where there is none that was made for this delivery.
+    """
+    target = asked.spec.target
+    place = f"{target.namespace}/{target.name}"
+    try:
+        found = cluster.read(f"/api/v1/namespaces/{target.namespace}/configmaps/{target.name}")
+    except Refused as error:
+        if error.code != http.client.NOT_FOUND:
+            raise
+        raise Undelivered(
+            Undeliverable.OWNER_MISSING, f"ConfigMap {place} is not in the cluster yet: wait"
+        ) from None
+    if not is_owner(asked, found):
+        raise Undelivered(Undeliverable.OWNER_MISSING, f"ConfigMap {place} is not this delivery's: wait")
+    return str(found["metadata"]["uid"])

@@ -1,0 +1,209 @@
+"""What is asked of a SecretDelivery, what is written for it, and what is said of it; all of it pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from functions.api import SecretDelivery, Undeliverable, contract
+
+__all__ = [
+    "Asked",
+    "Undelivered",
+    "Version",
+    "asked_of",
+    "is_owner",
+    "refuse_source",
+    "secret",
+    "status_of",
+    "value_of",
+]
+
+_CLAIM_NAMESPACE = "crossplane.io/claim-namespace"
+"""Label that core puts on what it composes, over whatever a function says."""
+_PULL_SECRET = ".dockerconfigjson"
+"""The only key that may come from the deliveries' own namespace, where credentials of clusters are."""
+
+
+class Undelivered(Exception):  # noqa: N818  (the answer, not the agent, is at fault)
+    """Why a Secret is not delivered, in words that hold no value of a Secret."""
+
+    def __init__(self, reason: Undeliverable, message: str, *, cluster: bool = False) -> None:
+        """Keep the reason.
+
+        Args:
+            reason: as the condition says it.
+            message: what is wrong, and what to do.
+            cluster: whether no other Secret can be delivered to the same cluster either.
+        """
+        super().__init__(message)
+        self.reason, self.cluster = reason, cluster
+
+
+class Asked(NamedTuple):
+    """A SecretDelivery."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    claim_namespace: str
+    """Namespace of the claim that it is composed for; empty for one that core has not composed."""
+    spec: SecretDelivery
+    status: Mapping[str, Any]
+
+    @property
+    def cluster(self) -> str:
+        """Name of the ProviderConfig."""
+        return self.spec.provider_config_ref.name
+
+    @property
+    def source(self) -> str:
+        """The Secret of the control plane, as messages name it."""
+        return f"Secret {self.spec.source.namespace}/{self.spec.source.name}"
+
+
+class Version(NamedTuple):
+    """Which Secret, and which content of it."""
+
+    uid: str
+    resource_version: str
+
+
+def asked_of(found: Mapping[str, Any]) -> Asked:
+    """Read a SecretDelivery.
+
+    Raises:
+        ValueError: for one that its CRD would not let in.
+    """
+    metadata = found["metadata"]
+    return Asked(
+        metadata["namespace"],
+        metadata["name"],
+        metadata["uid"],
+        int(metadata.get("generation", 0)),
+        metadata.get("labels", {}).get(_CLAIM_NAMESPACE, ""),
+        SecretDelivery.model_validate(found["spec"]),
+        found.get("status", {}),
+    )
+
+
+def refuse_source(asked: Asked) -> None:
+    """Refuse to read what is not the claim's, whoever has written the delivery.
+
+    Raises:
+        Undelivered: saying whose Secret it is.
+    """
+    source = asked.spec.source
+    if asked.claim_namespace and source.namespace == asked.claim_namespace:
+        return
+    if source.namespace == asked.namespace and source.key == _PULL_SECRET == asked.spec.target.key:
+        return
+    whose = (
+        f"the claim is in namespace {asked.claim_namespace}" if asked.claim_namespace else "it has no claim"
+    )
+    raise Undelivered(
+        Undeliverable.NOT_ALLOWED,
+        f"{asked.source} is not this delivery's to read: {whose}. Deliveries are composed by function-vllm "
+        "alone: delete one that somebody else has made",
+    )
+
+
+def value_of(asked: Asked, found: Mapping[str, Any]) -> str:
+    """Return the value of the key in the Secret of the control plane, in base64.
+
+    Raises:
+        Undelivered: where the key is missing or empty.
+    """
+    key = asked.spec.source.key
+    value = (found.get("data") or {}).get(key) or ""
+    try:
+        full = bool(base64.b64decode(value).strip())
+    except binascii.Error:
+        full = False
+    if not full:
+        raise Undelivered(
+            Undeliverable.KEY_MISSING,
+            f"{asked.source} has nothing under the key {key}: put the value there, or correct the reference",
+        )
+    return str(value)
+
+
+def secret(asked: Asked, value: str, owner_uid: str) -> dict[str, Any]:
+    """Return the Secret to apply in the cluster; it goes with the ConfigMap that owns it.
+
+    Args:
+        asked: the delivery.
+        value: in base64.
+        owner_uid: UID of the ConfigMap.
+    """
+    target = asked.spec.target
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": target.name, "uid": owner_uid}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": target.name,
+            "namespace": target.namespace,
+            "labels": target.labels,
+            "ownerReferences": [owner],
+        },
+        "type": target.type,
+        "data": {target.key: value},
+    }
+
+
+def is_owner(asked: Asked, config_map: Mapping[str, Any]) -> bool:
+    """Tell whether a ConfigMap was made for this delivery, and so its namespace is the Model's."""
+    annotations = config_map["metadata"].get("annotations") or {}
+    return bool(annotations.get(contract.DELIVERY_OF) == asked.name)
+
+
+def status_of(asked: Asked, outcome: Version | Undelivered, now: str) -> dict[str, Any]:
+    """Return the status after a try.
+
+    What was delivered stays delivered: `Ready` goes only where the spec names another source, which could
+    not be delivered.
+
+    Args:
+        asked: the delivery, with the status until now.
+        outcome: what was delivered, or why nothing was.
+        now: the time, as Kubernetes writes it.
+    """
+    source = asked.spec.source.plain()
+    delivered: Mapping[str, str] = asked.status.get("delivered") or {}
+    if isinstance(outcome, Version):
+        delivered = {**source, "uid": outcome.uid, "resourceVersion": outcome.resource_version}
+        synced = _DELIVERED
+    else:
+        synced = ("False", outcome.reason.value, str(outcome)[:1024])
+    ready = _DELIVERED if source.items() <= delivered.items() else synced
+    before = {condition["type"]: condition for condition in asked.status.get("conditions", ())}
+    conditions = [
+        _condition(type_, says, before.get(type_), now)
+        for type_, says in (("Ready", ready), ("Synced", synced))
+    ]
+    return {
+        "observedGeneration": asked.generation,
+        **({"delivered": delivered} if delivered else {}),
+        "conditions": conditions,
+    }
+
+
+_DELIVERED = ("True", "Delivered", "")
+
+
+def _condition(
+    type_: str, says: tuple[str, str, str], before: Mapping[str, Any] | None, now: str
+) -> dict[str, Any]:
+    status, reason, message = says
+    since = before["lastTransitionTime"] if before and before["status"] == status else now
+    return {
+        "type": type_,
+        "status": status,
+        "reason": reason,
+        "message": message,
+        "lastTransitionTime": since,
+    }

@@ -1,0 +1,115 @@
+"""What the agent of the control plane is asked to deliver, and what it says of it.
+
+function-vllm composes a `SecretDelivery` in the platform namespace. It names a key of a Secret of the
+control plane and a Secret of a GPU cluster, and never holds a value, nor a digest of one.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from .schema import Schema
+
+__all__ = ["SecretDelivery", "SecretDeliveryStatus", "Undeliverable"]
+
+_NAME, _LABEL, _ASKED = 253, 63, 64
+
+
+class Undeliverable(StrEnum):
+    """Why a Secret is not delivered."""
+
+    SOURCE_MISSING = "SourceMissing"
+    """The Secret of the control plane is not there."""
+    KEY_MISSING = "KeyMissing"
+    """The Secret of the control plane lacks the key, or has nothing in it."""
+    NOT_ALLOWED = "NotAllowed"
+    """The delivery asks for what is not the claim's."""
+    NOT_READABLE = "NotReadable"
+    """The agent may not read the Secret of the control plane."""
+    NO_CREDENTIALS = "NoCredentials"
+    """The ProviderConfig or its kubeconfig is missing, or is none that the agent uses."""
+    CLUSTER_UNREACHABLE = "ClusterUnreachable"
+    """The GPU cluster's API does not answer."""
+    OWNER_MISSING = "OwnerMissing"
+    """The ConfigMap that is to own the Secret is not in the GPU cluster (yet)."""
+    REFUSED = "Refused"
+    """The GPU cluster's API server refuses the Secret."""
+
+
+class Source(Schema):
+    """A key of a Secret of the control plane."""
+
+    namespace: str = Field(
+        max_length=_LABEL,
+        description="Namespace of the Secret: the claim's, or for a pull secret the delivery's own.",
+    )
+    name: str = Field(max_length=_NAME, description="Name of the Secret.")
+    key: str = Field(max_length=_NAME, description="Key of the value.")
+    asked_at: str | None = Field(
+        None,
+        max_length=_ASKED,
+        description="When a user asked for the value as it is now: a change has it read at once.",
+    )
+
+
+class Target(Schema):
+    """A Secret of a GPU cluster."""
+
+    namespace: str = Field(max_length=_LABEL, description="Namespace of the Secret: the Model's.")
+    name: str = Field(
+        max_length=_NAME, description="Name of the Secret, and of the ConfigMap that owns it beside it."
+    )
+    key: str = Field(max_length=_NAME, description="Key of the value.")
+    type: str = Field("Opaque", max_length=_NAME, description="Type of the Secret. Default Opaque.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels of the Secret.")
+
+
+class ProviderConfigRef(Schema):
+    """How the GPU cluster is reached: a ProviderConfig of provider-kubernetes beside the delivery."""
+
+    kind: str = Field("ProviderConfig", pattern="^ProviderConfig$", description="Kind; ProviderConfig.")
+    name: str = Field(max_length=_NAME, description="Name of the ProviderConfig.")
+
+
+class SecretDelivery(Schema):
+    """A Secret that the agent of the control plane carries into a GPU cluster."""
+
+    source: Source = Field(description="What is delivered.")
+    target: Target = Field(description="Where it is delivered.")
+    provider_config_ref: ProviderConfigRef = Field(description="The GPU cluster.")
+
+
+class Delivered(Schema):
+    """What was delivered last, without its value."""
+
+    namespace: str = Field(max_length=_LABEL, description="Namespace of the Secret of the control plane.")
+    name: str = Field(max_length=_NAME, description="Its name.")
+    key: str = Field(max_length=_NAME, description="Key of the value.")
+    asked_at: str | None = Field(None, max_length=_ASKED, description="The source's askedAt.")
+    uid: str = Field(max_length=_LABEL, description="Its UID.")
+    resource_version: str = Field(max_length=_LABEL, description="Its resourceVersion.")
+
+
+class DeliveryCondition(Schema):
+    """A condition of a delivery."""
+
+    type: str = Field(
+        max_length=_LABEL,
+        description="Ready: the source was delivered once. Synced: the last try succeeded.",
+    )
+    status: str = Field(max_length=7, description="True or False.")
+    reason: str = Field(max_length=_LABEL, description="Delivered, or why not.")
+    message: str = Field("", max_length=1024, description="What is wrong, and what to do.")
+    last_transition_time: str = Field(max_length=32, description="When the status changed last.")
+
+
+class SecretDeliveryStatus(Schema):
+    """What the agent says of a delivery."""
+
+    observed_generation: int = Field(description="Generation that the agent looked at last.")
+    delivered: Delivered | None = Field(None, description="What was delivered last; none: nothing yet.")
+    conditions: list[DeliveryCondition] = Field(
+        default_factory=list, max_length=8, description="Ready and Synced."
+    )

@@ -1,0 +1,138 @@
+"""The part of package/install.yaml that delivers Secrets: the agent of the control plane, and its rights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functions.api import contract
+from functions.catalog import image
+from functions.cluster_stack.agent import agent_pod
+
+__all__ = ["NAMESPACE", "delivery"]
+
+NAMESPACE = "crossplane-system"
+"""Where deliveries, ProviderConfigs and the agent are; functions' inputs may name another."""
+_NAME = contract.DELIVERY_AGENT
+_RBAC = "rbac.authorization.k8s.io"
+_LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "freehold"}
+
+
+def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return manifests, each with what it is for.
+
+    Args:
+        crd: of SecretDelivery.
+    """
+    group = contract.REPORT_GROUP
+    core = _object("ClusterRole", f"{_NAME}-composes", here=False)
+    core["metadata"]["labels"]["rbac.crossplane.io/aggregate-to-crossplane"] = "true"
+    verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
+    core["rules"] = [_rule(group, [contract.DELIVERY_PLURAL], *verbs)]
+    return [
+        (
+            "How a Hub token or a pull secret gets into a GPU cluster. function-vllm composes deliveries,\n"
+            "which name a Secret and never hold one; the agent below carries the Secret. From here on all\n"
+            "stands in the namespace where everything is composed: put yours for crossplane-system.",
+            crd,
+        ),
+        (
+            "Crossplane composes deliveries. Nobody else may: whoever creates one in that namespace has\n"
+            "Secrets read.",
+            core,
+        ),
+        (
+            "The agent of the control plane.",
+            {**_object("ServiceAccount", _NAME), "automountServiceAccountToken": False},
+        ),
+        (
+            "What the agent does in that namespace: it follows deliveries, says how they do, and reads\n"
+            "how a cluster is reached.",
+            {
+                **_object("Role", _NAME),
+                "rules": [
+                    _rule(group, [contract.DELIVERY_PLURAL], "list", "watch"),
+                    _rule(group, [f"{contract.DELIVERY_PLURAL}/status"], "patch"),
+                    _rule("kubernetes.m.crossplane.io", ["providerconfigs"], "get"),
+                ],
+            },
+        ),
+        ("", _binding("RoleBinding", _NAME, "Role", _NAME)),
+        (
+            "What the agent reads elsewhere: a Secret whose name it knows. It may not list Secrets. For\n"
+            "less, bind this role by RoleBindings in the namespaces that claim Models, in those of\n"
+            "kubeconfigs and in that of the agent, in place of the ClusterRoleBinding.",
+            {
+                **_object("ClusterRole", f"{_NAME}-reads", here=False),
+                "rules": [_rule("", ["secrets"], "get")],
+            },
+        ),
+        ("", _binding("ClusterRoleBinding", f"{_NAME}-reads", "ClusterRole", f"{_NAME}-reads")),
+        (
+            "What the agent needs where Models run in the cluster that Crossplane runs in. Bound to nobody:\n"
+            "where controlPlaneNamespaces names somebody, bind it to the agent by a ClusterRoleBinding.",
+            {
+                **_object("ClusterRole", f"{_NAME}-writes", here=False),
+                "rules": [
+                    _rule("", ["configmaps"], "get"),
+                    _rule("", ["secrets"], "create", "patch"),
+                ],
+            },
+        ),
+        (
+            "Nothing calls the agent.",
+            {
+                **_object("NetworkPolicy", _NAME),
+                "spec": {
+                    "podSelector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
+                    "policyTypes": ["Ingress"],
+                },
+            },
+        ),
+        (
+            "Put your own build of the image here (`freehold images`); none is published yet.",
+            {**_object("Deployment", _NAME), "spec": _deployment()},
+        ),
+    ]
+
+
+_API = {
+    "Deployment": "apps/v1",
+    "NetworkPolicy": "networking.k8s.io/v1",
+    "ServiceAccount": "v1",
+}
+
+
+def _object(kind: str, name: str, *, here: bool = True) -> dict[str, Any]:
+    place = {"namespace": NAMESPACE} if here else {}
+    return {
+        "apiVersion": _API.get(kind, f"{_RBAC}/v1"),
+        "kind": kind,
+        "metadata": {"name": name, **place, "labels": dict(_LABELS)},
+    }
+
+
+def _rule(group: str, resources: list[str], *verbs: str) -> dict[str, Any]:
+    return {"apiGroups": [group], "resources": resources, "verbs": list(verbs)}
+
+
+def _binding(kind: str, name: str, role_kind: str, role: str) -> dict[str, Any]:
+    return {
+        **_object(kind, name, here=kind == "RoleBinding"),
+        "roleRef": {"apiGroup": _RBAC, "kind": role_kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": _NAME, "namespace": NAMESPACE}],
+    }
+
+
+def _deployment() -> dict[str, Any]:
+    pod = agent_pod(_NAME, image("agent"), ["deliver", f"--namespace={NAMESPACE}"], [])
+    # The client writes a cluster's certificates to files.
+    [container] = pod["containers"]
+    container["volumeMounts"] = [{"name": "tmp", "mountPath": "/tmp"}]
+    pod["volumes"] = [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}]
+    return {
+        "replicas": 1,
+        "revisionHistoryLimit": 3,
+        "strategy": {"type": "Recreate"},
+        "selector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
+        "template": {"metadata": {"labels": _LABELS}, "spec": pod},
+    }
