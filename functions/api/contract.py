@@ -22,6 +22,7 @@ __all__ = [
     "DOWNLOAD",
     "EFA",
     "GPU",
+    "HOLDER",
     "LEADER_WORKER_SET",
     "MIG_CONFIG",
     "MIG_DEVICE",
@@ -56,6 +57,11 @@ REACHABLE = "node-pools/reachable"
 """Composed resource that is ready once the cluster's API answers; the components wait for it."""
 REACHABLE_LABEL = "the cluster's API"
 """How messages name that resource."""
+HOLDER = "node-pools/holder"
+"""Composed resource: the mark of the claim that has taken an existing cluster, an Object.
+
+It is the last to leave the cluster: the next claim installs its own once the mark is gone.
+"""
 LEADER_WORKER_SET = "leader-worker-set"
 """Component that a Model of several nodes needs, as `status.components` lists it."""
 

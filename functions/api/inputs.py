@@ -146,7 +146,8 @@ class AgentInput(Schema):
 
     install: bool = Field(
         True,
-        description="Whether the agent is installed. What was installed before stays in its cluster. "
+        description="Whether the agent is installed. If not, it is taken out of existing clusters; one that "
+        "a claim created keeps what was installed before. The CRD of its reports is in every cluster. "
         "Default true.",
     )
     image: Image | None = Field(

@@ -36,8 +36,10 @@ def _crd() -> dict[str, Any]:
 
 
 def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
+    # Each Model has a report, which stays empty without an agent.
+    crd: dict[str, Mapping[str, Any]] = {"crd": _crd()}
     if not given.install:
-        return {}
+        return crd
     rules = [
         # RBAC selects by no label, so this is every namespace's; the agent looks at those of Models alone.
         {"apiGroups": [""], "resources": ["pods", "events"], "verbs": ["list", "watch"]},
@@ -51,7 +53,7 @@ def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": _CLUSTER_WIDE}
     account = {"kind": "ServiceAccount", "name": _NAME, "namespace": _NAMESPACE.name}
     return {
-        "crd": _crd(),
+        **crd,
         "service-account": {
             **_object("v1", "ServiceAccount"),
             # Only the pod below mounts a token.

@@ -126,11 +126,11 @@ class Auxiliary:
     """The model of that field."""
     namespace: Namespace
     manifests: Callable[[Any, Facts], Mapping[str, Mapping[str, Any]]]
-    """From its part of the input, the objects in the cluster by what they are; none: it is not installed.
-
-    The last one is the workload, whose conditions say whether it runs.
-    """
+    """From its part of the input, the objects in the cluster by what they are."""
     parts: tuple[str, ...]
-    """Every key that `manifests` may return."""
+    """Every key that `manifests` may return.
+
+    The last one is the workload, whose conditions say whether it runs; without it, it is not installed.
+    """
     without: str
     """What is missing while it does not run, as a clause."""

@@ -27,6 +27,7 @@ from .registry import AUXILIARIES, COMPONENTS
 from .render import (
     Cluster,
     auxiliary_names,
+    auxiliary_workload,
     keep_helm_provider_config,
     names,
     release_name,
@@ -89,12 +90,16 @@ def compose(request: Request) -> Outcome:
     ]
     installed = [Installed(c, tuple(render(cluster, c, facts, given(parameters, c)))) for c in needed]
     resources = [resource for each in installed for resource in each.resources]
-    auxiliary = [(a, render_auxiliary(cluster, a, getattr(parameters, a.name), facts)) for a in AUXILIARIES]
-    running = [a for a, made in auxiliary if made and _runs(request, made[-1].name)]
+    auxiliary = [
+        r for a in AUXILIARIES for r in render_auxiliary(cluster, a, getattr(parameters, a.name), facts)
+    ]
+    asked = {resource.name for resource in auxiliary}
+    wanted = [a for a in AUXILIARIES if auxiliary_workload(a) in asked]
+    running = [a for a in wanted if _runs(request, auxiliary_workload(a))]
     return Outcome(
         resources=[
             *resources,
-            *(r for _, made in auxiliary for r in made),
+            *auxiliary,
             *keep_helm_provider_config(cluster, resources),
         ],
         conditions=(
@@ -102,22 +107,22 @@ def compose(request: Request) -> Outcome:
                 "ComponentsReady",
                 tuple(resource.name for resource in resources),
                 f"{_listed([*(each.component.label for each in installed), *(a.label for a in running)])} run"
-                + "".join(_without(a) for a, made in auxiliary if made and a not in running),
+                + "".join(_without(a) for a in wanted if a not in running),
                 hint=_hint(request, cluster, facts, installed),
             ),
         ),
-        status={"components": [*usable(request, installed), *_ever_ran(request, auxiliary)]},
+        status={"components": [*usable(request, installed), *_ever_ran(request, wanted)]},
         gone=[
             *(name for c in COMPONENTS if c not in needed for name in names(c)),
-            *(name for a, made in auxiliary if not made for name in auxiliary_names(a)),
+            *(name for a in AUXILIARIES for name in auxiliary_names(a) if name not in asked),
         ],
     )
 
 
-def _ever_ran(request: Request, auxiliary: Sequence[tuple[Auxiliary, Sequence[Resource]]]) -> list[str]:
+def _ever_ran(request: Request, wanted: Sequence[Auxiliary]) -> list[str]:
     """Name what a cluster is ready without, each from when it first ran, as `usable` does."""
     before = View(request.composite).texts("status", "components")
-    workloads = ((each.name, made[-1].name) for each, made in auxiliary if made)
+    workloads = ((each.name, auxiliary_workload(each)) for each in wanted)
     return [
         name
         for name, workload in workloads

@@ -16,6 +16,7 @@ from .facts import Facts
 __all__ = [
     "Cluster",
     "auxiliary_names",
+    "auxiliary_workload",
     "keep_helm_provider_config",
     "names",
     "release_name",
@@ -76,7 +77,8 @@ def names(component: Component) -> list[str]:
 def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: Facts) -> list[Resource]:
     """Compose what a cluster is ready without: its namespace first, its workload last.
 
-    It stays in the cluster when the claim goes: nothing of it would keep the provider's way in until then.
+    It goes with the claim where the cluster stays, and before the mark of the claim, behind which the
+    provider's way in is kept. What is in the namespace goes with that.
 
     Args:
         cluster: where it is installed.
@@ -84,32 +86,62 @@ def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: 
         given: the platform team's part of the input.
         facts: of the cluster.
     """
-    manifests = auxiliary.manifests(given, facts)
-    if not manifests:
-        return []
-    namespace = f"{auxiliary.name}{_NAMESPACE}"
+    manifests = dict(auxiliary.manifests(given, facts))
+    if any(_inside(manifest) for manifest in manifests.values()):
+        manifests = {_NAMESPACE[1:]: _namespace_manifest(auxiliary.namespace), **manifests}
+    namespace = f"cluster-stack/{auxiliary.name}{_NAMESPACE}"
     made = [
-        _object(cluster, namespace, _namespace_manifest(auxiliary.namespace), (contract.REACHABLE,)),
-        *(
-            _object(
-                cluster,
-                f"{auxiliary.name}-{part}",
-                manifest,
-                (f"cluster-stack/{namespace}",),
-                remote.cel(remote.RUNS[kind]) if (kind := manifest["kind"]) in remote.RUNS else None,
-                watch=kind in remote.RUNS,
-            )
-            for part, manifest in manifests.items()
-        ),
+        _object(
+            cluster,
+            f"{auxiliary.name}-{part}",
+            manifest,
+            (namespace if _inside(manifest) else contract.REACHABLE,),
+            remote.cel(remote.RUNS[kind]) if (kind := manifest["kind"]) in remote.RUNS else None,
+            watch=kind in remote.RUNS,
+            goes=not cluster.deleted_with_claim and not _inside(manifest),
+        )
+        for part, manifest in manifests.items()
     ]
     # Whatever becomes of them, the composite is ready.
-    return [replace(resource, ready=exists, label=auxiliary.label) for resource in made]
+    made = [replace(resource, ready=exists, label=auxiliary.label) for resource in made]
+    return [*made, *_before_the_mark(cluster, made)]
+
+
+def _inside(manifest: Mapping[str, Any]) -> bool:
+    """Tell whether something stands in a namespace."""
+    return "namespace" in manifest["metadata"]
+
+
+def _before_the_mark(cluster: Cluster, made: Sequence[Resource]) -> list[Resource]:
+    """Compose the Usages that keep the mark of an existing cluster until some Objects are deleted there.
+
+    A claim that waits for the cluster then installs its own after that, and the ProviderConfig, which the
+    mark keeps, is there for as long as something has to be deleted.
+    """
+    mark = {
+        "apiVersion": remote.KUBERNETES_API,
+        "kind": "Object",
+        "metadata": {
+            "name": unique_name(cluster.composite, contract.HOLDER.partition("/")[2]),
+            "namespace": cluster.access.namespace,
+        },
+    }
+    return [
+        remote.goes_after(f"{r.name}{_FIRST}", cluster.composite, mark, r.manifest, r.after)
+        for r in made
+        if r.manifest and "managementPolicies" not in r.manifest["spec"]
+    ]
+
+
+def auxiliary_workload(auxiliary: Auxiliary) -> str:
+    """Name the composed resource whose conditions say whether it runs."""
+    return f"cluster-stack/{auxiliary.name}-{auxiliary.parts[-1]}"
 
 
 def auxiliary_names(auxiliary: Auxiliary) -> list[str]:
-    """Name everything that may be composed of what a cluster is ready without."""
-    parts = [f"{auxiliary.name}-{part}" for part in auxiliary.parts]
-    return [f"cluster-stack/{name}" for name in (f"{auxiliary.name}{_NAMESPACE}", *parts)]
+    """Name everything that may be composed of what a cluster is ready without, its Usages included."""
+    parts = [f"cluster-stack/{auxiliary.name}-{part}" for part in (_NAMESPACE[1:], *auxiliary.parts)]
+    return [name + ending for name in parts for ending in ("", _FIRST)]
 
 
 def _namespace_manifest(namespace: Namespace) -> dict[str, Any]:
@@ -161,15 +193,16 @@ def _object(
     readiness: Mapping[str, str] | None = None,
     *,
     watch: bool = False,
+    goes: bool = False,
 ) -> Resource:
-    """Compose an Object that makes something in the cluster and leaves it there."""
+    """Compose an Object that makes something in the cluster and leaves it there, unless it `goes`."""
     made = remote.kubernetes_object(
         unique_name(cluster.composite, name),
         cluster.access.namespace,
         cluster.access.kubernetes_provider_config,
         manifest,
         readiness=readiness,
-        policies=remote.NEVER_DELETE,
+        policies=() if goes else remote.NEVER_DELETE,
         watch=watch,
     )
     return Resource(f"cluster-stack/{name}", made, after)

@@ -23,6 +23,8 @@ AGENT_ALL = [
     for part in ("namespace", "crd", "service-account", "role", "binding", "network-policy", "deployment")
 ]
 """What every cluster gets and is ready without."""
+AGENT_GOES = [f"{AGENT}-{part}" for part in ("namespace", "crd", "role", "binding")]
+"""What of it goes with the claim of an existing cluster; the rest goes with the namespace."""
 REACHABLE = "node-pools/reachable"
 AWS = {"aws": {"region": "eu-central-1"}, "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}]}
 EXISTING = {

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import pytest
-
 from functions.api import AgentInput, Distribution, NodeImage
-from functions.base import Outcome, Progress
+from functions.base import Outcome, Progress, unique_name
 from functions.base.assemble import assemble
 from functions.cluster_stack.agent import AUXILIARY
 from functions.cluster_stack.compose import FUNCTION
 from functions.cluster_stack.facts import Facts
-from tests.cluster_stack.stack import AGENT, AGENT_ALL, ALWAYS, EXISTING, REACHABLE, composed, request
+from tests.base.apiserver import observe
+from tests.cluster_stack.stack import (
+    AGENT,
+    AGENT_ALL,
+    AGENT_GOES,
+    ALWAYS,
+    EXISTING,
+    REACHABLE,
+    composed,
+    request,
+)
 
 FACTS = Facts(
     None,
@@ -121,21 +130,48 @@ def test_a_platform_team_names_its_own_image() -> None:
 
 
 def test_a_platform_team_does_without_it() -> None:
+    """The kind of the reports is there all the same: each Model has one, which nobody fills."""
     outcome = outcome_of({"install": False}, ready=[REACHABLE, *ALWAYS, *AGENT_ALL])
-    assert not [r.name for r in outcome.resources if r.name in AGENT_ALL]
-    assert set(AGENT_ALL) <= set(outcome.gone)
+    assert [r.name for r in outcome.resources if r.name.startswith(AGENT)] == [f"{AGENT}-crd"]
+    assert {name for name in outcome.gone if name in AGENT_ALL} == set(AGENT_ALL) - {f"{AGENT}-crd"}
     assert outcome.status["components"] == ["node-feature-discovery", "gpu-operator"]
     [components] = [c for c in outcome.conditions if isinstance(c, Progress)]
     assert components.ready == "Node Feature Discovery and the GPU Operator run"
 
 
-@pytest.mark.parametrize("spec", [None, EXISTING], ids=["created", "existing"])
-def test_nothing_of_it_holds_a_claim_that_goes(spec: Any) -> None:
-    """No Usage keeps the provider's way into the cluster for it, so it is left in the cluster."""
-    made = composed(spec) if spec else composed()
+def test_it_goes_with_a_cluster_that_is_deleted() -> None:
+    """Nothing of it is deleted by itself, which would hold the claim once the cluster is gone."""
+    made = composed()
     assert {tuple(made[name]["spec"]["managementPolicies"]) for name in AGENT_ALL} == {
         ("Observe", "Create", "Update")
     }
+    assert not [name for name in made if name.startswith(AGENT) and name.endswith("-first")]
+
+
+def test_it_leaves_a_cluster_that_stays_before_the_mark_of_the_claim() -> None:
+    made = composed(EXISTING)
+    assert [name for name in AGENT_ALL if "managementPolicies" not in made[name]["spec"]] == AGENT_GOES
+    inside = [made[name]["spec"]["forProvider"]["manifest"]["metadata"] for name in AGENT_ALL]
+    assert {m.get("namespace") for m, n in zip(inside, AGENT_ALL, strict=True) if n not in AGENT_GOES} == {
+        "freehold-agent"
+    }
+    usages = {name: made[f"{name}-first"]["spec"] for name in AGENT_GOES}
+    assert {spec["of"]["resourceRef"]["name"] for spec in usages.values()} == {
+        unique_name("eu-prod-x7k2p", "holder")
+    }
+    for name, spec in usages.items():
+        assert spec["by"]["resourceRef"]["name"] == made[name]["metadata"]["name"]
+        assert spec["replayDeletion"] is True
+
+
+def test_a_claim_whose_cluster_another_one_has_taken_leaves_the_agent_there() -> None:
+    """Somebody deleted the mark, and the other claim has installed the same agent."""
+    before = {name: made for name, made in composed(EXISTING).items() if name in AGENT_ALL}
+    seen = {name: observe(manifest) for name, manifest in before.items()}
+    asked = replace(request(EXISTING, status={"heldBy": "platform/other"}), observed=seen)
+    desired = assemble(asked, FUNCTION, FUNCTION.compose(asked))
+    for name in AGENT_ALL:
+        assert desired.manifests[name]["spec"]["managementPolicies"] == ["Observe", "Create", "Update"]
 
 
 def test_its_workload_alone_is_watched() -> None:

@@ -124,7 +124,10 @@ def test_in_a_cluster_that_stays_each_is_uninstalled_first() -> None:
     found = composed(EXISTING, pools=[H100])
     releases = [name for name, manifest in found.items() if manifest["kind"] == "Release"]
     assert releases == [NFD, OPERATOR, EFA, LWS]
-    assert [n for n, m in found.items() if m["kind"] == "Usage"] == [f"{name}-first" for name in releases]
+    kept = [
+        n for n, m in found.items() if m["kind"] == "Usage" and m["spec"]["of"]["kind"] == "ProviderConfig"
+    ]
+    assert kept == [f"{name}-first" for name in releases]
     assert not any("managementPolicies" in found[name]["spec"] for name in releases)
 
 

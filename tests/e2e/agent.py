@@ -22,6 +22,15 @@ from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
 NAMESPACE, NAME = "freehold-agent", "agent"
+_RBAC = "rbac.authorization.k8s.io/v1"
+PARTS = (
+    ("v1", "Namespace", NAMESPACE),
+    ("v1", "ServiceAccount", NAME, NAMESPACE),
+    (_RBAC, "ClusterRole", NAMESPACE),
+    (_RBAC, "ClusterRoleBinding", NAMESPACE),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "modelreports.agent.freehold.dev"),
+)
+"""What of the agent is in a cluster, and gives it its rights."""
 PLAYED = {"metadata": {"annotations": {"kwok.freehold.dev/pod": "played"}}}
 """Has kwok leave a pod as the test says that the pod is."""
 
@@ -29,8 +38,7 @@ PLAYED = {"metadata": {"annotations": {"kwok.freehold.dev/pod": "played"}}}
 @contextmanager
 def running(plane: Plane) -> Iterator[Api]:
     """Run the agent of a claimed cluster, once its rights are there; give the API as the agent sees it."""
-    parts = (("v1", "ServiceAccount", NAME, NAMESPACE), _BINDING, _ROLE, _CRD)
-    wait_for("the agent's rights", lambda: all(plane.api.find(*part) for part in parts))
+    wait_for("the agent's rights", lambda: all(plane.api.find(*part) for part in PARTS))
     kubeconfig = plane.layout.folder / "agent.kubeconfig"
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(json.dumps(_kubeconfig(plane)))
@@ -43,12 +51,6 @@ def running(plane: Plane) -> Iterator[Api]:
         assert _answers(port, "healthz")
     finally:
         plane.processes.stop(NAME)
-
-
-_RBAC = "rbac.authorization.k8s.io/v1"
-_BINDING = (_RBAC, "ClusterRoleBinding", "freehold-agent")
-_ROLE = (_RBAC, "ClusterRole", "freehold-agent")
-_CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "modelreports.agent.freehold.dev")
 
 
 def _kubeconfig(plane: Plane) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import agent
 from tests.e2e.cloud import Cloud
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
@@ -27,6 +28,7 @@ from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
+MARK = ("v1", "ConfigMap", "freehold-holder", "kube-system")
 USAGES = "protection.crossplane.io/v1beta1"
 NODE = gpu_node("stable-1", "g6.xlarge", zone="a")
 POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 1, "max": 2}}
@@ -123,8 +125,12 @@ def test_claim_and_composite_are_kept_while_in_use(api: Api, cluster: Manifest, 
 
 
 def test_deletion_goes_in_order(api: Api, cluster: Manifest, small: Manifest) -> None:
-    """The cluster as soon as its Models are gone; what was installed in it, before its ProviderConfig."""
+    """The cluster as soon as its Models are gone; what was installed in it, before its ProviderConfig.
+
+    Of the agent nothing is left, nor of the kind of its reports.
+    """
     xr, resources = composite(api, cluster), [*composed(api, cluster), *composed(api, small)]
+    assert all(api.find(*part) for part in (*agent.PARTS, MARK))
     ask_to_go(api, small)
     delete(api, cluster)
     assert api.find(*identity(small)) is None
@@ -132,3 +138,4 @@ def test_deletion_goes_in_order(api: Api, cluster: Manifest, small: Manifest) ->
     wait_gone(api, resources)
     releases = [s for s in api.items("v1", "Secret") if s.get("type") == "helm.sh/release.v1"]
     assert [s["metadata"]["name"] for s in releases if "freehold" in s["metadata"]["name"]] == []
+    assert [part for part in (*agent.PARTS, MARK) if api.find(*part)] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 
+from tests.e2e.agent import PARTS
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import composed, composite, refreshed
 from tests.e2e.workload import OWNER, claimed, delete, existing, wait_told
@@ -23,13 +24,27 @@ def holder(api: Api) -> str:
 def test_a_second_claim_of_a_cluster_leaves_it_alone(control_plane: Plane, api: Api) -> None:
     """Neither when it comes nor when it goes; and once the first has gone, the cluster is free."""
     first = existing(control_plane, "first")
+    wait_for("the agent", lambda: all(agent_of(api)), 60)
+    agent = agent_of(api)
     second = claimed(control_plane, "second")
     wait_told(api, second, f"InferenceCluster {OWNER}/first has taken this cluster")
     assert not [r for r in composed(api, second) if r["kind"] == "Release"]
     delete(api, second)
-    assert holder(api) == f"{OWNER}/first"
+    assert (holder(api), agent_of(api)) == (f"{OWNER}/first", agent)
+    third = claimed(control_plane, "third")
+    wait_told(api, third, f"InferenceCluster {OWNER}/first has taken this cluster")
     delete(api, first)
-    assert holder(api) == ""
+    wait_for("the waiting claim to take the cluster", lambda: holder(api) == f"{OWNER}/third", 90)
+    wait_for("an agent of the waiting claim", lambda: all(agent_of(api)), 60)
+    assert not set(agent_of(api)) & set(agent), "the first claim's agent was gone before"
+    delete(api, third)
+    assert (holder(api), any(agent_of(api))) == ("", False)
+
+
+def agent_of(api: Api) -> list[str]:
+    """Return the UIDs of what of the agent is in the cluster; empty for what is not, or is on its way out."""
+    found = [api.find(*part) for part in PARTS]
+    return [f["metadata"]["uid"] if f and "deletionTimestamp" not in f["metadata"] else "" for f in found]
 
 
 def test_another_kubeconfig_of_the_same_cluster_is_taken(control_plane: Plane, api: Api) -> None:

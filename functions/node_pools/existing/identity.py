@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from functions.api import contract
 from functions.base import (
     Condition,
     Progress,
@@ -31,7 +32,7 @@ from ..pools.pool import recorded
 
 __all__ = ["HOLDER", "Identity", "held_by", "holder", "identity", "is_held", "taken"]
 
-HOLDER = "node-pools/holder"
+HOLDER = contract.HOLDER
 _AFTER_HOLDER, _AFTER_RELEASES = "node-pools/kubeconfig-after-holder", "node-pools/kubeconfig-after-releases"
 _TRIED, _ANSWERS = "node-pools/provider-config-tried", "node-pools/reachable-tried"
 _MARK = {"namespace": "kube-system", "name": "freehold-holder"}
@@ -162,7 +163,7 @@ def holder(request: Request, access: reach.ClusterAccess) -> tuple[Resource, ...
     data = {_HOLDER: request.name, _CLAIM: _claim(request)}
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": dict(_MARK), "data": data}
     made = remote.kubernetes_object(
-        unique_name(request.name, "holder"),
+        unique_name(request.name, HOLDER.partition("/")[2]),
         access.namespace,
         access.kubernetes,
         manifest,
