@@ -221,11 +221,20 @@ def build(
 @app.command(rich_help_panel=HERE)
 def images(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="Images to make. Default: all.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Images to make. Default: those that are published."),
     ] = None,
     architecture: Annotated[
         list[str] | None,
         typer.Option(metavar="ARCHITECTURE", help="amd64 or arm64. Repeatable.", show_default="amd64"),
+    ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REGISTRY/ORGANISATION",
+            help="Name the images as in this registry; compositions name functions after it.",
+            show_default="ghcr.io/freehold-dev",
+        ),
     ] = None,
     push: Annotated[
         str | None,
@@ -257,7 +266,7 @@ def images(
         ),
     ] = False,
 ) -> None:
-    """Make the images of this project, without a Docker daemon and without a base image from a registry.
+    """Make the images and Crossplane packages of this project, without a Docker daemon or a base image.
 
     The same inputs give the same digest wherever they are made. Images are kept, and made again when what
     they are made of changes.
@@ -268,7 +277,8 @@ def images(
     if lock:
         command.lock()
         return
-    command.run(names or [], architecture or ["amd64"], push, authority, output)
+    names_in = registry or command.REGISTRY
+    command.run(names or [], architecture or ["amd64"], names_in, push, authority, output)
 
 
 @app.command(rich_help_panel=HERE)

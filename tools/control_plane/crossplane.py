@@ -56,6 +56,8 @@ def core(layout: Layout, ports: Ports) -> list[str]:
     return [
         *(_binary(), "core", "start", f"--namespace={NAMESPACE}"),
         "--package-runtime=External",
+        # Of the registry of this control plane, too.
+        f"--ca-bundle-path={layout.certificates / 'ca.crt'}",
         f"--webhook-port={ports.webhooks}",
         f"--metrics-port={ports.metrics}",
         f"--health-probe-port={ports.health}",

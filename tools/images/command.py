@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tools.console import say, show, table
 from tools.errors import ToolError
 from tools.images import debian
-from tools.images.kinds import DEBIAN_PACKAGES, KINDS, Kind
+from tools.images.kinds import DEBIAN_PACKAGES, KINDS, Kind, packages
+from tools.images.kinds.names import REGISTRY, published
 from tools.images.registry import Registry
 from tools.images.store import Built, Store
 
-__all__ = ["build", "lock", "run"]
+__all__ = ["REGISTRY", "build", "lock", "run"]
 
 
-def build(name: str, architecture: str = "amd64", store: Store | None = None) -> Built:
+def build(
+    name: str, architecture: str = "amd64", registry: str = REGISTRY, store: Store | None = None
+) -> Built:
     """Return an image, made unless it is there. Raises ToolError for a name that is none."""
-    kind = _kind(name)
+    kind = _kind(name, registry)
     if architecture not in kind.architectures:
         known = ", ".join(kind.architectures)
         raise ToolError(f"the image {name} is made for {known} alone, and not for {architecture}")
@@ -33,34 +37,39 @@ def lock() -> None:
 def run(
     names: Sequence[str],
     architectures: Sequence[str],
+    registry: str,
     push: str | None,
     authority: Path | None,
     output: Path | None,
 ) -> None:
     """Make images; push them to a registry or write them as archives; print what they are."""
     rows = []
-    registry = _registry(push, authority) if push else None
-    for name in names or list(KINDS):
-        kind = _kind(name)
-        for architecture in architectures:
-            built = build(name, architecture)
-            if registry:
-                _push(registry, kind, built, alone=len(architectures) == 1)
-            if output:
+    remote = _remote(push, authority) if push else None
+    for name in names or [kind.name for kind in KINDS.values() if not kind.for_tests]:
+        kind = _kind(name, registry)
+        builts = [build(name, architecture, registry) for architecture in architectures]
+        if remote:
+            _push(remote, kind, builts)
+        if output:
+            for built in builts:
                 _write(built, kind, output)
-            rows.append((kind.reference, architecture, built.digest, _megabytes(built.size)))
+        rows += [
+            (kind.reference, built.architecture, built.digest, _megabytes(built.size)) for built in builts
+        ]
     show(table(("IMAGE", "ARCHITECTURE", "DIGEST", "SIZE"), rows))
 
 
-def _registry(push: str, authority: Path | None) -> Registry:
+def _remote(push: str, authority: Path | None) -> Registry:
     plain = push.startswith("http://")
     return Registry(push.removeprefix("http://").removeprefix("https://"), authority, plain)
 
 
-def _push(registry: Registry, kind: Kind, built: Built, *, alone: bool) -> None:
-    tag = kind.tag if alone else f"{kind.tag}-{built.architecture}"
-    say(f"pushing {registry.host}/{kind.repository}:{tag}")
-    registry.push(built, kind.repository, tag)
+def _push(remote: Registry, kind: Kind, builts: Sequence[Built]) -> None:
+    say(f"pushing {remote.host}/{kind.repository}:{kind.tag}")
+    if len(builts) == 1:
+        remote.push(builts[0], kind.repository, kind.tag)
+    else:
+        remote.push_all(builts, kind.repository, kind.tag)
 
 
 def _write(built: Built, kind: Kind, output: Path) -> None:
@@ -71,11 +80,15 @@ def _write(built: Built, kind: Kind, output: Path) -> None:
         built.archive(file, kind.reference)
 
 
-def _kind(name: str) -> Kind:
-    try:
-        return KINDS[name]
-    except KeyError:
-        raise ToolError(f"there is no image {name!r}: {', '.join(KINDS)}") from None
+def _kind(name: str, registry: str) -> Kind:
+    """Return a kind of image as it is named in a registry."""
+    if name not in KINDS:
+        raise ToolError(f"there is no image {name!r}: {', '.join(KINDS)}")
+    kind = KINDS[name]
+    if kind.for_tests or registry == REGISTRY:
+        return kind
+    named = {each.name: each for each in packages.kinds(registry)}
+    return named.get(name) or replace(kind, reference=published(name, registry))
 
 
 def _megabytes(size: int) -> str:

@@ -10,10 +10,23 @@ from dataclasses import dataclass, field
 from tools.images.layers import Written
 from tools.images.tree import Tree
 
-__all__ = ["CONFIG", "MANIFEST", "NOBODY", "PATH", "Blob", "Image", "Part", "config", "manifest"]
+__all__ = [
+    "CONFIG",
+    "INDEX",
+    "MANIFEST",
+    "NOBODY",
+    "PATH",
+    "Blob",
+    "Image",
+    "Part",
+    "config",
+    "index",
+    "manifest",
+]
 
 CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+INDEX = "application/vnd.oci.image.index.v1+json"
 NOBODY = "65532:65532"
 """The user that images run as when the pod names none."""
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -28,6 +41,8 @@ class Part:
     """What decides the contents: the layer is made anew when it changes, or the code that images share."""
     make: Callable[[], Tree]
     compress: bool = True
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    """Of the layer in the manifest."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +106,11 @@ def manifest(config: Blob, layers: Sequence[Mapping[str, object]]) -> Blob:
         "layers": list(layers),
     }
     return Blob(MANIFEST, _json(content))
+
+
+def index(manifests: Sequence[Mapping[str, object]]) -> Blob:
+    """Return the index of an image's manifests, one an architecture."""
+    return Blob(INDEX, _json({"schemaVersion": 2, "mediaType": INDEX, "manifests": list(manifests)}))
 
 
 def _json(content: object) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from tools.errors import ToolError
-from tools.images.image import Blob
+from tools.images.image import Blob, index
 from tools.images.store import Built
 
 __all__ = ["Registry"]
@@ -33,7 +33,7 @@ class Registry:
     """Whether it speaks HTTP, on a machine of one's own."""
 
     def push(self, built: Built, repository: str, tag: str) -> None:
-        """Push an image under a tag; layers that the registry has already are not sent.
+        """Push an image under a tag or its digest; layers that the registry has already are not sent.
 
         Raises ToolError when the registry is not reached or refuses. The manifest is sent last: a push that
         ends early leaves nothing that can be pulled.
@@ -44,6 +44,12 @@ class Registry:
                 with path.open("rb") as content:
                     self._upload(repository, digest, content, path.stat().st_size)
         self._manifest(repository, tag, built.manifest)
+
+    def push_all(self, builts: Sequence[Built], repository: str, tag: str) -> None:
+        """Push an image of several architectures under one tag: each by its digest, then their index."""
+        for built in builts:
+            self.push(built, repository, built.digest)
+        self._manifest(repository, tag, index([built.descriptor for built in builts]))
 
     def push_artifact(self, repository: str, tag: str, manifest: Blob, *blobs: Blob) -> None:
         """Push the blobs that a manifest lists, and the manifest."""

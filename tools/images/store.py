@@ -23,14 +23,13 @@ from typing import IO, Any
 
 from tools.console import say, ticking
 from tools.images import layers
-from tools.images.image import MANIFEST, Blob, Image, Part, config, manifest
+from tools.images.image import INDEX, MANIFEST, Blob, Image, Part, config, manifest
 from tools.images.layers import Written
 from tools.paths import CACHE
 
 __all__ = ["Built", "Store"]
 
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-_INDEX = "application/vnd.oci.image.index.v1+json"
 _NAME = "org.opencontainers.image.ref.name"
 _IMPORTED = "io.containerd.image.name"
 """The annotation by which containerd and its kin name what they import."""
@@ -55,6 +54,12 @@ class Built:
     def digest(self) -> str:
         """The digest of the manifest, by which registries and nodes know the image."""
         return self.manifest.digest
+
+    @property
+    def descriptor(self) -> dict[str, object]:
+        """What an index says of the image."""
+        platform = {"architecture": self.architecture, "os": "linux"}
+        return {**self.manifest.descriptor, "platform": platform}
 
     @property
     def config(self) -> dict[str, Any]:
@@ -90,11 +95,10 @@ class Built:
             reference: the whole name, such as docker.io/vllm/vllm-openai:v0.27.1.
         """
         descriptor = {
-            **self.manifest.descriptor,
-            "platform": {"architecture": self.architecture, "os": "linux"},
+            **self.descriptor,
             "annotations": {_IMPORTED: reference, _NAME: reference.rpartition(":")[2]},
         }
-        index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [descriptor]}
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": [descriptor]}
         with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as tar:
             _add(tar, "oci-layout", _LAYOUT)
             _add(tar, "index.json", json.dumps(index).encode())
@@ -123,7 +127,8 @@ class Store:
             self._begin()
             written = [self._layer(part, f"{name} ({image.architecture})") for part in image.parts]
             settings = config(image, written)
-            listing = manifest(settings, [layer.descriptor for layer in written])
+            descriptors = [_descriptor(*each) for each in zip(image.parts, written, strict=True)]
+            listing = manifest(settings, descriptors)
             for blob in (settings, listing):
                 self._keep(blob)
             built = Built(name, image.architecture, self.folder, listing)
@@ -180,12 +185,11 @@ class Store:
         reference = f"{built.name}-{built.architecture}"
         others = [each for each in known if each["annotations"][_NAME] != reference]
         own = {
-            **built.manifest.descriptor,
-            "platform": {"architecture": built.architecture, "os": "linux"},
+            **built.descriptor,
             "annotations": {_NAME: reference},
         }
         listed = sorted([*others, own], key=lambda each: str(each["annotations"][_NAME]))
-        content = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": listed}
+        content = {"schemaVersion": 2, "mediaType": INDEX, "manifests": listed}
         index.write_text(json.dumps(content, indent=1, sort_keys=True))
         needed = {name for each in listed for name in self._needed(str(each["digest"]))}
         old = time.time() - _KEPT_SECONDS
@@ -199,6 +203,11 @@ class Store:
         yield path.name
         for blob in Built("", "", self.folder, Blob(MANIFEST, path.read_bytes())).blobs:
             yield blob.name
+
+
+def _descriptor(part: Part, layer: Written) -> dict[str, object]:
+    """Return what the manifest says of a layer."""
+    return {**layer.descriptor, **({"annotations": dict(part.annotations)} if part.annotations else {})}
 
 
 def _inputs(part: Part) -> str:

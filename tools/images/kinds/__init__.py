@@ -1,12 +1,15 @@
 """The images, one file each: the only place that lists them."""
 
 from tools.images import python
-from tools.images.kinds import agent, app, functions, hub, pause, vllm
+from tools.images.kinds import agent, app, functions, hub, packages, pause, vllm
 from tools.images.kinds.kind import Kind
 
 __all__ = ["DEBIAN_PACKAGES", "KINDS", "Kind"]
 
-KINDS = {kind.name: kind for kind in (pause.KIND, app.KIND, agent.KIND, functions.KIND, vllm.KIND, hub.KIND)}
+KINDS = {
+    kind.name: kind
+    for kind in (pause.KIND, app.KIND, agent.KIND, functions.KIND, vllm.KIND, hub.KIND, *packages.kinds())
+}
 
 DEBIAN_PACKAGES = sorted({*python.PACKAGES, *vllm.PACKAGES})
 """What requirements/debian.txt pins."""

@@ -1,4 +1,4 @@
-"""The three functions: one image, as they have one code base; the package of each says which it serves.
+"""The three functions: one image of one code base; a package of each says which it serves (`packages`).
 
 A node and a registry hold the layers once, and a change of one function's code is a layer of a few hundred
 kilobytes. `FUNCTION`, or the first argument, names the function.
@@ -7,6 +7,7 @@ kilobytes. `FUNCTION`, or the first argument, names the function.
 from tools.images import code, python
 from tools.images.image import Image
 from tools.images.kinds.kind import Kind
+from tools.images.kinds.names import published
 from tools.images.kinds.processes import VARIABLES
 from tools.paths import ROOT
 
@@ -28,5 +29,5 @@ KIND = Kind(
     "functions",
     "the composition functions; FUNCTION says which",
     _make,
-    reference="ghcr.io/freehold-dev/functions:v0.1.0",
+    reference=published("functions"),
 )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from tools.images import debian
 from tools.images.image import Image
+from tools.images.kinds.names import REGISTRY
 
 __all__ = ["Kind"]
 
@@ -20,6 +21,11 @@ class Kind:
     reference: str = ""
     """The name that pods ask for it by. By default one that no registry in the world has: for tests alone."""
     architectures: Sequence[str] = debian.ARCHITECTURES
+
+    @property
+    def for_tests(self) -> bool:
+        """Whether it is made for tests on this machine, and never published."""
+        return not self.reference.startswith(REGISTRY)
 
     def __post_init__(self) -> None:
         """Fill in the name."""

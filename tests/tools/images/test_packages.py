@@ -1,0 +1,96 @@
+"""Crossplane packages: what Crossplane reads in them, and what they run."""
+
+from __future__ import annotations
+
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from functions.main import FUNCTIONS
+from tests.rootfs import command, needs_root, unpacked
+from tests.test_server import Server, ask, calling, free_address, request
+from tools import paths
+from tools.images.command import build
+from tools.images.kinds.names import version
+from tools.images.kinds.packages import CONFIGURATION, object_name
+from tools.images.store import Built
+from tools.manifests import Manifest, load, parse
+
+HELD = {"CompositeResourceDefinition", "Composition", "ManagedResourceActivationPolicy", "Operation"}
+"""What a Configuration may hold (`xpkg build` of 2.4.0 refuses the rest)."""
+
+
+def documents(built: Built) -> list[Manifest]:
+    """Return the manifests of a package, found as Crossplane finds them."""
+    [marked] = [
+        layer for layer in built.layers if layer.get("annotations", {}).get("io.crossplane.xpkg") == "base"
+    ]
+    with tarfile.open(built.blob(marked["digest"])) as tar:
+        assert tar.getnames() == ["package.yaml"]
+        file = tar.extractfile("package.yaml")
+        assert file is not None, "a regular file"
+        return list(parse(file.read().decode()))
+
+
+@pytest.mark.parametrize("short", FUNCTIONS)
+def test_the_package_of_a_function_is_its_runtime(short: str) -> None:
+    built, runtime = build(f"function-{short}"), build("functions")
+    assert built.layers[:-1] == runtime.layers, "a node has them once"
+    assert f"FUNCTION={short}" in built.config["config"]["Env"]
+    meta, crd = documents(built)
+    assert (meta["kind"], meta["metadata"]["name"]) == ("Function", f"function-{short}")
+    assert meta["spec"]["capabilities"] == ["composition"]
+    assert crd["kind"] == "CustomResourceDefinition"
+    notes = {name.rpartition("/")[2] for name in meta["metadata"]["annotations"]}
+    assert notes == {"license", "maintainer", "source", "description"}
+
+
+def test_a_function_serves_what_its_package_says(tmp_path: Path) -> None:
+    needs_root()
+    built = build("function-vllm")
+    root = unpacked(built, tmp_path)
+    address = free_address()
+    words = [*built.config["config"]["Entrypoint"], "--insecure", "--address", address]
+    starts = command(built, root, *words)
+    with subprocess.Popen(starts, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            with calling(Server(process, address)) as channel:
+                answer = ask(channel, request())
+        finally:
+            process.terminate()
+    assert answer.results[0].message.startswith("spec.model: is missing"), "as function-vllm says"
+
+
+def test_a_configuration_holds_what_it_may_and_depends_on_the_rest() -> None:
+    meta, *held = documents(build(CONFIGURATION))
+    assert meta["kind"] == "Configuration"
+    assert {each["kind"] for each in held} <= HELD
+    wanted = {each["package"]: each["version"] for each in meta["spec"]["dependsOn"]}
+    ours = {f"ghcr.io/freehold-dev/function-{short}": f">={version()}" for short in FUNCTIONS}
+    others = {f"xpkg.crossplane.io/crossplane-contrib/provider-{name}" for name in ("kubernetes", "helm")}
+    assert wanted.keys() == ours.keys() | others
+    assert ours.items() <= wanted.items()
+
+
+@pytest.mark.parametrize(
+    ("registry", "prefix"), [("ghcr.io/freehold-dev", "freehold-dev"), ("r.example.org:5000/a/b.c", "a-b-c")]
+)
+def test_compositions_name_functions_as_crossplane_will(registry: str, prefix: str) -> None:
+    assert object_name("function-vllm", registry) == f"{prefix}-function-vllm"
+    held = documents(build(CONFIGURATION, registry=registry))
+    steps = [step for each in held if each["kind"] == "Composition" for step in each["spec"]["pipeline"]]
+    assert {step["functionRef"]["name"] for step in steps} == {
+        f"{prefix}-function-{name}" for name in FUNCTIONS
+    }
+    [meta] = [each for each in held if each["kind"] == "Configuration"]
+    assert f"{registry}/function-vllm" in {each["package"] for each in meta["spec"]["dependsOn"]}
+
+
+def test_the_compositions_are_the_shipped_ones_but_for_that() -> None:
+    held = [each for each in documents(build(CONFIGURATION)) if each["kind"] != "Configuration"]
+    for each in held:
+        for step in each["spec"].get("pipeline", []):
+            step["functionRef"]["name"] = step["functionRef"]["name"].removeprefix("freehold-dev-")
+    assert held == [*load(paths.XRDS), *load(paths.COMPOSITIONS)]

@@ -1,0 +1,96 @@
+"""Crossplane packages: what a platform team installs.
+
+A package is an image with a layer that holds package.yaml, by which Crossplane knows it. A function's is its
+runtime as well: the layers of the functions' image, and a variable that says which one it serves. Crossplane
+names the functions that a Configuration depends on after their repositories, so its compositions do too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+from functions.main import FUNCTIONS
+from tools import paths
+from tools.images.image import Image, Part
+from tools.images.kinds import functions
+from tools.images.kinds.kind import Kind
+from tools.images.kinds.names import REGISTRY, published, version
+from tools.images.tree import File
+from tools.manifests import Manifest, dump, load
+
+__all__ = ["CONFIGURATION", "kinds", "object_name"]
+
+CONFIGURATION = "configuration-freehold"
+_MARK = {"io.crossplane.xpkg": "base"}
+"""By which Crossplane finds the layer (crossplane-runtime 2.4.0, pkg/xpkg/client.go)."""
+
+
+def kinds(registry: str = REGISTRY) -> tuple[Kind, ...]:
+    """Return the packages as they are named in a registry, such as ghcr.io/freehold-dev."""
+    made = [
+        Kind(name, about, make, reference=published(name, registry))
+        for name, about, make in (
+            *(
+                (f"function-{short}", f"the package of function-{short}", partial(_function, short))
+                for short in FUNCTIONS
+            ),
+            (
+                CONFIGURATION,
+                "XRDs and compositions, and what they depend on",
+                partial(_configuration, registry),
+            ),
+        )
+    ]
+    return tuple(made)
+
+
+def object_name(name: str, registry: str = REGISTRY) -> str:
+    """Return the name of the Function that Crossplane makes for a dependency.
+
+    Of the repository without its registry; ToDNSLabel of crossplane-runtime 2.4.0, pkg/xpkg/name.go.
+    """
+    repository = published(name, registry).rpartition(":")[0].partition("/")[2]
+    return "".join("-" if each in "./:-" else each for each in repository if each.isalnum() or each in "./:-")
+
+
+def _function(short: str, architecture: str) -> Image:
+    runtime = functions.KIND.make(architecture)
+    folder = paths.PACKAGE / f"function-{short}"
+    documents = [*load(folder / "crossplane.yaml"), *load(folder / "input.yaml")]
+    return replace(
+        runtime,
+        parts=[*runtime.parts, _package(documents)],
+        environment={**runtime.environment, "FUNCTION": short},
+    )
+
+
+def _configuration(registry: str, architecture: str) -> Image:
+    [meta] = load(paths.PACKAGE / CONFIGURATION / "crossplane.yaml")
+    meta["spec"]["dependsOn"] += [
+        {
+            "apiVersion": "pkg.crossplane.io/v1",
+            "kind": "Function",
+            "package": published(f"function-{short}", registry).rpartition(":")[0],
+            # Older functions do not know what newer compositions say to them.
+            "version": f">={version()}",
+        }
+        for short in FUNCTIONS
+    ]
+    compositions = [_named(each, registry) for each in load(paths.COMPOSITIONS)]
+    return Image([_package([meta, *load(paths.XRDS), *compositions])], architecture=architecture)
+
+
+def _named(composition: Manifest, registry: str) -> Manifest:
+    """Return a composition whose steps name functions as Crossplane does."""
+    steps = [
+        {**step, "functionRef": {"name": object_name(step["functionRef"]["name"], registry)}}
+        for step in composition["spec"]["pipeline"]
+    ]
+    return {**composition, "spec": {**composition["spec"], "pipeline": steps}}
+
+
+def _package(documents: Sequence[Manifest]) -> Part:
+    content = dump(documents).encode()
+    return Part("package.yaml", [content], lambda: {"package.yaml": File(content)}, annotations=_MARK)
