@@ -56,6 +56,14 @@ control-plane: venv ## Start API server, Crossplane and functions as processes; 
 control-plane-down: venv ## Stop what `make control-plane` started
 	@$(FREEHOLD) down
 
+.PHONY: up
+up: venv ## Chat with a Model on this machine: control plane, a real node, vLLM (Linux, root, no GPU); prints a curl line
+	@$(FREEHOLD) up --node
+
+.PHONY: down
+down: venv ## End what `make up` started
+	@$(FREEHOLD) down --node
+
 .PHONY: generate
 generate: venv ## Write the XRDs, the input CRDs, package/install.yaml and docs/api.md
 	@$(FREEHOLD) generate

@@ -192,7 +192,7 @@ def build(
     control_plane: Annotated[
         bool,
         typer.Option(
-            "--control-plane", help="Build what `freehold up` runs as well (10 to 20 minutes, once)."
+            "--control-plane", help="Build what `freehold up` runs as well (15 to 30 minutes, once)."
         ),
     ] = False,
     vllm: Annotated[
@@ -214,8 +214,10 @@ def build(
     toolchain.for_a_render()
     if control_plane:
         from tools.control_plane import command
+        from tools.node import command as node
 
         command.build()
+        node.build()
 
 
 @app.command(rich_help_panel=HERE)
@@ -295,18 +297,38 @@ def generate(
 
 
 @app.command(rich_help_panel=HERE)
-def up() -> None:
+def up(
+    node: Annotated[
+        bool,
+        typer.Option(
+            "--node",
+            help="With a real node in namespaces of its own and a tiny Model that answers (Linux, as root).",
+        ),
+    ] = False,
+) -> None:
     """Start a Kubernetes API server, Crossplane, providers and functions; print the kubeconfig to use."""
     require_clone("up")
+    if node:
+        from tools.node import command as real
+
+        real.up()
+        return
     from tools.control_plane import command
 
     command.up()
 
 
 @app.command(rich_help_panel=HERE)
-def down() -> None:
+def down(
+    node: Annotated[bool, typer.Option("--node", help="What `freehold up --node` started.")] = False,
+) -> None:
     """Stop what `freehold up` started."""
     require_clone("down")
+    if node:
+        from tools.node import command as real
+
+        real.down()
+        return
     from tools.control_plane import command
 
     command.down()

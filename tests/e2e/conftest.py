@@ -19,6 +19,7 @@ from tools.control_plane import plane
 from tools.control_plane.api import Api
 from tools.control_plane.layout import Layout
 from tools.control_plane.processes import Processes
+from tools.machine import machine
 from tools.manifests import Manifest, load
 
 _PREFIX = "e2e-"
@@ -61,10 +62,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class ModuleByModule(LoadFileScheduling):  # type: ignore[misc]  # xdist's schedulers have no types
-    """One worker runs a module from beginning to end; of the deliberate faults any worker takes any."""
+    """One worker runs a module from beginning to end; of the deliberate faults any worker takes any.
+
+    One runs all modules with a real node, which is one machine.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         scope: str = super()._split_scope(nodeid)
+        if "/real/" in scope:
+            return "tests/e2e/real"
         return nodeid if scope.endswith("test_mutants.py") else scope
 
 
@@ -79,6 +85,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     for folder in paths.MADE.glob(f"{_PREFIX}*"):
         plane.down(Layout(folder))
+        machine.sweep(folder)
 
 
 @dataclass(frozen=True)
@@ -100,12 +107,13 @@ def started(name: str) -> Iterator[Plane]:
     """Start a control plane of a name, and stop it at the end."""
     where = Layout(paths.MADE / f"{_PREFIX}{name}")
     try:
-        yield _furnished(Plane(where, plane.up(where)))
+        yield furnished(Plane(where, plane.up(where)))
     finally:
         plane.down(where)
 
 
-def _furnished(running: Plane) -> Plane:
+def furnished(running: Plane) -> Plane:
+    """Make the namespaces that the tests use."""
     for name in NAMESPACES:
         running.api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     return running
@@ -117,7 +125,7 @@ def control_plane() -> Iterator[Plane]:
     running = os.environ.get("E2E_PLANE")
     if running:
         where = Layout(Path(running).absolute())
-        yield _furnished(Plane(where, where.api()))
+        yield furnished(Plane(where, where.api()))
         return
     with started(os.environ.get("PYTEST_XDIST_WORKER", "main")) as own:
         yield own

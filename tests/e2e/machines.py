@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.machine import cgroups, needs
+from tools.machine import cgroups, machine, needs
 
 _KERNELS = ("/proc/sys/vm/overcommit_memory", "/proc/sys/kernel/panic", "/proc/sys/net/ipv4/ip_forward")
 
@@ -21,14 +21,15 @@ def require() -> None:
         pytest.skip(f"no machine of its own: missing {missing}")
 
 
-def traces() -> dict[str, set[str]]:
-    """Return what a machine could leave behind: cgroups, mounts, interfaces, namespaces that processes are in."""
+def traces(*folders: Path) -> dict[str, set[str]]:
+    """Return what machines of these folders could leave behind: their cgroups, mounts, interfaces, addresses."""
+    names = {machine.name(folder) for folder in folders}
     return {
         "cgroups": {
             str(path)
             for each in cgroups.hierarchies()
             for path in each.mounted.rglob("*")
-            if path.is_dir() and "freehold-" in str(path)
+            if path.is_dir() and names & set(path.parts)
         },
         "mounts": set(Path("/proc/self/mountinfo").read_text().splitlines()),
         "interfaces": {path.name for path in Path("/sys/class/net").iterdir()},

@@ -71,20 +71,20 @@ def busy(folder: Path) -> int:
 
 
 def test_nothing_is_left_when_it_is_stopped(folder: Path) -> None:
-    before = machines.traces()
+    before = machines.traces(folder)
     first = busy(folder)
     members = machines.inhabitants(first)
-    during = machines.traces()
+    during = machines.traces(folder)
     assert during["cgroups"] - before["cgroups"] != set(), "what is compared can be seen"
     assert during | {"cgroups": before["cgroups"]} == before, "while it runs, this machine is as it was"
     assert Processes(folder).stop_all() == [MACHINE, "busy"]
-    assert machines.traces() == before
+    assert machines.traces(folder) == before
     assert [pid for pid in members if Path(f"/proc/{pid}").exists()] == []
     assert not made.ready(folder)
 
 
 def test_all_of_it_ends_with_its_first_process(folder: Path) -> None:
-    before = machines.traces()
+    before = machines.traces(folder)
     first = busy(folder)
     members = machines.inhabitants(first)
     began = time.monotonic()
@@ -94,27 +94,27 @@ def test_all_of_it_ends_with_its_first_process(folder: Path) -> None:
     # Its guard removes the cgroups and ends.
     wait_for("the guard to end", lambda: not Processes(folder).alive(MACHINE))
     print(f"ended in {time.monotonic() - began:.2f} s")
-    assert machines.traces() == before
+    assert machines.traces(folder) == before
 
 
 def test_all_of_it_ends_with_its_guard(folder: Path) -> None:
-    before = machines.traces()
+    before = machines.traces(folder)
     first = busy(folder)
     members = machines.inhabitants(first)
     os.kill(Processes(folder).all()[MACHINE].pid, signal.SIGKILL)
     gone = lambda: not any(Path(f"/proc/{pid}").exists() for pid in members)  # noqa: E731
     wait_for("everything in the machine to end", gone)
-    left = machines.traces()
+    left = machines.traces(folder)
     assert {**left, "cgroups": before["cgroups"]} == before
     # Nobody was there to remove the cgroups, which are empty.
     assert Processes(folder).stop_all() == []
     machine.sweep(folder)
-    assert machines.traces() == before
+    assert machines.traces(folder) == before
 
 
 @pytest.mark.parametrize("after_seconds", [0.0, 0.15, 0.2, 0.25, 0.3, 0.4])
 def test_a_start_that_is_killed_half_way_leaves_nothing(folder: Path, after_seconds: float) -> None:
-    before = machines.traces()
+    before = machines.traces(folder)
     command = [sys.executable, "-m", "tools.machine.first", str(folder), machine.name(folder)]
     folder.mkdir(parents=True)
     guard = subprocess.Popen(command, cwd=paths.ROOT, stdout=subprocess.DEVNULL)
@@ -122,7 +122,7 @@ def test_a_start_that_is_killed_half_way_leaves_nothing(folder: Path, after_seco
     guard.kill()
     guard.wait()
     machine.sweep(folder)
-    assert machines.traces() == before
+    assert machines.traces(folder) == before
 
 
 def test_two_at_once_have_the_same_addresses_and_know_nothing_of_each_other(folder: Path) -> None:
@@ -198,7 +198,7 @@ def test_nothing_outside_is_reached_from_inside(folder: Path) -> None:
 def test_a_start_that_fails_says_why_and_leaves_nothing(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = machines.traces()
+    before = machines.traces(folder)
     # Such as an interface of a kernel without virtual cables.
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     folder.mkdir(parents=True)
@@ -207,4 +207,4 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(
     with pytest.raises(ToolError, match=r"`ip link set lo up` failed: Unknown device type\."):
         machine.start(Processes(folder))
     Processes(folder).stop_all()
-    assert machines.traces() == before
+    assert machines.traces(folder) == before

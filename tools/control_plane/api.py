@@ -164,6 +164,22 @@ class Api:
             ApiError: when the API server refuses.
             UnreachableError: when it does not answer.
         """
+        text = self._answer(method, path, body, content_type, query)
+        found: Manifest = json.loads(text) if text[:1] == b"{" else {"message": text.decode()}
+        return found
+
+    def log(self, pod: Manifest) -> str:
+        """Return what a pod of one container has printed, as the kubelet has it."""
+        return self._answer("GET", self.path(*identity(pod)) + "/log").decode(errors="replace")
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: Manifest | None = None,
+        content_type: str = "application/json",
+        query: Mapping[str, str] | None = None,
+    ) -> bytes:
         with _refusals(f"{method} {path}"):
             answer = self.client.request(
                 method,
@@ -176,8 +192,7 @@ class Api:
                 _request_timeout=_TIMEOUT_SECONDS,
             )
             text: bytes = answer.data
-        found: Manifest = json.loads(text) if text[:1] == b"{" else {"message": text.decode()}
-        return found
+        return text
 
 
 @contextmanager

@@ -9,7 +9,8 @@ _KUBERNETES_VERSION = (
 )
 
 
-def _kubernetes(name: str, variable: str, minutes: int) -> Tool:
+def kubernetes(name: str, variable: str, minutes: int) -> Tool:
+    """Return one of Kubernetes' own programs, all of one pinned module."""
     return Tool(
         name=name,
         title=name,
@@ -39,9 +40,9 @@ ETCD = Tool(
     minutes=1,
     variables=(),
 )
-API_SERVER = _kubernetes("kube-apiserver", "KUBE_APISERVER", 8)
-CONTROLLER_MANAGER = _kubernetes("kube-controller-manager", "KUBE_CONTROLLER_MANAGER", 3)
-SCHEDULER = _kubernetes("kube-scheduler", "KUBE_SCHEDULER", 1)
+API_SERVER = kubernetes("kube-apiserver", "KUBE_APISERVER", 8)
+CONTROLLER_MANAGER = kubernetes("kube-controller-manager", "KUBE_CONTROLLER_MANAGER", 3)
+SCHEDULER = kubernetes("kube-scheduler", "KUBE_SCHEDULER", 1)
 PROVIDER_KUBERNETES = Tool(
     name="provider-kubernetes",
     title="provider-kubernetes",

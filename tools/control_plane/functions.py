@@ -7,7 +7,6 @@ from pathlib import Path
 from tools import paths
 from tools.control_plane.api import Api
 from tools.control_plane.certificates import Authority
-from tools.control_plane.kubernetes import listens
 from tools.control_plane.layout import free_ports
 from tools.control_plane.processes import Processes
 from tools.manifests import Manifest
@@ -26,7 +25,7 @@ def start(processes: Processes, api: Api, authority: Authority) -> None:
         processes.start(name, command(name, port, certificates), {"PYTHONPATH": str(paths.ROOT)})
     for name, port in ports.items():
         register(api, name, port)
-        processes.wait(name, lambda port=port: listens(port))  # type: ignore[misc]  # its own port
+        processes.wait(name, lambda port=port: processes.listens(port))  # type: ignore[misc]  # its own port
 
 
 def command(name: str, port: int, certificates: Path, python: Sequence[str] = PYTHON) -> list[str]:

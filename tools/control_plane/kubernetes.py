@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 from tools.control_plane.api import Api
@@ -11,15 +12,31 @@ from tools.control_plane.processes import Processes
 from tools.errors import ToolError
 
 _HOST = "127.0.0.1"
+NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local")
+"""The API server's, in the cluster."""
+SERVICES, SERVICE_ADDRESS = "10.96.0.0/16", "10.96.0.1"
+"""The range of Services' addresses, and the address in it that is the API server's."""
 _SPARES_CPU = {"GOGC": "300"}
 """Go's garbage collector took a third of the API server's CPU; running it less often takes memory."""
 
 
-def start(processes: Processes, layout: Layout, ports: Ports, certificates: Path) -> Api:
-    """Start everything, and return when the API server is ready."""
+@dataclass(frozen=True)
+class Kubelets:
+    """How the API server and real kubelets reach one another."""
+
+    address: str
+    """The API server's, as nodes and pods reach it."""
+    client: Path
+    """The folder of the certificate by which kubelets know the API server."""
+
+
+def start(
+    processes: Processes, layout: Layout, ports: Ports, certificates: Path, kubelets: Kubelets | None = None
+) -> Api:
+    """Start everything, and return when the API server is ready; without kubelets, nodes are played."""
     processes.start("etcd", etcd(layout, ports))
     processes.wait("etcd", lambda: listens(ports.etcd))
-    processes.start("kube-apiserver", api_server(layout, ports, certificates), _SPARES_CPU)
+    processes.start("kube-apiserver", api_server(layout, ports, certificates, kubelets), _SPARES_CPU)
     api = layout.api()
     processes.wait("kube-apiserver", lambda: ready(api))
     processes.start("kube-controller-manager", controller_manager(layout, ports))
@@ -46,29 +63,51 @@ def etcd(layout: Layout, ports: Ports) -> list[str]:
     ]
 
 
-def api_server(layout: Layout, ports: Ports, certificates: Path) -> list[str]:
+def api_server(
+    layout: Layout, ports: Ports, certificates: Path, kubelets: Kubelets | None = None
+) -> list[str]:
     """Return the API server's command."""
     return [
         str(API_SERVER.path()),
         f"--etcd-servers=http://{_HOST}:{ports.etcd}",
-        f"--bind-address={_HOST}",
-        f"--advertise-address={_HOST}",
         f"--secure-port={ports.api_server}",
         f"--tls-cert-file={certificates / 'tls.crt'}",
         f"--tls-private-key-file={certificates / 'tls.key'}",
         f"--token-auth-file={layout.tokens}",
-        "--authorization-mode=RBAC",
-        # No kubelet mounts a service account's token, so pods need no service account.
-        "--disable-admission-plugins=ServiceAccount",
         f"--admission-control-config-file={_admission(layout)}",
         # As every installer has it: device plugins and drivers are privileged pods.
         "--allow-privileged",
-        "--service-cluster-ip-range=10.96.0.0/16",
+        f"--service-cluster-ip-range={SERVICES}",
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={layout.signing_key}",
         f"--service-account-signing-key-file={layout.signing_key}",
+        *(_for_played_nodes() if kubelets is None else _for_kubelets(layout, kubelets)),
+    ]
+
+
+def _for_played_nodes() -> list[str]:
+    return [
+        f"--bind-address={_HOST}",
+        f"--advertise-address={_HOST}",
+        "--authorization-mode=RBAC",
+        # No kubelet mounts a service account's token, so pods need no service account.
+        "--disable-admission-plugins=ServiceAccount",
         # The endpoints of the service `kubernetes` must not be a loopback address.
         "--endpoint-reconciler-type=none",
+    ]
+
+
+def _for_kubelets(layout: Layout, kubelets: Kubelets) -> list[str]:
+    return [
+        "--bind-address=0.0.0.0",
+        f"--advertise-address={kubelets.address}",
+        # A kubelet may do what its own node and pods need.
+        "--authorization-mode=Node,RBAC",
+        "--enable-admission-plugins=NodeRestriction",
+        f"--kubelet-client-certificate={kubelets.client / 'tls.crt'}",
+        f"--kubelet-client-key={kubelets.client / 'tls.key'}",
+        f"--kubelet-certificate-authority={layout.certificates / 'ca.crt'}",
+        "--kubelet-preferred-address-types=InternalIP",
     ]
 
 

@@ -30,6 +30,10 @@ USERS = {
     # The agent of package/install.yaml, which binds its roles to it.
     "freehold-agent": (f"system:serviceaccount:{NAMESPACE}:freehold-agent", "system:serviceaccounts"),
     "leader-worker-set": ("leader-worker-set", ""),
+    "kubelet": ("system:node:node-1", "system:nodes"),
+    "kube-proxy": ("system:kube-proxy", ""),
+    "kube-router": ("kube-router", ""),
+    "local-volumes": ("local-volumes", ""),
     "rbac-manager": (f"system:serviceaccount:{NAMESPACE}:rbac-manager", "system:serviceaccounts"),
 }
 """By the name of a kubeconfig's file: the user and the user's group."""
@@ -95,9 +99,13 @@ class Layout:
         """Return the API as a user sees it."""
         return Api.of(self.kubeconfig(user))
 
-    def portable_kubeconfig(self) -> str:
-        """Return the administrator's kubeconfig with the certificate in it, so that a Secret can hold it."""
-        config = json.loads(self.kubeconfig().read_text())
+    def portable_kubeconfig(self, host: str = "127.0.0.1") -> str:
+        """Return the administrator's kubeconfig with the certificate in it, so that a Secret can hold it.
+
+        Args:
+            host: the API server's, where whoever reads the Secret is.
+        """
+        config = json.loads(self.kubeconfig().read_text().replace("https://127.0.0.1:", f"https://{host}:"))
         authority = Path(config["clusters"][0]["cluster"].pop("certificate-authority")).read_bytes()
         config["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(authority).decode()
         return json.dumps(config)

@@ -5,6 +5,7 @@ import shutil
 import sys
 import time
 from dataclasses import asdict, fields
+from typing import Protocol
 
 from tools import paths
 from tools.control_plane import (
@@ -20,6 +21,7 @@ from tools.control_plane import (
 )
 from tools.control_plane.api import Api, condition
 from tools.control_plane.certificates import Authority, signing_key
+from tools.control_plane.kubernetes import Kubelets
 from tools.control_plane.layout import Layout, Ports, free_ports
 from tools.control_plane.processes import Processes
 from tools.control_plane.waiting import wait_for
@@ -28,14 +30,65 @@ from tools.manifests import load
 _XRD = "apiextensions.crossplane.io/v1"
 
 
-def up(layout: Layout) -> Api:
-    """Start a new control plane in a folder; return its API once claims can be made."""
+class Nodes(Protocol):
+    """The nodes of a control plane's own cluster."""
+
+    @property
+    def title(self) -> str:
+        """What the steps of the start are called."""
+
+    def prepare(self, processes: Processes, ports: Ports) -> None:
+        """Make what has to be there before the first process of the control plane."""
+
+    def kubelets(self, authority: Authority) -> Kubelets | None:
+        """Return how the API server and the nodes' kubelets reach one another; None when they are played."""
+
+    def start(
+        self, processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority
+    ) -> None:
+        """Start the nodes, or what plays them."""
+
+    def finish(self, processes: Processes, layout: Layout, api: Api) -> None:
+        """Have the agent of package/install.yaml run; return when it does and pods can."""
+
+
+class Played:
+    """Nodes that kwok plays, as many and as large as a test likes."""
+
+    title = "kwok"
+
+    def prepare(self, processes: Processes, ports: Ports) -> None:
+        """Do nothing."""
+
+    def kubelets(self, authority: Authority) -> None:
+        """There are none."""
+
+    def start(
+        self, processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority
+    ) -> None:
+        """Start kwok."""
+        del authority
+        nodes.start(processes, layout, ports, api)
+
+    def finish(self, processes: Processes, layout: Layout, api: Api) -> None:
+        """Start the agent as a process, since no pod does anything."""
+        del api
+        agent.start(processes, layout)
+
+
+def up(layout: Layout, on: Nodes | None = None) -> Api:
+    """Start a new control plane in a folder; return its API once claims can be made.
+
+    Args:
+        layout: the folder.
+        on: the nodes of its own cluster; by default those that kwok plays.
+    """
     processes = Processes(layout.folder)
     down(layout)
     shutil.rmtree(layout.folder, ignore_errors=True)
     layout.folder.mkdir(parents=True, mode=0o700)
     try:
-        return _start(processes, layout)
+        return _start(processes, layout, on or Played())
     except BaseException:
         # A Ctrl-C as well. The logs stay.
         processes.stop_all()
@@ -64,18 +117,23 @@ def mirror(layout: Layout) -> str:
     return charts.repository(f"127.0.0.1:{ports_of(layout).registry}")
 
 
-def _start(processes: Processes, layout: Layout) -> Api:
+def _start(processes: Processes, layout: Layout, on: Nodes) -> Api:
     ports = Ports(*free_ports(len(fields(Ports))))
     (layout.folder / "ports.json").write_text(json.dumps(asdict(ports)))
+    on.prepare(processes, ports)
     with _step("certificates"):
         authority = Authority(layout.certificates)
         signing_key(layout.signing_key)
         layout.write_users(ports.api_server)
-        serving = authority.serve("kube-apiserver", "kubernetes.default.svc")
+        kubelets = on.kubelets(authority)
+        own = [kubelets.address, kubernetes.SERVICE_ADDRESS] if kubelets else []
+        serving = authority.serve("kube-apiserver", *kubernetes.NAMES, *own)
     with _step("etcd and Kubernetes"):
-        api = kubernetes.start(processes, layout, ports, serving)
-    with _step("kwok"):
-        nodes.start(processes, layout, ports, api)
+        api = kubernetes.start(processes, layout, ports, serving, kubelets)
+    with _step("registry with charts"):
+        charts.push(registry.start(processes, layout, ports, authority))
+    with _step(on.title):
+        on.start(processes, layout, ports, api, authority)
     with _step("Crossplane"):
         crossplane.start(processes, layout, ports, api, authority)
     with _step("CRDs of providers and components"):
@@ -83,8 +141,6 @@ def _start(processes: Processes, layout: Layout) -> Api:
         wait_for("the CRDs to be established", lambda: extensions.established(api))
     with _step("provider-kubernetes"):
         providers.start(processes, layout, ports, api, authority)
-    with _step("registry with charts"):
-        charts.push(registry.start(processes, layout, ports, authority))
     with _step("provider-helm"):
         providers.start_helm(processes, layout, api, authority)
     with _step("functions"):
@@ -92,7 +148,7 @@ def _start(processes: Processes, layout: Layout) -> Api:
     with _step("XRDs and compositions"):
         define(processes, api, mirror(layout))
     with _step("agent"):
-        agent.start(processes, layout)
+        on.finish(processes, layout, api)
     return api
 
 

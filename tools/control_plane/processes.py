@@ -8,6 +8,7 @@ Linux only (/proc).
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -118,6 +119,17 @@ class Processes:
                 return
             time.sleep(_POLL_SECONDS)
         raise ToolError(f"{name} is not ready after {seconds:.0f} s; {self.log(name)}:\n{self._tail(name)}")
+
+    def listens(self, port: int) -> bool:
+        """Say whether a server listens at a port of 127.0.0.1, as the processes see it."""
+        try:
+            if MACHINE in self.all():
+                made.connected(self.folder, "127.0.0.1", port).close()
+            else:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
 
     def alive(self, name: str) -> bool:
         """Say whether a process runs."""

@@ -23,11 +23,16 @@ def start(processes: Processes, layout: Layout, ports: Ports, authority: Authori
     return Registry(f"127.0.0.1:{ports.registry}", authority.certificate)
 
 
+def storage(layout: Layout) -> Path:
+    """Return the folder in which it keeps what is pushed."""
+    return layout.folder / _NAME
+
+
 def configuration(layout: Layout, ports: Ports, certificates: Path) -> dict[str, object]:
     """Return the registry's configuration, which is YAML or, as here, JSON."""
     return {
         "version": "0.1",
-        "storage": {"filesystem": {"rootdirectory": str(layout.folder / _NAME)}},
+        "storage": {"filesystem": {"rootdirectory": str(storage(layout))}},
         "http": {
             "addr": f"127.0.0.1:{ports.registry}",
             "tls": {"certificate": str(certificates / "tls.crt"), "key": str(certificates / "tls.key")},

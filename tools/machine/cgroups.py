@@ -13,6 +13,8 @@ from pathlib import Path
 _UNIFIED = "cgroup2"
 _COPIED = ("cpuset.cpus", "cpuset.mems")
 """A new cpuset is empty, and takes no process."""
+_SHARES = {"cpu.shares": "16384", "cpu.weight": "1600"}
+"""Of version 1 and 2: as much CPU as 16 processes, where it would get as much as one."""
 _GONE_SECONDS = 10.0
 
 
@@ -81,6 +83,9 @@ def make(name: str) -> list[Path]:
         for file in _COPIED:
             if (folder / file).is_file() and not (folder / file).read_text().strip():
                 (folder / file).write_text((above / file).read_text())
+        for file, share in _SHARES.items():
+            if (folder / file).is_file():
+                (folder / file).write_text(share)
         if (folder / "cgroup.clone_children").is_file():
             # So that cpusets below are not empty either.
             (folder / "cgroup.clone_children").write_text("1")

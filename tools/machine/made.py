@@ -104,3 +104,14 @@ def connected(folder: Path, address: str, port: int, seconds: float = 1) -> sock
         raise outcome
     assert made is not None, "no error"
     return made
+
+
+def listens_at(folder: Path, path: str) -> bool:
+    """Say whether a process of the machine listens at a path of its own."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(f"/proc/{Machine.read(folder).first}/root{path}")
+        except OSError:
+            return False
+    return True

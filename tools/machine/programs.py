@@ -3,6 +3,7 @@
 Nothing is installed on this machine: the unpacked files lie over /usr inside the machine alone.
 """
 
+import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -21,7 +22,6 @@ PROGRAMS = {
 }
 """By the program, its package in Debian and Ubuntu."""
 _ROOT = MADE / "debian"
-_STAMP = ".packages"
 _MERGED = ("bin", "sbin", "lib", "lib64")
 _NAMES = ("iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save", "ip6tables-restore")
 """What Debian's alternatives link to the variant for nftables when iptables is installed."""
@@ -36,22 +36,23 @@ def provide() -> Path | None:
     lost = sorted({package for program, package in PROGRAMS.items() if _which(program) is None})
     if not lost:
         return None
-    stamp = _ROOT / _STAMP
-    if not stamp.is_file() or stamp.read_text().split() != lost:
-        _unpack(lost)
-    return _ROOT
+    # Never changed once it is there: it may lie over the /usr of a running machine.
+    root = _ROOT / hashlib.sha256(" ".join(lost).encode()).hexdigest()[:10]
+    if not root.is_dir():
+        _unpack(lost, root)
+    return root
 
 
 def _which(program: str) -> str | None:
     return shutil.which(program, path="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
 
 
-def _unpack(packages: list[str]) -> None:
+def _unpack(packages: list[str], target: Path) -> None:
     """Download packages with what they need that is not installed, and unpack them."""
     names = ", ".join(packages)
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise ToolError(f"not installed, and there is no apt-get to download with: {names}. Install them")
-    say(f"{names}: not installed; unpacking Debian's packages in {_ROOT}, where nothing else sees them")
+    say(f"{names}: not installed; unpacking Debian's packages in {target}, where nothing else sees them")
     MADE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=MADE, prefix="debian-") as made:
         downloads, root = Path(made, "downloads"), Path(made, "root")
@@ -69,9 +70,10 @@ def _unpack(packages: list[str]) -> None:
         for file in sorted(downloads.glob("*.deb")):
             _run(["dpkg-deb", "--extract", str(file), str(root)], downloads)
         _merge(root)
-        (root / _STAMP).write_text("\n".join(packages))
-        shutil.rmtree(_ROOT, ignore_errors=True)
-        root.rename(_ROOT)
+        target.parent.mkdir(exist_ok=True)
+        # Unless another process was as fast.
+        if not target.exists():
+            root.rename(target)
 
 
 def _own_index(folder: Path) -> list[str]:

@@ -1,0 +1,42 @@
+"""One machine with a control plane and a real node for all tests of this folder, which one worker runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import machines
+from tests.e2e.conftest import Plane, furnished
+from tests.e2e.real.policies import refuses
+from tools import paths
+from tools.control_plane import plane
+from tools.control_plane.layout import Layout
+from tools.node import served
+from tools.node.real import end
+
+
+@pytest.fixture(scope="package")
+def real() -> Iterator[Plane]:
+    """Start the machine, or use the running one whose folder E2E_REAL names.
+
+    Where nothing is refused there, no test of this folder runs: agents of network policies fail open, and any
+    test of one would pass.
+    """
+    machines.require()
+    given = os.environ.get("E2E_REAL")
+    if given:
+        layout = Layout(Path(given).absolute())
+        yield furnished(Plane(layout, layout.api()))
+        return
+    where = Layout(paths.MADE / f"e2e-real-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+    before = machines.traces(where.folder)
+    try:
+        running = furnished(Plane(where, plane.up(where, served.node())))
+        refuses(running.api)
+        yield running
+    finally:
+        end(where)
+    assert machines.traces(where.folder) == before

@@ -1,0 +1,94 @@
+"""What it takes to serve a Model on the real node: a Hub, the control plane's own cluster, a Model."""
+
+from __future__ import annotations
+
+import base64
+from pathlib import Path
+from typing import Any
+
+from tools import paths
+from tools.control_plane import charts, plane
+from tools.control_plane.api import Api, identity
+from tools.control_plane.layout import Layout
+from tools.control_plane.nodes import gpu_node
+from tools.machine import network
+from tools.manifests import Manifest, load
+from tools.node import images, provisioner
+from tools.node.real import Real
+
+MACHINE, GPU, COUNT = "g6.48xlarge", "L4", 8
+"""The machine type whose labels the node has, as GPU Feature Discovery would give it, and its GPUs."""
+MODEL = "freehold/tiny-chat"
+"""A model of the Hub's, of random weights: what it answers makes no sense."""
+HUB = "http://hub.hub.svc.cluster.local:8080"
+OWNER = "platform"
+"""The namespace in which the cluster is claimed."""
+_FREEHOLD = "freehold.dev/v1alpha1"
+_HUB = Path(__file__).parent / "manifests" / "hub.yaml"
+
+
+def node() -> Real:
+    """Return the node that the Model runs on."""
+    labels: dict[str, str] = gpu_node("any", MACHINE, zone="a")["metadata"]["labels"]
+    return Real({key: value for key, value in labels.items() if key.startswith("nvidia.com/")}, COUNT)
+
+
+def offer_images(layout: Layout) -> None:
+    """Have the registry offer what the Model's pods and its cluster's components run."""
+    images.offer(layout, "hub", "vllm")
+    images.offer_stand_ins(layout)
+
+
+def hub() -> list[Manifest]:
+    """Return the Hub."""
+    return load(_HUB)
+
+
+def cluster(layout: Layout, name: str) -> list[Manifest]:
+    """Return the claim of a cluster, the control plane's own, and the Secret by which it is reached."""
+    kubeconfig = base64.b64encode(layout.portable_kubeconfig(network.ADDRESS).encode()).decode()
+    secret = {"name": f"{name}-kubeconfig", "namespace": OWNER}
+    existing = {
+        "kubeconfigSecretRef": {"name": secret["name"]},
+        "storageClassName": provisioner.CLASS,
+        # Of one node, every volume is.
+        "sharedStorage": True,
+    }
+    pool = {"name": "l4", "gpu": {"model": GPU, "count": COUNT}, "nodes": {"min": 1, "max": 1}}
+    return [
+        {"apiVersion": "v1", "kind": "Secret", "metadata": secret, "data": {"kubeconfig": kubeconfig}},
+        {
+            "apiVersion": _FREEHOLD,
+            "kind": "InferenceCluster",
+            "metadata": {"name": name, "namespace": OWNER},
+            "spec": {"existing": existing, "nodePools": [pool], "allowedNamespaces": ["team-*"]},
+        },
+    ]
+
+
+def model(namespace: str, name: str, **spec: Any) -> Manifest:
+    """Return the claim of a tiny Model, which asks for what this machine has."""
+    small = {"resources": {"cpu": "500m", "memory": "6Gi"}}
+    return {
+        "apiVersion": _FREEHOLD,
+        "kind": "Model",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"model": MODEL, "contextLength": 2048, "engine": small, **spec},
+    }
+
+
+def configure(layout: Layout, api: Api) -> None:
+    """Have Models come from the Hub on the node, as a platform team sets a mirror."""
+    [composition] = load(paths.COMPOSITIONS / "model.yaml")
+    charts.mirrored(composition, plane.mirror(layout))
+    for step in composition["spec"]["pipeline"]:
+        if step.get("input", {}).get("kind") == "VLLMInput":
+            step["input"]["weights"] = {"endpoint": HUB}
+    api.apply(composition)
+
+
+def service(api: Api, claim: Manifest) -> Manifest:
+    """Return the Service of a Model that is placed."""
+    namespace = api.get(*identity(claim))["status"]["placement"]["namespace"]
+    [found] = api.items("v1", "Service", namespace)
+    return found
