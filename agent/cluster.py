@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,8 @@ _JSON_PATCH, _MERGE_PATCH, _APPLY = (
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Has the API server leave out what an object holds."""
 _MANAGER = "freehold-agent"
+_PATH = re.compile(r"(?:/[A-Za-z0-9][A-Za-z0-9._:-]*)+")
+"""Paths that mean what they say. A tenant names a Secret, and `../../b/secrets/c` is one of namespace b."""
 
 
 class Refused(Exception):  # noqa: N818  (the answer, not the agent, is at fault)
@@ -200,6 +203,8 @@ class Cluster:
         kind: str = _JSON_PATCH,
         accept: str = "application/json",
     ) -> Any:
+        if not _PATH.fullmatch(path):
+            raise Refused(http.client.NOT_FOUND, "no object has such a name")
         headers = {"Accept": accept, **({"Content-Type": kind} if body else {})}
         request = self._client.param_serialize(
             method,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import http.client
 import logging
 import threading
@@ -50,6 +49,8 @@ _LONGEST_PAUSE_OF_CLUSTER = 120.0
 _PROVIDER_CONFIGS = "/apis/kubernetes.m.crossplane.io/v1alpha1/namespaces/{}/providerconfigs/{}"
 _HIDDEN = (http.client.UNPROCESSABLE_ENTITY, http.client.BAD_REQUEST)
 """Answers that may repeat what was sent."""
+_NO_KUBERNETES = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What comes of an answer that is none of a Kubernetes API."""
 
 
 def path_of_deliveries(namespace: str) -> str:
@@ -219,7 +220,7 @@ class Deliverer:
                 yield cluster
         except UnusableKubeconfig as error:
             raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} {error}", cluster=True) from None
-        except (ConfigException, binascii.Error, UnicodeDecodeError):
+        except (ConfigException, TypeError, ValueError):
             # Not the error itself: it may quote the kubeconfig.
             raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} is none", cluster=True) from None
 
@@ -300,8 +301,7 @@ def _writing(asked: Asked) -> Iterator[None]:
             own = f"bind the ClusterRole {contract.DELIVERY_AGENT}-writes"
             allow = f"{allow}; where the cluster is the control plane itself, {own}"
         raise Undelivered(Undeliverable.REFUSED, f"the cluster refuses {to} ({why}): {allow}") from None
-    # ValueError and KeyError: an answer that is none of a Kubernetes API.
-    except (HTTPError, OSError, ValueError, KeyError) as error:
+    except (HTTPError, OSError, *_NO_KUBERNETES) as error:
         raise Undelivered(
             Undeliverable.CLUSTER_UNREACHABLE,
             f"the cluster's API does not answer ({type(error).__name__}): ask its owner to see after it",

@@ -129,6 +129,16 @@ BAD = {
         cluster({"existing": {**EXISTING, "controlPlane": {}}, "nodePools": [POOL]}),
         "name exactly one of existing.kubeconfigSecretRef and existing.controlPlane",
     ),
+    "a kubeconfig elsewhere": (
+        cluster(
+            {
+                "existing": {"kubeconfigSecretRef": {"name": "../../b/secrets/c"}},
+                "nodePools": [{**POOL, "gpu": {"model": "L4", "count": 1}}],
+            }
+        ),
+        "this is no name of a Secret: it has lower-case letters, digits, '-' and '.', and begins and ends with a "
+        "letter or a digit",
+    ),
     "existing in no way": (
         cluster({"existing": {}, "nodePools": [POOL]}),
         "name exactly one of existing.kubeconfigSecretRef and existing.controlPlane",
@@ -450,6 +460,11 @@ BAD = {
     "two sizes": (
         model(baseModel="Qwen/Qwen3-8B", architecture=HOUSE),
         "baseModel and architecture both say what the model is sized by: name one of them",
+    ),
+    "a token elsewhere": (
+        model(source={"huggingFace": {"tokenSecretRef": {"name": "../../b/secrets/c"}}}),
+        "this is no name of a Secret: it has lower-case letters, digits, '-' and '.', and begins and ends with a "
+        "letter or a digit",
     ),
     "env that is no name": (model(engine={"env": [{"name": "A B", "value": ""}]}), "should match"),
 }

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from .schema import Rule, rules
 
-__all__ = ["Form", "Image", "NamespacePattern"]
+__all__ = ["Form", "Image", "NamespacePattern", "SecretName"]
 
 
 class Form(NamedTuple):
@@ -63,3 +63,15 @@ Image = Annotated[
     Field(min_length=1, max_length=400, json_schema_extra=rules(_IMAGE.rule)),
 ]
 """Reference to a container image. One without a tag and a digest means the tag `latest`."""
+
+_SECRET = Form(
+    "[a-z0-9]([a-z0-9.-]*[a-z0-9])?",
+    "this is no name of a Secret: it has lower-case letters, digits, '-' and '.', and begins and ends with a "
+    "letter or a digit",
+)
+SecretName = Annotated[
+    str,
+    AfterValidator(_SECRET.check),
+    Field(min_length=1, max_length=253, json_schema_extra=rules(_SECRET.rule)),
+]
+"""Name of a Secret. One that is a path, such as `../../b/secrets/c`, would be of another namespace."""

@@ -9,6 +9,7 @@ from typing import Self
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from .engine import Engine, Multimodal, Reasoning, ToolCalling
+from .forms import SecretName
 from .schema import Rule, Schema, rules
 
 __all__ = [
@@ -263,9 +264,7 @@ class Replicas(Schema):
 class TokenSecretRef(Schema):
     """A token in a Secret in the claim's own namespace."""
 
-    name: str = Field(
-        description="Name of the Secret, in the claim's namespace.", min_length=1, max_length=253
-    )
+    name: SecretName = Field(description="Name of the Secret, in the claim's namespace.")
     key: str = Field("token", description="Key in the Secret. Default token.", max_length=253)
 
 

@@ -87,6 +87,8 @@ class ControlPlane:
 
     kubeconfigs: dict[str, Any] = field(default_factory=dict)
     """By the name of the cluster's ProviderConfig; a text is given out as it is."""
+    secret_of_kubeconfig: str = ""
+    """Its name, as the ProviderConfig has it; empty: one beside the claim."""
     secrets: dict[str, tuple[int, dict[str, str]]] = field(
         default_factory=lambda: {"team-a/hub": (1, {"token": base64_of(VALUE)})}
     )
@@ -114,7 +116,8 @@ class ControlPlane:
             if place in self.secrets:
                 return self._secret(name, *self.secrets[place])
         if "/providerconfigs/" in request.path and name in self.kubeconfigs:
-            ref = {"namespace": "platform", "name": f"kubeconfig-{name}", "key": "kubeconfig"}
+            kept = self.secret_of_kubeconfig or f"kubeconfig-{name}"
+            ref = {"namespace": "platform", "name": kept, "key": "kubeconfig"}
             return Answer(200, {"spec": {"credentials": {"source": "Secret", "secretRef": ref}}})
         if name == "itself" and "/providerconfigs/" in request.path:
             return Answer(200, {"spec": {"credentials": {"source": "InjectedIdentity"}}})

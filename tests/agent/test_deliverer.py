@@ -135,6 +135,52 @@ def test_a_secret_that_is_not_the_claims_is_not_even_asked_for() -> None:
         assert now.gpu.applied == []
 
 
+@pytest.mark.parametrize("cluster", [{"certificate-authority-data": 5}, {"server": "https://[::1"}])
+def test_a_kubeconfig_of_other_kinds_is_told(cluster: dict[str, Any]) -> None:
+    config = kubeconfig("https://gpu")
+    config["clusters"][0]["cluster"].update(cluster)
+    with world(ControlPlane(kubeconfigs={"eu": config})) as now:
+        now.has(delivery())
+        within_seconds(lambda: now.said()[0] != "")
+        assert now.said() == (
+            "NoCredentials",
+            "Secret platform/kubeconfig-eu, the cluster's kubeconfig, is none",
+        )
+
+
+@pytest.mark.parametrize("body", ["[]", "no JSON", {"metadata": []}, "[" * 100_000])
+def test_an_answer_that_is_none_of_kubernetes_is_told(body: Any) -> None:
+    with world() as now, listening(lambda _: Answer(200, body), encrypted=True) as (other, _):
+        now.plane.kubeconfigs["eu"] = kubeconfig(other)
+        now.has(delivery())
+        within_seconds(lambda: now.said()[0] != "")
+        assert now.said()[0] == "ClusterUnreachable"
+
+
+@pytest.mark.parametrize(
+    "name", ["../../team-b/secrets/hub", "hub/../../../team-b/secrets/hub", "%2e%2e/hub"]
+)
+def test_a_name_that_is_a_path_reaches_no_other_namespace(name: str) -> None:
+    secrets = {"team-b/hub": (1, {"token": base64_of(VALUE)})}
+    with world(ControlPlane(secrets=secrets)) as now:
+        now.has(delivery(source={"name": name}))
+        within_seconds(lambda: now.said()[0] != "")
+        assert now.said() == (
+            "SourceMissing",
+            f"Secret team-a/{name} does not exist: create it, or correct the reference to it",
+        )
+        assert not [request for request in now.asked if "/secrets/" in request.path]
+        assert now.gpu.applied == []
+
+
+def test_a_kubeconfig_is_of_the_namespace_that_the_provider_config_names() -> None:
+    plane = ControlPlane(secret_of_kubeconfig="../../team-b/secrets/kubeconfig-eu")
+    with world(plane) as now:
+        now.has(delivery())
+        within_seconds(lambda: now.said()[0] == "NoCredentials")
+        assert now.gpu.applied == []
+
+
 def test_deliveries_of_other_namespaces_are_no_deliveries() -> None:
     with world() as now:
         stray = delivery()

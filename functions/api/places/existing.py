@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import ConfigDict, Field, model_validator
 
+from ..forms import SecretName
 from ..node_pool import FabricKind, NodePool
 from ..schema import Rule, Schema, rules
 from .place import Place
@@ -42,9 +43,7 @@ _SAME_WAY = Rule(
 class SecretKeyRef(Schema):
     """A key of a Secret in the claim's own namespace."""
 
-    name: str = Field(
-        description="Name of the Secret, in the claim's namespace.", min_length=1, max_length=253
-    )
+    name: SecretName = Field(description="Name of the Secret, in the claim's namespace.")
     key: str = Field("kubeconfig", description="Key in the Secret. Default kubeconfig.", max_length=253)
 
 
