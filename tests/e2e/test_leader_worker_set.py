@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
+from tests.e2e import agent
+from tests.e2e.agent import heal, play
 from tests.e2e.conftest import Plane
 from tests.e2e.gpu_operator import GPUOperator, bury
 from tests.e2e.nodes import joined
 from tests.e2e.observing import refreshed, wait_ready
-from tests.e2e.workload import OWNER, delete, existing, model, nodes_of, place, serving
+from tests.e2e.workload import OWNER, delete, existing, model, nodes_of, place, serving, wait_told
 from tools.control_plane import leader_worker_set
-from tools.control_plane.api import Api
+from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
 NODES = [gpu_node(f"h100-{i}", "p5.48xlarge", zone="a") for i in range(1, 5)]
 NAMESPACE = "team-a"
+KWOK = "kwok"
 GROUP = "leaderworkerset.sigs.k8s.io/group-index"
 
 
@@ -52,7 +58,8 @@ def large(control_plane: Plane, api: Api) -> Iterator[Manifest]:
         claim = api.create(
             model(NAMESPACE, "large", model="meta-llama/Llama-3.1-405B-Instruct", cluster=here, source=source)
         )
-        yield wait_ready(api, claim, seconds=120)
+        with agent.kubelet(api, NODES, {}), agent.running(control_plane):
+            yield wait_ready(api, claim, seconds=120)
         delete(api, claim, cluster)
         bury(api)
 
@@ -82,6 +89,78 @@ def test_a_lost_worker_takes_its_group_along(api: Api, large: Manifest) -> None:
 
     wait_for("a new group", anew, seconds=90)
     wait_ready(api, large, seconds=60)
+
+
+def worker(api: Api, large: Manifest) -> Manifest:
+    """Return the pod of the group that answers nobody, and which has no probe."""
+    return next(pod for pod in serving(api, large) if pod["metadata"]["name"] == "group-0-1")
+
+
+def test_an_image_that_a_worker_cannot_pull(api: Api, large: Manifest) -> None:
+    pod, why = worker(api, large), 'Back-off pulling image "x": ErrImagePull: 401 Unauthorized'
+    play(api, pod, state={"waiting": {"reason": "ImagePullBackOff", "message": why}})
+    wait_told(api, large, "Serving=False ImagePull: [platform]")
+    message = condition(refreshed(api, large), "Serving")["message"]
+    assert f"(pod group-0-1, node {pod['spec']['nodeName']}, since" in message
+    assert why in message
+    heal(api, pod)
+    wait_ready(api, large, seconds=60)
+
+
+CRASHES = [
+    pytest.param(
+        {"exitCode": 137, "reason": "OOMKilled"}, ("OutOfMemory: [model]", "memory limit of"), id="memory"
+    ),
+    pytest.param(
+        {"exitCode": 1, "reason": "Error", "message": "RuntimeError: NCCL error: unhandled system error"},
+        ("CrashLoop: [model]", "RuntimeError: NCCL error: unhandled system error"),
+        id="crash",
+    ),
+]
+
+
+@pytest.mark.parametrize(("end", "words"), CRASHES)
+def test_a_worker_that_ends_explains_why_its_group_is_new(
+    control_plane: Plane, api: Api, large: Manifest, end: dict[str, Any], words: tuple[str, str]
+) -> None:
+    """The controller deletes the group with the pod that says why; the claim says it while the next one loads."""
+    before, pod = {p["metadata"]["uid"] for p in serving(api, large)}, worker(api, large)
+    with unplayed(control_plane):
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        play(
+            api,
+            pod,
+            restartCount=1,
+            state={"running": {"startedAt": now}},
+            lastState={"terminated": {**end, "startedAt": now, "finishedAt": now}},
+        )
+
+        def anew() -> bool:
+            pods = serving(api, large)
+            for old in pods:
+                if "deletionTimestamp" in old["metadata"]:
+                    # No kubelet says that its containers have stopped.
+                    api.call("DELETE", api.path(*identity(old)), {"gracePeriodSeconds": 0})
+            return before.isdisjoint(p["metadata"]["uid"] for p in pods) and len(pods) == 2
+
+        wait_for("a group that loads", anew, seconds=30)
+        reason, why = words
+        wait_told(api, large, f"Serving=False {reason}")
+        message = condition(refreshed(api, large), "Serving")["message"]
+        assert f"(pod group-0-1, node {pod['spec']['nodeName']}, since" in message
+        assert why in message
+    wait_ready(api, large, seconds=60)
+
+
+@contextmanager
+def unplayed(plane: Plane) -> Iterator[None]:
+    """Have nobody play the nodes: pods get a node and stay as they are."""
+    process = plane.processes.all()[KWOK]
+    plane.processes.stop(KWOK)
+    try:
+        yield
+    finally:
+        plane.processes.start(KWOK, process.command, process.environment)
 
 
 def test_its_group_goes_with_it(api: Api, large: Manifest) -> None:

@@ -41,7 +41,8 @@ def cluster(control_plane: Plane) -> Iterator[Api]:
         claim = existing(control_plane, NAME, [POOL], allowed=["team-*"])
         with agent.kubelet(api, NODES, LOGS), agent.running(control_plane) as seen:
             yield seen
-            delete(api, claim)
+        # It goes with the claim, and its rights.
+        delete(api, claim)
 
 
 @pytest.fixture(scope="module")
