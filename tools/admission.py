@@ -45,7 +45,7 @@ def ask(objects: Sequence[Manifest], definitions: Iterable[Path]) -> list[Answer
     """Return the answer about each object, in their order.
 
     Args:
-        objects: custom resources, or objects of Kubernetes' own kinds.
+        objects: custom resources, objects of Kubernetes' own kinds, or CRDs and XRDs themselves.
         definitions: YAML files, or folders of them, with CRDs and XRDs; of two of one kind the later
             counts.
 

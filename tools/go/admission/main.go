@@ -23,6 +23,7 @@ import (
 	xpv1 "github.com/crossplane/crossplane/apis/v2/apiextensions/v1"
 	ext "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	extv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	extvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
@@ -226,6 +227,9 @@ func (d definitions) admit(raw map[string]any) (answer, error) {
 	object := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(whole(raw).(map[string]any))}
 	gvk := object.GroupVersionKind()
 	crd, known := d[gvk.GroupVersion().String()+" "+gvk.Kind]
+	if gvk.Kind == "CompositeResourceDefinition" || gvk.Kind == "CustomResourceDefinition" {
+		return define(object)
+	}
 	if !known {
 		return builtin(object), nil
 	}
@@ -234,6 +238,41 @@ func (d definitions) admit(raw map[string]any) (answer, error) {
 		return answer{}, err
 	}
 	return of.admit(object), nil
+}
+
+// define says what an API server would answer if a CRD was created, or those that Crossplane makes of an XRD:
+// it refuses all of a CRD for one rule that may cost too much, or that does not compile.
+func define(object *unstructured.Unstructured) (answer, error) {
+	text, err := json.Marshal(object.Object)
+	if err != nil {
+		return answer{}, err
+	}
+	made, xrd, single := definitions{}, &xpv1.CompositeResourceDefinition{}, &extv1.CustomResourceDefinition{}
+	if object.GetKind() == "CompositeResourceDefinition" {
+		if err = json.Unmarshal(text, xrd); err == nil {
+			xrd.UID = "the CRDs' owner"
+			err = made.addXRD(xrd)
+		}
+	} else if err = json.Unmarshal(text, single); err == nil {
+		made.add(single)
+	}
+	if err != nil {
+		return answer{}, err
+	}
+	found := answer{Served: true, Object: object.Object, Problems: []problem{}}
+	for _, crd := range made {
+		extv1.SetDefaults_CustomResourceDefinition(crd)
+		extv1.SetDefaults_CustomResourceDefinitionSpec(&crd.Spec)
+		internal := &ext.CustomResourceDefinition{}
+		if err := extv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(crd, internal, nil); err != nil {
+			return answer{}, err
+		}
+		internal.Status.StoredVersions = []string{crd.Spec.Versions[0].Name}
+		for _, each := range extvalidation.ValidateCustomResourceDefinition(context.Background(), internal) {
+			found.Problems = append(found.Problems, problem{Field: crd.Name + " " + each.Field, Message: each.ErrorBody()})
+		}
+	}
+	return found, nil
 }
 
 func (k *kind) admit(object *unstructured.Unstructured) answer {
