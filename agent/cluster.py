@@ -12,6 +12,7 @@ from typing import Any
 
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.config import load_incluster_config, load_kube_config, load_kube_config_from_dict
+from urllib3.exceptions import ProtocolError
 
 from functions.api import contract
 
@@ -27,6 +28,8 @@ _SECONDS = (5.0, 30.0)
 """Time to connect, and to wait for the next byte."""
 _SECONDS_ELSEWHERE = (5.0, 10.0)
 """The same for a cluster that others wait behind."""
+_MOST_BYTES_ELSEWHERE = 4 * 2**20
+"""Of an answer of such a cluster, which is not ours: an object of Kubernetes has less."""
 _CONNECTIONS = 24
 """That stay open: as many as threads ask at the same time."""
 _LOG_LINES, _LOG_BYTES = 400, 256 * 1024
@@ -53,14 +56,17 @@ class Refused(Exception):  # noqa: N818  (the answer, not the agent, is at fault
 class Cluster:
     """One API server. Threads may share it."""
 
-    def __init__(self, client: ApiClient, seconds: tuple[float, float] = _SECONDS) -> None:
+    def __init__(
+        self, client: ApiClient, seconds: tuple[float, float] = _SECONDS, most_bytes: int | None = None
+    ) -> None:
         """Use a client of `kubernetes`.
 
         Args:
             client: of the API server.
             seconds: time to connect, and to wait for the next byte.
+            most_bytes: of an answer; None: as many as come.
         """
-        self._client, self._seconds = client, seconds
+        self._client, self._seconds, self._most_bytes = client, seconds, most_bytes
 
     @classmethod
     def of(cls, kubeconfig: Path | None) -> Cluster:
@@ -86,7 +92,7 @@ class Cluster:
         load_kube_config_from_dict(dict(kubeconfig), client_configuration=configuration, persist_config=False)
         client = ApiClient(configuration)
         try:
-            yield cls(client, _SECONDS_ELSEWHERE)
+            yield cls(client, _SECONDS_ELSEWHERE, _MOST_BYTES_ELSEWHERE)
         finally:
             client.rest_client.pool_manager.clear()
 
@@ -149,7 +155,7 @@ class Cluster:
         path = f"{group}/{contract.REPORT_PLURAL}/{contract.REPORT_NAME}"
         # Otherwise the API server drops, with a warning, what an older CRD does not know.
         # What is left unread would end the connection.
-        _ = self._send("PATCH", path, {"fieldValidation": "Strict"}, body).data
+        self._whole(self._send("PATCH", path, {"fieldValidation": "Strict"}, body))
 
     def read(self, path: str) -> dict[str, Any]:
         """Return an object.
@@ -167,7 +173,7 @@ class Cluster:
             Refused: as for `read`.
         """
         response = self._send("GET", path, {}, accept=_METADATA)
-        found: dict[str, Any] = json.loads(response.data)["metadata"]
+        found: dict[str, Any] = json.loads(self._whole(response))["metadata"]
         return found
 
     def apply(self, path: str, manifest: Mapping[str, Any]) -> None:
@@ -177,7 +183,7 @@ class Cluster:
             Refused: when the API server does not take it.
         """
         query = {"fieldManager": _MANAGER, "force": "true"}
-        _ = self._send("PATCH", path, query, dict(manifest), kind=_APPLY).data
+        self._whole(self._send("PATCH", path, query, dict(manifest), kind=_APPLY))
 
     def write_status(self, path: str, status: Mapping[str, Any]) -> None:
         """Set fields of an object's status; lists are replaced.
@@ -185,11 +191,16 @@ class Cluster:
         Raises:
             Refused: when there is no such object (404), or the status is not valid (422).
         """
-        _ = self._send("PATCH", f"{path}/status", {}, {"status": dict(status)}, kind=_MERGE_PATCH).data
+        body = {"status": dict(status)}
+        self._whole(self._send("PATCH", f"{path}/status", {}, body, kind=_MERGE_PATCH))
 
     def _get(self, path: str, query: Mapping[str, str]) -> bytes:
-        response = self._send("GET", path, query)
-        data: bytes = response.data
+        return self._whole(self._send("GET", path, query))
+
+    def _whole(self, response: Any) -> bytes:
+        data: bytes = response.data if self._most_bytes is None else response.read(self._most_bytes + 1)
+        if self._most_bytes is not None and len(data) > self._most_bytes:
+            raise ProtocolError("the answer is too long")
         return data
 
     def _send(
@@ -217,7 +228,7 @@ class Cluster:
         response = self._client.call_api(*request, _request_timeout=timeout or self._seconds).response
         # A redirection has carried out nothing either.
         if response.status >= http.client.MULTIPLE_CHOICES:
-            raise Refused(response.status, _words(response.data))
+            raise Refused(response.status, _words(self._whole(response)))
         return response
 
 

@@ -148,13 +148,14 @@ def test_a_kubeconfig_of_other_kinds_is_told(cluster: dict[str, Any]) -> None:
         )
 
 
-@pytest.mark.parametrize("body", ["[]", "no JSON", {"metadata": []}, "[" * 100_000])
+@pytest.mark.parametrize("body", ["[]", "no JSON", {"metadata": []}, "[" * 100_000, f'"{"a" * 5 * 2**20}"'])
 def test_an_answer_that_is_none_of_kubernetes_is_told(body: Any) -> None:
     with world() as now, listening(lambda _: Answer(200, body), encrypted=True) as (other, _):
         now.plane.kubeconfigs["eu"] = kubeconfig(other)
         now.has(delivery())
         within_seconds(lambda: now.said()[0] != "")
         assert now.said()[0] == "ClusterUnreachable"
+        assert ("ProtocolError" in now.said()[1]) == (len(body) > 2**20)
 
 
 @pytest.mark.parametrize(
