@@ -14,6 +14,6 @@ def version() -> str:
     return f"v{tomllib.loads((ROOT / 'pyproject.toml').read_text())['project']['version']}"
 
 
-def published(name: str, registry: str = REGISTRY) -> str:
+def published(name: str, registry: str = REGISTRY, tag: str = "") -> str:
     """Return the name of an image of this project, such as ghcr.io/freehold-dev/agent:v0.1.0."""
-    return f"{registry}/{name}:{version()}"
+    return f"{registry}/{name}:{tag or version()}"

@@ -20,17 +20,17 @@ from tools.images.kinds.names import REGISTRY, published, version
 from tools.images.tree import File
 from tools.manifests import Manifest, dump, load
 
-__all__ = ["CONFIGURATION", "kinds", "object_name"]
+__all__ = ["CONFIGURATION", "kinds", "object_name", "package"]
 
 CONFIGURATION = "configuration-freehold"
 _MARK = {"io.crossplane.xpkg": "base"}
 """By which Crossplane finds the layer (crossplane-runtime 2.4.0, pkg/xpkg/client.go)."""
 
 
-def kinds(registry: str = REGISTRY) -> tuple[Kind, ...]:
-    """Return the packages as they are named in a registry, such as ghcr.io/freehold-dev."""
+def kinds(registry: str = REGISTRY, tag: str = "") -> tuple[Kind, ...]:
+    """Return the packages as they are named in a registry, by default under the tag of this version."""
     made = [
-        Kind(name, about, make, reference=published(name, registry))
+        Kind(name, about, make, reference=published(name, registry, tag))
         for name, about, make in (
             *(
                 (f"function-{short}", f"the package of function-{short}", partial(_function, short))
@@ -39,7 +39,7 @@ def kinds(registry: str = REGISTRY) -> tuple[Kind, ...]:
             (
                 CONFIGURATION,
                 "XRDs and compositions, and what they depend on",
-                partial(_configuration, registry),
+                partial(_configuration, registry, tag or version()),
             ),
         )
     ]
@@ -61,12 +61,12 @@ def _function(short: str, architecture: str) -> Image:
     documents = [*load(folder / "crossplane.yaml"), *load(folder / "input.yaml")]
     return replace(
         runtime,
-        parts=[*runtime.parts, _package(documents)],
+        parts=[*runtime.parts, package(documents)],
         environment={**runtime.environment, "FUNCTION": short},
     )
 
 
-def _configuration(registry: str, architecture: str) -> Image:
+def _configuration(registry: str, tag: str, architecture: str) -> Image:
     [meta] = load(paths.PACKAGE / CONFIGURATION / "crossplane.yaml")
     meta["spec"]["dependsOn"] += [
         {
@@ -74,12 +74,12 @@ def _configuration(registry: str, architecture: str) -> Image:
             "kind": "Function",
             "package": published(f"function-{short}", registry).rpartition(":")[0],
             # Older functions do not know what newer compositions say to them.
-            "version": f">={version()}",
+            "version": f">={tag}",
         }
         for short in FUNCTIONS
     ]
     compositions = [_named(each, registry) for each in load(paths.COMPOSITIONS)]
-    return Image([_package([meta, *load(paths.XRDS), *compositions])], architecture=architecture)
+    return Image([package([meta, *load(paths.XRDS), *compositions])], architecture=architecture)
 
 
 def _named(composition: Manifest, registry: str) -> Manifest:
@@ -91,6 +91,7 @@ def _named(composition: Manifest, registry: str) -> Manifest:
     return {**composition, "spec": {**composition["spec"], "pipeline": steps}}
 
 
-def _package(documents: Sequence[Manifest]) -> Part:
+def package(documents: Sequence[Manifest]) -> Part:
+    """Return the layer that makes an image a package of some manifests."""
     content = dump(documents).encode()
     return Part("package.yaml", [content], lambda: {"package.yaml": File(content)}, annotations=_MARK)
