@@ -233,8 +233,8 @@ class Cluster:
 
 
 def _words(data: bytes) -> str:
-    """Return the message of a Status, or else the answer's beginning."""
+    """Return the message of a Status, or else the answer, and of either the beginning."""
     try:
-        return str(json.loads(data)["message"])
-    except (ValueError, KeyError, TypeError):
+        return str(json.loads(data)["message"])[:1000]
+    except (ValueError, KeyError, TypeError, RecursionError):
         return data[:200].decode(errors="replace")

@@ -81,7 +81,7 @@ def _items(document: Any) -> list[Manifest]:
     if isinstance(document.get("items"), list) and str(document["kind"]).endswith("List"):
         return [manifest for item in document["items"] for manifest in _items(item)]
     for field in ("metadata", "spec"):
-        if not isinstance(document.get(field) or {}, dict):
+        if not isinstance(document.get(field), dict | None):
             raise ToolError(f"{document['kind']}: {field} is not a mapping")
     return [document]
 

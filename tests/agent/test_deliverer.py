@@ -210,6 +210,18 @@ def test_deliveries_of_other_namespaces_are_no_deliveries() -> None:
             "ClusterUnreachable",
             "the cluster's API answers 401: ask its owner for a valid kubeconfig",
         ),
+        (
+            Answer(409, "[" * 100_000),
+            "Refused",
+            f"the cluster refuses Secret {HOME}/hub-token (409: {'[' * 200}): ask its owner to allow it",
+        ),
+        (
+            Answer(409, {"message": "no " * 1000}),
+            "Refused",
+            f"the cluster refuses Secret {HOME}/hub-token (409: {('no ' * 1000)[:1000]}): ask its owner to allow it"[
+                :1024
+            ],
+        ),
     ],
 )
 def test_what_a_cluster_refuses_is_told(refuses: Answer, reason: str, words: str) -> None:

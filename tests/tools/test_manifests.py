@@ -18,6 +18,7 @@ from tools.manifests import load
         (b"- 1\n", "not a Kubernetes manifest: no kind"),
         (b"kind: Model\nmetadata: [x]\n", "Model: metadata is not a mapping"),
         (b"kind: ModelList\nitems: [{kind: Model, spec: x}]\n", "Model: spec is not a mapping"),
+        (b"kind: Model\nspec: []\n", "Model: spec is not a mapping"),
     ],
 )
 def test_what_is_no_manifest(content: bytes, message: str, tmp_path: Path) -> None:
