@@ -216,6 +216,11 @@ class Weights(Schema):
         return first.port or (443 if first.scheme == "https" else 80)
 
 
+_PriorityClass = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")
+]
+
+
 class VLLMInput(Schema):
     """Input of function-vllm."""
 
@@ -240,4 +245,10 @@ class VLLMInput(Schema):
         None,
         description="Secret of type kubernetes.io/dockerconfigjson in the platform namespace, which is "
         "copied beside each Model, to pull images with. Default: none; nodes pull by their own identity.",
+    )
+    priority_class_name: _PriorityClass | None = Field(
+        None,
+        description="PriorityClass of pods that serve, which must be in every cluster: the pods of a "
+        "Deployment are refused without it. Downloads have none, and give way. A live Model takes another "
+        "one when it restarts. Default: none; pods have the cluster's default priority.",
     )

@@ -42,6 +42,8 @@ class Plan(NamedTuple):
     """Namespaces of the cluster whose pods may read metrics."""
     pull_secret: str
     """Secret of the platform namespace by which images are pulled; empty: none."""
+    priority_class: str
+    """PriorityClass of pods that serve; empty: the cluster's default."""
 
     @property
     def name(self) -> str:
@@ -144,6 +146,7 @@ def make_plan(
         latest_image=latest_image(spec, given),
         metrics_namespaces=tuple(given.metrics_namespaces),
         pull_secret=given.pull_secret_ref.name if given.pull_secret_ref else "",
+        priority_class=given.priority_class_name or "",
         # Never the spec's own image: that of an old engine has an old huggingface_hub, or none.
         downloader=given.weights.image or given.image or image("vllm"),
         weights=given.weights,

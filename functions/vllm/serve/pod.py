@@ -125,6 +125,7 @@ def serving_pod(plan: Plan, labels: Mapping[str, Any], peer: Peer | None = None)
         "initContainers": [_weights_there(plan)],
         "terminationGracePeriodSeconds": grace,
         **(_where(plan) if peer is None else {}),
+        **({"priorityClassName": plan.priority_class} if plan.priority_class else {}),
     }
     restarted = plan.spec.engine.restarted_at
     annotations = {**LOADS_LONG, **({_RESTARTED_AT: restarted} if restarted else {})}

@@ -113,6 +113,23 @@ def test_a_secret_that_is_named_no_more_stays_for_live_pods() -> None:
     assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
 
 
+def test_serving_pods_have_the_platforms_priority_and_downloads_none() -> None:
+    eu = cluster("eu", allowed=["*"])
+    made = manifests(compose(request(SPEC, eu, given={"priorityClassName": "models"})))
+    assert pod_of(made["vllm/deployment"])["priorityClassName"] == "models"
+    [download] = [name for name in made if "/download-" in name]
+    for other in (pod_of(made[download]), pod_of(manifests(first())["vllm/deployment"])):
+        assert "priorityClassName" not in other
+
+
+def test_another_priority_restarts_no_live_model() -> None:
+    eu = cluster("eu", allowed=["*"])
+    before = first()
+    given = {"priorityClassName": "models"}
+    after = compose(request(SPEC, eu, status=dict(before.status), observed=live(before), given=given))
+    assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
+
+
 def test_a_model_that_sleeps_takes_no_gpu() -> None:
     """Its record counts none, and its download takes none."""
     made = manifests(model(0))
