@@ -22,11 +22,16 @@ from tools.control_plane.processes import Processes
 from tools.machine import machine
 from tools.manifests import Manifest, load
 
-_PREFIX = "e2e-"
+_PREFIX, REAL_PREFIX = "e2e-", "real-"
+"""Of the names of the control planes' folders: those with played nodes, and those with a real one."""
 CLOUDS = (".aws.m.upbound.io",)
 """API groups whose provider is played; provider-kubernetes and provider-helm are real."""
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 SLOWEST = (
+    # On the one machine with a real node.
+    "test_node.py",
+    "test_model.py",
+    "test_faults.py",
     "test_places.py",
     "test_lost.py",
     "test_aws.py",
@@ -80,10 +85,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ModuleByM
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Stop the control planes of workers that ended without doing so."""
-    if hasattr(session.config, "workerinput") or os.environ.get("E2E_PLANE"):
+    """Stop the control planes of workers that ended without doing so; without workers, fixtures have done it."""
+    if not session.config.pluginmanager.has_plugin("dsession"):
         return
-    for folder in paths.MADE.glob(f"{_PREFIX}*"):
+    for folder in (*paths.MADE.glob(f"{_PREFIX}*"), *paths.MADE.glob(f"{REAL_PREFIX}*")):
         plane.down(Layout(folder))
         machine.sweep(folder)
 

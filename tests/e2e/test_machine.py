@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import machines
+from tests.e2e.conftest import REAL_PREFIX
 from tools import paths
 from tools.control_plane.layout import free_ports
 from tools.control_plane.processes import MACHINE, Processes
@@ -50,7 +51,7 @@ def folder() -> Iterator[Path]:
 
 @contextmanager
 def new(name: str) -> Iterator[Path]:
-    where = paths.MADE / f"e2e-machine-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}-{name}"
+    where = paths.MADE / f"{REAL_PREFIX}machine-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}-{name}"
     try:
         yield where
     finally:
@@ -115,7 +116,7 @@ def test_all_of_it_ends_with_its_guard(folder: Path) -> None:
 @pytest.mark.parametrize("after_seconds", [0.0, 0.15, 0.2, 0.25, 0.3, 0.4])
 def test_a_start_that_is_killed_half_way_leaves_nothing(folder: Path, after_seconds: float) -> None:
     before = machines.traces(folder)
-    command = [sys.executable, "-m", "tools.machine.first", str(folder), machine.name(folder)]
+    command = [sys.executable, "-m", "tools.machine.first", str(folder), machine.name(folder), ""]
     folder.mkdir(parents=True)
     guard = subprocess.Popen(command, cwd=paths.ROOT, stdout=subprocess.DEVNULL)
     time.sleep(after_seconds)

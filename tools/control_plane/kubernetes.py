@@ -28,6 +28,8 @@ class Kubelets:
     """The API server's, as nodes and pods reach it."""
     client: Path
     """The folder of the certificate by which kubelets know the API server."""
+    port: int = 6443
+    """The API server's, the usual one: network policies of pods that ask it can name no more than that."""
 
 
 def start(
@@ -70,7 +72,6 @@ def api_server(
     return [
         str(API_SERVER.path()),
         f"--etcd-servers=http://{_HOST}:{ports.etcd}",
-        f"--secure-port={ports.api_server}",
         f"--tls-cert-file={certificates / 'tls.crt'}",
         f"--tls-private-key-file={certificates / 'tls.key'}",
         f"--token-auth-file={layout.tokens}",
@@ -81,14 +82,15 @@ def api_server(
         "--service-account-issuer=https://kubernetes.default.svc",
         f"--service-account-key-file={layout.signing_key}",
         f"--service-account-signing-key-file={layout.signing_key}",
-        *(_for_played_nodes() if kubelets is None else _for_kubelets(layout, kubelets)),
+        *(_for_played_nodes(ports) if kubelets is None else _for_kubelets(layout, kubelets)),
     ]
 
 
-def _for_played_nodes() -> list[str]:
+def _for_played_nodes(ports: Ports) -> list[str]:
     return [
         f"--bind-address={_HOST}",
         f"--advertise-address={_HOST}",
+        f"--secure-port={ports.api_server}",
         "--authorization-mode=RBAC",
         # No kubelet mounts a service account's token, so pods need no service account.
         "--disable-admission-plugins=ServiceAccount",
@@ -101,6 +103,7 @@ def _for_kubelets(layout: Layout, kubelets: Kubelets) -> list[str]:
     return [
         "--bind-address=0.0.0.0",
         f"--advertise-address={kubelets.address}",
+        f"--secure-port={kubelets.port}",
         # A kubelet may do what its own node and pods need.
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",

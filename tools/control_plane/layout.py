@@ -99,13 +99,15 @@ class Layout:
         """Return the API as a user sees it."""
         return Api.of(self.kubeconfig(user))
 
-    def portable_kubeconfig(self, host: str = "127.0.0.1") -> str:
+    def portable_kubeconfig(self, server: str = "") -> str:
         """Return the administrator's kubeconfig with the certificate in it, so that a Secret can hold it.
 
         Args:
-            host: the API server's, where whoever reads the Secret is.
+            server: the API server's URL, where whoever reads the Secret is; by default as on this machine.
         """
-        config = json.loads(self.kubeconfig().read_text().replace("https://127.0.0.1:", f"https://{host}:"))
+        config = json.loads(self.kubeconfig().read_text())
+        if server:
+            config["clusters"][0]["cluster"]["server"] = server
         authority = Path(config["clusters"][0]["cluster"].pop("certificate-authority")).read_bytes()
         config["clusters"][0]["cluster"]["certificate-authority-data"] = base64.b64encode(authority).decode()
         return json.dumps(config)

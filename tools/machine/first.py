@@ -1,8 +1,8 @@
 """The first process of a machine: makes its namespaces, mounts and network, then waits for others to end.
 
-Started as `python -m tools.machine.first FOLDER NAME [PROGRAMS]`. The process that is started stays outside
-and guards: when the first process ends, it removes the cgroups; when it is killed itself, the kernel kills
-the first process, and with that everything in the machine.
+Started as `python -m tools.machine.first FOLDER NAME PROGRAMS [PORT=OTHER...]`. The process that is started
+stays outside and guards: when the first process ends, it removes the cgroups; when it is killed itself, the
+kernel kills the first process, and with that everything in the machine.
 """
 
 import os
@@ -33,12 +33,14 @@ class Made:
     name: str
     programs: Path | None
     """A folder whose `usr` lies over the machine's, with programs that are not installed."""
+    redirects: list[str]
+    """PORT=OTHER: what the machine's processes call at a port of 127.0.0.1 listens at another."""
 
 
 def main(arguments: list[str]) -> int:
     """Make a machine and guard it; return when it has ended."""
-    folder, name, *programs = arguments
-    made = Made(Path(folder), name, Path(programs[0]) if programs else None)
+    folder, name, programs, *redirects = arguments
+    made = Made(Path(folder), name, Path(programs) if programs else None, redirects)
     folders = cgroups.make(name)
     linux.unshare(linux.NEW_PIDS)
     guard_lives, guards_end = os.pipe()
@@ -71,7 +73,7 @@ def _first(made: Made, folders: list[Path], guard_lives: int) -> None:
         pid = _own_pid()
         _isolate(folders)
         _mount(made)
-        network.up(made.name)
+        network.up(made.name, made.redirects)
         signal.signal(signal.SIGCHLD, _reap)
         joined = [str(_joined(folder)) for folder in folders]
         Machine(pid, joined).write(made.folder)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from tools import paths
@@ -18,8 +19,12 @@ _DEAD_RESOLVER = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 """Else a pull of an image that is not there waits for a name server that nobody reaches."""
 
 
-def start(processes: Processes) -> made.Machine:
+def start(processes: Processes, redirects: Mapping[int, int] | None = None) -> made.Machine:
     """Start a machine; what is started in the folder from then on runs there.
+
+    Args:
+        processes: of the machine's folder.
+        redirects: ports of 127.0.0.1 at which something is called in the machine that listens at another.
 
     Raises:
         ToolError: when something is missing for one, or it does not start.
@@ -32,7 +37,8 @@ def start(processes: Processes) -> made.Machine:
     (own / "resolv.conf").write_text(_DEAD_RESOLVER)
     made.forget(folder)
     extra = programs.provide()
-    arguments = [str(folder), name(folder), *([str(extra)] if extra else [])]
+    ports = [f"{port}={other}" for port, other in (redirects or {}).items()]
+    arguments = [str(folder), name(folder), str(extra or ""), *ports]
     processes.start(MACHINE, _module("first", *arguments), {"PYTHONPATH": str(paths.ROOT)})
     processes.wait(MACHINE, lambda: made.ready(folder))
     return made.Machine.read(folder)

@@ -82,13 +82,18 @@ def start(
 
 def connected(folder: Path, address: str, port: int, seconds: float = 1) -> socket.socket:
     """Return a socket that is connected to a server as the machine sees it. Raises OSError like any other."""
+    return connected_from(Machine.read(folder).first, address, port, seconds)
+
+
+def connected_from(pid: int, address: str, port: int, seconds: float = 1) -> socket.socket:
+    """Return a socket that is connected to a server as a process sees it, such as one in a pod."""
     made = outcome = None
 
     # A namespace is a thread's: the caller's stays what it is.
     def enter() -> None:
         nonlocal made, outcome
         try:
-            namespace = os.open(f"/proc/{Machine.read(folder).first}/ns/net", os.O_RDONLY)
+            namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
             try:
                 linux.enter(namespace, linux.NEW_NETWORK)
             finally:

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tools.errors import ToolError, last_lines
@@ -26,14 +27,34 @@ _SETTINGS = {
 }
 
 
-def up(name: str) -> None:
-    """Set up the network of this process' namespace."""
+def up(name: str, redirects: Sequence[str]) -> None:
+    """Set up the network of this process' namespace.
+
+    Args:
+        name: the machine's.
+        redirects: PORT=OTHER, for servers that are called at one port of 127.0.0.1 and listen at another.
+    """
     socket.sethostname(name)
     for command in _COMMANDS:
-        done = subprocess.run(["ip", *command.split()], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise ToolError(f"`ip {command}` failed: {last_lines(done.stderr)}")
+        _run("ip", *command.split())
+    for redirect in redirects:
+        _redirect(*redirect.split("="))
     for name_, value in _SETTINGS.items():
         file = Path("/proc/sys") / name_
         if file.exists():
             file.write_text(value)
+
+
+def _redirect(port: str, other: str) -> None:
+    hook = "{ type nat hook output priority -100; policy accept; }"
+    table = ("ip", f"machine-{port}")
+    _run("nft", "add", "table", *table)
+    _run("nft", "add", "chain", *table, "output", hook)
+    rule = f"ip daddr 127.0.0.1 tcp dport {port} redirect to :{other}"
+    _run("nft", "add", "rule", *table, "output", *rule.split())
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ToolError(f"`{' '.join(command)}` failed: {last_lines(done.stderr)}")

@@ -38,7 +38,7 @@ class Real:
 
     def prepare(self, processes: Processes, ports: Ports) -> None:
         """Make the machine, and have what listens in it reached at the same ports outside."""
-        machine.start(processes)
+        machine.start(processes, {ports.api_server: Kubelets.port})
         every = [getattr(ports, port.name) for port in fields(Ports)]
         machine.forward(processes, {port: ("127.0.0.1", port) for port in every})
 

@@ -9,6 +9,7 @@ from typing import Any
 from tools import paths
 from tools.control_plane import charts, plane
 from tools.control_plane.api import Api, identity
+from tools.control_plane.kubernetes import Kubelets
 from tools.control_plane.layout import Layout
 from tools.control_plane.nodes import gpu_node
 from tools.machine import network
@@ -46,7 +47,9 @@ def hub() -> list[Manifest]:
 
 def cluster(layout: Layout, name: str) -> list[Manifest]:
     """Return the claim of a cluster, the control plane's own, and the Secret by which it is reached."""
-    kubeconfig = base64.b64encode(layout.portable_kubeconfig(network.ADDRESS).encode()).decode()
+    kubeconfig = base64.b64encode(
+        layout.portable_kubeconfig(f"https://{network.ADDRESS}:{Kubelets.port}").encode()
+    ).decode()
     secret = {"name": f"{name}-kubeconfig", "namespace": OWNER}
     existing = {
         "kubeconfigSecretRef": {"name": secret["name"]},

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import machines
-from tests.e2e.conftest import Plane, furnished
+from tests.e2e.conftest import REAL_PREFIX, Plane, furnished
 from tests.e2e.real.policies import refuses
 from tools import paths
 from tools.control_plane import plane
@@ -31,7 +31,7 @@ def real() -> Iterator[Plane]:
         layout = Layout(Path(given).absolute())
         yield furnished(Plane(layout, layout.api()))
         return
-    where = Layout(paths.MADE / f"e2e-real-{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
+    where = Layout(paths.MADE / f"{REAL_PREFIX}{os.environ.get('PYTEST_XDIST_WORKER', 'main')}")
     before = machines.traces(where.folder)
     try:
         running = furnished(Plane(where, plane.up(where, served.node())))
