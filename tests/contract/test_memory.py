@@ -98,6 +98,8 @@ REFUSED = [
     Job("Qwen/Qwen3-Coder-Next-FP8", 8),  # shared experts of 512 / 8 = 64, in blocks of 128
     Job("Qwen/Qwen3.6-35B-A3B-FP8", 8),
 ]
+LOADED = [name for name in models() if family_of(SHAPES[name]) is not None]
+"""Every model of the catalog whose config.json can be built."""
 CONFIGS = {job.model: config_of(job.facts, SHAPES[job.model]) for job in (*JOBS, *REFUSED)}
 
 
@@ -111,10 +113,23 @@ def said(ask_vllm: AskVLLM) -> dict[str, Any]:
         }
         for name in WHOLE
     ]
-    answer: dict[str, Any] = ask_vllm(
-        "memory", {"jobs": [job.asked for job in (*JOBS, *REFUSED)], "gpus": of_gpus}
-    )
+    asked = {
+        "jobs": [job.asked for job in (*JOBS, *REFUSED)],
+        "loaded": [_loading(name) for name in LOADED],
+        "gpus": of_gpus,
+    }
+    answer: dict[str, Any] = ask_vllm("memory", asked)
     return answer
+
+
+def _loading(name: str) -> dict[str, Any]:
+    facts = models()[name]
+    pooling = facts.task in ("embed", "rerank")
+    return {
+        "config": config_of(facts, SHAPES[name]),
+        "gpu": H100,
+        "arguments": {"runner": "pooling"} if pooling else {},
+    }
 
 
 @pytest.fixture
@@ -154,6 +169,19 @@ def test_no_more_sequences_than_vllm_has_blocks(job: Job, vllm: dict[str, Any]) 
 def test_counts_that_are_not_offered_are_refused(job: Job, vllm: dict[str, Any]) -> None:
     assert job.gpus not in tensor_parallel_sizes(job.facts, 8)
     assert "refused" in vllm
+
+
+def test_the_pinned_vllm_loads_the_config_of_every_model(said: dict[str, Any]) -> None:
+    answers = dict(zip(LOADED, said["loaded"], strict=True))
+    assert {name: answer["refused"] for name, answer in answers.items() if "refused" in answer} == {}
+    wrong = {}
+    for name, answer in answers.items():
+        config = config_of(models()[name], SHAPES[name])
+        assert config is not None
+        if answer["architecture"] not in config["architectures"]:
+            wrong[name] = (answer["architecture"], config["architectures"])
+    # A model that vLLM has no class for is run by Transformers' code.
+    assert wrong == {}
 
 
 @pytest.mark.parametrize("name", WHOLE)

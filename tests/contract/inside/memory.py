@@ -1,9 +1,10 @@
 """Say what vLLM itself takes of a pretended GPU, and on which GPUs it runs what.
 
 Request: `jobs`, each with `config` (of config.json), `gpu`, `arguments` (of EngineArgs) and `free`, the bytes
-beside the weights; `gpus`, whose default batches are asked for. Answer: for each job what vLLM makes of it, or
-`refused`; the `batches`; the least capability of each quantisation; and of each attention backend for sparse
-attention, the capabilities that it supports.
+beside the weights; `loaded`, each with `config`, `gpu` and `arguments`; `gpus`, whose default batches are asked
+for. Answer: for each job what vLLM makes of it, or `refused`; of each that is loaded alone, the architecture that
+vLLM runs, or `refused`; the `batches`; the least capability of each quantisation; and of each attention backend
+for sparse attention, the capabilities that it supports.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import sys
 import types
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +48,8 @@ registry._LazyRegisteredModel.inspect_model_cls = lambda self: registry._ModelIn
 )
 
 
-def measure(job: dict[str, Any]) -> dict[str, Any]:
-    """Return what vLLM takes for a model: bytes on the first GPU, and its blocks."""
+def load(job: dict[str, Any]) -> Any:
+    """Return vLLM's own configuration of a model, from its config.json."""
     GPU.update(job["gpu"])
     Path("config.json").write_text(json.dumps(job["config"]))
     made = AsyncEngineArgs(
@@ -57,7 +59,17 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
         enforce_eager=True,
         **job["arguments"],
     )
-    config = made.create_engine_config(SERVER)
+    return made.create_engine_config(SERVER)
+
+
+def name(job: dict[str, Any]) -> dict[str, Any]:
+    """Return the architecture by which vLLM runs a model."""
+    return {"architecture": load(job).model_config.architecture}
+
+
+def measure(job: dict[str, Any]) -> dict[str, Any]:
+    """Return what vLLM takes for a model: bytes on the first GPU, and its blocks."""
+    config = load(job)
     ranks(job["arguments"].get("tensor_parallel_size", 1))
     with (
         set_current_vllm_config(config),
@@ -85,19 +97,21 @@ def measure(job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def in_children(jobs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Measure each job in a process of its own, some at once: vLLM keeps much of a model in its modules."""
+def in_children(
+    what: Callable[[dict[str, Any]], dict[str, Any]], jobs: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Do each job in a process of its own, some at once: vLLM keeps much of a model in its modules."""
     answers: list[dict[str, Any]] = []
     running: deque[tuple[int, int]] = deque()
     for job in jobs:
-        running.append(_start(job))
+        running.append(_start(what, job))
         if len(running) >= (os.cpu_count() or 1):
             answers.append(_finish(*running.popleft()))
     return [*answers, *(_finish(*child) for child in running)]
 
 
-def _start(job: dict[str, Any]) -> tuple[int, int]:
-    """Begin a process that measures; return its id and the pipe with its answer."""
+def _start(what: Callable[[dict[str, Any]], dict[str, Any]], job: dict[str, Any]) -> tuple[int, int]:
+    """Begin a process that does a job; return its id and the pipe with its answer."""
     read, write = os.pipe()
     child = os.fork()
     if child:
@@ -108,7 +122,7 @@ def _start(job: dict[str, Any]) -> tuple[int, int]:
     folder.mkdir()
     os.chdir(folder)
     try:
-        answer = measure(job)
+        answer = what(job)
     except BaseException as problem:
         answer = {"refused": f"{type(problem).__name__}: {problem}"[:2000]}
     os.write(write, json.dumps(answer).encode())
@@ -144,7 +158,8 @@ def supports(backend: str) -> list[tuple[int, int]]:
 
 request = json.loads(REQUEST.read_text())
 answer = {
-    "jobs": in_children(request["jobs"]),
+    "jobs": in_children(measure, request["jobs"]),
+    "loaded": in_children(name, request["loaded"]),
     "batches": [batch(gpu) for gpu in request["gpus"]],
     "least": {method: get_quantization_config(method).get_min_capability() for method in METHODS},
     "sparse": {backend: supports(backend) for backend in SPARSE},
