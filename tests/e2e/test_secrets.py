@@ -185,9 +185,7 @@ def test_a_model_of_an_older_package_never_lacks_its_secret(
     with without_agent(control_plane):
         old = _as_an_older_package(api, claim, delivery)
         api.apply(old, manager=_manager(delivery))
-        whole = composite(api, claim)
-        reference = {"apiVersion": old["apiVersion"], "kind": old["kind"], **_place(old)}
-        api.patch(whole, {"spec": {"resourceRefs": [*whole["spec"]["resourceRefs"], reference]}})
+        wait_for("core to know the old Object", lambda: _composed(control_plane, claim, old))
         wait_for("the old Object", lambda: _synced(api, old))
         uid = api.get("v1", "Secret", "hub-token", here)["metadata"]["uid"]
         reconcile(control_plane, claim)
@@ -198,6 +196,18 @@ def test_a_model_of_an_older_package_never_lacks_its_secret(
     assert (found["metadata"]["uid"], held(api, claim)) == (uid, TOKENS[3])
     delete(api, claim)
     api.delete({**SECRET, "metadata": {"name": "old", "namespace": TEAM}})
+
+
+def _composed(plane: Plane, claim: Manifest, resource: Manifest) -> bool:
+    """Say whether core keeps a reference to a resource; name it otherwise, which an older reconcile undoes."""
+    reference = {"apiVersion": resource["apiVersion"], "kind": resource["kind"], **_place(resource)}
+    whole = composite(plane.api, claim)
+    named = whole["spec"]["resourceRefs"]
+    if reference not in named:
+        plane.api.patch(whole, {"spec": {"resourceRefs": [*named, reference]}})
+        return False
+    reconcile(plane, claim)
+    return reference in composite(plane.api, claim)["spec"]["resourceRefs"]
 
 
 def _place(manifest: Manifest) -> dict[str, str]:
