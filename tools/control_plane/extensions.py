@@ -1,5 +1,6 @@
 """The CRDs of providers and of cluster components, and core's role for the providers' kinds."""
 
+import http.client
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tools.manifests import Manifest, load
 
 _CRDS = "apiextensions.k8s.io/v1"
 _THREADS = 4
-_TAKEN = 409
+_TRIES = 3
 _FOLDERS = (
     "gpu-operator",
     "lws",
@@ -30,7 +31,7 @@ def install(api: Api) -> int:
     # A kind may be in two folders; the first wins.
     named = {crd["metadata"]["name"]: crd for crd in reversed(crds)}
     with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(lambda crd: _create(api, crd), named.values()))
+        list(pool.map(lambda crd: create(api, crd), named.values()))
     api.apply(_access(list(named.values())))
     return len(named)
 
@@ -48,12 +49,16 @@ def _folder() -> Path:
     return folder
 
 
-def _create(api: Api, crd: Manifest) -> None:
+def create(api: Api, crd: Manifest, tries: int = _TRIES) -> None:
+    """Create a CRD. An API server that is short of CPU gives up on a large one, and may have it even so."""
     try:
         api.call("POST", api.path(_CRDS, "CustomResourceDefinition"), crd)
     except ApiError as error:
-        if error.code != _TAKEN:
+        if error.code == http.client.CONFLICT:
+            return
+        if error.code != http.client.GATEWAY_TIMEOUT or tries <= 1:
             raise ToolError(f"{crd['metadata']['name']}: {error}") from error
+        create(api, crd, tries - 1)
 
 
 def _access(crds: list[Manifest]) -> Manifest:
