@@ -71,5 +71,6 @@ def kubeconfig(plane: Plane, namespace: str, name: str) -> Manifest:
 
 def secrets_of(api: Api, claim: Manifest) -> set[str]:
     """Return the Secrets that the claim's ProviderConfigs name."""
+    # The one by which the new kubeconfig was tried goes meanwhile.
     configs = [r for r in composed(api, claim) if r["kind"] == "ProviderConfig"]
-    return {str(refreshed(api, r)["spec"]["credentials"]["secretRef"]["name"]) for r in configs}
+    return {str(config["spec"]["credentials"]["secretRef"]["name"]) for config in configs}
