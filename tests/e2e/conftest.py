@@ -36,6 +36,8 @@ SLOWEST = (
     "test_lost.py",
     "test_aws.py",
     "test_pods.py",
+    "test_secrets.py",
+    "test_downloads.py",
     "test_existing.py",
     "test_identity.py",
     "test_mutants.py",
