@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from tools.admission import ask
 from tools.claims import with_defaults
 from tools.cli import main
 from tools.control_plane import dry_run
-from tools.control_plane.api import Api
+from tools.control_plane.api import Api, identity
+from tools.control_plane.waiting import wait_for
 from tools.definitions import Definitions
-from tools.errors import Exit
+from tools.errors import Exit, ToolError
 from tools.field_ownership import composed_manager
 from tools.inputs import functions_of
 from tools.manifests import Manifest, dump, version_of
@@ -35,6 +37,26 @@ def settled() -> dict[str, Settled]:
     with running(functions_of([e.claim for e in found], definitions)) as servers:
         played = demo.settle_all(found, servers.targets, definitions)
     return {str(example.path.relative_to(paths.EXAMPLES).with_suffix("")): how for example, how in played}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def reports(api: Api, settled: dict[str, Settled]) -> Iterator[None]:
+    """Have the kind of the Models' reports, which comes with a cluster's claim and goes with it."""
+    made = [found.manifest for m in settled["existing/small"].composed for found in unwrap(m)]
+    [crd] = [manifest for manifest in made if manifest["kind"] == "CustomResourceDefinition"]
+    api.apply(crd)
+    wait_for("the CRD of reports to be served", lambda: _served(api, crd))
+    yield
+    api.delete(crd)
+    wait_for("the CRD of reports to be gone", lambda: api.find(*identity(crd)) is None)
+
+
+def _served(api: Api, crd: Manifest) -> bool:
+    spec = crd["spec"]
+    try:
+        return bool(api.path(f"{spec['group']}/{spec['versions'][0]['name']}", spec["names"]["kind"]))
+    except ToolError:
+        return False
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
