@@ -108,7 +108,10 @@ def _template(pod: Object) -> str:
 
 
 def _end(pod: Object) -> str:
-    """Return when a container of a pod ended last: one that runs again may have run long before."""
+    """Return when a container of a pod crashed, or ended: one that runs again may have run long before."""
+    crash = crash_of(pod)
+    if crash and crash.at:
+        return crash.at
     ends = [
         str(end["finishedAt"])
         for status in pod.get("status", {}).get("containerStatuses") or []

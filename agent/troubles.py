@@ -69,6 +69,8 @@ class Crash(NamedTuple):
     """Tells one end from others, so that each log is read once."""
     previous: bool
     """Whether the log is that of the container before the present one."""
+    at: str = ""
+    """When the container ended; empty where the kubelet does not know."""
 
 
 def warned(event: Object) -> Warned:
@@ -103,9 +105,9 @@ def crash_of(pod: Object) -> Crash | None:
     if found is None:
         return None
     status, end = found
-    again = "terminated" not in (status.get("state") or {})
+    again = (status.get("state") or {}).get("terminated") is not end
     ends = f"{status.get('restartCount', 0)}/{end.get('containerID', '')}/{end.get('finishedAt', '')}"
-    return Crash(pod["metadata"]["name"], status["name"], ends, again)
+    return Crash(pod["metadata"]["name"], status["name"], ends, again, time_of(end.get("finishedAt")))
 
 
 def trouble_of(pod: Object, warnings: Sequence[Warned], line: str) -> PodTrouble | None:
@@ -120,7 +122,8 @@ def trouble_of(pod: Object, warnings: Sequence[Warned], line: str) -> PodTrouble
     if phase == "Succeeded":
         return None
     if phase == "Failed":
-        return _refused(pod) or _evicted(pod) or _crash(pod, warnings, line) or _failed(pod)
+        found = _refused(pod) or _evicted(pod) or _crash(pod, warnings, line)
+        return found or (None if pod["metadata"].get("deletionTimestamp") else _failed(pod))
     lost = _evicted(pod) or _node_lost(pod, warnings)
     if lost or pod["metadata"].get("deletionTimestamp") or ready(pod):
         return lost
@@ -215,13 +218,15 @@ def _crashed(pod: Object) -> tuple[Object, Object] | None:
     if pod.get("status", {}).get("phase") == "Succeeded":
         return None
     for status in _statuses(pod):
-        state = status.get("state") or {}
-        end = state.get("terminated") or (status.get("lastState") or {}).get("terminated")
+        end = (status.get("state") or {}).get("terminated")
         init = status in (pod.get("status", {}).get("initContainerStatuses") or [])
-        done = (state.get("terminated") or {}).get("exitCode") == 0
-        if not end or status.get("ready") or done or (init and end.get("exitCode") == 0):
-            continue
-        if not _stopped_with_its_pod(pod, end):
+        done = end is not None and end.get("exitCode") == 0
+        if end and _stopped_with_its_pod(pod, end):
+            # Says nothing of why the pod is deleted: a LeaderWorkerSet deletes pods after a crash.
+            end, done = None, False
+        # No container is restarted once its pod's deletion is asked for: an end before the last is its own.
+        end = end or (status.get("lastState") or {}).get("terminated")
+        if end and not status.get("ready") and not done and not (init and end.get("exitCode") == 0):
             return status, end
     return None
 

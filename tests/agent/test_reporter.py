@@ -125,25 +125,55 @@ def test_a_log_that_cannot_be_read_leaves_the_rest(log: Answer) -> None:
     assert world.report["serving"]["trouble"]["reason"] == "CrashLoop"
 
 
+ASKED = {"deletionTimestamp": "2026-11-28T18:04:15Z", "deletionGracePeriodSeconds": 75}
+"""Of a pod whose deletion was asked for at 18:03:00, the second in which `ended` says that a container ended."""
+STOPPED = {"terminated": ended(143, finished="2026-11-28T18:03:02Z")}
+GROUP = {
+    "leaderworkerset.sigs.k8s.io/name": "group",
+    "leaderworkerset.sigs.k8s.io/template-revision-hash": "7d9c",
+}
+
+
 @pytest.mark.parametrize("created", [CREATED, "2026-11-27T18:00:00Z"], ids=["", "served-for-a-day"])
-def test_a_group_that_is_deleted_with_the_pod_that_crashed(created: str) -> None:
-    """LeaderWorkerSet deletes all pods of a group when a container of one ends."""
+@pytest.mark.parametrize("state", [running("2026-11-28T18:03:00Z"), STOPPED], ids=["at-once", "stopped"])
+def test_a_group_that_is_deleted_with_the_pod_that_crashed(created: str, state: dict[str, Any]) -> None:
+    """LeaderWorkerSet deletes all pods of a group when a container of one ends.
+
+    The kubelet has restarted the container by then, and stops that one with its pod.
+    """
     world = World()
-    labels = {
-        "leaderworkerset.sigs.k8s.io/name": "group",
-        "leaderworkerset.sigs.k8s.io/template-revision-hash": "7d9c",
-    }
     with served(world.answer) as (cluster, _):
-        made = reporter(cluster, crashing(labels=labels, created=created))
-        made.pods.change(crashing(labels=labels, created=created), gone=True)
-        made.pods.change(loads("group-0", labels=labels, created="2026-11-28T18:02:00Z"), gone=False)
+        made = reporter(cluster, crashing(labels=GROUP, created=created))
+        gone = pod(
+            conditions=UNREADY,
+            containers=[container(state, restarts=1, last=ended(1))],
+            labels=GROUP,
+            created=created,
+            **ASKED,
+        )
+        made.pods.change(gone, gone=True)
+        made.pods.change(loads("group-0", labels=GROUP, created="2026-11-28T18:03:03Z"), gone=False)
         made.update(NAMESPACE)
         serving = world.report["serving"]
         assert (serving["total"], serving["ready"]) == (1, 0)
         assert serving["trouble"]["message"].endswith("ValueError: no such model")
-        made.pods.change(serves("group-0", labels=labels), gone=False)
+        made.pods.change(serves("group-0", labels=GROUP), gone=False)
         made.update(NAMESPACE)
         assert "trouble" not in world.report["serving"]
+
+
+def test_a_group_that_is_deleted_by_hand() -> None:
+    """No crash is told of pods that were stopped with their group."""
+    world = World()
+    with served(world.answer) as (cluster, _):
+        made = reporter(cluster, serves("group-0", labels=GROUP))
+        stopped = pod(
+            "group-0", conditions=UNREADY, containers=[container(STOPPED)], labels=GROUP, **ASKED
+        )
+        made.pods.change(stopped, gone=True)
+        made.pods.change(loads("group-0", labels=GROUP, created="2026-11-28T18:03:03Z"), gone=False)
+        made.update(NAMESPACE)
+    assert "trouble" not in world.report["serving"]
 
 
 def test_a_deleted_pod_of_a_deployment_is_forgotten() -> None:

@@ -61,6 +61,14 @@ def trouble(found: dict[str, Any], *events: dict[str, Any], line: str = "") -> P
             deletionTimestamp="2026-11-28T18:04:15Z",
             deletionGracePeriodSeconds=75,
         ),
+        # Deleted by hand, in the moment before the API server forgets it.
+        pod(
+            phase="Failed",
+            conditions=UNREADY,
+            containers=[container({"terminated": ended(143, finished="2026-11-28T18:03:00Z")})],
+            deletionTimestamp="2026-11-28T18:04:15Z",
+            deletionGracePeriodSeconds=75,
+        ),
     ],
 )
 def test_well(well: dict[str, Any]) -> None:

@@ -126,20 +126,17 @@ def test_a_worker_that_ends_explains_why_its_group_is_new(
     """The controller deletes the group with the pod that says why; the claim says it while the next one loads."""
     before, pod = {p["metadata"]["uid"] for p in serving(api, large)}, worker(api, large)
     with unplayed(control_plane):
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        play(
-            api,
-            pod,
-            restartCount=1,
-            state={"running": {"startedAt": now}},
-            lastState={"terminated": {**end, "startedAt": now, "finishedAt": now}},
-        )
+        last = {"terminated": {**end, **span()}}
+        play(api, pod, restartCount=1, state={"running": {"startedAt": span()["startedAt"]}}, lastState=last)
 
         def anew() -> bool:
             pods = serving(api, large)
             for old in pods:
                 if "deletionTimestamp" in old["metadata"]:
-                    # No kubelet says that its containers have stopped.
+                    # As a kubelet ends a pod: the containers are stopped, then the pod is gone.
+                    if old["metadata"]["name"] == "group-0-1":
+                        stopped = {"terminated": {"exitCode": 143, "reason": "Error", **span()}}
+                        play(api, old, restartCount=1, state=stopped, lastState=last)
                     api.call("DELETE", api.path(*identity(old)), {"gracePeriodSeconds": 0})
             return before.isdisjoint(p["metadata"]["uid"] for p in pods) and len(pods) == 2
 
@@ -150,6 +147,12 @@ def test_a_worker_that_ends_explains_why_its_group_is_new(
         assert f"(pod group-0-1, node {pod['spec']['nodeName']}, since" in message
         assert why in message
     wait_ready(api, large, seconds=60)
+
+
+def span() -> dict[str, str]:
+    """When a container began and ended: now."""
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"startedAt": now, "finishedAt": now}
 
 
 @contextmanager
