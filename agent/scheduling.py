@@ -20,8 +20,10 @@ _CAUSES = (
     (
         Trouble.VOLUME_ELSEWHERE,
         re.compile(
-            r"volume node affinity conflict|no available volume zone"
-            r"|didn't find available persistent volumes|didn't satisfy.*volume.*topology"
+            # An older Kubernetes' words, and those of 1.35.
+            r"volume node affinity conflict|didn't match PersistentVolume's node affinity"
+            r"|no available volume zone|didn't find available persistent volumes"
+            r"|didn't satisfy.*volume.*topology"
         ),
     ),
     (Trouble.NODES_TAINTED, re.compile(r"untolerated taint|were unschedulable|had taint")),

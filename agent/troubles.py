@@ -44,6 +44,8 @@ _SIGNALS = {
     139: "it crashed (SIGSEGV)",
     143: "it was told to stop (SIGTERM)",
 }
+_ANSWERED_WRONGLY = "Startup probe failed: HTTP probe failed with statuscode"
+"""Begins the warning of a startup probe that an engine answered: pkg/probe/http/http.go."""
 _STOPPED_BY_KUBELET = (0, 137, 143)
 """Exit codes of a container that the kubelet stops: SIGTERM, heeded or not, and then SIGKILL."""
 
@@ -287,18 +289,23 @@ def _not_prepared(pod: Object, warnings: Sequence[Warned]) -> PodTrouble | None:
 
 
 def _unready(pod: Object, warnings: Sequence[Warned]) -> PodTrouble | None:
-    """Tell of a running container that has started and is not ready; one that loads is well."""
+    """Tell of a running container that answers a probe otherwise than it should, or not any more.
+
+    One that loads is well: it does not listen yet. One that listens and is not well will not become so by
+    waiting, which a startup probe allows for half an hour and longer.
+    """
     condition = _condition(pod, "Ready")
     since = time_of(condition.get("lastTransitionTime"))
     for status in pod.get("status", {}).get("containerStatuses") or []:
         running = (status.get("state") or {}).get("running")
-        if not running or status.get("ready") or not status.get("started"):
+        if not running or status.get("ready"):
             continue
         began = time_of(running.get("startedAt"))
-        probe = _last(warnings, "Unhealthy", "Readiness probe", "Liveness probe")
+        probes = ("Readiness probe", "Liveness probe") if status.get("started") else (_ANSWERED_WRONGLY,)
+        probe = _last(warnings, "Unhealthy", *probes)
         if probe and probe.last >= began:
             return _trouble(pod, Trouble.PROBE_FAILING, probe.message, since, status["name"])
-        if since > began:
+        if status.get("started") and since > began:
             text = f"container {status['name']} runs, was ready and is not any more"
             return _trouble(pod, Trouble.PROBE_FAILING, text, since, status["name"])
     return None

@@ -39,9 +39,12 @@ PREEMPTION = (
         ("0/1 nodes are available: 1 node(s) had untolerated taint(s).", Trouble.NODES_TAINTED),
         ("0/1 nodes are available: 1 node(s) were unschedulable.", Trouble.NODES_TAINTED),
         (
-            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, 1 node(s) had volume node affinity conflict.",
+            "0/2 nodes are available: 1 Insufficient nvidia.com/gpu, "
+            "1 node(s) didn't match PersistentVolume's node affinity.",
             Trouble.VOLUME_ELSEWHERE,
         ),
+        # Of an older Kubernetes.
+        ("0/1 nodes are available: 1 node(s) had volume node affinity conflict.", Trouble.VOLUME_ELSEWHERE),
         (
             "0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.",
             Trouble.VOLUME_ELSEWHERE,

@@ -196,6 +196,17 @@ def test_a_container_that_was_ready_and_is_no_more() -> None:
     assert (found and found.message) == words
 
 
+def test_a_container_that_starts_and_answers_its_probe_wrongly() -> None:
+    """No answer while it loads is no fault; a wrong one is, and no reason to wait for the startup to fail."""
+    words = "Startup probe failed: HTTP probe failed with statuscode: 404"
+    name = loads()["metadata"]["name"]
+    found = trouble(loads(), event("Unhealthy", words, name))
+    assert (found and (found.reason, found.message)) == (Trouble.PROBE_FAILING, words)
+    earlier = event("Unhealthy", words, name, last="2026-11-28T18:00:10Z")
+    assert trouble(loads(), earlier) is None, "said of the container before this one"
+    assert trouble(serves(name), event("Unhealthy", words, name)) is None, "it is well by now"
+
+
 def test_a_container_that_has_just_started() -> None:
     assert trouble(pod(conditions=UNREADY, containers=[container(running(), started=True)])) is None
 
