@@ -22,8 +22,10 @@ import json
 import math
 import os
 import re
+import signal
 import ssl
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -84,6 +86,8 @@ _ATTENTION = re.compile(r"attn(?:\.?\*|\.\*\$?|$)|\b[qo](?:_[ab])?_proj")
 _MOST_JSON = 256 * 2**20
 _MOST_REPORT = 4096
 """Bytes of a container's termination message."""
+_MOST_WAITS, _LONGEST_WAIT_SECONDS = 3, 300
+"""For a Hub that limits requests and says until when: huggingface.co counts in spans of five minutes."""
 
 
 def report(
@@ -219,7 +223,7 @@ def _get(
         # Not to other hosts that the Hub redirects to: storage has addresses that are signed.
         request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
-        with _opener().open(request, timeout=60) as answer:
+        with _patiently(request) as answer:
             return answer.read(most + 1), answer.headers.get("X-Repo-Commit") or ""
     except urllib.error.HTTPError as error:
         reason = error.headers.get("X-Error-Code") or ""
@@ -232,9 +236,37 @@ def _get(
             if required:
                 raise _Told("NoConfig" if reason == "EntryNotFound" else "RepoNotFound") from error
             return None
-        raise _Told("Unreachable", f"{hub} answers {error.code}") from error
+        limited = error.code == 429
+        raise _Told("RateLimited" if limited else "Unreachable", f"{hub} answers {error.code}") from error
     except OSError as error:
-        raise _Told("Unreachable", f"{hub}: {getattr(error, 'reason', error)}") from error
+        why = getattr(error, "reason", error)
+        if isinstance(why, ssl.SSLCertVerificationError):
+            raise _Told("NotTrusted", why.verify_message) from error
+        raise _Told("Unreachable", f"{hub}: {why}") from error
+
+
+def _patiently(request: urllib.request.Request) -> Any:
+    """Return the Hub's answer; where it limits requests, once it takes them again."""
+    for _ in range(_MOST_WAITS):
+        try:
+            return _opener().open(request, timeout=60)
+        except urllib.error.HTTPError as error:
+            seconds = _asked_to_wait(error)
+            if not seconds:
+                raise
+            print(f"the Hub answers 429: trying again in {seconds} s", flush=True)
+            time.sleep(seconds)
+    return _opener().open(request, timeout=60)
+
+
+def _asked_to_wait(error: urllib.error.HTTPError) -> int:
+    """Return the seconds after which a Hub that limits requests takes more; 0 where it does not say."""
+    if error.code != 429:
+        return 0
+    # huggingface.co says it as t=SECONDS: https://huggingface.co/docs/hub/rate-limits
+    said = f"t={error.headers.get('Retry-After')} {error.headers.get('RateLimit')}"
+    found = re.search(r"\bt=(\d+)", said)
+    return min(int(found[1]), _LONGEST_WAIT_SECONDS) if found else 0
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -311,6 +343,8 @@ def _read() -> dict[str, Any]:
 
 def main() -> None:
     """Write the report, or why there is none, as the container's termination message."""
+    # The first process of a container ignores SIGTERM otherwise, and is killed half a minute later.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
     try:
         said = _read()
     except _Told as told:

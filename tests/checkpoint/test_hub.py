@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -29,6 +30,8 @@ class Hub(ThreadingHTTPServer):
     files: dict[str, bytes]
     errors: dict[str, tuple[int, str]]
     moved: dict[str, str]
+    limited: list[dict[str, str]]
+    """Headers of the answers 429 to the next requests."""
     seen: list[tuple[str, str | None]]
     """Paths that were asked for, with the Authorization header."""
 
@@ -50,7 +53,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.seen.append((self.path, self.headers.get("Authorization")))
         name = self.path.rpartition("/resolve/")[2].partition("/")[2] or self.path.lstrip("/")
-        if name in self.server.moved:
+        if self.server.limited:
+            self._answer(429, b"", self.server.limited.pop(0))
+        elif name in self.server.moved:
             self._answer(307, b"", {"Location": self.server.moved[name]})
         elif name in self.server.errors:
             code, reason = self.server.errors[name]
@@ -85,7 +90,7 @@ def storage() -> Iterator[Hub]:
 
 def serving() -> Iterator[Hub]:
     server = Hub(("127.0.0.1", 0), Handler)
-    server.files, server.errors, server.moved, server.seen = {}, {}, {}, []
+    server.files, server.errors, server.moved, server.limited, server.seen = {}, {}, {}, [], []
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -177,7 +182,7 @@ def test_a_large_config_stays_small(hub: Hub, tmp_path: Path) -> None:
         (404, "", "RepoNotFound"),
         (404, "RevisionNotFound", "RevisionNotFound"),
         (404, "EntryNotFound", "NoConfig"),
-        (429, "", "Unreachable"),
+        (429, "", "RateLimited"),
         (503, "", "Unreachable"),
     ],
 )
@@ -185,6 +190,23 @@ def test_refusals(hub: Hub, tmp_path: Path, code: int, reason: str, told: str) -
     hub.errors = {"config.json": (code, reason)}
     ended, said = run(hub, tmp_path)
     assert (ended, said["error"]) == (1, told), "it fails, so that the kubelet tries again"
+
+
+@pytest.mark.parametrize("header", [{"Retry-After": "1"}, {"RateLimit": '"resolvers";r=0;t=1'}])
+def test_a_hub_that_limits_requests_is_waited_for(hub: Hub, tmp_path: Path, header: dict[str, str]) -> None:
+    """It is asked again when it says, as the pod's next try would be: later and later."""
+    hub.files = {"config.json": json.dumps(CONFIG).encode(), "model.safetensors.index.json": index(2**30)}
+    hub.limited = [header, header]
+    began = time.monotonic()
+    assert run(hub, tmp_path)[0] == 0
+    assert time.monotonic() - began >= 2
+
+
+def test_a_hub_that_goes_on_to_limit_requests_is_told(hub: Hub, tmp_path: Path) -> None:
+    hub.limited = [{"Retry-After": "1"}] * 4
+    code, said = run(hub, tmp_path)
+    assert (code, said["error"]) == (1, "RateLimited")
+    assert len(hub.seen) == 4, "it asks no more than that"
 
 
 def test_no_json(hub: Hub, tmp_path: Path) -> None:
@@ -236,8 +258,8 @@ def test_a_mirrors_own_authority(hub: Hub, tmp_path: Path) -> None:
     hub.files = {"config.json": json.dumps(CONFIG).encode()}
     hub.open_tls(authority)
     code, said = run(hub, tmp_path)
-    assert (code, said["error"]) == (1, "Unreachable")
-    assert "certificate verify failed" in said["detail"]
+    assert (code, said["error"]) == (1, "NotTrusted")
+    assert "issuer" in said["detail"]
     bundle = authority.cert_pem.bytes().decode()
     assert run(hub, tmp_path, CA_BUNDLE=bundle)[0] == 0
 

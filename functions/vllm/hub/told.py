@@ -217,6 +217,18 @@ def _unreachable(asked: _Asked) -> str:
     )
 
 
+def _not_trusted(asked: _Asked) -> str:
+    return (
+        f"the certificate of {asked.hub}, or of a proxy before it, is not trusted ({asked.detail}): set "
+        "weights.caBundle in function-vllm's input to the certificate of the authority that signed it"
+    )
+
+
+def _rate_limited(asked: _Asked) -> str:
+    more = "" if asked.token else "; a token in spec.source.huggingFace.tokenSecretRef raises the limit"
+    return f"{asked.hub} limits the requests that are made now (429): wait{more}"
+
+
 def _failed(asked: _Asked) -> str:
     return (
         f"the pod that reads the files of {asked.spec.model} fails ({asked.detail}): set spec.architecture "
@@ -232,5 +244,7 @@ _ERRORS: dict[str, tuple[str, Whose, Callable[[_Asked], str]]] = {
     "NoConfig": ("NotUnderstood", Whose.MODEL, _no_config),
     "NotJSON": ("NotUnderstood", Whose.MODEL, _no_json),
     "TooLong": ("NotUnderstood", Whose.MODEL, _no_json),
+    "NotTrusted": ("CertificateNotTrusted", Whose.PLATFORM, _not_trusted),
+    "RateLimited": ("RateLimited", Whose.INFRASTRUCTURE, _rate_limited),
     "Unreachable": ("HubUnreachable", Whose.PLATFORM, _unreachable),
 }

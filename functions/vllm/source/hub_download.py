@@ -56,7 +56,8 @@ OTHER_FORMATS = ("original/*", "metal/*", "onnx/*", "openvino/*", "coreml/*", "g
 WORKERS = 8
 WAITS_SECONDS = (5, 20)
 """Between tries without any progress; after the last one the program ends."""
-LONGEST_WAIT_SECONDS = 120
+LONGEST_WAIT_SECONDS = 300
+"""For a Hub that asks to wait: huggingface.co counts requests in spans of five minutes."""
 
 
 class DownloadError(Exception):

@@ -274,6 +274,19 @@ TOLD = [
         "[platform] the Hub cannot be reached (https://mirror answers 503): check the cluster's firewall and name "
         "servers, or name a mirror in weights.endpoint of function-vllm's input.",
     ),
+    (
+        {"error": "NotTrusted", "detail": "self-signed certificate in certificate chain"},
+        "CertificateNotTrusted",
+        f"[platform] the certificate of {HUB}, or of a proxy before it, is not trusted (self-signed certificate in "
+        "certificate chain): set weights.caBundle in function-vllm's input to the certificate of the authority that "
+        "signed it.",
+    ),
+    (
+        {"error": "RateLimited", "detail": f"{HUB} answers 429"},
+        "RateLimited",
+        f"[infrastructure] {HUB} limits the requests that are made now (429): wait; a token in "
+        "spec.source.huggingFace.tokenSecretRef raises the limit.",
+    ),
 ]
 
 
