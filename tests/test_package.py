@@ -10,8 +10,11 @@ import pytest
 
 from tools import paths
 from tools.errors import SchemaMissingError
+from tools.images.image import NOBODY
+from tools.images.kinds.packages import CONFIGURATION, kinds
 from tools.install import GUARD, NAMESPACE_GUARD, PLATFORM
-from tools.manifests import load
+from tools.install_functions import FUNCTIONS
+from tools.manifests import Manifest, load
 from tools.validate import validate
 
 
@@ -138,3 +141,44 @@ def test_the_agents_pod_is_restricted() -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     # Certificates of clusters, which never reach a disk.
     assert [volume["emptyDir"]["medium"] for volume in pod["volumes"]] == ["Memory"]
+
+
+def functions_parts() -> tuple[Manifest, Manifest, Manifest]:
+    """The runtime of the functions, what gives it to them, and their network policy."""
+    named = {m["kind"]: m for m in load(paths.INSTALL) if m["metadata"]["name"] == FUNCTIONS}
+    return named["DeploymentRuntimeConfig"], named["ImageConfig"], named["NetworkPolicy"]
+
+
+def test_the_functions_pods_are_restricted_and_have_no_token() -> None:
+    runtime, _, _ = functions_parts()
+    pod = runtime["spec"]["deploymentTemplate"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    # By its name Crossplane knows the container of the function.
+    assert container["name"] == "package-runtime"
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    user = pod["securityContext"]
+    assert (user["runAsNonRoot"], user["seccompProfile"]) == (True, {"type": "RuntimeDefault"})
+    assert f"{user['runAsUser']}:{user['runAsGroup']}" == NOBODY, "the image's own"
+    assert pod["automountServiceAccountToken"] is False
+
+
+def test_every_function_has_that_runtime_by_its_name() -> None:
+    runtime, config, _ = functions_parts()
+    assert config["spec"]["runtime"]["configRef"]["name"] == runtime["metadata"]["name"]
+    [matched] = config["spec"]["matchImages"]
+    ours = [kind.reference for kind in kinds() if kind.name != CONFIGURATION]
+    assert [name for name in ours if not name.startswith(matched["prefix"])] == []
+
+
+def test_functions_call_nobody_and_are_called_by_pods_beside_them() -> None:
+    runtime, _, policy = functions_parts()
+    labels = runtime["spec"]["deploymentTemplate"]["spec"]["template"]["metadata"]["labels"]
+    assert policy["spec"]["podSelector"] == {"matchLabels": labels}
+    assert policy["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert "egress" not in policy["spec"]
+    [rule] = policy["spec"]["ingress"]
+    assert rule == {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 9443}]}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from functions.api import API_VERSION, contract
 from functions.catalog import providers
 from tools.install_agent import delivery
+from tools.install_functions import functions
 
 __all__ = ["GUARD", "NAMESPACE_GUARD", "PLATFORM", "RUNTIME", "Part", "parts"]
 
@@ -53,6 +54,7 @@ def parts(claims: list[str], deliveries: dict[str, Any]) -> list[Part]:
         ),
         *_roles(),
         *_provider_kubernetes(),
+        *(Part(comment, manifest) for comment, manifest in functions()),
         *_guard(claims),
         *_namespace_guard(),
         *(Part(comment, manifest) for comment, manifest in delivery(deliveries)),

@@ -10,6 +10,7 @@ from tools.control_plane.kubernetes import listens
 from tools.control_plane.layout import Layout, Ports
 from tools.control_plane.modules import module_folder
 from tools.control_plane.processes import Processes
+from tools.install import RUNTIME
 from tools.manifests import load
 from tools.toolchain import Tool
 
@@ -61,7 +62,11 @@ def command(ports: Ports) -> list[str]:
 
 def shipped_arguments() -> list[str]:
     """Return the arguments that the package's runtime configuration gives provider-kubernetes."""
-    [config] = [m for m in load(paths.INSTALL) if m["kind"] == "DeploymentRuntimeConfig"]
+    [config] = [
+        m
+        for m in load(paths.INSTALL)
+        if m["kind"] == "DeploymentRuntimeConfig" and m["metadata"]["name"] == RUNTIME
+    ]
     [container] = config["spec"]["deploymentTemplate"]["spec"]["template"]["spec"]["containers"]
     arguments: list[str] = container["args"]
     return arguments
