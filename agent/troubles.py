@@ -44,8 +44,11 @@ _SIGNALS = {
     139: "it crashed (SIGSEGV)",
     143: "it was told to stop (SIGTERM)",
 }
-_ANSWERED_WRONGLY = "Startup probe failed: HTTP probe failed with statuscode"
-"""Begins the warning of a startup probe that an engine answered: pkg/probe/http/http.go."""
+_NOT_THERE = "Startup probe failed: HTTP probe failed with statuscode: 4"
+"""Begins the warning of a startup probe that asks a server for what it does not have: pkg/probe/http/http.go.
+
+Codes that begin with 5 are also those of a server that still loads, such as vLLM's dp_supervisor.py.
+"""
 _STOPPED_BY_KUBELET = (0, 137, 143)
 """Exit codes of a container that the kubelet stops: SIGTERM, heeded or not, and then SIGKILL."""
 
@@ -289,10 +292,10 @@ def _not_prepared(pod: Object, warnings: Sequence[Warned]) -> PodTrouble | None:
 
 
 def _unready(pod: Object, warnings: Sequence[Warned]) -> PodTrouble | None:
-    """Tell of a running container that answers a probe otherwise than it should, or not any more.
+    """Tell of a running container that does not answer any more, or that probes ask wrongly.
 
-    One that loads is well: it does not listen yet. One that listens and is not well will not become so by
-    waiting, which a startup probe allows for half an hour and longer.
+    One that loads is well. One that has no such path will not have it later, and a startup probe goes on
+    asking for half an hour and longer.
     """
     condition = _condition(pod, "Ready")
     since = time_of(condition.get("lastTransitionTime"))
@@ -301,7 +304,7 @@ def _unready(pod: Object, warnings: Sequence[Warned]) -> PodTrouble | None:
         if not running or status.get("ready"):
             continue
         began = time_of(running.get("startedAt"))
-        probes = ("Readiness probe", "Liveness probe") if status.get("started") else (_ANSWERED_WRONGLY,)
+        probes = ("Readiness probe", "Liveness probe") if status.get("started") else (_NOT_THERE,)
         probe = _last(warnings, "Unhealthy", *probes)
         if probe and probe.last >= began:
             return _trouble(pod, Trouble.PROBE_FAILING, probe.message, since, status["name"])

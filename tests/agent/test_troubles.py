@@ -196,8 +196,10 @@ def test_a_container_that_was_ready_and_is_no_more() -> None:
     assert (found and found.message) == words
 
 
-def test_a_container_that_starts_and_answers_its_probe_wrongly() -> None:
-    """No answer while it loads is no fault; a wrong one is, and no reason to wait for the startup to fail."""
+def test_a_container_that_is_probed_where_it_has_nothing() -> None:
+    """No answer while it loads is no fault, nor is a promise."""
+    promised = "Startup probe failed: HTTP probe failed with statuscode: 503"
+    assert trouble(loads(), event("Unhealthy", promised, loads()["metadata"]["name"])) is None
     words = "Startup probe failed: HTTP probe failed with statuscode: 404"
     name = loads()["metadata"]["name"]
     found = trouble(loads(), event("Unhealthy", words, name))
