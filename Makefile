@@ -109,6 +109,11 @@ contract: venv ## Check what is rendered against the real vLLM, on the CPU (minu
 images: venv ## Make the images: make images [NAMES='functions agent'] [ARGS='--push HOST:PORT --authority FILE']
 	@$(FREEHOLD) images $(NAMES) $(ARGS)
 
+.PHONY: packages
+packages: venv ## Make all images and packages for amd64 and arm64 in out/packages, with SBOMs and checksums
+	@rm -rf out/packages
+	@$(FREEHOLD) images --architecture amd64 --architecture arm64 --output out/packages $(ARGS)
+
 .PHONY: load
 load: venv ## Apply N=100 Models at once to a real control plane; prints what they cost as a table
 	@$(FREEHOLD) build --control-plane

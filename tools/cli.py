@@ -258,7 +258,9 @@ def images(
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Write each image there as NAME-ARCHITECTURE.tar, an OCI archive."
+            metavar="FOLDER",
+            help="Write each image there as NAME-ARCHITECTURE.tar, an OCI archive, with its bill of "
+            "materials (CycloneDX), all licences, and SHA256SUMS.",
         ),
     ] = None,
     lock: Annotated[

@@ -167,9 +167,7 @@ def test_a_group_that_is_deleted_by_hand() -> None:
     world = World()
     with served(world.answer) as (cluster, _):
         made = reporter(cluster, serves("group-0", labels=GROUP))
-        stopped = pod(
-            "group-0", conditions=UNREADY, containers=[container(STOPPED)], labels=GROUP, **ASKED
-        )
+        stopped = pod("group-0", conditions=UNREADY, containers=[container(STOPPED)], labels=GROUP, **ASKED)
         made.pods.change(stopped, gone=True)
         made.pods.change(loads("group-0", labels=GROUP, created="2026-11-28T18:03:03Z"), gone=False)
         made.update(NAMESPACE)

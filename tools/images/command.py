@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tools.console import say, show, table
 from tools.errors import ToolError
-from tools.images import debian
+from tools.images import debian, sbom
 from tools.images.kinds import DEBIAN_PACKAGES, KINDS, Kind, packages
 from tools.images.kinds.names import REGISTRY, published
 from tools.images.registry import Registry
 from tools.images.store import Built, Store
 
 __all__ = ["REGISTRY", "build", "lock", "run"]
+
+_SUMS, _LICENCES = "SHA256SUMS", "LICENSES.txt"
 
 
 def build(
@@ -44,6 +49,7 @@ def run(
 ) -> None:
     """Make images; push them to a registry or write them as archives; print what they are."""
     rows = []
+    bills: list[dict[str, Any]] = []
     remote = _remote(push, authority) if push else None
     for name in names or [kind.name for kind in KINDS.values() if not kind.for_tests]:
         kind = _kind(name, registry)
@@ -51,11 +57,12 @@ def run(
         if remote:
             _push(remote, kind, builts)
         if output:
-            for built in builts:
-                _write(built, kind, output)
+            bills += [_write(built, kind, output) for built in builts]
         rows += [
             (kind.reference, built.architecture, built.digest, _megabytes(built.size)) for built in builts
         ]
+    if output:
+        _sum_up(output, bills)
     show(table(("IMAGE", "ARCHITECTURE", "DIGEST", "SIZE"), rows))
 
 
@@ -72,12 +79,28 @@ def _push(remote: Registry, kind: Kind, builts: Sequence[Built]) -> None:
         remote.push_all(builts, kind.repository, kind.tag)
 
 
-def _write(built: Built, kind: Kind, output: Path) -> None:
+def _write(built: Built, kind: Kind, output: Path) -> dict[str, Any]:
+    """Write an image as an archive, and its bill of materials beside it; return the bill."""
     output.mkdir(parents=True, exist_ok=True)
     target = output / f"{built.name}-{built.architecture}.tar"
     say(f"writing {target}")
     with target.open("wb") as file:
         built.archive(file, kind.reference)
+    bill = sbom.bill(built, kind.reference)
+    target.with_suffix(".cdx.json").write_text(json.dumps(bill, indent=1) + "\n")
+    return bill
+
+
+def _sum_up(output: Path, bills: Sequence[Mapping[str, Any]]) -> None:
+    """Write what all images are made of by its licence, and the checksums of all that was written."""
+    rows = "\n".join(f"{name} {number}: {words}" for name, number, words in sbom.licences(bills))
+    (output / _LICENCES).write_text(f"{rows}\n")
+    sums = []
+    for path in sorted(output.iterdir()):
+        if path.name != _SUMS:
+            with path.open("rb") as file:
+                sums.append(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.name}\n")
+    (output / _SUMS).write_text("".join(sums))
 
 
 def _kind(name: str, registry: str) -> Kind:

@@ -25,12 +25,14 @@ from tools.errors import ToolError, last_lines
 from tools.images.tree import Entry, File, Link, merged
 from tools.paths import CACHE, ROOT
 
-__all__ = ["ARCHITECTURES", "LOCK", "RELEASE", "Package", "lock", "locked", "resolve", "tree"]
+__all__ = ["ARCHITECTURES", "LOCK", "RELEASE", "STATUS", "Package", "lock", "locked", "resolve", "tree"]
 
 ARCHITECTURES = ("amd64", "arm64")
 RELEASE = "bookworm"
 """The release of Debian that the packages are of; its Python is 3.11."""
 LOCK = ROOT / "requirements" / "debian.txt"
+STATUS = "var/lib/dpkg/status.d/"
+"""Where an image says which packages it is made of, a file each: distroless images do the same."""
 _CACHE = CACHE / "freehold" / "debian"
 _HEADER = (
     "# Debian packages of the images, unpacked and not installed. Written by `freehold images --lock`.\n"
@@ -38,6 +40,7 @@ _HEADER = (
 _SOURCES = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
 _NOT_SHIPPED = re.compile(r"usr/share/(doc|man|info|locale|lintian|bug|gdb|pixmaps|applications|doc-base)/")
 """What a container does not need. Licences stay: /usr/share/doc/*/copyright is kept."""
+_DOC_DEPTH = "usr/share/doc/NAME".count("/")
 
 
 @dataclass(frozen=True)
@@ -117,8 +120,15 @@ def lock(names: Iterable[str]) -> None:
 
 
 def tree(packages: Iterable[Package]) -> dict[str, Entry]:
-    """Return what packages install, but for manuals and translations."""
-    return merged(dict(_unpacked(package.file)) for package in packages)
+    """Return what packages install, but for manuals and translations, and what each says of itself.
+
+    The latter is in a file each below STATUS: there scanners look for packages that no dpkg installed.
+    """
+    return merged({**dict(_unpacked(package.file)), **_said(package)} for package in packages)
+
+
+def _said(package: Package) -> dict[str, Entry]:
+    return {f"{STATUS}{package.name}": File(_control(package.file))}
 
 
 def _pinned(name: str, architecture: str) -> Package:
@@ -131,10 +141,10 @@ def _pinned(name: str, architecture: str) -> Package:
 
 
 def _unpacked(file: Path) -> Iterator[tuple[str, Entry]]:
-    with tarfile.open(fileobj=io.BytesIO(_data(file))) as tar:
+    with tarfile.open(fileobj=io.BytesIO(_member(file, "data.tar"))) as tar:
         for member in tar:
             path = member.name.removeprefix("./").rstrip("/")
-            if not path or (_NOT_SHIPPED.match(path) and not path.endswith("/copyright")):
+            if not path or (_NOT_SHIPPED.match(path) and not _is_licence(path, member)):
                 continue
             if member.issym():
                 yield path, Link(member.linkname)
@@ -151,17 +161,30 @@ def _file(tar: tarfile.TarFile, member: tarfile.TarInfo) -> File:
     return File(content.read(), executable=bool(member.mode & 0o100))
 
 
-def _data(file: Path) -> bytes:
-    """Return the member data.tar.* of a package, which is an ar archive."""
+def _is_licence(path: str, member: tarfile.TarInfo) -> bool:
+    """Tell whether it is a package's copyright, or the link to a folder that has it."""
+    return path.endswith("/copyright") or (member.issym() and path.count("/") == _DOC_DEPTH)
+
+
+def _control(file: Path) -> bytes:
+    """Return the file `control` of a package: name, version, source, maintainer."""
+    with tarfile.open(fileobj=io.BytesIO(_member(file, "control.tar"))) as tar:
+        control = tar.extractfile("./control")
+        assert control is not None, "a regular file"
+        return control.read()
+
+
+def _member(file: Path, wanted: str) -> bytes:
+    """Return the member of a package, which is an ar archive, whose name begins so."""
     content = file.read_bytes()
     at = len(b"!<arch>\n")
     while at < len(content):
         name, size = content[at : at + 16].decode().strip(), int(content[at + 48 : at + 58])
         at += 60
-        if name.startswith("data.tar"):
+        if name.startswith(wanted):
             return content[at : at + size]
         at += size + size % 2
-    raise ToolError(f"{file} is no Debian package: it has no data.tar")
+    raise ToolError(f"{file} is no Debian package: it has no {wanted}")
 
 
 @dataclass(frozen=True)

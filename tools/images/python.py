@@ -17,6 +17,8 @@ __all__ = ["PACKAGES", "compiled", "files", "part"]
 _PROGRAM = "usr/bin/python3.11"
 PACKAGES = (
     "base-files",
+    # The licence of libgcc and libstdc++.
+    "gcc-12-base",
     "libc6",
     # The modules ctypes, bz2, lzma, ssl, uuid, zlib and pyexpat, and grpcio's C++.
     "libbz2-1.0",
@@ -50,7 +52,7 @@ _NOT_SHIPPED = (
 )
 _CONVERTERS = re.compile(r"lib/[^/]+/(gconv|audit)/")
 """Of libc: character sets for iconv, and hooks of its loader. Python has its own character sets."""
-_SHIPPED = ("etc/debian_version", "etc/python3.11/")
+_SHIPPED = ("etc/debian_version", "etc/python3.11/", debian.STATUS)
 
 
 def files(architecture: str) -> dict[str, Entry]:

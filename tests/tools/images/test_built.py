@@ -20,6 +20,7 @@ from tools import paths
 from tools.definitions import Definitions
 from tools.images.command import build
 from tools.images.kinds import KINDS
+from tools.images.kinds.names import version
 from tools.images.store import Built, Store
 from tools.inputs import as_xr
 from tools.manifests import load
@@ -76,6 +77,21 @@ def test_what_an_image_holds(name: str, images: dict[str, Built]) -> None:
     assert [path for path, (_, content) in found.items() if OURS.search(content)] == []
     assert f"usr/lib/python3/dist-packages/{name}/__main__.py" in found
     assert f"usr/lib/python3/dist-packages/{name}/__pycache__/__main__.cpython-311.pyc" in found
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "function-vllm", "configuration-freehold"])
+def test_an_image_says_of_which_commit_it_is(name: str) -> None:
+    git = ["git", "-C", str(paths.ROOT)]
+    head, changed = (
+        subprocess.run([*git, *words], capture_output=True, text=True, check=True).stdout.strip()
+        for words in (["rev-parse", "HEAD"], ["status", "--porcelain"])
+    )
+    dirty = "-dirty" if changed else ""
+    said = build(name).config["config"]["Labels"]
+    prefix = "org.opencontainers.image."
+    assert said[f"{prefix}title"] == name
+    assert said[f"{prefix}revision"] == f"{head}{dirty}"
+    assert said[f"{prefix}version"] == f"{version()}{dirty}"
 
 
 def test_images_share_the_layer_of_python(images: dict[str, Built]) -> None:

@@ -21,8 +21,25 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(debian, "_CACHE", tmp_path)
 
 
+CONTROL = b"Package: x\nVersion: 1\n"
+
+
 def deb(*members: tuple[str, bytes | str, int]) -> debian.Package:
     """Write a package of files (bytes) and links (str)."""
+    archive = b"!<arch>\n"
+    for name, data in (
+        ("debian-binary", b"2.0"),
+        ("control.tar.xz", tar_of(("./control", CONTROL, 0o644))),
+        ("data.tar.xz", tar_of(*members)),
+    ):
+        archive += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode()
+        archive += data + b"\n" * (len(data) % 2)
+    package = debian.Package("x", "amd64", "1", hashlib.sha256(archive).hexdigest())
+    package.file.write_bytes(archive)
+    return package
+
+
+def tar_of(*members: tuple[str, bytes | str, int]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:xz") as tar:
         for name, content, mode in members:
@@ -34,17 +51,7 @@ def deb(*members: tuple[str, bytes | str, int]) -> debian.Package:
             else:
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content))
-    archive = b"!<arch>\n"
-    for name, data in (
-        ("debian-binary", b"2.0"),
-        ("control.tar.xz", b""),
-        ("data.tar.xz", buffer.getvalue()),
-    ):
-        archive += f"{name:<16}{0:<12}{0:<6}{0:<6}{'100644':<8}{len(data):<10}`\n".encode()
-        archive += data + b"\n" * (len(data) % 2)
-    package = debian.Package("x", "amd64", "1", hashlib.sha256(archive).hexdigest())
-    package.file.write_bytes(archive)
-    return package
+    return buffer.getvalue()
 
 
 def test_the_files_of_a_package() -> None:
@@ -54,6 +61,8 @@ def test_the_files_of_a_package() -> None:
         ("./usr/lib/a.so", "a.so.1", 0o777),
         ("./usr/share/doc/x/copyright", b"GPL", 0o644),
         ("./usr/share/doc/x/changelog.gz", b"-", 0o644),
+        ("./usr/share/doc/x/README", "COPYING", 0o777),
+        ("./usr/share/doc/y", "x", 0o777),
         ("./usr/share/man/man1/su.1.gz", b"-", 0o644),
     )
     assert debian.tree([package]) == {
@@ -64,6 +73,9 @@ def test_the_files_of_a_package() -> None:
         "usr/lib/a.so.1": File(b"22"),
         "usr/lib/a.so": Link("a.so.1"),
         "usr/share/doc/x/copyright": File(b"GPL"),
+        # Its licence is the other package's file.
+        "usr/share/doc/y": Link("x"),
+        "var/lib/dpkg/status.d/x": File(CONTROL),
     }
 
 

@@ -4,6 +4,7 @@ from functions.catalog import image
 from tools.images import code, python
 from tools.images.image import Image
 from tools.images.kinds.kind import Kind
+from tools.images.kinds.names import labels
 from tools.images.kinds.processes import VARIABLES
 from tools.paths import ROOT
 
@@ -22,6 +23,7 @@ def _make(architecture: str) -> Image:
         ],
         entrypoint=["python3", "-m", "agent"],
         environment=VARIABLES,
+        labels=labels("agent"),
         architecture=architecture,
     )
 

@@ -7,7 +7,7 @@ kilobytes. `FUNCTION`, or the first argument, names the function.
 from tools.images import code, python
 from tools.images.image import Image
 from tools.images.kinds.kind import Kind
-from tools.images.kinds.names import published
+from tools.images.kinds.names import labels, published
 from tools.images.kinds.processes import VARIABLES
 from tools.paths import ROOT
 
@@ -21,6 +21,7 @@ def _make(architecture: str) -> Image:
         [python.part(architecture), code.site(_LOCK, architecture), code.part("functions")],
         entrypoint=["python3", "-m", "functions"],
         environment=VARIABLES,
+        labels=labels("functions"),
         architecture=architecture,
     )
 

@@ -1,10 +1,12 @@
-"""The names that images are published under."""
+"""The names that images are published under, and what they say of where they come from."""
 
+import subprocess
 import tomllib
 
+from tools.errors import ToolError, last_lines
 from tools.paths import ROOT
 
-__all__ = ["REGISTRY", "published", "version"]
+__all__ = ["REGISTRY", "labels", "published", "version"]
 
 REGISTRY = "ghcr.io/freehold-dev"
 
@@ -17,3 +19,26 @@ def version() -> str:
 def published(name: str, registry: str = REGISTRY, tag: str = "") -> str:
     """Return the name of an image of this project, such as ghcr.io/freehold-dev/agent:v0.1.0."""
     return f"{registry}/{name}:{tag or version()}"
+
+
+def labels(name: str) -> dict[str, str]:
+    """Return the labels of an image of this project, by the OCI specification: what it is, of which commit.
+
+    What was changed since the commit makes both "-dirty". Raises ToolError outside of a clone.
+    """
+    dirty = "-dirty" if _git("status", "--porcelain", "--untracked-files=normal") else ""
+    said = {
+        "title": name,
+        "version": f"{version()}{dirty}",
+        "revision": f"{_git('rev-parse', 'HEAD')}{dirty}",
+        "source": "https://github.com/freehold-dev/freehold",
+        "licenses": "Apache-2.0",
+    }
+    return {f"org.opencontainers.image.{key}": value for key, value in said.items()}
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ToolError(f"images say of which commit they are, and git says:\n{last_lines(done.stderr)}")
+    return done.stdout.strip()

@@ -16,7 +16,7 @@ from tools import paths
 from tools.images.image import Image, Part
 from tools.images.kinds import functions
 from tools.images.kinds.kind import Kind
-from tools.images.kinds.names import REGISTRY, published, version
+from tools.images.kinds.names import REGISTRY, labels, published, version
 from tools.images.tree import File
 from tools.manifests import Manifest, dump, load
 
@@ -63,6 +63,7 @@ def _function(short: str, architecture: str) -> Image:
         runtime,
         parts=[*runtime.parts, package(documents)],
         environment={**runtime.environment, "FUNCTION": short},
+        labels=labels(f"function-{short}"),
     )
 
 
@@ -79,7 +80,8 @@ def _configuration(registry: str, tag: str, architecture: str) -> Image:
         for short in FUNCTIONS
     ]
     compositions = [_named(each, registry) for each in load(paths.COMPOSITIONS)]
-    return Image([package([meta, *load(paths.XRDS), *compositions])], architecture=architecture)
+    documents = [meta, *load(paths.XRDS), *compositions]
+    return Image([package(documents)], labels=labels(CONFIGURATION), architecture=architecture)
 
 
 def _named(composition: Manifest, registry: str) -> Manifest:
