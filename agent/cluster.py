@@ -200,6 +200,8 @@ class Cluster:
     def _whole(self, response: Any) -> bytes:
         data: bytes = response.data if self._most_bytes is None else response.read(self._most_bytes + 1)
         if self._most_bytes is not None and len(data) > self._most_bytes:
+            # The rest is not read: the connection would stay open until the garbage collector finds it.
+            response.close()
             raise ProtocolError("the answer is too long")
         return data
 

@@ -42,6 +42,8 @@ _LOOK_SECONDS = 20.0
 """How often the source of a delivered Secret is looked at: its metadata alone."""
 _ANEW_SECONDS = 300.0
 """How long until a Secret is delivered anew, should somebody have changed or deleted it in its cluster."""
+_TICK_SECONDS = 1.0
+"""How often it is asked what is due, where nothing changes."""
 _SETTLE_SECONDS = 0.1
 """A change waits so long for others."""
 _LONGEST_PAUSE = 30.0
@@ -102,7 +104,7 @@ class Deliverer:
         """Deliver what is due, until told to stop."""
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="deliver") as pool:
             while not stop.is_set():
-                self._changed.wait(1.0)
+                self._changed.wait(_TICK_SECONDS)
                 self._changed.clear()
                 stop.wait(_SETTLE_SECONDS)
                 for cluster, asked in self._due().items():

@@ -85,7 +85,8 @@ def listening(
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.folder() / "tls.crt", tls.folder() / "tls.key")
         server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # By default it sees only after half a second that it is to end.
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield f"http{'s' if encrypted else ''}://127.0.0.1:{server.server_port}", asked
     finally:

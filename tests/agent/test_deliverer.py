@@ -31,8 +31,9 @@ NAME = "chat-hub-token-delivery"
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in (("LOOK", 0.2), ("LONGEST_PAUSE", 0.2), ("LONGEST_PAUSE_OF_CLUSTER", 0.2)):
-        monkeypatch.setattr(module, f"_{name}{'_SECONDS' if name == 'LOOK' else ''}", seconds)
+    monkeypatch.setattr(module, "_TICK_SECONDS", 0.05)
+    for name in ("_LOOK_SECONDS", "_LONGEST_PAUSE", "_LONGEST_PAUSE_OF_CLUSTER"):
+        monkeypatch.setattr(module, name, 0.2)
 
 
 class World:
