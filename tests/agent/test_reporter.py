@@ -125,7 +125,7 @@ def test_a_log_that_cannot_be_read_leaves_the_rest(log: Answer) -> None:
     assert world.report["serving"]["trouble"]["reason"] == "CrashLoop"
 
 
-ASKED = {"deletionTimestamp": "2026-11-28T18:04:15Z", "deletionGracePeriodSeconds": 75}
+ASKED: dict[str, Any] = {"deletionTimestamp": "2026-11-28T18:04:15Z", "deletionGracePeriodSeconds": 75}
 """Of a pod whose deletion was asked for at 18:03:00, the second in which `ended` says that a container ended."""
 STOPPED = {"terminated": ended(143, finished="2026-11-28T18:03:02Z")}
 GROUP = {
