@@ -6,17 +6,17 @@ import http.client
 import json
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.config import load_incluster_config, load_kube_config, load_kube_config_from_dict
-from urllib3.exceptions import ProtocolError
+from kubernetes.client import ApiClient, ApiException, Configuration
+from kubernetes.config import load_incluster_config, load_kube_config
+from urllib3.exceptions import SSLError
 
 from functions.api import contract
 
 from .troubles import Crash
+from .words import one_line
 
 __all__ = ["EVENTS", "PODS", "REPORTS", "Cluster", "Refused"]
 
@@ -26,14 +26,12 @@ REPORTS = f"/apis/{contract.REPORT_API_VERSION}/{contract.REPORT_PLURAL}"
 
 _SECONDS = (5.0, 30.0)
 """Time to connect, and to wait for the next byte."""
-_SECONDS_ELSEWHERE = (5.0, 10.0)
-"""The same for a cluster that others wait behind."""
-_MOST_BYTES_ELSEWHERE = 4 * 2**20
-"""Of an answer of such a cluster, which is not ours: an object of Kubernetes has less."""
 _CONNECTIONS = 24
 """That stay open: as many as threads ask at the same time."""
 _LOG_LINES, _LOG_BYTES = 400, 256 * 1024
 """Of the end of a log: an engine's other processes write some hundred lines after the one that matters."""
+_MOST_WORDS = 300
+"""Characters of what an API server says: it reaches logs, and the claim of a Model."""
 _JSON_PATCH, _MERGE_PATCH, _APPLY = (
     f"application/{kind}" for kind in ("json-patch+json", "merge-patch+json", "apply-patch+yaml")
 )
@@ -48,25 +46,22 @@ class Refused(Exception):  # noqa: N818  (the answer, not the agent, is at fault
     """The API server's answer to a request that it does not carry out."""
 
     def __init__(self, code: int, message: str) -> None:
-        """Keep the HTTP status and the message."""
-        super().__init__(f"{code}: {message}")
+        """Keep the HTTP status, and of the message what may be shown to others."""
+        super().__init__(f"{code}: {one_line(message, _MOST_WORDS)}")
         self.code = code
 
 
 class Cluster:
     """One API server. Threads may share it."""
 
-    def __init__(
-        self, client: ApiClient, seconds: tuple[float, float] = _SECONDS, most_bytes: int | None = None
-    ) -> None:
+    def __init__(self, client: ApiClient, seconds: tuple[float, float] = _SECONDS) -> None:
         """Use a client of `kubernetes`.
 
         Args:
             client: of the API server.
             seconds: time to connect, and to wait for the next byte.
-            most_bytes: of an answer; None: as many as come.
         """
-        self._client, self._seconds, self._most_bytes = client, seconds, most_bytes
+        self._client, self._seconds = client, seconds
 
     @classmethod
     def of(cls, kubeconfig: Path | None) -> Cluster:
@@ -77,24 +72,6 @@ class Cluster:
         else:
             load_kube_config(str(kubeconfig), client_configuration=configuration)
         return cls(ApiClient(configuration))
-
-    @classmethod
-    @contextmanager
-    def reached(cls, kubeconfig: Mapping[str, Any]) -> Iterator[Cluster]:
-        """Give the cluster of a kubeconfig that `kubeconfig.usable` has let through, while the block runs.
-
-        What fails is not tried again here: the deliverer knows when.
-
-        Raises:
-            ConfigException: for certificates or a token that are none.
-        """
-        configuration = Configuration(retries=False)
-        load_kube_config_from_dict(dict(kubeconfig), client_configuration=configuration, persist_config=False)
-        client = ApiClient(configuration)
-        try:
-            yield cls(client, _SECONDS_ELSEWHERE, _MOST_BYTES_ELSEWHERE)
-        finally:
-            client.rest_client.pool_manager.clear()
 
     def list(self, path: str, query: Mapping[str, str]) -> tuple[list[dict[str, Any]], str]:
         """Return all objects of a kind, page by page, and the version of the list.
@@ -198,11 +175,7 @@ class Cluster:
         return self._whole(self._send("GET", path, query))
 
     def _whole(self, response: Any) -> bytes:
-        data: bytes = response.data if self._most_bytes is None else response.read(self._most_bytes + 1)
-        if self._most_bytes is not None and len(data) > self._most_bytes:
-            # The rest is not read: the connection would stay open until the garbage collector finds it.
-            response.close()
-            raise ProtocolError("the answer is too long")
+        data: bytes = response.data
         return data
 
     def _send(
@@ -227,7 +200,11 @@ class Cluster:
             body=body,
             auth_settings=["BearerToken"],
         )
-        response = self._client.call_api(*request, _request_timeout=timeout or self._seconds).response
+        try:
+            response = self._client.call_api(*request, _request_timeout=timeout or self._seconds).response
+        except ApiException as error:
+            # The client's own, which would pass for an answer, instead of urllib3's.
+            raise SSLError(str(error.reason)) from None
         # A redirection has carried out nothing either.
         if response.status >= http.client.MULTIPLE_CHOICES:
             raise Refused(response.status, _words(self._whole(response)))
@@ -235,8 +212,8 @@ class Cluster:
 
 
 def _words(data: bytes) -> str:
-    """Return the message of a Status, or else the answer, and of either the beginning."""
+    """Return the message of a Status, or else the beginning of the answer."""
     try:
-        return str(json.loads(data)["message"])[:1000]
+        return str(json.loads(data)["message"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return data[:200].decode(errors="replace")
+        return data[: 4 * _MOST_WORDS].decode(errors="replace")

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from functions.api import Undeliverable, contract
 
+from . import elsewhere
 from .cluster import Cluster, Refused
 from .delivery import (
     Asked,
@@ -118,6 +118,10 @@ class Deliverer:
         with self._lock:
             uids = {asked.uid for asked in known}
             self._records = {uid: record for uid, record in self._records.items() if uid in uids}
+            # One that is busy looks itself up when it is done.
+            asked_for = {asked.cluster for asked in known}
+            kept = {n: reached for n, reached in self._clusters.items() if n in asked_for or reached.busy}
+            self._clusters = kept
             for asked in known:
                 record = self._records.get(asked.uid)
                 if record is None or record.generation != asked.generation:
@@ -139,7 +143,7 @@ class Deliverer:
         except Exception:
             # What nobody has foreseen of one cluster must not keep the others waiting.
             _LOG.exception("cannot deliver", extra={"details": {"cluster": cluster}})
-            broken = Undelivered(Undeliverable.CLUSTER_UNREACHABLE, "", cluster=True)
+            broken = Undelivered(Undeliverable.AGENT_FAILED, "", cluster=True)
         with self._lock:
             reached = self._clusters[cluster]
             reached.busy = False
@@ -161,6 +165,10 @@ class Deliverer:
             outcome = self._deliver(asked, record, broken)
         except Undelivered as error:
             outcome = error
+        except Exception as error:
+            # Others that go to the same cluster are tried all the same.
+            _LOG.exception("cannot deliver a Secret", extra={"details": _details(asked)})
+            outcome = Undelivered(Undeliverable.AGENT_FAILED, _FAILED.format(type(error).__name__))
         now = time.monotonic()
         if isinstance(outcome, Version):
             if record.version != outcome:
@@ -218,11 +226,11 @@ class Deliverer:
             held = self._control_plane.read(f"/api/v1/namespaces/{ref['namespace']}/secrets/{ref['name']}")
         try:
             text = base64.b64decode((held.get("data") or {}).get(ref["key"]) or "").decode()
-            with Cluster.reached(usable(text)) as cluster:
+            with elsewhere.reached(usable(text)) as cluster:
                 yield cluster
         except UnusableKubeconfig as error:
             raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} {error}", cluster=True) from None
-        except (ConfigException, TypeError, ValueError):
+        except (TypeError, ValueError):
             # Not the error itself: it may quote the kubeconfig.
             raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} is none", cluster=True) from None
 
@@ -241,6 +249,10 @@ class Deliverer:
                 _LOG.warning("cannot write a status: %s", error, extra={"details": _details(asked)})
 
 
+_FAILED = (
+    "the agent has failed at it ({}): report what "
+    f"Deployment {contract.DELIVERY_AGENT} of the control plane logs"
+)
 _CORRECT = "create it, or correct the reference to it"
 
 

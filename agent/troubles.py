@@ -10,6 +10,7 @@ from functions.api import PodTrouble, Trouble
 
 from .logs import lacks_gpu_memory, without_secrets
 from .scheduling import unscheduled
+from .words import one_line
 
 __all__ = ["Crash", "Object", "Warned", "crash_of", "ready", "time_of", "trouble_of", "warned"]
 
@@ -320,7 +321,7 @@ def _trouble(
     metadata = pod["metadata"]
     return PodTrouble(
         reason=reason,
-        message=" ".join(without_secrets(message).split())[:_MOST],
+        message=one_line(without_secrets(message), _MOST),
         pod=metadata["name"],
         node=pod["spec"].get("nodeName") or None,
         container=container,

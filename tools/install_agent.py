@@ -125,7 +125,7 @@ def _binding(kind: str, name: str, role_kind: str, role: str) -> dict[str, Any]:
 
 def _deployment() -> dict[str, Any]:
     pod = agent_pod(_NAME, image("agent"), ["deliver", f"--namespace={NAMESPACE}"], [])
-    # The client writes a cluster's certificates to files.
+    # Where the agent shows a cluster a certificate, that is in a file for a moment.
     [container] = pod["containers"]
     container["volumeMounts"] = [{"name": "tmp", "mountPath": "/tmp"}]
     pod["volumes"] = [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}]

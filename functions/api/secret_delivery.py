@@ -36,6 +36,8 @@ class Undeliverable(StrEnum):
     """The ConfigMap that is to own the Secret is not in the GPU cluster (yet)."""
     REFUSED = "Refused"
     """The GPU cluster's API server refuses the Secret."""
+    AGENT_FAILED = "AgentFailed"
+    """The agent has failed in a way that nobody has foreseen."""
 
 
 class Source(Schema):

@@ -35,13 +35,14 @@ class Answer(NamedTuple):
 
 @contextmanager
 def listening(
-    answer: Callable[[Asked], Answer], *, encrypted: bool = False
+    answer: Callable[[Asked], Answer], *, encrypted: bool = False, certified: bool = False
 ) -> Iterator[tuple[str, list[Asked]]]:
     """Serve while the block runs; give the address, and what was asked so far.
 
     Args:
         answer: to each request.
         encrypted: whether it is an https server, with the certificate of `tests.tls`.
+        certified: whether it answers only who shows a certificate of the same authority.
     """
     asked: list[Asked] = []
 
@@ -84,6 +85,9 @@ def listening(
     if encrypted:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tls.folder() / "tls.crt", tls.folder() / "tls.key")
+        if certified:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(tls.folder() / "ca.crt")
         server.socket = context.wrap_socket(server.socket, server_side=True)
     # By default it sees only after half a second that it is to end.
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import logging
+import socket
+import ssl
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from agent import deliverer as module
 from agent.deliverer import Deliverer
+from agent.delivery import Asked as AskedOf
+from agent.delivery import value_of
+from tests import tls
 from tests.agent.api_server import Answer, Asked, listening, served
 from tests.agent.deliveries import (
     HOME,
@@ -214,14 +221,17 @@ def test_deliveries_of_other_namespaces_are_no_deliveries() -> None:
         (
             Answer(409, "[" * 100_000),
             "Refused",
-            f"the cluster refuses Secret {HOME}/hub-token (409: {'[' * 200}): ask its owner to allow it",
+            f"the cluster refuses Secret {HOME}/hub-token (409: {'[' * 297}...): ask its owner to allow it",
         ),
         (
             Answer(409, {"message": "no " * 1000}),
             "Refused",
-            f"the cluster refuses Secret {HOME}/hub-token (409: {('no ' * 1000)[:1000]}): ask its owner to allow it"[
-                :1024
-            ],
+            f"the cluster refuses Secret {HOME}/hub-token (409: {('no ' * 99).rstrip()}...): ask its owner to allow it",
+        ),
+        (
+            Answer(409, {"message": "a\x1b[31mb\u202ec\n\nd\ud800\x00 e\u2028"}),
+            "Refused",
+            f"the cluster refuses Secret {HOME}/hub-token (409: a[31mbc d e): ask its owner to allow it",
         ),
     ],
 )
@@ -289,7 +299,7 @@ def test_the_control_planes_own_cluster() -> None:
 
 def test_clusters_that_do_not_answer_hold_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
     """Twenty clusters, more than are reached at the same time, swallow what is sent."""
-    monkeypatch.setattr("agent.cluster._SECONDS_ELSEWHERE", (1.0, 1.0))
+    monkeypatch.setattr("agent.elsewhere._SECONDS", (1.0, 1.0))
     silent = threading.Event()
     tried: list[str] = []
 
@@ -314,11 +324,133 @@ def test_clusters_that_do_not_answer_hold_up_no_other(monkeypatch: pytest.Monkey
     assert tried
 
 
+@contextmanager
+def dripping(before: bytes) -> Iterator[str]:
+    """Serve, one after the other, who then gets a byte now and then and never the last one."""
+    stop = threading.Event()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tls.folder() / "tls.crt", tls.folder() / "tls.key")
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                with context.wrap_socket(server.accept()[0], server_side=True) as connection:
+                    connection.sendall(before)
+                    while not stop.wait(0.05):
+                        connection.sendall(b" ")
+            except OSError:
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.5)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"https://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            stop.set()
+            thread.join(20)
+
+
+@pytest.mark.parametrize(
+    "before", [b"HTTP/1.1 200 OK\r\nX:", b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{"]
+)
+def test_a_cluster_that_answers_byte_by_byte_is_left(before: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agent.elsewhere._WHOLE_SECONDS", 0.5)
+    with world() as now, dripping(before) as slow:
+        now.plane.kubeconfigs["slow"] = kubeconfig(slow)
+        now.has(delivery("late", cluster="slow"))
+        within_seconds(lambda: now.said("late")[0] != "")
+        assert now.said("late") == (
+            "ClusterUnreachable",
+            "the cluster's API does not answer (TimeoutError): ask its owner to see after it",
+        )
+
+
+def test_a_cluster_with_another_certificate_is_told() -> None:
+    with world() as now:
+        config = kubeconfig("https://127.0.0.1:1")
+        config["clusters"][0]["cluster"]["server"] = now.plane.kubeconfigs["eu"]["clusters"][0]["cluster"][
+            "server"
+        ]
+        del config["clusters"][0]["cluster"]["certificate-authority-data"]
+        now.plane.kubeconfigs["eu"] = config
+        now.has(delivery())
+        within_seconds(lambda: now.said()[0] != "")
+        assert now.said() == (
+            "ClusterUnreachable",
+            "the cluster's API does not answer (SSLError): ask its owner to see after it",
+        )
+        assert now.gpu.applied == []
+
+
+def test_a_certificate_of_the_agent_is_shown_and_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    gpu = GpuCluster()
+    with listening(gpu.answer, encrypted=True, certified=True) as (server, _):
+        shown = {
+            f"client-{what}-data": base64_of((tls.folder() / f"client.{ending}").read_text())
+            for what, ending in (("certificate", "crt"), ("key", "key"))
+        }
+        with world(ControlPlane(kubeconfigs={"eu": kubeconfig(server, **shown)})) as now:
+            now.has(delivery())
+            within_seconds(lambda: now.said()[0] == "Delivered")
+            assert len(gpu.applied) == 1
+            assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {"client-certificate-data": base64_of("none")},
+        {"client-certificate-data": base64_of("none"), "client-key-data": base64_of("none")},
+        {"client-certificate-data": base64_of("none"), "client-key-data": 5},
+    ],
+)
+def test_a_certificate_that_is_none_is_told_and_leaves_no_file(
+    shown: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with world(ControlPlane(kubeconfigs={"eu": kubeconfig("https://127.0.0.1:1", **shown)})) as now:
+        now.has(delivery())
+        within_seconds(lambda: now.said()[0] != "")
+        assert now.said() == (
+            "NoCredentials",
+            "Secret platform/kubeconfig-eu, the cluster's kubeconfig, is none",
+        )
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_what_nobody_has_foreseen_is_told_and_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise the Model would say that the agent does not run."""
+    real = value_of
+
+    def fails(asked: AskedOf, found: Mapping[str, Any]) -> str:
+        if asked.name == "odd":
+            raise ZeroDivisionError(VALUE)
+        return real(asked, found)
+
+    monkeypatch.setattr(module, "value_of", fails)
+    with world(gpu=GpuCluster(owners={"hub-token": NAME, "odd": "odd"})) as now:
+        now.has(delivery("odd", target={"name": "odd"}), delivery())
+        within_seconds(lambda: now.said("odd")[0] != "" and now.said()[0] == "Delivered")
+        assert now.said("odd") == (
+            "AgentFailed",
+            "the agent has failed at it (ZeroDivisionError): report what Deployment freehold-agent of the "
+            "control plane logs",
+        )
+        monkeypatch.setattr(module, "value_of", real)
+        within_seconds(lambda: now.said("odd")[0] == "Delivered")
+
+
 def test_a_delivery_that_is_gone_is_forgotten() -> None:
     with world() as now:
         now.has(delivery())
         within_seconds(lambda: len(now.gpu.applied) == 1)
         now.deliverer.deliveries.replace([])
+        within_seconds(lambda: not now.deliverer._records and not now.deliverer._clusters)
         time.sleep(0.5)
         looks = len(now.asked)
         time.sleep(0.5)

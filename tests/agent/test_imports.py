@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 AGENT = Path(__file__).parents[2] / "agent"
-PURE = ("delivery", "kubeconfig", "logs", "report", "scheduling", "troubles")
+PURE = ("delivery", "kubeconfig", "logs", "report", "scheduling", "troubles", "words")
 
 
 def imported(path: Path) -> Iterator[str]:
