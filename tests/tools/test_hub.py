@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 
 from functions.checkpoint import report
 from tests.tls import folder as certificates
+from tools.control_plane.waiting import wait_for
 from tools.hub.__main__ import main
 from tools.paths import ROOT
 from tools.servers import free_port
@@ -92,6 +94,17 @@ def test_busy_at_first(models: Path) -> None:
         url = f"http://127.0.0.1:{port}/acme/house/resolve/main/config.json"
         first, second, third = get(url), get(url), get(url)
         assert (first[0], first[2]["Retry-After"], second[0], third[0]) == (429, "1", 503, 200)
+
+
+def test_a_client_that_asks_too_often_has_to_wait(models: Path) -> None:
+    """As the real Hub says it, and to no client longer than it says."""
+    with serving(f"acme/house={models}", f"acme/tower={models}", "--limit", "2/1") as port:
+        url = f"http://127.0.0.1:{port}/acme/{{}}/resolve/main/config.json"
+        codes = [get(url.format(name))[0] for name in ("house", "tower")]
+        code, _, headers = get(url.format("house"))
+        assert ([*codes, code], headers["Retry-After"]) == ([200, 200, 429], "1")
+        assert parse_qs(headers["RateLimit"], separator=";")["t"] == ["1"]
+        wait_for("the second to be over", lambda: get(url.format("house"))[0] == 200, 5)
 
 
 def test_the_pod_that_reads_a_model_reads_it(models: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.hub.server import Hub, files_of, server
+from tools.hub.server import Hub, Limit, files_of, server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--busy", default="", metavar="STATUS,...", help="answer the first requests so, such as 429"
     )
+    parser.add_argument(
+        "--limit",
+        type=_limit,
+        metavar="REQUESTS/SECONDS",
+        help="refuse a client for some seconds (429) after so many requests",
+    )
     parser.add_argument("--address", default=":8080", help="address to listen on (default %(default)s)")
     parser.add_argument("--tls", type=Path, metavar="FOLDER", help="serve TLS with its tls.crt and tls.key")
     given = parser.parse_args(arguments)
@@ -34,6 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if gated is None or not given.token:
             parser.error(f"--gated {name}: it is no model that is served, or there is no --token")
         gated.token = given.token
+    for hub in hubs:
+        hub.limit = given.limit
     hubs[0].busy = [int(status) for status in given.busy.split(",") if status]
     host, _, port = given.address.rpartition(":")
     listens = socket.create_server((host, int(port)))
@@ -45,8 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"serving {', '.join(hub.repository for hub in hubs)} on {given.address}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
-        server(hubs, listens).serve_forever()
+        server(hubs, listens, lambda line: print(line, flush=True)).serve_forever()
     return 0
+
+
+def _limit(text: str) -> Limit:
+    """Return the limit of all models together, as an address on the internet has one. Raises ValueError."""
+    requests, _, seconds = text.partition("/")
+    return Limit(int(requests), float(seconds))
 
 
 def _hubs(models: Sequence[str]) -> list[Hub]:

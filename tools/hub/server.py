@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["COMMIT", "Asked", "Hub", "files_of", "server"]
+__all__ = ["COMMIT", "Asked", "Hub", "Limit", "files_of", "server"]
 
 COMMIT = "f" * 40
 _PIECE = 64 * 1024
@@ -38,6 +40,35 @@ class Asked:
 
 
 @dataclass
+class Limit:
+    """How many requests a client may make before it has to wait.
+
+    The real Hub counts in spans of time. What a slow client is refused would depend on the machine then, so
+    the time to wait begins with the first refusal here.
+    """
+
+    requests: int
+    seconds: float
+    _made: dict[str, int] = field(default_factory=dict)
+    _until: dict[str, float] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def wait(self, client: str) -> float:
+        """Count a request of a client; return the seconds that it has to wait, 0 if it is answered."""
+        now = time.monotonic()
+        with self._lock:
+            if client in self._until:
+                if now < self._until[client]:
+                    return self._until[client] - now
+                del self._until[client], self._made[client]
+            self._made[client] = self._made.get(client, 0) + 1
+            if self._made[client] <= self.requests:
+                return 0
+            self._until[client] = now + self.seconds
+            return self.seconds
+
+
+@dataclass
 class Hub:
     """One model on the Hub. Its fields may change while it serves."""
 
@@ -49,6 +80,7 @@ class Hub:
     """The token that may read the model, which is gated then."""
     busy: list[int] = field(default_factory=list)
     """Statuses to answer the next requests with, such as 429 and 503; the last one stays where it is -1."""
+    limit: Limit | None = None
     stop_after: Mapping[str, int] = field(default_factory=dict)
     """Files that are sent up to a number of bytes; then nothing comes until `goes_on`."""
     cut_after: dict[str, int] = field(default_factory=dict)
@@ -84,9 +116,17 @@ def files_of(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
-def server(hubs: Sequence[Hub], listens: socket.socket) -> ThreadingHTTPServer:
-    """Return a server of some models on a socket that listens, TLS or not. The caller lets it serve."""
-    made = ThreadingHTTPServer(listens.getsockname()[:2], _handler(hubs), bind_and_activate=False)
+def server(
+    hubs: Sequence[Hub], listens: socket.socket, log: Callable[[str], None] = lambda _: None
+) -> ThreadingHTTPServer:
+    """Return a server of some models. The caller lets it serve.
+
+    Args:
+        hubs: the models.
+        listens: the socket, TLS or not.
+        log: takes a line for each request: what is answered, and to what.
+    """
+    made = ThreadingHTTPServer(listens.getsockname()[:2], _handler(hubs, log), bind_and_activate=False)
     made.socket.close()
     made.socket = listens
     made.daemon_threads = True
@@ -99,13 +139,17 @@ def _asked_of(hubs: Sequence[Hub], path: str) -> Hub:
     return next((hub for hub in hubs if name.startswith(f"{hub.repository}/")), hubs[0])
 
 
-def _handler(hubs: Sequence[Hub]) -> type[BaseHTTPRequestHandler]:
+def _handler(hubs: Sequence[Hub], log: Callable[[str], None]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         hub: Hub
 
         def log_message(self, format: str, *args: Any) -> None:
             """Say nothing: `hub.asked` has every request."""
+
+        def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+            del size
+            log(f"{int(code)} {self.command} {self.path}")
 
         def do_HEAD(self) -> None:
             self.do_GET()
@@ -115,7 +159,11 @@ def _handler(hubs: Sequence[Hub]) -> type[BaseHTTPRequestHandler]:
             token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")
             hub = self.hub = _asked_of(hubs, path)
             hub.asked.append(Asked(self.command, path, token))
-            if hub.busy:
+            seconds = math.ceil(hub.limit.wait(self.client_address[0])) if hub.limit else 0
+            if seconds:
+                headers = {"Retry-After": str(seconds), "RateLimit": f'"api";r=0;t={seconds}'}
+                self._refuse(429, headers=headers)
+            elif hub.busy:
                 status = hub.busy[0] if len(hub.busy) > 1 and hub.busy[1] < 0 else hub.busy.pop(0)
                 self._refuse(status, headers={"Retry-After": "1"} if status == 429 else {})
             elif path.startswith("api/models/"):
