@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,7 @@ from functions.vllm.source import source_of
 from tests.contract.pod import Pod, run, wait_for
 from tests.contract.rendered import Container, containers_in
 from tests.vllm.world import ARCHITECTURE, EU, request
+from tools.control_plane.certificates import Authority
 from tools.hub.server import COMMIT, Hub
 
 HOST, PORT = "hub.test", 8080
@@ -74,6 +79,8 @@ class Downloads:
     hub: Hub
     spec: dict[str, Any]
     image: Path
+    trusts: bool = True
+    """Whether the platform's input has the authority of the Hub, as it is for a company's mirror."""
     runs: int = 0
 
     @property
@@ -105,12 +112,12 @@ class Downloads:
         with contextlib.ExitStack() as stack:
 
             def serve(pod: Pod) -> None:
-                stack.enter_context(self.hub.listening(pod.socket, PORT))
+                stack.enter_context(self.hub.listening(pod.socket, PORT, _certificates()))
 
             secrets = {} if token is None else {"HF_TOKEN": token}
             yield stack.enter_context(
                 run(
-                    _container(self.spec),
+                    _container(self.spec, self.trusts),
                     self.folder / f"run-{self.runs}",
                     {"models": self.volume},
                     image=self.image,
@@ -136,17 +143,27 @@ def ended(pod: Pod) -> Ended:
     return Ended(code, json.loads(said) if said else {}, pod.said())
 
 
-def _composed(spec: dict[str, Any], kind: str) -> dict[str, Any]:
+@cache
+def _certificates() -> Path:
+    """Return the folder of the Hub's certificates, by an authority of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="freehold-hub-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Authority(folder).serve("hub", HOST)
+
+
+def _composed(spec: dict[str, Any], kind: str, *, trusts: bool = True) -> dict[str, Any]:
     """Return the manifest of a kind that is composed for a Model, for the cluster it is on."""
-    given = {"weights": {"endpoint": f"http://{HOST}:{PORT}"}}
+    weights = {"endpoint": f"https://{HOST}:{PORT}"}
+    authority = {"caBundle": (_certificates() / "ca.crt").read_text()} if trusts else {}
+    given = {"weights": {**weights, **authority}}
     outcome = compose(request(spec, EU, given=given))
     objects = (r.manifest for r in outcome.resources if r.manifest and r.manifest["kind"] == "Object")
     manifests = (each["spec"]["forProvider"]["manifest"] for each in objects)
     return next(dict(manifest) for manifest in manifests if manifest["kind"] == kind)
 
 
-def _container(spec: dict[str, Any]) -> Container:
-    return next(c for c in containers_in(_composed(spec, "Job")) if c.name == "download")
+def _container(spec: dict[str, Any], trusts: bool) -> Container:
+    return next(c for c in containers_in(_composed(spec, "Job", trusts=trusts)) if c.name == "download")
 
 
 @pytest.fixture
@@ -292,6 +309,11 @@ def test_gated_for_an_account_without_access(gated: Downloads) -> None:
 
 def test_a_token_that_is_not_valid(gated: Downloads) -> None:
     _fails_for_good(gated, gated.run("hf_unknown"), "TokenRefused")
+
+
+def test_a_certificate_of_an_authority_that_is_not_named(downloads: Downloads) -> None:
+    downloads.trusts = False
+    _fails_for_good(downloads, downloads.run(), "CertificateNotTrusted")
 
 
 def test_a_revision_that_does_not_exist(downloads: Downloads) -> None:

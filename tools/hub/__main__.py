@@ -6,12 +6,11 @@ import argparse
 import contextlib
 import signal
 import socket
-import ssl
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.hub.server import Hub, Limit, files_of, server
+from tools.hub.server import Hub, Limit, by_tls, files_of, server
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,9 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     host, _, port = given.address.rpartition(":")
     listens = socket.create_server((host, int(port)))
     if given.tls:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(given.tls / "tls.crt", given.tls / "tls.key")
-        listens = context.wrap_socket(listens, server_side=True)
+        listens = by_tls(listens, given.tls)
     # An exit, so that no signal waits for what a client is being sent.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     print(f"serving {', '.join(hub.repository for hub in hubs)} on {given.address}", flush=True)

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["COMMIT", "Asked", "Hub", "Limit", "files_of", "server"]
+__all__ = ["COMMIT", "Asked", "Hub", "Limit", "by_tls", "files_of", "server"]
 
 COMMIT = "f" * 40
 _PIECE = 64 * 1024
@@ -92,10 +93,20 @@ class Hub:
 
     @contextlib.contextmanager
     def listening(
-        self, make_socket: Callable[[Callable[[], socket.socket]], socket.socket], port: int
+        self,
+        make_socket: Callable[[Callable[[], socket.socket]], socket.socket],
+        port: int,
+        certificates: Path,
     ) -> Iterator[None]:
-        """Serve on a port of the network that `make_socket` makes sockets in."""
-        serves = server([self], make_socket(lambda: socket.create_server(("", port))))
+        """Serve TLS on a port of the network that `make_socket` makes sockets in.
+
+        Args:
+            make_socket: calls a function there.
+            port: of any address.
+            certificates: the folder of tls.crt and tls.key.
+        """
+        listens = make_socket(lambda: socket.create_server(("", port)))
+        serves = server([self], by_tls(listens, certificates))
         thread = threading.Thread(target=serves.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
         thread.start()
         try:
@@ -114,6 +125,18 @@ def files_of(folder: Path) -> dict[str, bytes]:
     """Return the files of a model in a folder, by their names in the repository."""
     found = (path for path in sorted(folder.rglob("*")) if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def by_tls(listens: socket.socket, certificates: Path) -> ssl.SSLSocket:
+    """Return a socket that listens by TLS, in place of one that does not.
+
+    Args:
+        listens: which is closed.
+        certificates: the folder of tls.crt and tls.key.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates / "tls.crt", certificates / "tls.key")
+    return context.wrap_socket(listens, server_side=True)
 
 
 def server(

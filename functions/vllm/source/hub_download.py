@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -333,7 +334,8 @@ def failure_of(error: Exception) -> DownloadError:
     text = next(filter(None, (*hub, *plain)), type(error).__name__).partition("\n")[0]
     kinds = {kind.__name__ for e in chain for kind in type(e).__mro__}
     everything = " ".join(map(str, chain))
-    numbers = {e.errno for e in chain if isinstance(e, OSError)}
+    # An error of TLS has a number of its own, and 1 is not "operation not permitted" there.
+    numbers = {e.errno for e in chain if isinstance(e, OSError) and not isinstance(e, ssl.SSLError)}
     if numbers & {errno.ENOSPC, errno.EDQUOT} or "os error 28" in everything or "os error 122" in everything:
         return DownloadError(VOLUME_FULL, text)
     if numbers & {errno.EACCES, errno.EPERM, errno.EROFS}:
@@ -346,10 +348,10 @@ def _said_by_hub(kinds: set[str], status: int) -> tuple[int, str] | None:
         return GATED
     if "RevisionNotFoundError" in kinds:
         return NO_REVISION
-    if "RepositoryNotFoundError" in kinds:
-        return NO_REPOSITORY
-    # Without a token the Hub answers 401 for what does not exist, too.
+    # Without a token the Hub answers 401 for what does not exist, too. To huggingface_hub every 401 is that.
     refused = TOKEN_REFUSED if os.environ.get("HF_TOKEN") else NO_REPOSITORY
+    if "RepositoryNotFoundError" in kinds:
+        return refused if status == 401 else NO_REPOSITORY
     by_status = {401: refused, 403: TOKEN_REFUSED, 404: NO_REPOSITORY, 429: RATE_LIMITED}
     return by_status.get(status) or (UNREACHABLE if status >= 500 else None)
 

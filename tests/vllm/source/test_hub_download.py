@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import errno
 import json
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -89,6 +91,11 @@ def test_a_repository_without_weights(wanted: Wanted, files: dict[str, int], ind
         (PermissionError(errno.EACCES, "Permission denied"), hub_download.NOT_WRITABLE),
         (ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused"), hub_download.UNREACHABLE),
         (TimeoutError("timed out"), hub_download.UNREACHABLE),
+        # Its number is 1, as of "operation not permitted".
+        (
+            ssl.SSLCertVerificationError(1, "[SSL: CERTIFICATE_VERIFY_FAILED] unable to get local issuer"),
+            hub_download.NOT_TRUSTED,
+        ),
         (ValueError("?"), hub_download.OTHER),
     ],
 )
@@ -99,6 +106,29 @@ def test_what_the_system_says(error: Exception, kind: tuple[int, str]) -> None:
         failure = failure_of(above)
     assert (failure.code, failure.reason) == kind
     assert str(failure) == str(error)
+
+
+class RepositoryNotFoundError(Exception):
+    """As huggingface_hub's: of every 401 over TLS, but the one in which huggingface.co refuses a token."""
+
+    def __init__(self, status: int) -> None:
+        self.response = SimpleNamespace(status_code=status, headers={})
+
+
+@pytest.mark.parametrize(
+    ("status", "token", "kind"),
+    [
+        (401, "", hub_download.NO_REPOSITORY),
+        (401, "hf_old", hub_download.TOKEN_REFUSED),
+        (404, "hf_right", hub_download.NO_REPOSITORY),
+    ],
+)
+def test_whether_a_token_is_refused(
+    monkeypatch: pytest.MonkeyPatch, status: int, token: str, kind: tuple[int, str]
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", token)
+    failure = failure_of(RepositoryNotFoundError(status))
+    assert (failure.code, failure.reason) == kind
 
 
 def run(folder: Path, report: Path) -> subprocess.CompletedProcess[str]:
