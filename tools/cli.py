@@ -238,12 +238,21 @@ def images(
             show_default="ghcr.io/freehold-dev",
         ),
     ] = None,
+    tag: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TAG",
+            help="Their tag.",
+            show_default="the version; with -dirty after it when something is not committed",
+        ),
+    ] = None,
     push: Annotated[
         str | None,
         typer.Option(
             metavar="HOST[:PORT]",
-            help="Push the images to this registry under their own names; http:// before it for one "
-            "without TLS.",
+            help="Push the images to this registry under their own names, with the credentials that `docker "
+            "login` left; http:// before it for one without TLS. All tags are set at the end; one that is "
+            "there already with other contents is refused before anything is sent.",
         ),
     ] = None,
     authority: Annotated[
@@ -282,7 +291,7 @@ def images(
         command.lock()
         return
     names_in = registry or command.REGISTRY
-    command.run(names or [], architecture or ["amd64"], names_in, push, authority, output)
+    command.run(names or [], architecture or ["amd64"], names_in, tag, push, authority, output)
 
 
 @app.command(rich_help_panel=HERE)

@@ -13,7 +13,8 @@ from tools.console import say, show, table
 from tools.errors import ToolError
 from tools.images import debian, sbom
 from tools.images.kinds import DEBIAN_PACKAGES, KINDS, Kind, packages
-from tools.images.kinds.names import REGISTRY, published
+from tools.images.kinds.names import REGISTRY, here, published, version
+from tools.images.publish import Version, publish
 from tools.images.registry import Registry
 from tools.images.store import Built, Store
 
@@ -26,11 +27,14 @@ def build(
     name: str, architecture: str = "amd64", registry: str = REGISTRY, store: Store | None = None
 ) -> Built:
     """Return an image, made unless it is there. Raises ToolError for a name that is none."""
-    kind = _kind(name, registry)
+    return _build(_kind(name, registry, version()), architecture, store)
+
+
+def _build(kind: Kind, architecture: str, store: Store | None = None) -> Built:
     if architecture not in kind.architectures:
         known = ", ".join(kind.architectures)
-        raise ToolError(f"the image {name} is made for {known} alone, and not for {architecture}")
-    return (store or Store()).build(name, kind.make(architecture))
+        raise ToolError(f"the image {kind.name} is made for {known} alone, and not for {architecture}")
+    return (store or Store()).build(kind.name, kind.make(architecture))
 
 
 def lock() -> None:
@@ -43,40 +47,43 @@ def run(
     names: Sequence[str],
     architectures: Sequence[str],
     registry: str,
+    tag: str | None,
     push: str | None,
     authority: Path | None,
     output: Path | None,
 ) -> None:
-    """Make images; push them to a registry or write them as archives; print what they are."""
-    rows = []
-    bills: list[dict[str, Any]] = []
-    remote = _remote(push, authority) if push else None
+    """Make images; push them to a registry or write them as archives; print what they are.
+
+    Args:
+        names: of the images; all that are published for none.
+        architectures: amd64, arm64 or both.
+        registry: REGISTRY/ORGANISATION, which they and the functions of compositions are named after.
+        tag: theirs; that of this version for None.
+        push: HOST[:PORT] of a registry; http:// before it for one without TLS.
+        authority: the certificate authority of that registry.
+        output: the folder of the archives.
+    """
+    tag = tag or here()
+    made = []
     for name in names or [kind.name for kind in KINDS.values() if not kind.for_tests]:
-        kind = _kind(name, registry)
-        builts = [build(name, architecture, registry) for architecture in architectures]
-        if remote:
-            _push(remote, kind, builts)
-        if output:
-            bills += [_write(built, kind, output) for built in builts]
-        rows += [
-            (kind.reference, built.architecture, built.digest, _megabytes(built.size)) for built in builts
-        ]
+        kind = _kind(name, registry, tag)
+        made.append(Version(kind, [_build(kind, architecture) for architecture in architectures]))
+    if push:
+        publish(_remote(push, authority), made)
     if output:
+        bills = [_write(built, each.kind, output) for each in made for built in each.builts]
         _sum_up(output, bills)
+    rows = [
+        (each.kind.reference, built.architecture, built.digest, _megabytes(built.size))
+        for each in made
+        for built in each.builts
+    ]
     show(table(("IMAGE", "ARCHITECTURE", "DIGEST", "SIZE"), rows))
 
 
 def _remote(push: str, authority: Path | None) -> Registry:
     plain = push.startswith("http://")
     return Registry(push.removeprefix("http://").removeprefix("https://"), authority, plain)
-
-
-def _push(remote: Registry, kind: Kind, builts: Sequence[Built]) -> None:
-    say(f"pushing {remote.host}/{kind.repository}:{kind.tag}")
-    if len(builts) == 1:
-        remote.push(builts[0], kind.repository, kind.tag)
-    else:
-        remote.push_all(builts, kind.repository, kind.tag)
 
 
 def _write(built: Built, kind: Kind, output: Path) -> dict[str, Any]:
@@ -103,15 +110,15 @@ def _sum_up(output: Path, bills: Sequence[Mapping[str, Any]]) -> None:
     (output / _SUMS).write_text("".join(sums))
 
 
-def _kind(name: str, registry: str) -> Kind:
-    """Return a kind of image as it is named in a registry."""
+def _kind(name: str, registry: str, tag: str) -> Kind:
+    """Return a kind of image as it is named in a registry, under a tag."""
     if name not in KINDS:
         raise ToolError(f"there is no image {name!r}: {', '.join(KINDS)}")
     kind = KINDS[name]
-    if kind.for_tests or registry == REGISTRY:
+    if kind.for_tests:
         return kind
-    named = {each.name: each for each in packages.kinds(registry)}
-    return named.get(name) or replace(kind, reference=published(name, registry))
+    named = {each.name: each for each in packages.kinds(registry, tag)}
+    return named.get(name) or replace(kind, reference=published(name, registry, tag))
 
 
 def _megabytes(size: int) -> str:

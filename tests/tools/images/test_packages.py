@@ -13,7 +13,7 @@ from tests.rootfs import command, needs_root, unpacked
 from tests.test_server import Server, ask, calling, free_address, request
 from tools import paths
 from tools.images.command import build
-from tools.images.kinds.names import version
+from tools.images.kinds.names import REGISTRY, version
 from tools.images.kinds.packages import CONFIGURATION, object_name
 from tools.images.store import Built
 from tools.manifests import Manifest, load, parse
@@ -84,6 +84,10 @@ def test_compositions_name_functions_as_crossplane_will(registry: str, prefix: s
     assert {step["functionRef"]["name"] for step in steps} == {
         f"{prefix}-function-{name}" for name in FUNCTIONS
     }
+    agents = [step["input"].get("agent") for step in steps if step["step"] == "cluster-stack"]
+    # Where the project's own is asked for, the function knows it.
+    own = {"image": f"{registry}/agent:{version()}"}
+    assert agents == [None if registry == REGISTRY else own]
     [meta] = [each for each in held if each["kind"] == "Configuration"]
     assert f"{registry}/function-vllm" in {each["package"] for each in meta["spec"]["dependsOn"]}
 

@@ -83,7 +83,7 @@ def test_scanners_find_the_debian_packages() -> None:
 
 
 def test_what_is_written_beside_the_archives(tmp_path: Path) -> None:
-    command.run([*NAMES], ["amd64"], command.REGISTRY, None, None, tmp_path)
+    command.run([*NAMES], ["amd64"], command.REGISTRY, None, None, None, tmp_path)
     lines = [line.split("  ") for line in (tmp_path / "SHA256SUMS").read_text().splitlines()]
     sums = {name: digest for digest, name in lines}
     written = {path.name for path in tmp_path.iterdir()} - {"SHA256SUMS"}

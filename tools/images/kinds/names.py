@@ -6,7 +6,7 @@ import tomllib
 from tools.errors import ToolError, last_lines
 from tools.paths import ROOT
 
-__all__ = ["REGISTRY", "labels", "published", "version"]
+__all__ = ["REGISTRY", "here", "labels", "published", "version"]
 
 REGISTRY = "ghcr.io/freehold-dev"
 
@@ -21,20 +21,28 @@ def published(name: str, registry: str = REGISTRY, tag: str = "") -> str:
     return f"{registry}/{name}:{tag or version()}"
 
 
+def here() -> str:
+    """Return the version of this clone: "-dirty" when something was changed since its commit."""
+    return f"{version()}{_dirty()}"
+
+
 def labels(name: str) -> dict[str, str]:
     """Return the labels of an image of this project, by the OCI specification: what it is, of which commit.
 
     What was changed since the commit makes both "-dirty". Raises ToolError outside of a clone.
     """
-    dirty = "-dirty" if _git("status", "--porcelain", "--untracked-files=normal") else ""
     said = {
         "title": name,
-        "version": f"{version()}{dirty}",
-        "revision": f"{_git('rev-parse', 'HEAD')}{dirty}",
+        "version": here(),
+        "revision": f"{_git('rev-parse', 'HEAD')}{_dirty()}",
         "source": "https://github.com/freehold-dev/freehold",
         "licenses": "Apache-2.0",
     }
     return {f"org.opencontainers.image.{key}": value for key, value in said.items()}
+
+
+def _dirty() -> str:
+    return "-dirty" if _git("status", "--porcelain", "--untracked-files=normal") else ""
 
 
 def _git(*arguments: str) -> str:

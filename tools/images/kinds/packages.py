@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
+from functions.catalog import image
 from functions.main import FUNCTIONS
 from tools import paths
 from tools.images.image import Image, Part
@@ -23,6 +24,8 @@ from tools.manifests import Manifest, dump, load
 __all__ = ["CONFIGURATION", "kinds", "object_name", "package"]
 
 CONFIGURATION = "configuration-freehold"
+_AGENTS = "function-cluster-stack"
+"""Installs the agent, by default from where this project publishes its image."""
 _MARK = {"io.crossplane.xpkg": "base"}
 """By which Crossplane finds the layer (crossplane-runtime 2.4.0, pkg/xpkg/client.go)."""
 
@@ -79,17 +82,21 @@ def _configuration(registry: str, tag: str, architecture: str) -> Image:
         }
         for short in FUNCTIONS
     ]
-    compositions = [_named(each, registry) for each in load(paths.COMPOSITIONS)]
+    compositions = [_named(each, registry, tag) for each in load(paths.COMPOSITIONS)]
     documents = [meta, *load(paths.XRDS), *compositions]
     return Image([package(documents)], labels=labels(CONFIGURATION), architecture=architecture)
 
 
-def _named(composition: Manifest, registry: str) -> Manifest:
-    """Return a composition whose steps name functions as Crossplane does."""
-    steps = [
-        {**step, "functionRef": {"name": object_name(step["functionRef"]["name"], registry)}}
-        for step in composition["spec"]["pipeline"]
-    ]
+def _named(composition: Manifest, registry: str, tag: str) -> Manifest:
+    """Return a composition that names functions as Crossplane does, and the agent's image as published."""
+    agent = published("agent", registry, tag)
+    steps = []
+    for step in composition["spec"]["pipeline"]:
+        name = step["functionRef"]["name"]
+        named = {**step, "functionRef": {"name": object_name(name, registry)}}
+        if name == _AGENTS and agent != image("agent"):
+            named["input"] = {**step["input"], "agent": {**step["input"].get("agent", {}), "image": agent}}
+        steps.append(named)
     return {**composition, "spec": {**composition["spec"], "pipeline": steps}}
 
 
