@@ -269,7 +269,7 @@ def images(
         typer.Option(
             metavar="FOLDER",
             help="Write each image there as NAME-ARCHITECTURE.tar, an OCI archive, with its bill of "
-            "materials (CycloneDX), all licences, and SHA256SUMS.",
+            "materials (CycloneDX), install.yaml for them, all licences, and SHA256SUMS.",
         ),
     ] = None,
     lock: Annotated[

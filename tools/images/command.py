@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from functions.catalog import image
+from tools import paths
 from tools.console import say, show, table
 from tools.errors import ToolError
 from tools.images import debian, sbom
@@ -72,6 +74,7 @@ def run(
         publish(_remote(push, authority), made)
     if output:
         bills = [_write(built, each.kind, output) for each in made for built in each.builts]
+        (output / paths.INSTALL.name).write_text(install(registry, tag))
         _sum_up(output, bills)
     rows = [
         (each.kind.reference, built.architecture, built.digest, _megabytes(built.size))
@@ -79,6 +82,12 @@ def run(
         for built in each.builts
     ]
     show(table(("IMAGE", "ARCHITECTURE", "DIGEST", "SIZE"), rows))
+
+
+def install(registry: str, tag: str) -> str:
+    """Return install.yaml for what is published in a registry under a tag: functions, and the agent."""
+    text = paths.INSTALL.read_text().replace(image("agent"), published("agent", registry, tag))
+    return text.replace(f"{REGISTRY}/function-", f"{registry}/function-")
 
 
 def _remote(push: str, authority: Path | None) -> Registry:

@@ -12,7 +12,7 @@ from functions.main import FUNCTIONS
 from tests.rootfs import command, needs_root, unpacked
 from tests.test_server import Server, ask, calling, free_address, request
 from tools import paths
-from tools.images.command import build
+from tools.images.command import build, install
 from tools.images.kinds.names import REGISTRY, version
 from tools.images.kinds.packages import CONFIGURATION, object_name
 from tools.images.store import Built
@@ -98,3 +98,12 @@ def test_the_compositions_are_the_shipped_ones_but_for_that() -> None:
         for step in each["spec"].get("pipeline", []):
             step["functionRef"]["name"] = step["functionRef"]["name"].removeprefix("freehold-dev-")
     assert held == [*load(paths.XRDS), *load(paths.COMPOSITIONS)]
+
+
+def test_install_yaml_names_what_another_registry_has() -> None:
+    text = install("r.example.org/own", "v9")
+    assert "ghcr.io/freehold-dev" not in text
+    pods = [each["spec"]["template"]["spec"] for each in parse(text) if each["kind"] == "Deployment"]
+    assert [c["image"] for pod in pods for c in pod["containers"]] == ["r.example.org/own/agent:v9"]
+    rules = [each["spec"]["matchImages"] for each in parse(text) if each["kind"] == "ImageConfig"]
+    assert [{"type": "Prefix", "prefix": "r.example.org/own/function-"}] in rules

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tools import paths
 from tools.errors import ToolError
 from tools.images import command, python, sbom
 from tools.images.command import build
@@ -83,7 +84,7 @@ def test_scanners_find_the_debian_packages() -> None:
 
 
 def test_what_is_written_beside_the_archives(tmp_path: Path) -> None:
-    command.run([*NAMES], ["amd64"], command.REGISTRY, None, None, None, tmp_path)
+    command.run([*NAMES], ["amd64"], command.REGISTRY, version(), None, None, tmp_path)
     lines = [line.split("  ") for line in (tmp_path / "SHA256SUMS").read_text().splitlines()]
     sums = {name: digest for digest, name in lines}
     written = {path.name for path in tmp_path.iterdir()} - {"SHA256SUMS"}
@@ -91,7 +92,9 @@ def test_what_is_written_beside_the_archives(tmp_path: Path) -> None:
     assert written == {
         *(f"{name}-amd64{end}" for name in NAMES for end in (".tar", ".cdx.json")),
         "LICENSES.txt",
+        "install.yaml",
     }
+    assert (tmp_path / "install.yaml").read_text() == paths.INSTALL.read_text()
     for name, digest in sums.items():
         assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == digest
     components = json.loads((tmp_path / "function-vllm-amd64.cdx.json").read_text())["components"]
