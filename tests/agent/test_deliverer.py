@@ -384,10 +384,15 @@ def test_a_cluster_with_another_certificate_is_told() -> None:
         assert now.gpu.applied == []
 
 
-def test_a_certificate_of_the_agent_is_shown_and_leaves_no_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of the agent's temporary files."""
+    tls.folder()  # The tests' own are elsewhere.
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_a_certificate_of_the_agent_is_shown_and_leaves_no_file(files: Path) -> None:
     gpu = GpuCluster()
     with listening(gpu.answer, encrypted=True, certified=True) as (server, _):
         shown = {
@@ -398,7 +403,7 @@ def test_a_certificate_of_the_agent_is_shown_and_leaves_no_file(
             now.has(delivery())
             within_seconds(lambda: now.said()[0] == "Delivered")
             assert len(gpu.applied) == 1
-        assert list(tmp_path.iterdir()) == []
+        assert list(files.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -409,10 +414,7 @@ def test_a_certificate_of_the_agent_is_shown_and_leaves_no_file(
         {"client-certificate-data": base64_of("none"), "client-key-data": 5},
     ],
 )
-def test_a_certificate_that_is_none_is_told_and_leaves_no_file(
-    shown: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+def test_a_certificate_that_is_none_is_told_and_leaves_no_file(shown: dict[str, Any], files: Path) -> None:
     with world(ControlPlane(kubeconfigs={"eu": kubeconfig("https://127.0.0.1:1", **shown)})) as now:
         now.has(delivery())
         within_seconds(lambda: now.said()[0] != "")
@@ -421,7 +423,7 @@ def test_a_certificate_that_is_none_is_told_and_leaves_no_file(
             "Secret platform/kubeconfig-eu, the cluster's kubeconfig, is none",
         )
     # Not before the agent has stopped: it tries again and again.
-    assert list(tmp_path.iterdir()) == []
+    assert list(files.iterdir()) == []
 
 
 def test_what_nobody_has_foreseen_is_told_and_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
