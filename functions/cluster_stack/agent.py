@@ -9,22 +9,25 @@ from importlib import resources
 from typing import Any
 
 from functions.api import AgentInput, contract
+from functions.base import Request, View
 from functions.catalog import image
 
 from .component import Auxiliary, Namespace, PodSecurity
 from .facts import Facts
 
-__all__ = ["AUXILIARY", "agent_pod"]
+__all__ = ["AUXILIARY", "agent_pod", "api_server_ports"]
 
 _NAMESPACE = Namespace("freehold-agent", PodSecurity.RESTRICTED)
 _NAME = "agent"
+_COMPOSED = f"cluster-stack/{_NAME}"
 _CLUSTER_WIDE = "freehold-agent"
 """Name of what has no namespace."""
 _LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "freehold"}
 _HEALTH = 8081
 _USER = 65532
 _API_SERVER_PORTS = (443, 6443)
-"""A NetworkPolicy cannot name the API server: the ports of its Service, and of its endpoints."""
+"""Of the API server's Service, and of where that leads in most clusters."""
+_API_SERVER = "api-server"
 
 
 @cache
@@ -65,7 +68,7 @@ def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
             "roleRef": role,
             "subjects": [account],
         },
-        "network-policy": {**_object("networking.k8s.io/v1", "NetworkPolicy"), "spec": _policy()},
+        "network-policy": {**_object("networking.k8s.io/v1", "NetworkPolicy"), "spec": _policy(facts)},
         "deployment": {
             **_object("apps/v1", "Deployment"),
             "spec": {
@@ -88,14 +91,40 @@ def _object(api_version: str, kind: str, *, everywhere: bool = False) -> dict[st
     return {"apiVersion": api_version, "kind": kind, "metadata": {**place, "labels": _LABELS}}
 
 
-def _policy() -> dict[str, Any]:
-    """Let nothing in (probes come from the node), and nothing out but to the ports of an API server."""
-    ports = [{"protocol": "TCP", "port": port} for port in _API_SERVER_PORTS]
+def _policy(facts: Facts) -> dict[str, Any]:
+    """Let nothing in (probes come from the node), and nothing out but to the ports of the API server.
+
+    A NetworkPolicy cannot name the API server. Its addresses change, and a network plugin that knows it
+    as something else than an address takes no address for it. A plugin may look at a packet before or
+    after the Service has led it elsewhere.
+    """
+    ports = [{"protocol": "TCP", "port": port} for port in facts.api_server_ports or _API_SERVER_PORTS]
     return {
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
         "policyTypes": ["Ingress", "Egress"],
         "egress": [{"ports": ports}],
     }
+
+
+def api_server_ports(request: Request) -> tuple[int, ...]:
+    """Return the ports of Service default/kubernetes and of where it leads, as they are observed.
+
+    Without an answer they are those that the live policy lets out to; empty where there is none either.
+    """
+    seen = request.resource(f"{_COMPOSED}-{_API_SERVER}")
+    service = seen.each("status", "atProvider", "manifest", "spec", "ports") if seen else ()
+    found = {port for each in service for key in ("port", "targetPort") if (port := _port(each, key))}
+    if found:
+        return tuple(sorted(found))
+    policy = request.resource(f"{_COMPOSED}-network-policy")
+    rules = policy.each("spec", "forProvider", "manifest", "spec", "egress") if policy else ()
+    return tuple(port for rule in rules for each in rule.each("ports") if (port := _port(each, "port")))
+
+
+def _port(of: View, key: str) -> int:
+    """Return a port that is a number; 0 for any other."""
+    port = of.number(key) or 0
+    return int(port) if 0 < port < 2**16 else 0
 
 
 def agent_pod(
@@ -155,4 +184,11 @@ AUXILIARY = Auxiliary(
     manifests=_manifests,
     parts=("crd", "service-account", "role", "binding", "network-policy", "deployment"),
     without="why a Model's pods do not start is told late and without their logs",
+    observed={
+        _API_SERVER: {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "kubernetes", "namespace": "default"},
+        }
+    },
 )

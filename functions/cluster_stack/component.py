@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -134,3 +134,8 @@ class Auxiliary:
     """
     without: str
     """What is missing while it does not run, as a clause."""
+    observed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """apiVersion, kind and metadata of objects of an existing cluster that its manifests depend on.
+
+    By what they are. They are looked at and never changed, while the workload is asked for.
+    """

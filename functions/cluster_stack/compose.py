@@ -20,6 +20,7 @@ from functions.base import (
 )
 from functions.catalog import kubernetes
 
+from . import agent
 from .component import Auxiliary, Component
 from .facts import Facts
 from .input import ClusterStackInput, given
@@ -82,6 +83,7 @@ def compose(request: Request) -> Outcome:
         kubernetes=status.kubernetes_version or kubernetes(),
         pools=tuple(status.node_pools),
         autoscaler=status.autoscaler,
+        api_server_ports=agent.api_server_ports(request),
     )
     needed = [
         c

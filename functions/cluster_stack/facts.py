@@ -25,6 +25,8 @@ class Facts:
     pools: tuple[PoolStatus, ...]
     autoscaler: Autoscaler | None
     """What is to size the node pools; None: nothing does."""
+    api_server_ports: tuple[int, ...] = ()
+    """TCP ports of Service default/kubernetes and of where it leads; empty while they are not known."""
 
     @property
     def taints(self) -> list[tuple[str, str, str]]:

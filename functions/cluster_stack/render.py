@@ -87,6 +87,8 @@ def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: 
         facts: of the cluster.
     """
     manifests = dict(auxiliary.manifests(given, facts))
+    looks = {} if facts.cloud or auxiliary.parts[-1] not in manifests else auxiliary.observed
+    observed = [_look(cluster, f"{auxiliary.name}-{part}", target) for part, target in looks.items()]
     if any(_inside(manifest) for manifest in manifests.values()):
         manifests = {_NAMESPACE[1:]: _namespace_manifest(auxiliary.namespace), **manifests}
     namespace = f"cluster-stack/{auxiliary.name}{_NAMESPACE}"
@@ -103,7 +105,7 @@ def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: 
         for part, manifest in manifests.items()
     ]
     # Whatever becomes of them, the composite is ready.
-    made = [replace(resource, ready=exists, label=auxiliary.label) for resource in made]
+    made = [replace(resource, ready=exists, label=auxiliary.label) for resource in (*observed, *made)]
     return [*made, *_before_the_mark(cluster, made)]
 
 
@@ -140,7 +142,8 @@ def auxiliary_workload(auxiliary: Auxiliary) -> str:
 
 def auxiliary_names(auxiliary: Auxiliary) -> list[str]:
     """Name everything that may be composed of what a cluster is ready without, its Usages included."""
-    parts = [f"cluster-stack/{auxiliary.name}-{part}" for part in (_NAMESPACE[1:], *auxiliary.parts)]
+    every = (_NAMESPACE[1:], *auxiliary.observed, *auxiliary.parts)
+    parts = [f"cluster-stack/{auxiliary.name}-{part}" for part in every]
     return [name + ending for name in parts for ending in ("", _FIRST)]
 
 
@@ -240,6 +243,21 @@ def _release(
         (contract.REACHABLE, *components, *(r.name for r in before)),
         label=component.label,
     )
+
+
+def _look(cluster: Cluster, name: str, target: Mapping[str, Any]) -> Resource:
+    """Compose an Object that looks at something in the cluster now and then.
+
+    Not watched: the provider would keep every object of that kind in memory.
+    """
+    manifest = remote.kubernetes_object(
+        unique_name(cluster.composite, name),
+        cluster.access.namespace,
+        cluster.access.kubernetes_provider_config,
+        target,
+        policies=remote.OBSERVE_ONLY,
+    )
+    return Resource(f"cluster-stack/{name}", manifest, (contract.REACHABLE,))
 
 
 def _observation(cluster: Cluster, what: Observed, installed: Resource) -> Resource:

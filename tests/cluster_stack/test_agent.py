@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from functions.api import AgentInput, Distribution, NodeImage
 from functions.base import Outcome, Progress, unique_name
 from functions.base.assemble import assemble
@@ -20,6 +22,7 @@ from tests.cluster_stack.stack import (
     EXISTING,
     REACHABLE,
     composed,
+    live,
     request,
 )
 
@@ -83,6 +86,68 @@ def test_it_reaches_the_ports_of_api_servers_alone() -> None:
     ]
     labels = OBJECTS["deployment"]["spec"]["template"]["metadata"]["labels"]
     assert policy["podSelector"]["matchLabels"].items() <= labels.items()
+
+
+API_SERVER, POLICY = f"{AGENT}-api-server", f"{AGENT}-network-policy"
+
+
+def service(*ports: dict[str, Any]) -> dict[str, Any]:
+    """Return an Object that observes Service default/kubernetes."""
+    manifest = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": list(ports)}}
+    return {**live(ready=True), "status": {"atProvider": {"manifest": manifest}}}
+
+
+def ports_with(observed: dict[str, dict[str, Any]], spec: Any = EXISTING) -> list[int]:
+    """Return the ports that the policy lets out to, with these composed resources there."""
+    asked = replace(request(spec), observed=observed)
+    made = {r.name: r.manifest for r in FUNCTION.compose(asked).resources}
+    policy: Any = made[POLICY]
+    [rule] = policy["spec"]["forProvider"]["manifest"]["spec"]["egress"]
+    assert list(rule) == ["ports"]
+    return [port["port"] for port in rule["ports"]]
+
+
+@pytest.mark.parametrize(
+    ("ports", "allowed"),
+    [
+        ([{"port": 443, "targetPort": 16443}], [443, 16443]),
+        ([{"port": 443, "targetPort": 443.0}], [443]),
+        ([{"port": 443, "targetPort": "https"}], [443]),
+        ([{"port": 0, "targetPort": 2**16}, {"port": True}, {}], [443, 6443]),
+        ([], [443, 6443]),
+    ],
+)
+def test_it_reaches_the_api_server_wherever_an_existing_cluster_has_it(
+    ports: list[dict[str, Any]], allowed: list[int]
+) -> None:
+    """MicroK8s has it at 16443."""
+    assert ports_with({API_SERVER: service(*ports)}) == allowed
+
+
+def test_it_is_not_cut_off_while_the_service_is_not_seen() -> None:
+    before = composed(EXISTING)[POLICY]
+    assert ports_with({POLICY: observe(before)}) == [443, 6443]
+    asked = replace(request(EXISTING), observed={API_SERVER: service({"port": 443, "targetPort": 16443})})
+    policy = next(r.manifest for r in FUNCTION.compose(asked).resources if r.name == POLICY)
+    assert policy is not None
+    for seen in ({}, {API_SERVER: live(ready=False)}):
+        assert ports_with({POLICY: observe(policy), **seen}) == [443, 16443]
+
+
+def test_the_service_of_an_existing_cluster_is_looked_at_and_no_more() -> None:
+    """Watched, every Service of the cluster would be kept in the provider's memory."""
+    made = composed(EXISTING)
+    spec = made[API_SERVER]["spec"]
+    assert spec["managementPolicies"] == ["Observe"]
+    assert "watch" not in spec
+    metadata = {"name": "kubernetes", "namespace": "default"}
+    assert spec["forProvider"]["manifest"] == {"apiVersion": "v1", "kind": "Service", "metadata": metadata}
+    assert f"{API_SERVER}-first" not in made
+    assert API_SERVER not in composed()
+    asked = request(EXISTING, given={"agent": {"install": False}}, ready=[API_SERVER])
+    outcome = FUNCTION.compose(asked)
+    assert API_SERVER not in [r.name for r in outcome.resources]
+    assert API_SERVER in outcome.gone
 
 
 def test_every_part_is_listed() -> None:

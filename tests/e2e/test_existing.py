@@ -25,6 +25,7 @@ from tests.e2e.observing import (
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_gone
 from tools.control_plane.api import Api, ApiError, condition, identity
 from tools.control_plane.nodes import gpu_node
+from tools.control_plane.plane import ports_of
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 
@@ -63,6 +64,21 @@ def small(api: Api, cluster: Manifest) -> Iterator[Manifest]:
     api.apply(claim)
     yield wait_ready(api, claim, seconds=90)
     delete(api, claim)
+
+
+def test_the_agent_is_let_out_to_the_api_server_wherever_that_is(
+    control_plane: Plane, api: Api, cluster: Manifest
+) -> None:
+    """Its port here is any, as Service kubernetes says."""
+    del cluster
+    policy = ("networking.k8s.io/v1", "NetworkPolicy", "agent", "freehold-agent")
+    expected = [443, ports_of(control_plane.layout).api_server]
+
+    def ports() -> list[int]:
+        [rule] = api.get(*policy)["spec"]["egress"]
+        return [each["port"] for each in rule["ports"]]
+
+    wait_for(f"the policy to allow {expected}", lambda: ports() == expected, 30)
 
 
 def test_nothing_changes_once_both_are_ready(

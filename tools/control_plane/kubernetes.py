@@ -29,7 +29,7 @@ class Kubelets:
     client: Path
     """The folder of the certificate by which kubelets know the API server."""
     port: int = 6443
-    """The API server's, the usual one: network policies of pods that ask it can name no more than that."""
+    """The API server's, the usual one."""
 
 
 def start(
