@@ -12,8 +12,8 @@ from functions.api import Trouble
 
 __all__ = ["unscheduled"]
 
-_PREEMPTION = re.compile(r"\s*preemption: .*", re.DOTALL)
-"""The second half of the message: why evicting other pods does not help."""
+_PREEMPTION = re.compile(r"\s*(no new claims to deallocate,\s*)?preemption: .*", re.DOTALL)
+"""The second half of the message: why taking devices or nodes from other pods does not help."""
 _LACKS = re.compile(r"Insufficient ([a-z0-9./-]+)")
 _CAUSES = (
     (Trouble.VOLUME_PENDING, re.compile(r'unbound immediate PersistentVolumeClaims|persistentvolumeclaim "')),

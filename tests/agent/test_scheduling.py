@@ -8,8 +8,8 @@ from agent.scheduling import unscheduled
 from functions.api import Trouble
 
 PREEMPTION = (
-    " preemption: 0/3 nodes are available: 1 No preemption victims found for incoming pod, "
-    "2 Preemption is not helpful for scheduling."
+    " no new claims to deallocate, preemption: 0/3 nodes are available: "
+    "1 No preemption victims found for incoming pod, 2 Preemption is not helpful for scheduling."
 )
 
 
