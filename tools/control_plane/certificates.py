@@ -1,6 +1,7 @@
 """A certificate authority of one control plane, and the certificates that it signs."""
 
 from pathlib import Path
+from typing import Self
 
 import trustme
 
@@ -8,14 +9,23 @@ import trustme
 class Authority:
     """A certificate authority: `ca.crt` and `ca.key` in a folder, and a folder for each certificate."""
 
-    def __init__(self, folder: Path) -> None:
-        """Make the authority's key and certificate in a folder."""
+    def __init__(self, folder: Path, made: trustme.CA | None = None) -> None:
+        """Make the authority's key and certificate in a folder, unless they were made before."""
         self.folder = folder
+        if made is not None:
+            self._authority = made
+            return
         folder.mkdir(parents=True, exist_ok=True)
         # Crossplane reads the key of its authority as PKCS #1 alone, so it must be an RSA key.
         self._authority = trustme.CA(key_type=trustme.KeyType.RSA)
         self.certificate.write_bytes(self._authority.cert_pem.bytes())
         _write_key(self.key, self._authority.private_key_pem)
+
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Return the authority of a folder, made before. Raises FileNotFoundError where none was."""
+        made = trustme.CA.from_pem((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
+        return cls(folder, made)
 
     @property
     def certificate(self) -> Path:

@@ -2,7 +2,7 @@
 
 `python -m tools.node.provisioner KUBECONFIG FOLDER`. It is played in so far as sizes are not enforced and
 every volume may be shared: there is one node. All else is Kubernetes' own: local volumes, bound when the
-first pod that mounts one is scheduled, and removed with their claims.
+first pod that mounts one is scheduled, to be mounted in its node's zone alone, and removed with their claims.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ CLASS = "local"
 _PROVISIONER = "freehold.dev/local-volumes"
 _BY = "pv.kubernetes.io/provisioned-by"
 _SELECTED = "volume.kubernetes.io/selected-node"
+_ZONE, _HOST = "topology.kubernetes.io/zone", "kubernetes.io/hostname"
 _POLL_SECONDS = 0.3
 
 
@@ -45,7 +46,7 @@ def step(api: Api, folder: Path) -> None:
         name = f"local-{claim['metadata']['uid']}"
         if claim["spec"].get("storageClassName") == CLASS and node and name not in volumes:
             (folder / name).mkdir(parents=True, exist_ok=True)
-            api.create(_volume(name, claim, folder / name, node))
+            api.create(_volume(name, claim, folder / name, _place(api, node)))
     for name, volume in volumes.items():
         ours = volume["metadata"].get("annotations", {}).get(_BY) == _PROVISIONER
         if ours and volume.get("status", {}).get("phase") == "Released":
@@ -53,9 +54,15 @@ def step(api: Api, folder: Path) -> None:
             api.delete(volume)
 
 
-def _volume(name: str, claim: Manifest, folder: Path, node: str) -> Manifest:
+def _place(api: Api, node: str) -> Manifest:
+    """Return where a volume can be mounted: in the zone of the node that it is made for, or on it alone."""
+    labels = api.get("v1", "Node", node)["metadata"]["labels"]
+    key = _ZONE if _ZONE in labels else _HOST
+    return {"key": key, "operator": "In", "values": [labels[key]]}
+
+
+def _volume(name: str, claim: Manifest, folder: Path, place: Manifest) -> Manifest:
     spec, metadata = claim["spec"], claim["metadata"]
-    here = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
     return {
         "apiVersion": "v1",
         "kind": "PersistentVolume",
@@ -73,7 +80,7 @@ def _volume(name: str, claim: Manifest, folder: Path, node: str) -> Manifest:
                 "uid": metadata["uid"],
             },
             "local": {"path": str(folder)},
-            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [here]}]}},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [place]}]}},
         },
     }
 

@@ -19,6 +19,10 @@ from tools.node.real import Real
 
 MACHINE, GPU, COUNT = "g6.48xlarge", "L4", 8
 """The machine type whose labels the node has, as GPU Feature Discovery would give it, and its GPUs."""
+ZONE = "topology.kubernetes.io/zone"
+"""Label of the node's zone, in which its volumes are."""
+_LABELS = ("nvidia.com/", ZONE)
+"""What labels of the machine type begin with that the node has."""
 MODEL = "freehold/tiny-chat"
 """A model of the Hub's, of random weights: what it answers makes no sense."""
 HUB = "http://hub.hub.svc.cluster.local:8080"
@@ -31,7 +35,7 @@ _HUB = Path(__file__).parent / "manifests" / "hub.yaml"
 def node() -> Real:
     """Return the node that the Model runs on."""
     labels: dict[str, str] = gpu_node("any", MACHINE, zone="a")["metadata"]["labels"]
-    return Real({key: value for key, value in labels.items() if key.startswith("nvidia.com/")}, COUNT)
+    return Real({key: value for key, value in labels.items() if key.startswith(_LABELS)}, COUNT)
 
 
 def offer_images(layout: Layout) -> None:

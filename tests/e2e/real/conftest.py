@@ -10,12 +10,17 @@ import pytest
 
 from tests.e2e import machines
 from tests.e2e.conftest import REAL_PREFIX, Plane, furnished
+from tests.e2e.observing import wait_ready
 from tests.e2e.real.policies import refuses
+from tests.e2e.workload import delete
 from tools import paths
 from tools.control_plane import plane
 from tools.control_plane.layout import Layout
+from tools.manifests import Manifest
 from tools.node import served
 from tools.node.real import end
+
+_CLUSTER_SECONDS = 180
 
 
 @pytest.fixture(scope="package")
@@ -40,3 +45,17 @@ def real() -> Iterator[Plane]:
     finally:
         end(where)
     assert machines.traces(where.folder) == before
+
+
+@pytest.fixture(scope="package")
+def cluster(real: Plane) -> Iterator[Manifest]:
+    """The control plane's own cluster, once Models can be placed on it, which come from a Hub on the node."""
+    served.offer_images(real.layout)
+    for manifest in served.hub():
+        real.api.apply(manifest)
+    served.configure(real.layout, real.api)
+    secret, claim = served.cluster(real.layout, "here")
+    real.api.apply(secret)
+    real.api.apply(claim)
+    yield wait_ready(real.api, claim, _CLUSTER_SECONDS)
+    delete(real.api, claim)

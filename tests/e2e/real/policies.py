@@ -60,8 +60,10 @@ def calling(api: Api, namespace: str, address: str, port: int = 8000) -> Iterato
         wait_for(f"a call from {namespace}", newer)
         return latest[-1] == "reached"
 
-    yield reached
-    pods.remove(api, caller)
+    try:
+        yield reached
+    finally:
+        pods.remove(api, caller)
 
 
 def policy(namespace: str, name: str, **spec: Any) -> Manifest:

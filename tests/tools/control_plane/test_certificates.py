@@ -25,6 +25,11 @@ def test_a_server_is_trusted_by_its_names(served: Path, host: str) -> None:
     assert handshake(served, served / "ca.crt", host) is None
 
 
+def test_an_authority_goes_on_where_it_was_made(authority: Authority) -> None:
+    served = Authority.of(authority.folder).serve("later")
+    assert handshake(served, authority.certificate, "localhost") is None
+
+
 def test_a_server_is_not_trusted_by_other_names(served: Path) -> None:
     error = handshake(served, served / "ca.crt", "example.com")
     assert error is not None
