@@ -5,6 +5,7 @@ Those modules are imported when their sub-command runs, so that `freehold --help
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -38,6 +39,14 @@ app = typer.Typer(
 app.add_typer(versions, rich_help_panel="Versions")
 
 BEFORE, HERE = "Before a claim is applied", "On this machine (from a clone)"
+CLUSTER = "In a cluster"
+
+
+class Format(StrEnum):
+    """What a command prints."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -176,6 +185,39 @@ def validate(
     from tools import validate as command
 
     _end(command.run(files, kubeconfig))
+
+
+@app.command(rich_help_panel=CLUSTER)
+def check(
+    kubeconfig: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", exists=True, help="Kubeconfig of the cluster.", show_default="as of kubectl"
+        ),
+    ] = None,
+    context: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Context of the kubeconfig.", show_default="the current one"),
+    ] = None,
+    gpu_cluster: Annotated[
+        bool,
+        typer.Option(
+            "--gpu-cluster", help="Look at a cluster that Models are to run in, not at the control plane."
+        ),
+    ] = False,
+    output: Annotated[
+        Format, typer.Option("--output", "-o", help="text, or json for programs.")
+    ] = Format.TEXT,
+) -> None:
+    """Say what a cluster lacks of what Freehold needs, whose it is, and the command that mends it.
+
+    Before an install it is the list of what to do, after it the proof that all is there. It only reads, and
+    reads no Secret. Exits with 1 when something is missing, or may not be read. What no API server tells,
+    such as whether network policies are enforced, is said to be unknown and changes nothing.
+    """
+    from tools.check import command
+
+    _end(command.run(kubeconfig, context, gpu=gpu_cluster, json_output=output is Format.JSON))
 
 
 @app.command(rich_help_panel=HERE)

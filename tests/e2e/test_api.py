@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
 import pytest
 
+from functions.main import FUNCTIONS
 from tests.e2e.conftest import Plane
+from tests.e2e.people import member
+from tools import paths
+from tools.check import command
+from tools.check.finding import Finding, State
+from tools.check.reading import Live
 from tools.control_plane.api import Api, ApiError, UnreachableError
 from tools.control_plane.certificates import Authority
 from tools.errors import ToolError
-from tools.manifests import Manifest
+from tools.manifests import Manifest, load
 
 SETTINGS: Manifest = {
     "apiVersion": "v1",
@@ -70,6 +77,64 @@ def test_a_user_who_may_nothing(api: Api) -> None:
     with pytest.raises(ApiError, match='User "nobody" cannot get resource "nodes"') as refused:
         nobody.get("v1", "Node", "one")
     assert refused.value.code == 403
+
+
+def _checked(api: Api) -> dict[str, Finding]:
+    """Return what `freehold check` finds missing, by what it looked for."""
+    every = [
+        each for title, check in command.CONTROL_PLANE for each in command.findings(Live(api), title, check)
+    ]
+    # Of the agent's pods it depends on whether there is a played node.
+    return {each.subject: each for each in every if each.is_bad and not each.subject.endswith("'s pods")}
+
+
+PLAYED = {
+    "Crossplane",
+    "Configuration configuration-freehold",
+    *(f"Function function-{short}" for short in FUNCTIONS),
+    *(f"Provider provider-{name}" for name in ("helm", "kubernetes")),
+}
+"""What a control plane of processes lacks: Crossplane in a pod, and packages that its package manager installed."""
+NAMED = {"name": "freehold-namespaces"}
+
+
+def test_a_check_names_what_the_control_plane_lacks_and_each_thing_that_goes(api: Api) -> None:
+    assert set(_checked(api)) == PLAYED
+    role, policy = (
+        api.get(version, kind, name)
+        for version, kind, name in (
+            ("rbac.authorization.k8s.io/v1", "ClusterRole", "freehold-app-team"),
+            ("admissionregistration.k8s.io/v1", "ValidatingAdmissionPolicyBinding", NAMED["name"]),
+        )
+    )
+    made = {each["metadata"]["name"]: each for each in load(paths.COMPOSITIONS)}["model"]
+    odd = {**made, "metadata": {"name": "odd"}, "spec": copy.deepcopy(made["spec"])}
+    odd["spec"]["pipeline"][0]["functionRef"]["name"] = "nobodys"
+    try:
+        api.delete(policy)
+        api.patch(role, {"rules": [{**role["rules"][0], "verbs": ["get"]}]})
+        api.create(odd)
+        lacks = _checked(api)
+    finally:
+        api.delete(odd)
+        api.patch(role, {"rules": role["rules"]})
+        api.apply({key: policy[key] for key in ("apiVersion", "kind", "spec")} | {"metadata": NAMED})
+    assert {subject: each.says for subject, each in lacks.items() if subject not in PLAYED} == {
+        "ValidatingAdmissionPolicyBinding freehold-namespaces": "is not there",
+        "ClusterRole freehold-app-team": "is not what install.yaml says at rules[0].verbs",
+        "Composition odd": "names functions that are not installed (nobodys); installed: "
+        + ", ".join(sorted(f"function-{short}" for short in FUNCTIONS)),
+    }
+    assert set(_checked(api)) == PLAYED
+
+
+def test_a_check_by_somebody_who_may_not_look(api: Api) -> None:
+    lacks = _checked(member(api, "team-a"))
+    assert {each.state for each in lacks.values()} == {State.UNREADABLE}
+    assert lacks["Crossplane"].says == (
+        "cannot be looked at further: you may not get deployments.apps --namespace crossplane-system"
+    )
+    assert lacks["install.yaml"].says == "cannot be looked at further: you may not get namespaces"
 
 
 def test_a_server_of_another_authority_is_not_spoken_to(control_plane: Plane, tmp_path: Path) -> None:

@@ -91,10 +91,16 @@ class Api:
     """The user that requests act as; empty for the kubeconfig's own."""
 
     @classmethod
-    def of(cls, kubeconfig: Path) -> Api:
-        """Return the API that a kubeconfig's current context reaches; no request is made yet."""
+    def of(cls, kubeconfig: Path | None, context: str = "") -> Api:
+        """Return the API that a kubeconfig reaches, without a request: by default the one that kubectl takes.
+
+        Args:
+            kubeconfig: the file.
+            context: its context; empty for the current one.
+        """
         configuration = Configuration()
-        load_kube_config(str(kubeconfig), client_configuration=configuration)
+        file = str(kubeconfig) if kubeconfig else None
+        load_kube_config(file, context=context or None, client_configuration=configuration)
         # Its token does not expire. The hook would read the environment at each request, which other threads
         # may be changing.
         configuration.refresh_api_key_hook = None
