@@ -14,9 +14,9 @@ from tools.errors import ToolError
 from tools.manifests import Manifest
 
 _EXTERNAL_NAME = "crossplane.io/external-name"
-_CRDS = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+_COMPOSITES = ("freehold.dev/v1alpha1", "XInferenceCluster")
 _SECONDS = 0.5
-"""Between two rounds; each lists every kind, which the API server pays for."""
+"""Between two rounds; each lists the composites and every kind that one refers to, which the API server pays for."""
 
 
 class Cloud:
@@ -30,7 +30,7 @@ class Cloud:
         """Serve the kinds whose API groups end so; connection Secrets hold the kubeconfig."""
         self._kubeconfig = kubeconfig
         self._api = api
-        self._kinds = [kind for kind in _kinds(api) if kind[0].split("/")[0].endswith(tuple(suffixes))]
+        self._suffixes = tuple(suffixes)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failing: dict[str, str] = {}
@@ -62,9 +62,18 @@ class Cloud:
         while not self._stopped.wait(_SECONDS):
             # The API server may be down for a while, and refuse things when it comes up.
             with suppress(ToolError):
-                for api_version, kind in self._kinds:
+                for api_version, kind in self._kinds():
                     for resource in self._api.items(api_version, kind):
                         self._reconcile(resource)
+
+    def _kinds(self) -> list[tuple[str, str]]:
+        """Return the kinds that are composed now: a composite refers to a resource before it makes it."""
+        found = {
+            (reference["apiVersion"], reference["kind"])
+            for composite in self._api.items(*_COMPOSITES)
+            for reference in composite["spec"].get("resourceRefs", ())
+        }
+        return sorted(kind for kind in found if kind[0].split("/")[0].endswith(self._suffixes))
 
     def _reconcile(self, resource: Manifest) -> None:
         try:
@@ -114,14 +123,6 @@ class Cloud:
             "metadata": {"name": name, "namespace": metadata["namespace"]},
             "data": {"kubeconfig": base64.b64encode(self._kubeconfig.encode()).decode()},
         }
-
-
-def _kinds(api: Api) -> list[tuple[str, str]]:
-    found = []
-    for crd in api.items(*_CRDS):
-        version = next(version["name"] for version in crd["spec"]["versions"] if version["storage"])
-        found.append((f"{crd['spec']['group']}/{version}", crd["spec"]["names"]["kind"]))
-    return found
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ _INSTALLED = (
     ("apps/v1", "Deployment"),
     ("apps/v1", "DaemonSet"),
 )
-_SECONDS = 0.2
+_SECONDS = 0.5
 
 
 class GPUOperator:
