@@ -84,13 +84,19 @@ def model(namespace: str, name: str, **spec: Any) -> Manifest:
     }
 
 
-def configure(layout: Layout, api: Api) -> None:
-    """Have Models come from the Hub on the node, as a platform team sets a mirror."""
+def configure(layout: Layout, api: Api, **given: Any) -> None:
+    """Have Models come from the Hub on the node, as a platform team sets a mirror.
+
+    Args:
+        layout: of the control plane.
+        api: the API.
+        given: more of function-vllm's input; `weights` replaces the open Hub's.
+    """
     [composition] = load(paths.COMPOSITIONS / "model.yaml")
     charts.mirrored(composition, plane.mirror(layout))
     for step in composition["spec"]["pipeline"]:
         if step.get("input", {}).get("kind") == "VLLMInput":
-            step["input"]["weights"] = {"endpoint": HUB}
+            step["input"] |= {"weights": {"endpoint": HUB}, **given}
     api.apply(composition)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import time
@@ -10,10 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from functions.vllm.engine import ENGINES
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import refreshed, told, wait_ready
 from tests.e2e.people import member
-from tests.e2e.real import pods
+from tests.e2e.real import asking, hubs, pods
 from tests.e2e.real.checks import (
     READY_SECONDS,
     becomes_ready,
@@ -22,41 +22,16 @@ from tests.e2e.real.checks import (
     restarts,
     send,
 )
-from tests.e2e.workload import delete, place, serving, wait_gone, wait_told
+from tests.e2e.workload import ask_to_go, delete, place, serving, wait_gone, wait_told
 from tools.control_plane.api import Api, identity
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 from tools.node import containerd, kubelet, served
+from tools.vllm_cpu import models
 
 TEAM = "team-a"
-_ASK = """
-import json, os, time, urllib.error, urllib.request
-body = {"model": os.environ["OPENAI_MODEL"], "max_tokens": 16, "stream": True,
-        "messages": [{"role": "user", "content": "Where does the sun rise?"}]}
-request = urllib.request.Request(os.environ["OPENAI_BASE_URL"] + "/chat/completions", json.dumps(body).encode(),
-                                 {"Content-Type": "application/json"})
-words, first, tries = [], None, 0
-while True:
-    began = time.monotonic()
-    try:
-        answer = urllib.request.urlopen(request, timeout=120)
-        break
-    except urllib.error.URLError as error:
-        # The agent of network policies hears of a new pod a moment after the pod has started.
-        tries += 1
-        if tries > 60:
-            raise
-        time.sleep(0.5)
-with answer:
-    for line in answer:
-        text = line.decode().strip().removeprefix("data: ")
-        if not text or text == "[DONE]":
-            continue
-        if first is None:
-            first = time.monotonic() - began
-        words.append(json.loads(text)["choices"][0]["delta"].get("content") or "")
-print(json.dumps({"first": first, "tokens": len(words), "text": "".join(words)}))
-"""
+MONITORING = "monitoring"
+"""The namespace whose pods the platform lets read metrics."""
 
 
 @pytest.fixture(scope="module")
@@ -65,29 +40,69 @@ def api(real: Plane) -> Api:
 
 
 @pytest.fixture(scope="module")
-def answering(real: Plane, cluster: Manifest) -> Iterator[tuple[Manifest, float]]:
-    """A Model once it is Ready, and when it was claimed."""
+def claimed(real: Plane, cluster: Manifest) -> Iterator[hubs.Claimed]:
+    """Two Models whose weights come from a closed Hub."""
     del cluster
-    began = time.monotonic()
-    claim = member(real.api, TEAM).create(served.model(TEAM, "tiny"))
-    yield becomes_ready(real, claim), began
-    delete(real.api, claim)
+    with hubs.closed(real, metricsNamespaces=[MONITORING]), hubs.claimed(member(real.api, TEAM), TEAM) as two:
+        yield two
+        delete(real.api, two.chat, two.sentence)
 
 
-def asking(claim: Manifest, namespace: str = TEAM, name: str = "asking") -> Manifest:
-    """A pod where a user's app would be, with the values of the Secret beside the claim."""
-    secret = {"secretRef": {"name": claim["status"]["endpoint"]["secretName"]}}
-    return pods.pod(namespace, name, _ASK, envFrom=[secret])
+@pytest.fixture(scope="module")
+def answering(real: Plane, claimed: hubs.Claimed) -> tuple[Manifest, float]:
+    """A Model once it is Ready, and when it was claimed."""
+    return becomes_ready(real, claimed.chat), claimed.began
+
+
+def test_a_gated_model_is_told_until_its_token_is_right(api: Api, claimed: hubs.Claimed) -> None:
+    """While the other Model starts."""
+    hubs.refuses_until_the_token_is_right(member(api, TEAM), claimed.sentence)
 
 
 def test_a_claim_answers(api: Api, answering: tuple[Manifest, float]) -> None:
     claim, began = answering
     ready = time.monotonic() - began
-    answer = json.loads(pods.run(api, asking(claim), 180))
+    answer = asking.chat(api, claim)
     first = time.monotonic() - began
     print(f"Ready {ready:.1f} s after the claim, first token {answer['first']:.2f} s after the request")
     print(f"{first:.1f} s from claim to answer: {answer['text']!r}")
     assert answer["tokens"] >= 1
+
+
+def test_a_hub_that_limits_requests_fails_nothing(
+    api: Api, claimed: hubs.Claimed, answering: tuple[Manifest, float]
+) -> None:
+    del answering
+    hubs.limits_and_is_waited_for(api, claimed)
+
+
+def test_a_token_is_with_its_models_alone(
+    api: Api, claimed: hubs.Claimed, answering: tuple[Manifest, float]
+) -> None:
+    del answering
+    hubs.token_is_with_its_models_alone(api, claimed)
+
+
+def test_embeddings(api: Api, claimed: hubs.Claimed) -> None:
+    claim = wait_ready(api, claimed.sentence, READY_SECONDS)
+    vectors = asking.embeddings(api, claim)
+    assert [len(vector) for vector in vectors] == [models.hidden_size("sentence")] * 2
+    assert [sum(x * x for x in vector) for vector in vectors] == pytest.approx([1, 1], abs=0.01)
+    assert vectors[0] != vectors[1]
+    # It would take CPU from what follows.
+    ask_to_go(api, claim)
+
+
+def test_metrics_are_read_by_the_namespaces_that_the_platform_lists(
+    api: Api, answering: tuple[Manifest, float]
+) -> None:
+    """Others do not reach the port: see the next test."""
+    pods.namespace(api, MONITORING)
+    address = answering[0]["status"]["endpoint"]["baseURL"].removesuffix("/v1") + ENGINES[0].metrics_path
+    lines = asking.read(api, MONITORING, address).splitlines()
+    [generated] = [line for line in lines if line.startswith("vllm:generation_tokens_total{")]
+    assert f'model_name="{served.MODEL}"' in generated
+    assert float(generated.split()[-1]) >= 1
 
 
 def test_only_the_claims_namespace_reaches_it(real: Plane, answering: tuple[Manifest, float]) -> None:
@@ -106,7 +121,7 @@ def test_a_restart_of_the_nodes_own_processes_leaves_it_alone(
     for name in (containerd.NAME, kubelet.NAME):
         real.processes.restart(name)
     wait_for("the kubelet", lambda: real.processes.listens(kubelet.HEALTH))
-    assert json.loads(pods.run(api, asking(claim), 180))["tokens"] >= 1
+    assert asking.chat(api, claim)["tokens"] >= 1
     [after] = serving(api, claim)
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
     assert restarts(after) == restarts(before)
@@ -138,7 +153,7 @@ def test_an_engine_that_is_killed_is_started_again(
     wait_for("the engine to start again", lambda: restarts(serving(api, claim)[0]) > restarts(before))
     wait_told(api, claim, "Serving=False")
     wait_ready(api, claim, READY_SECONDS)
-    assert json.loads(pods.run(api, asking(claim), 180))["tokens"] >= 1
+    assert asking.chat(api, claim)["tokens"] >= 1
 
 
 def test_it_goes_without_a_trace(real: Plane, api: Api, answering: tuple[Manifest, float]) -> None:
