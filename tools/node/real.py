@@ -22,8 +22,10 @@ from tools.manifests import Manifest, load
 from tools.node import containerd, device_plugin, dns, gpu_operator, images, kubelet, pod_network, provisioner
 
 _CLIENT = "kube-apiserver-kubelet-client"
-_GPUS = "played-gpus"
+GPUS = "played-gpus"
 _READY_SECONDS = 90
+PROCESSES = (containerd.NAME, kubelet.NAME, pod_network.PROXY, GPUS, pod_network.POLICIES)
+"""The node's own, in the order in which they start."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Real:
         """Start the node's processes; pods run some seconds later."""
         for manifest in load(Path(__file__).parent / "manifests" / "access.yaml"):
             api.apply(manifest)
-        variables = _path()
+        variables = path()
         networks = pod_network.configure(layout.folder / "pod-network")
         command = containerd.command(layout, f"127.0.0.1:{ports.registry}", networks)
         # By default it looks for a collector of traces.
@@ -62,7 +64,7 @@ class Real:
         processes.start(kubelet.NAME, kubelet.command(layout, certificates, self.labels), variables)
         processes.start(pod_network.PROXY, pod_network.proxy(layout), variables)
         plugin = [sys.executable, "-m", device_plugin.__name__, str(self.gpus)]
-        processes.start(_GPUS, plugin, {"PYTHONPATH": str(paths.ROOT)})
+        processes.start(GPUS, plugin, {"PYTHONPATH": str(paths.ROOT)})
         volumes = [
             provisioner.__name__,
             str(layout.kubeconfig(provisioner.NAME)),
@@ -81,7 +83,7 @@ class Real:
         """Return when the node is ready and has its GPUs, and the name server and the agent run as pods."""
         wait_for("the node to be ready", lambda: _ready(api), _READY_SECONDS)
         # Before there is a node with an address it ends, and every policy would be open.
-        processes.start(pod_network.POLICIES, pod_network.policies(layout), _path())
+        processes.start(pod_network.POLICIES, pod_network.policies(layout), path())
         health = pod_network.POLICIES_HEALTH
         processes.wait(pod_network.POLICIES, lambda: processes.listens(health))
         wait_for("the node to have its GPUs", lambda: _gpus(api) == self.gpus, _READY_SECONDS)
@@ -105,7 +107,8 @@ def end(layout: Layout) -> list[str]:
     return ended
 
 
-def _path() -> dict[str, str]:
+def path() -> dict[str, str]:
+    """Return the variable PATH of the node's processes, which call programs of the machine."""
     return {"PATH": f"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{os.environ['PATH']}"}
 
 

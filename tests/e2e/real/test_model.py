@@ -13,7 +13,7 @@ from functions.vllm.engine import ENGINES
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import refreshed, told, wait_ready
 from tests.e2e.people import member
-from tests.e2e.real import asking, hubs, pods
+from tests.e2e.real import asking, hubs, pods, power
 from tests.e2e.real.checks import (
     READY_SECONDS,
     becomes_ready,
@@ -22,6 +22,7 @@ from tests.e2e.real.checks import (
     restarts,
     send,
 )
+from tests.e2e.real.policies import calling
 from tests.e2e.workload import ask_to_go, delete, place, serving, wait_gone, wait_told
 from tools.control_plane.api import Api, identity
 from tools.control_plane.waiting import wait_for
@@ -154,6 +155,25 @@ def test_an_engine_that_is_killed_is_started_again(
     wait_told(api, claim, "Serving=False")
     wait_ready(api, claim, READY_SECONDS)
     assert asking.chat(api, claim)["tokens"] >= 1
+
+
+def test_a_node_that_loses_its_power_serves_again(
+    real: Plane, api: Api, answering: tuple[Manifest, float]
+) -> None:
+    """By another pod, from the weights that the volume has, behind the same network policies."""
+    claim, _ = answering
+    [before] = serving(api, claim)
+    power.on(real, power.cut(real))
+    wait_told(api, claim, "Serving=False")
+    wait_ready(api, claim, READY_SECONDS)
+    refused = refreshed(api, before)["status"]
+    assert (refused["phase"], refused["reason"]) == ("Failed", "UnexpectedAdmissionError")
+    [after] = [pod for pod in serving(api, claim) if pods.phase(api, pod) == "Running"]
+    assert asking.chat(api, claim)["tokens"] >= 1
+    assert [line for line in hubs.answers(api) if served.MODEL in line] == []
+    address, port = after["status"]["podIP"], after["spec"]["containers"][0]["ports"][0]["containerPort"]
+    with calling(api, "team-b", address, port) as reached:
+        assert not any(reached() for _ in range(5))
 
 
 def test_it_goes_without_a_trace(real: Plane, api: Api, answering: tuple[Manifest, float]) -> None:
