@@ -47,6 +47,13 @@ def test_serve_keeps_the_rendered_arguments(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.usefixtures("called")
+def test_a_replica_on_several_nodes_tries_the_model_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    rendered = ["serve", "/models", "--nnodes=2"]
+    added = ["--compilation-config.mode=1", "--compilation-config.backend=eager"]
+    assert run(monkeypatch, *rendered) == ["vllm", *rendered, *added]
+
+
+@pytest.mark.usefixtures("called")
 @pytest.mark.parametrize("words", [["--quantization=fp8"], ["--quantization", "fp8"]])
 def test_what_only_a_gpu_can_do_is_left_out(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     given = ["serve", "/models", *words, "--port=1"]

@@ -12,6 +12,13 @@ GPU_ONLY = ("--quantization",)
 """Arguments with a value: weights are made fp8 by a kernel of a GPU; tried, vLLM 0.27.1 does not start."""
 ADDED = ("--enforce-eager",)
 """Compiling takes another compiler than a GPU's, and 15 s more."""
+_SEVERAL = "--nnodes"
+ADDED_FOR_SEVERAL = ("--compilation-config.mode=1", "--compilation-config.backend=eager")
+"""Instead, for a replica on several nodes: as said, but vLLM tries the model once at the start.
+
+Otherwise the first request makes the engine end: on a CPU, vLLM 0.27.1 makes room for what one stage hands to
+the next in that try alone, and leaves the try out with --enforce-eager.
+"""
 VARIABLES = {
     # GiB of KV cache: there is no memory of a GPU to take a share of.
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -35,7 +42,9 @@ def for_a_cpu(arguments: list[str]) -> list[str]:
         elif not equals:
             # Its value is the next word.
             next(words, None)
-    return [*kept, *(word for word in ADDED if word not in kept)]
+    several = any(word.partition("=")[0] == _SEVERAL for word in kept)
+    added = ADDED_FOR_SEVERAL if several else ADDED
+    return [*kept, *(word for word in added if word not in kept)]
 
 
 def main() -> None:
