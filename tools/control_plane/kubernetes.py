@@ -61,6 +61,10 @@ def etcd(layout: Layout, ports: Ports) -> list[str]:
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster=freehold={peer}",
         "--unsafe-no-fsync",
+        # A request is given up after five seconds and two elections: a machine that is short of memory or CPU
+        # keeps etcd waiting for longer than the default's seven. Of one member, nobody else is elected.
+        "--heartbeat-interval=500",
+        "--election-timeout=5000",
         "--log-level=warn",
     ]
 
