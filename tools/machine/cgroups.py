@@ -13,8 +13,11 @@ from pathlib import Path
 _UNIFIED = "cgroup2"
 _COPIED = ("cpuset.cpus", "cpuset.mems")
 """A new cpuset is empty, and takes no process."""
-_SHARES = {"cpu.shares": "16384", "cpu.weight": "1600"}
-"""Of version 1 and 2: as much CPU as 16 processes, where it would get as much as one."""
+_SHARES = {"cpu.shares": "6144", "cpu.weight": "600"}
+"""Of version 1 and 2: as much CPU as six processes, where it would get as much as one.
+
+As much as sixteen, and two engines that answer kept an API server beside the machine waiting for ten seconds.
+"""
 _GONE_SECONDS = 10.0
 
 
