@@ -6,7 +6,7 @@ import json
 import re
 import ssl
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from tools.errors import ToolError
@@ -16,6 +16,7 @@ __all__ = ["answer"]
 
 _PARAMETER = re.compile(r'(\w+)="([^"]*)"')
 _SECONDS = 60
+_HERE = "127.0.0.1"
 
 
 def answer(host: str, repository: str, challenge: str, context: ssl.SSLContext | None) -> str:
@@ -54,7 +55,8 @@ def _token(
     context: ssl.SSLContext | None,
 ) -> str:
     realm, service = asked.get("realm", ""), asked.get("service", "")
-    if not realm.startswith(("https://", "http://127.0.0.1")):
+    to = urlsplit(realm)
+    if to.scheme != "https" and to.hostname != _HERE:
         # The password goes there.
         raise ToolError(f"the registry {host} sends for a token to {realm!r}, which is no https address")
     query = {"service": service, "scope": f"repository:{repository}:pull,push"}
@@ -62,7 +64,9 @@ def _token(
         form = {**query, "grant_type": "refresh_token", "refresh_token": known.identity_token}
         request = Request(realm, urlencode({**form, "client_id": "freehold"}).encode())
     else:
-        request = Request(f"{realm}?{urlencode(query)}", headers={"Authorization": known.basic})
+        request = Request(f"{realm}?{urlencode(query)}")
+        # To nobody whom the server sends us on to.
+        request.add_unredirected_header("Authorization", known.basic)
     try:
         with urlopen(request, timeout=_SECONDS, context=context) as answered:
             got = json.load(answered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,7 +59,7 @@ class Registry:
     def digest(self, repository: str, tag: str) -> str | None:
         """Return the digest of what a tag names; None where the registry has no such tag."""
         path = f"/v2/{repository}/manifests/{tag}"
-        with self._asking("HEAD", repository, path, accept=f"{INDEX}, {MANIFEST}") as answer:
+        with self._asking("HEAD", repository, path, {"Accept": f"{INDEX}, {MANIFEST}"}) as answer:
             if answer.status == http.client.OK:
                 return answer.headers.get("Docker-Content-Digest", "")
             if answer.status != http.client.NOT_FOUND:
@@ -73,7 +73,7 @@ class Registry:
         self._manifest(repository, tag, manifest)
 
     def _has(self, repository: str, digest: str) -> bool:
-        with self._asking("HEAD", repository, f"/v2/{repository}/blobs/{digest}") as answer:
+        with self._asking("HEAD", repository, f"/v2/{repository}/blobs/{digest}", {}) as answer:
             return answer.status == http.client.OK
 
     def _upload(self, repository: str, digest: str, content: bytes | IO[bytes], size: int) -> None:
@@ -95,7 +95,8 @@ class Registry:
         media_type: str = "",
     ) -> str:
         """Send a request; return the Location of the answer."""
-        with self._asking(method, repository, path, content, size, media_type) as answer:
+        headers = {"Content-Length": str(size), **({"Content-Type": media_type} if media_type else {})}
+        with self._asking(method, repository, path, headers, content) as answer:
             if answer.status not in _EXPECTED:
                 raise self._refused(method, path, answer)
             return answer.headers.get("Location", "")
@@ -111,14 +112,10 @@ class Registry:
         method: str,
         repository: str,
         path: str,
+        headers: Mapping[str, str],
         content: bytes | IO[bytes] = b"",
-        size: int = 0,
-        media_type: str = "",
-        accept: str = "",
     ) -> Iterator[http.client.HTTPResponse]:
-        sent = {"Content-Length": str(size), "Content-Type": media_type, "Accept": accept}
-        headers = {name: value for name, value in sent.items() if value}
-        with self._answered(method, repository, path, content, headers) as answer:
+        with self._answered(method, repository, path, headers, content) as answer:
             challenge = answer.headers.get("WWW-Authenticate")
             if answer.status != http.client.UNAUTHORIZED or challenge is None:
                 yield answer
@@ -129,18 +126,17 @@ class Registry:
         )
         if not isinstance(content, bytes):
             content.seek(0)
-        with self._answered(method, repository, path, content, headers) as answer:
+        with self._answered(method, repository, path, headers, content) as answer:
             yield answer
 
     @contextmanager
     def _answered(
-        self, method: str, repository: str, path: str, content: bytes | IO[bytes], headers: dict[str, str]
+        self, method: str, repository: str, path: str, headers: Mapping[str, str], content: bytes | IO[bytes]
     ) -> Iterator[http.client.HTTPResponse]:
-        if repository in self._authorized:
-            headers = {**headers, "Authorization": self._authorized[repository]}
+        known = {"Authorization": self._authorized[repository]} if repository in self._authorized else {}
         connection = self._connection()
         try:
-            connection.request(method, path, content, headers)
+            connection.request(method, path, content, {**headers, **known})
             yield connection.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise ToolError(f"the registry {self.host} is not reached: {error}") from error

@@ -185,10 +185,11 @@ def test_credentials_that_cannot_be_read(content: str, said: str, home: Path) ->
         credentials.find("r.example.org")
 
 
-def test_a_password_goes_to_no_address_without_tls(versions: list[Version], home: Path) -> None:
+@pytest.mark.parametrize("realm", ["http://tokens.example.org", "http://127.0.0.1.example.org/token"])
+def test_a_password_goes_to_no_address_without_tls(realm: str, versions: list[Version], home: Path) -> None:
     played = Played("bearer")
     with serving(played) as remote:
         login(home, remote.host, auth=BASIC.removeprefix("Basic "))
-        played.realm = "http://tokens.example.org"
+        played.realm = realm
         with pytest.raises(ToolError, match="which is no https address"):
             publish(remote, versions)
