@@ -62,7 +62,7 @@ from .node_pool import (
     SharingMode,
     Taint,
 )
-from .offer import Offer, OfferedBy
+from .offer import Offer, OfferedBy, OfferedGateway
 from .places.aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
 from .places.existing import ControlPlane, Distribution, Existing
 from .schema import Schema
@@ -113,6 +113,7 @@ __all__ = [
     "Nodes",
     "Offer",
     "OfferedBy",
+    "OfferedGateway",
     "Placement",
     "PodReport",
     "PodTrouble",

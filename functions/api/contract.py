@@ -21,6 +21,11 @@ __all__ = [
     "DEVICE_PLUGIN_CONFIG",
     "DOWNLOAD",
     "EFA",
+    "GATEWAY",
+    "GATEWAY_COMPONENT",
+    "GATEWAY_LISTENER",
+    "GATEWAY_NAMESPACE",
+    "GATEWAY_PROXY",
     "GPU",
     "HOLDER",
     "LEADER_WORKER_SET",
@@ -104,6 +109,17 @@ REPORT_API_VERSION = f"{REPORT_GROUP}/v1alpha1"
 REPORT_KIND, REPORT_PLURAL = "ModelReport", "modelreports"
 REPORT_NAME = "pods"
 """Name of the one ModelReport of a Model's namespace."""
+
+# The gateway of a cluster: one for all its Models, each of which brings a route of its own.
+
+GATEWAY_COMPONENT = "gateway"
+"""Component that is the gateway, as `status.components` lists it."""
+GATEWAY_NAMESPACE = "freehold-gateway"
+"""Namespace of the Gateway, and of the pods that its traffic goes through."""
+GATEWAY, GATEWAY_LISTENER = "models", "https"
+"""Name of the Gateway, and of its only listener. Namespaces with the label MODEL may have routes there."""
+GATEWAY_PROXY = "gateway"
+"""Label COMPONENT of the pods that the gateway's traffic goes through, which Models' network policies admit."""
 
 # How a Secret gets from the control plane into a GPU cluster: a SecretDelivery in the platform namespace says
 # which, and the agent of the control plane carries it there.

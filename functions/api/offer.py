@@ -11,7 +11,7 @@ from pydantic import Field
 from .cluster_status import Access, PoolStatus
 from .schema import Schema
 
-__all__ = ["Offer", "OfferedBy"]
+__all__ = ["Offer", "OfferedBy", "OfferedGateway"]
 
 
 class OfferedBy(Schema):
@@ -19,6 +19,18 @@ class OfferedBy(Schema):
 
     namespace: str = Field("", description="Namespace of the claim; empty for a composite without one.")
     name: str = Field(description="Name of the claim, or of a composite without one.")
+
+
+class OfferedGateway(Schema):
+    """Where clients reach the Models of the cluster."""
+
+    host: str = Field(description="DNS name of the cluster's gateway, which its certificate is for.")
+    port: int = Field(443, description="TCP port, which speaks TLS. Default 443.")
+    ca: str | None = Field(
+        None,
+        description="Certificates of the authorities that vouch for the gateway's, as PEM; none: those that "
+        "every client knows.",
+    )
 
 
 class Offer(Schema):
@@ -36,4 +48,7 @@ class Offer(Schema):
     shared_storage: bool = Field(False, description="Whether several nodes read volumes of that class.")
     shared_storage_class_name: str | None = Field(
         None, description="StorageClass whose volumes several nodes read, where it is another."
+    )
+    gateway: OfferedGateway | None = Field(
+        None, description="The cluster's gateway, once it has worked; none: Models have no address outside."
     )
