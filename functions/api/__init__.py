@@ -11,6 +11,7 @@ from .cluster_status import (
     Fabric,
     Network,
     NodeImage,
+    OfferedGateway,
     PodsInUse,
     PoolStatus,
     Slices,
@@ -62,7 +63,7 @@ from .node_pool import (
     SharingMode,
     Taint,
 )
-from .offer import Offer, OfferedBy, OfferedGateway
+from .offer import Offer, OfferedBy
 from .places.aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
 from .places.existing import ControlPlane, Distribution, Existing
 from .schema import Schema

@@ -18,6 +18,7 @@ __all__ = [
     "Fabric",
     "Network",
     "NodeImage",
+    "OfferedGateway",
     "PodsInUse",
     "PoolStatus",
     "Slices",
@@ -181,6 +182,18 @@ class Summary(Schema):
     gpus: str = Field(description="GPUs of a node, pool by pool.")
 
 
+class OfferedGateway(Schema):
+    """Where clients reach the Models of the cluster."""
+
+    host: str = Field(description="DNS name of the cluster's gateway, which its certificate is for.")
+    port: int = Field(443, description="TCP port, which speaks TLS. Default 443.")
+    ca: str | None = Field(
+        None,
+        description="Certificates of the authorities that vouch for the gateway's, as PEM; none: those that "
+        "every client knows.",
+    )
+
+
 class ClusterStatus(Schema):
     """Status of an InferenceCluster."""
 
@@ -194,6 +207,9 @@ class ClusterStatus(Schema):
         None,
         description="What was installed in the cluster and has worked, such as gpu-operator or "
         "leader-worker-set.",
+    )
+    gateway: OfferedGateway | None = Field(
+        None, description="Where clients reach the cluster's Models; none: no gateway has worked here."
     )
     cloud: CloudFacts | None = Field(
         None, description="The cloud in which the cluster was created; none: it existed before its claim."

@@ -119,7 +119,7 @@ GATEWAY_NAMESPACE = "freehold-gateway"
 GATEWAY, GATEWAY_LISTENER = "models", "https"
 """Name of the Gateway, and of its only listener. Namespaces with the label MODEL may have routes there."""
 GATEWAY_PROXY = "gateway"
-"""Label COMPONENT of the pods that the gateway's traffic goes through, which Models' network policies admit."""
+"""Label COMPONENT of the pods that the gateway's traffic goes through, for Models' network policies."""
 
 # How a Secret gets from the control plane into a GPU cluster: a SecretDelivery in the platform namespace says
 # which, and the agent of the control plane carries it there.

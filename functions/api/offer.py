@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from .cluster_status import Access, PoolStatus
+from .cluster_status import Access, OfferedGateway, PoolStatus
 from .schema import Schema
 
-__all__ = ["Offer", "OfferedBy", "OfferedGateway"]
+__all__ = ["Offer", "OfferedBy"]
 
 
 class OfferedBy(Schema):
@@ -19,18 +19,6 @@ class OfferedBy(Schema):
 
     namespace: str = Field("", description="Namespace of the claim; empty for a composite without one.")
     name: str = Field(description="Name of the claim, or of a composite without one.")
-
-
-class OfferedGateway(Schema):
-    """Where clients reach the Models of the cluster."""
-
-    host: str = Field(description="DNS name of the cluster's gateway, which its certificate is for.")
-    port: int = Field(443, description="TCP port, which speaks TLS. Default 443.")
-    ca: str | None = Field(
-        None,
-        description="Certificates of the authorities that vouch for the gateway's, as PEM; none: those that "
-        "every client knows.",
-    )
 
 
 class Offer(Schema):

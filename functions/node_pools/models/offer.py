@@ -49,6 +49,7 @@ def manifest(
         storage_class_name=status.storage_class_name,
         shared_storage=status.shared_storage,
         shared_storage_class_name=status.shared_storage_class_name,
+        gateway=status.gateway,
     )
     return {
         "apiVersion": "v1",

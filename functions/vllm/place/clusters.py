@@ -128,6 +128,7 @@ def _read_offer(name: str, view: View) -> Cluster | None:
         storage_class_name=made.storage_class_name,
         shared_storage=made.shared_storage,
         shared_storage_class_name=made.shared_storage_class_name,
+        gateway=made.gateway,
     )
     allowed = None if made.allowed_namespaces is None else tuple(made.allowed_namespaces)
     return Cluster(name, Claim(made.claim.namespace, made.claim.name), allowed, status, waiting_for="")
