@@ -4,8 +4,9 @@
 reported, `troubles`, `scheduling` and `logs` what is wrong with a pod; all of that is pure. `reporter`
 writes reports that have changed.
 
-`deliver`, in the control plane: carries Secrets into GPU clusters, as SecretDeliveries ask. `delivery` says
-what is read, written and told, `kubeconfig` by which credentials; both are pure. `deliverer` does it.
+`deliver`, in the control plane: carries Secrets into GPU clusters and beside claims, as SecretDeliveries ask,
+and makes keys. `delivery` says what is read, made, written and told, `kubeconfig` by which credentials; both
+are pure. `deliverer` does it, and `answers` has words for what API servers answer.
 
 `cluster` reaches an API server, `watching` follows a kind of objects. `__main__` runs it as one process.
 """

@@ -35,6 +35,7 @@ _MOST_WORDS = 300
 _JSON_PATCH, _MERGE_PATCH, _APPLY = (
     f"application/{kind}" for kind in ("json-patch+json", "merge-patch+json", "apply-patch+yaml")
 )
+_JSON = "application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 """Has the API server leave out what an object holds."""
 _MANAGER = "freehold-agent"
@@ -161,6 +162,26 @@ class Cluster:
         """
         query = {"fieldManager": _MANAGER, "force": "true"}
         self._whole(self._send("PATCH", path, query, dict(manifest), kind=_APPLY))
+
+    def create(self, path: str, manifest: Mapping[str, Any]) -> None:
+        """Create an object.
+
+        Args:
+            path: of all objects of the kind in the namespace.
+            manifest: of the object.
+
+        Raises:
+            Refused: also where there is one of that name (409).
+        """
+        self._whole(self._send("POST", path, {"fieldManager": _MANAGER}, dict(manifest), kind=_JSON))
+
+    def merge(self, path: str, patch: Mapping[str, Any]) -> None:
+        """Set fields of an object; lists are replaced.
+
+        Raises:
+            Refused: also where the patch names a version of the object that is not the present one (409).
+        """
+        self._whole(self._send("PATCH", path, {"fieldManager": _MANAGER}, dict(patch), kind=_MERGE_PATCH))
 
     def write_status(self, path: str, status: Mapping[str, Any]) -> None:
         """Set fields of an object's status; lists are replaced.

@@ -18,13 +18,18 @@ from urllib3.exceptions import HTTPError
 from functions.api import Undeliverable, contract
 
 from . import elsewhere
+from .answers import making, reading, writing
 from .cluster import Cluster, Refused
 from .delivery import (
     Asked,
     Undelivered,
     Version,
     asked_of,
+    handed_over,
+    is_composed,
     is_owner,
+    made_secret,
+    refuse_made,
     refuse_source,
     secret,
     status_of,
@@ -49,10 +54,6 @@ _SETTLE_SECONDS = 0.1
 _LONGEST_PAUSE = 30.0
 _LONGEST_PAUSE_OF_CLUSTER = 120.0
 _PROVIDER_CONFIGS = "/apis/kubernetes.m.crossplane.io/v1alpha1/namespaces/{}/providerconfigs/{}"
-_HIDDEN = (http.client.UNPROCESSABLE_ENTITY, http.client.BAD_REQUEST)
-"""Answers that may repeat what was sent."""
-_NO_KUBERNETES = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What comes of an answer that is none of a Kubernetes API."""
 
 
 def path_of_deliveries(namespace: str) -> str:
@@ -189,8 +190,8 @@ class Deliverer:
             Undelivered: saying why.
         """
         source = f"/api/v1/namespaces/{asked.spec.source.namespace}/secrets/{asked.spec.source.name}"
-        with _reading(asked.source, Undeliverable.SOURCE_MISSING, _CORRECT):
-            seen = _version(self._control_plane.metadata(source))
+        with reading(asked.source, Undeliverable.SOURCE_MISSING, _CORRECT):
+            seen = _version(self._source(asked, source))
             if seen == record.version and time.monotonic() < record.anew_at:
                 return seen
             found = self._control_plane.read(source)
@@ -198,19 +199,45 @@ class Deliverer:
         if broken is not None:
             raise broken
         target, namespace = asked.spec.target, asked.spec.target.namespace
-        with self._reach(asked) as cluster, _writing(asked):
+        with self._reach(asked) as cluster, writing(asked):
             owner = _owner(cluster, asked)
             path = f"/api/v1/namespaces/{namespace}/secrets/{target.name}"
+            if cluster is self._control_plane and not asked.cluster:
+                _take_over(cluster, path, asked, owner)
             cluster.apply(path, secret(asked, value, owner))
         record.anew_at = time.monotonic() + _ANEW_SECONDS
         return _version(found["metadata"])
 
+    def _source(self, asked: Asked, path: str) -> dict[str, Any]:
+        """Return the metadata of a delivery's source, which is made first where the agent is to make it.
+
+        Raises:
+            Undelivered: for a Secret that the agent has not made for this composite.
+            Refused: where there is no source, or it may not be read or made.
+        """
+        if not asked.spec.made:
+            return self._control_plane.metadata(path)
+        try:
+            found = self._control_plane.metadata(path)
+        except Refused as error:
+            if error.code != http.client.NOT_FOUND:
+                raise
+            with making(asked):
+                self._control_plane.create(path.rpartition("/")[0], made_secret(asked))
+            _LOG.info("made a Secret", extra={"details": {"secret": asked.source}})
+            found = self._control_plane.metadata(path)
+        refuse_made(asked, found)
+        return found
+
     @contextmanager
     def _reach(self, asked: Asked) -> Iterator[Cluster]:
         """Give the cluster that a delivery's ProviderConfig names, as provider-kubernetes would reach it."""
+        if not asked.cluster:
+            yield self._control_plane
+            return
         what = f"ProviderConfig {asked.namespace}/{asked.cluster}"
         correct = "the cluster is being claimed anew, or deleted"
-        with _reading(what, Undeliverable.NO_CREDENTIALS, correct, cluster=True):
+        with reading(what, Undeliverable.NO_CREDENTIALS, correct, cluster=True):
             config = self._control_plane.read(_PROVIDER_CONFIGS.format(asked.namespace, asked.cluster))
         credentials = config["spec"]["credentials"]
         if credentials["source"] == "InjectedIdentity":
@@ -222,7 +249,7 @@ class Deliverer:
                 Undeliverable.NO_CREDENTIALS, f"{what} names no Secret with a kubeconfig", cluster=True
             )
         what = f"Secret {ref['namespace']}/{ref['name']}, the cluster's kubeconfig,"
-        with _reading(what, Undeliverable.NO_CREDENTIALS, "put the cluster's kubeconfig there", cluster=True):
+        with reading(what, Undeliverable.NO_CREDENTIALS, "put the cluster's kubeconfig there", cluster=True):
             held = self._control_plane.read(f"/api/v1/namespaces/{ref['namespace']}/secrets/{ref['name']}")
         try:
             text = base64.b64decode((held.get("data") or {}).get(ref["key"]) or "").decode()
@@ -276,51 +303,26 @@ def _version(metadata: dict[str, Any]) -> Version:
     return Version(metadata["uid"], metadata["resourceVersion"])
 
 
-@contextmanager
-def _reading(what: str, missing: Undeliverable, correct: str, *, cluster: bool = False) -> Iterator[None]:
-    """Turn what the control plane answers into words."""
-    try:
-        yield
-    except Refused as error:
-        if error.code == http.client.NOT_FOUND:
-            raise Undelivered(missing, f"{what} does not exist: {correct}", cluster=cluster) from None
-        if error.code == http.client.FORBIDDEN:
-            raise Undelivered(
-                Undeliverable.NOT_READABLE,
-                f"the agent may not read {what}: bind the ClusterRole {contract.DELIVERY_AGENT}-reads there",
-            ) from None
-        raise Undelivered(Undeliverable.NOT_READABLE, f"{what} cannot be read: {error}") from None
-    except (HTTPError, OSError) as error:
-        raise Undelivered(
-            Undeliverable.NOT_READABLE, f"the control plane does not answer: {type(error).__name__}"
-        ) from None
+def _take_over(cluster: Cluster, path: str, asked: Asked, owner: str) -> None:
+    """Have the ConfigMap own a Secret that Crossplane has composed; write no value while Crossplane reads it.
 
-
-@contextmanager
-def _writing(asked: Asked) -> Iterator[None]:
-    """Turn what the cluster answers into words."""
-    to = f"Secret {asked.spec.target.namespace}/{asked.spec.target.name}"
+    Raises:
+        Undelivered: while Crossplane composes the Secret, or may still read it.
+    """
     try:
-        yield
+        metadata = cluster.metadata(path)
     except Refused as error:
-        if error.code >= http.client.INTERNAL_SERVER_ERROR or error.code == http.client.UNAUTHORIZED:
-            raise Undelivered(
-                Undeliverable.CLUSTER_UNREACHABLE,
-                f"the cluster's API answers {error.code}: ask its owner for a valid kubeconfig",
-                cluster=True,
-            ) from None
-        why = f"{error.code}" if error.code in _HIDDEN else str(error)
-        allow = "ask its owner to allow it"
-        if error.code == http.client.FORBIDDEN:
-            own = f"bind the ClusterRole {contract.DELIVERY_AGENT}-writes"
-            allow = f"{allow}; where the cluster is the control plane itself, {own}"
-        raise Undelivered(Undeliverable.REFUSED, f"the cluster refuses {to} ({why}): {allow}") from None
-    except (HTTPError, OSError, *_NO_KUBERNETES) as error:
+        if error.code != http.client.NOT_FOUND:
+            raise
+        metadata = {}
+    composed = is_composed(metadata, asked)
+    if composed and asked.spec.target.composed:
+        cluster.merge(path, handed_over(metadata, asked, owner))
+    if composed or asked.spec.target.composed:
+        place = f"{asked.spec.target.namespace}/{asked.spec.target.name}"
         raise Undelivered(
-            Undeliverable.CLUSTER_UNREACHABLE,
-            f"the cluster's API does not answer ({type(error).__name__}): ask its owner to see after it",
-            cluster=True,
-        ) from None
+            Undeliverable.STILL_COMPOSED, f"Secret {place} is still composed by Crossplane: wait"
+        )
 
 
 def _owner(cluster: Cluster, asked: Asked) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import secrets
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,7 +15,11 @@ __all__ = [
     "Undelivered",
     "Version",
     "asked_of",
+    "handed_over",
+    "is_composed",
     "is_owner",
+    "made_secret",
+    "refuse_made",
     "refuse_source",
     "secret",
     "status_of",
@@ -24,7 +29,10 @@ __all__ = [
 _CLAIM_NAMESPACE = "crossplane.io/claim-namespace"
 """Label that core puts on what it composes, over whatever a function says."""
 _PULL_SECRET = ".dockerconfigjson"
-"""The only key that may come from the deliveries' own namespace, where credentials of clusters are."""
+"""The only key that may come from the deliveries' own namespace, where credentials of clusters are, beside
+what the agent has made there itself."""
+_BITS = 256
+"""Of a value that the agent makes."""
 
 
 class Undelivered(Exception):  # noqa: N818  (the answer, not the agent, is at fault)
@@ -51,13 +59,15 @@ class Asked(NamedTuple):
     generation: int
     claim_namespace: str
     """Namespace of the claim that it is composed for; empty for one that core has not composed."""
+    composite: Mapping[str, Any]
+    """The reference to the composite that core composes it for, as an owner; empty where core has not."""
     spec: SecretDelivery
     status: Mapping[str, Any]
 
     @property
     def cluster(self) -> str:
-        """Name of the ProviderConfig."""
-        return self.spec.provider_config_ref.name
+        """Name of the ProviderConfig; empty for the control plane."""
+        return self.spec.provider_config_ref.name if self.spec.provider_config_ref else ""
 
     @property
     def source(self) -> str:
@@ -85,30 +95,87 @@ def asked_of(found: Mapping[str, Any]) -> Asked:
         metadata["uid"],
         int(metadata.get("generation", 0)),
         metadata.get("labels", {}).get(_CLAIM_NAMESPACE, ""),
+        _controller(metadata) or {},
         SecretDelivery.model_validate(found["spec"]),
         found.get("status", {}),
     )
 
 
+def _controller(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the owner that controls an object; None where nothing does."""
+    return next((owner for owner in metadata.get("ownerReferences", ()) if owner.get("controller")), None)
+
+
 def refuse_source(asked: Asked) -> None:
-    """Refuse to read what is not the claim's, whoever has written the delivery.
+    """Refuse to read, or to write, what is not the claim's, whoever has written the delivery.
 
     Raises:
         Undelivered: saying whose Secret it is.
     """
-    source = asked.spec.source
-    if asked.claim_namespace and source.namespace == asked.claim_namespace:
-        return
-    if source.namespace == asked.namespace and source.key == _PULL_SECRET == asked.spec.target.key:
+    source, target = asked.spec.source, asked.spec.target
+    if not asked.cluster and target.namespace != asked.claim_namespace:
+        raise Undelivered(
+            Undeliverable.NOT_ALLOWED,
+            f"Secret {target.namespace}/{target.name} of the control plane is not this delivery's to write: "
+            f"it is not beside the claim. {_COMPOSED_ALONE}",
+        )
+    here = source.namespace == asked.namespace
+    may = (
+        asked.spec.made and here and asked.claim_namespace and asked.composite,
+        not asked.spec.made and asked.claim_namespace and source.namespace == asked.claim_namespace,
+        not asked.spec.made and here and source.key == _PULL_SECRET == target.key,
+    )
+    if any(may):
         return
     whose = (
         f"the claim is in namespace {asked.claim_namespace}" if asked.claim_namespace else "it has no claim"
     )
     raise Undelivered(
         Undeliverable.NOT_ALLOWED,
-        f"{asked.source} is not this delivery's to read: {whose}. Deliveries are composed by function-vllm "
-        "alone: delete one that somebody else has made",
+        f"{asked.source} is not this delivery's to read: {whose}. {_COMPOSED_ALONE}",
     )
+
+
+_COMPOSED_ALONE = "Deliveries are composed by function-vllm alone: delete one that somebody else has made"
+
+
+def made_secret(asked: Asked) -> dict[str, Any]:
+    """Return the Secret to create as the delivery's source, with a new random value.
+
+    The composite owns it, so it goes with the Model and stays where the Model moves.
+    """
+    source, composite = asked.spec.source, asked.composite
+    owner = {key: composite[key] for key in ("apiVersion", "kind", "name", "uid")}
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {
+            "name": source.name,
+            "namespace": source.namespace,
+            "labels": {"app.kubernetes.io/managed-by": "freehold"},
+            "ownerReferences": [owner],
+        },
+        "type": "Opaque",
+        "data": {source.key: _encoded(secrets.token_urlsafe(_BITS // 8))},
+    }
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def refuse_made(asked: Asked, metadata: Mapping[str, Any]) -> None:
+    """Refuse a source that was not made for the delivery's composite, such as a kubeconfig.
+
+    Raises:
+        Undelivered: saying so.
+    """
+    owners = {owner["uid"] for owner in metadata.get("ownerReferences", ())}
+    if asked.composite["uid"] not in owners:
+        raise Undelivered(
+            Undeliverable.NOT_ALLOWED,
+            f"{asked.source} was not made for this Model: delete it if nobody needs it, and one is made",
+        )
 
 
 def value_of(asked: Asked, found: Mapping[str, Any]) -> str:
@@ -140,7 +207,6 @@ def secret(asked: Asked, value: str, owner_uid: str) -> dict[str, Any]:
         owner_uid: UID of the ConfigMap.
     """
     target = asked.spec.target
-    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": target.name, "uid": owner_uid}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -148,11 +214,39 @@ def secret(asked: Asked, value: str, owner_uid: str) -> dict[str, Any]:
             "name": target.name,
             "namespace": target.namespace,
             "labels": target.labels,
-            "ownerReferences": [owner],
+            "ownerReferences": [_owner(target.name, owner_uid)],
         },
         "type": target.type,
-        "data": {target.key: value},
+        "data": {**{key: _encoded(text) for key, text in target.texts.items()}, target.key: value},
     }
+
+
+def is_composed(metadata: Mapping[str, Any], asked: Asked) -> bool:
+    """Tell whether a Secret is composed for the delivery's composite, which then controls it."""
+    controller = _controller(metadata)
+    return controller is not None and controller["uid"] == asked.composite.get("uid")
+
+
+def handed_over(metadata: Mapping[str, Any], asked: Asked, owner_uid: str) -> dict[str, Any]:
+    """Return the patch by which a composed Secret goes with the ConfigMap, and Crossplane deletes it no more.
+
+    Crossplane deletes only what its composite controls. The patch is refused where the Secret has changed.
+
+    Args:
+        metadata: of the Secret.
+        asked: the delivery.
+        owner_uid: UID of the ConfigMap.
+    """
+    return {
+        "metadata": {
+            "resourceVersion": metadata["resourceVersion"],
+            "ownerReferences": [_owner(asked.spec.target.name, owner_uid)],
+        }
+    }
+
+
+def _owner(name: str, uid: str) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid}
 
 
 def is_owner(asked: Asked, config_map: Mapping[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """What the agent of the control plane is asked to deliver, and what it says of it.
 
 function-vllm composes a `SecretDelivery` in the platform namespace. It names a key of a Secret of the
-control plane and a Secret of a GPU cluster, and never holds a value, nor a digest of one.
+control plane and a Secret of a GPU cluster, or one beside the claim. It never holds a value, nor a digest
+of one.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class Undeliverable(StrEnum):
     """The ConfigMap that is to own the Secret is not in the GPU cluster (yet)."""
     REFUSED = "Refused"
     """The GPU cluster's API server refuses the Secret."""
+    STILL_COMPOSED = "StillComposed"
+    """Crossplane composes the Secret too (still), and would read the value."""
     AGENT_FAILED = "AgentFailed"
     """The agent has failed in a way that nobody has foreseen."""
 
@@ -45,7 +48,8 @@ class Source(Schema):
 
     namespace: str = Field(
         max_length=_LABEL,
-        description="Namespace of the Secret: the claim's, or for a pull secret the delivery's own.",
+        description="Namespace of the Secret: the claim's, or the delivery's own for a pull secret and for a "
+        "Secret that the agent makes.",
     )
     name: str = Field(max_length=_NAME, description="Name of the Secret.")
     key: str = Field(max_length=_NAME, description="Key of the value.")
@@ -57,15 +61,27 @@ class Source(Schema):
 
 
 class Target(Schema):
-    """A Secret of a GPU cluster."""
+    """A Secret of a GPU cluster, or one beside the claim."""
 
-    namespace: str = Field(max_length=_LABEL, description="Namespace of the Secret: the Model's.")
+    namespace: str = Field(
+        max_length=_LABEL,
+        description="Namespace of the Secret: the Model's, or the claim's in the control plane.",
+    )
     name: str = Field(
         max_length=_NAME, description="Name of the Secret, and of the ConfigMap that owns it beside it."
     )
     key: str = Field(max_length=_NAME, description="Key of the value.")
     type: str = Field("Opaque", max_length=_NAME, description="Type of the Secret. Default Opaque.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels of the Secret.")
+    texts: dict[str, str] = Field(
+        default_factory=dict,
+        description="What stands in the Secret beside the value and is no secret, by key.",
+    )
+    composed: bool = Field(
+        False,
+        description="Whether Crossplane still composes this Secret. The agent then has its ConfigMap own it "
+        "in place of the composite, and delivers no value: Crossplane would read it. Default false.",
+    )
 
 
 class ProviderConfigRef(Schema):
@@ -76,11 +92,19 @@ class ProviderConfigRef(Schema):
 
 
 class SecretDelivery(Schema):
-    """A Secret that the agent of the control plane carries into a GPU cluster."""
+    """A Secret that the agent of the control plane carries into a GPU cluster, or beside a claim."""
 
     source: Source = Field(description="What is delivered.")
+    made: bool = Field(
+        False,
+        description="Whether the agent makes the source where there is none: a Secret beside the delivery "
+        "with a random value of 256 bits, which goes with the composite and is never overwritten. Default "
+        "false.",
+    )
     target: Target = Field(description="Where it is delivered.")
-    provider_config_ref: ProviderConfigRef = Field(description="The GPU cluster.")
+    provider_config_ref: ProviderConfigRef | None = Field(
+        None, description="The GPU cluster; none: the control plane, in the claim's own namespace."
+    )
 
 
 class Delivered(Schema):

@@ -72,7 +72,7 @@ def listening(
                 self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
             self.wfile.write(b"0\r\n\r\n")
 
-        do_GET = do_PATCH = _answer  # noqa: N815
+        do_GET = do_PATCH = do_POST = _answer  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass

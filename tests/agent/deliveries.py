@@ -14,6 +14,15 @@ from tests.agent.api_server import Asked as Request
 
 NAMESPACE, HOME = "crossplane-system", "team-a-chat-0123456789abcdef"
 VALUE = "hf_this-is-the-token"
+COMPOSITE = {
+    "apiVersion": "freehold.dev/v1alpha1",
+    "kind": "XModel",
+    "name": "chat-x1",
+    "uid": "uid-of-chat-x1",
+    "controller": True,
+    "blockOwnerDeletion": True,
+}
+"""What core writes on whatever it composes for a Model."""
 
 
 def base64_of(text: str) -> str:
@@ -35,11 +44,14 @@ def delivery(name: str = "chat-hub-token-delivery", **more: Any) -> dict[str, An
         "uid": f"uid-of-{name}",
         "generation": more.pop("generation", 1),
         "labels": more.pop("labels", {"crossplane.io/claim-namespace": "team-a"}),
+        "ownerReferences": more.pop("owners", [COMPOSITE]),
     }
+    cluster = more.pop("cluster", "eu")
     spec = {
         "source": source,
         "target": target,
-        "providerConfigRef": {"kind": "ProviderConfig", "name": more.pop("cluster", "eu")},
+        **({"made": True} if more.pop("made", False) else {}),
+        **({"providerConfigRef": {"kind": "ProviderConfig", "name": cluster}} if cluster else {}),
     }
     return {"metadata": metadata, "spec": spec, **more}
 
@@ -94,6 +106,12 @@ class ControlPlane:
     )
     """Version and content, by namespace and name."""
     forbidden: str = ""
+    owners: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Of Secrets, by namespace and name."""
+    config_maps: dict[str, str] = field(default_factory=dict)
+    """By namespace and name, the delivery that each is made for."""
+    unmade: Answer | None = None
+    """The answer to a Secret that is to be created; None: it is created."""
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By the name of the delivery."""
     writes: int = 0
@@ -101,6 +119,15 @@ class ControlPlane:
     def answer(self, request: Request) -> Answer:
         parts = request.path.split("/")
         name = parts[-1]
+        if request.method == "POST":
+            return self.unmade or self._create(
+                f"{parts[-2]}/{request.body['metadata']['name']}", request.body
+            )
+        if request.method == "PATCH" and name != "status":
+            return self._write(f"{parts[-3]}/{name}", request.body)
+        if "/configmaps/" in request.path and (place := f"{parts[-3]}/{name}") in self.config_maps:
+            annotations = {"agent.freehold.dev/delivery": self.config_maps[place]}
+            return Answer(200, {"metadata": {"uid": f"owner-{name}", "annotations": annotations}})
         if request.method == "PATCH" and name == "status":
             self.writes += 1
             self.statuses[parts[-2]] = request.body["status"]
@@ -114,7 +141,7 @@ class ControlPlane:
                 text = config if isinstance(config, str) else json.dumps(config)
                 return self._secret(name, 1, {"kubeconfig": base64_of(text)})
             if place in self.secrets:
-                return self._secret(name, *self.secrets[place])
+                return self._secret(name, *self.secrets[place], place)
         if "/providerconfigs/" in request.path and name in self.kubeconfigs:
             kept = self.secret_of_kubeconfig or f"kubeconfig-{name}"
             ref = {"namespace": "platform", "name": kept, "key": "kubeconfig"}
@@ -123,6 +150,26 @@ class ControlPlane:
             return Answer(200, {"spec": {"credentials": {"source": "InjectedIdentity"}}})
         return Answer(404, {"message": "not found"})
 
-    def _secret(self, name: str, version: int, data: dict[str, str]) -> Answer:
-        metadata = {"name": name, "uid": f"uid-of-{name}", "resourceVersion": str(version)}
+    def _create(self, place: str, body: dict[str, Any]) -> Answer:
+        if place in self.secrets:
+            return Answer(409, {"message": "already exists"})
+        self.owners[place] = body["metadata"]["ownerReferences"]
+        self.secrets[place] = (1, body["data"])
+        return Answer(201, {})
+
+    def _write(self, place: str, body: dict[str, Any]) -> Answer:
+        version, data = self.secrets.get(place, (0, {}))
+        if body["metadata"].get("resourceVersion", str(version)) != str(version):
+            return Answer(409, {"message": "the object has been modified"})
+        self.owners[place] = body["metadata"]["ownerReferences"]
+        self.secrets[place] = (version + 1, {**data, **body.get("data", {})})
+        return Answer(200, {})
+
+    def _secret(self, name: str, version: int, data: dict[str, str], place: str = "") -> Answer:
+        metadata = {
+            "name": name,
+            "uid": f"uid-of-{name}",
+            "resourceVersion": str(version),
+            "ownerReferences": self.owners.get(place, []),
+        }
         return Answer(200, {"metadata": metadata, "data": data})
