@@ -200,10 +200,12 @@ class Deliverer:
             raise broken
         target, namespace = asked.spec.target, asked.spec.target.namespace
         with self._reach(asked) as cluster, writing(asked):
-            owner = _owner(cluster, asked)
             path = f"/api/v1/namespaces/{namespace}/secrets/{target.name}"
-            if cluster is self._control_plane and not asked.cluster:
-                _take_over(cluster, path, asked, owner)
+            if asked.cluster:
+                owner = _owner(cluster, asked)
+            else:
+                owner = asked.owner
+                _take_over(cluster, path, asked)
             cluster.apply(path, secret(asked, value, owner))
         record.anew_at = time.monotonic() + _ANEW_SECONDS
         return _version(found["metadata"])
@@ -303,8 +305,8 @@ def _version(metadata: dict[str, Any]) -> Version:
     return Version(metadata["uid"], metadata["resourceVersion"])
 
 
-def _take_over(cluster: Cluster, path: str, asked: Asked, owner: str) -> None:
-    """Have the ConfigMap own a Secret that Crossplane has composed; write no value while Crossplane reads it.
+def _take_over(cluster: Cluster, path: str, asked: Asked) -> None:
+    """Have Crossplane let go of a Secret that it has composed; write no value while Crossplane may read it.
 
     Raises:
         Undelivered: while Crossplane composes the Secret, or may still read it.
@@ -317,7 +319,7 @@ def _take_over(cluster: Cluster, path: str, asked: Asked, owner: str) -> None:
         metadata = {}
     composed = is_composed(metadata, asked)
     if composed and asked.spec.target.composed:
-        cluster.merge(path, handed_over(metadata, asked, owner))
+        cluster.merge(path, handed_over(metadata, asked.owner))
     if composed or asked.spec.target.composed:
         place = f"{asked.spec.target.namespace}/{asked.spec.target.name}"
         raise Undelivered(
@@ -325,8 +327,8 @@ def _take_over(cluster: Cluster, path: str, asked: Asked, owner: str) -> None:
         )
 
 
-def _owner(cluster: Cluster, asked: Asked) -> str:
-    """Return the UID of the ConfigMap that is to own the Secret.
+def _owner(cluster: Cluster, asked: Asked) -> dict[str, Any]:
+    """Return a reference to the ConfigMap that is to own the Secret.
 
     Raises:
         Undelivered: where there is none that was made for this delivery.
@@ -343,4 +345,9 @@ def _owner(cluster: Cluster, asked: Asked) -> str:
         ) from None
     if not is_owner(asked, found):
         raise Undelivered(Undeliverable.OWNER_MISSING, f"ConfigMap {place} is not this delivery's: wait")
-    return str(found["metadata"]["uid"])
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "name": target.name,
+        "uid": str(found["metadata"]["uid"]),
+    }

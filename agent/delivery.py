@@ -70,6 +70,11 @@ class Asked(NamedTuple):
         return self.spec.provider_config_ref.name if self.spec.provider_config_ref else ""
 
     @property
+    def owner(self) -> dict[str, Any]:
+        """The composite as an owner that does not control: Crossplane deletes what a composite controls."""
+        return {key: self.composite[key] for key in ("apiVersion", "kind", "name", "uid")}
+
+    @property
     def source(self) -> str:
         """The Secret of the control plane, as messages name it."""
         return f"Secret {self.spec.source.namespace}/{self.spec.source.name}"
@@ -113,7 +118,8 @@ def refuse_source(asked: Asked) -> None:
         Undelivered: saying whose Secret it is.
     """
     source, target = asked.spec.source, asked.spec.target
-    if not asked.cluster and target.namespace != asked.claim_namespace:
+    beside = target.namespace == asked.claim_namespace and asked.composite
+    if not asked.cluster and not beside:
         raise Undelivered(
             Undeliverable.NOT_ALLOWED,
             f"Secret {target.namespace}/{target.name} of the control plane is not this delivery's to write: "
@@ -144,8 +150,7 @@ def made_secret(asked: Asked) -> dict[str, Any]:
 
     The composite owns it, so it goes with the Model and stays where the Model moves.
     """
-    source, composite = asked.spec.source, asked.composite
-    owner = {key: composite[key] for key in ("apiVersion", "kind", "name", "uid")}
+    source = asked.spec.source
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -153,7 +158,7 @@ def made_secret(asked: Asked) -> dict[str, Any]:
             "name": source.name,
             "namespace": source.namespace,
             "labels": {"app.kubernetes.io/managed-by": "freehold"},
-            "ownerReferences": [owner],
+            "ownerReferences": [asked.owner],
         },
         "type": "Opaque",
         "data": {source.key: _encoded(secrets.token_urlsafe(_BITS // 8))},
@@ -198,13 +203,13 @@ def value_of(asked: Asked, found: Mapping[str, Any]) -> str:
     return str(value)
 
 
-def secret(asked: Asked, value: str, owner_uid: str) -> dict[str, Any]:
-    """Return the Secret to apply in the cluster; it goes with the ConfigMap that owns it.
+def secret(asked: Asked, value: str, owner: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the Secret to apply; it goes with what owns it.
 
     Args:
         asked: the delivery.
         value: in base64.
-        owner_uid: UID of the ConfigMap.
+        owner: a reference to what owns it.
     """
     target = asked.spec.target
     return {
@@ -214,7 +219,7 @@ def secret(asked: Asked, value: str, owner_uid: str) -> dict[str, Any]:
             "name": target.name,
             "namespace": target.namespace,
             "labels": target.labels,
-            "ownerReferences": [_owner(target.name, owner_uid)],
+            "ownerReferences": [dict(owner)],
         },
         "type": target.type,
         "data": {**{key: _encoded(text) for key, text in target.texts.items()}, target.key: value},
@@ -227,26 +232,16 @@ def is_composed(metadata: Mapping[str, Any], asked: Asked) -> bool:
     return controller is not None and controller["uid"] == asked.composite.get("uid")
 
 
-def handed_over(metadata: Mapping[str, Any], asked: Asked, owner_uid: str) -> dict[str, Any]:
-    """Return the patch by which a composed Secret goes with the ConfigMap, and Crossplane deletes it no more.
+def handed_over(metadata: Mapping[str, Any], owner: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the patch by which the composite goes on to own a composed Secret and controls it no more.
 
     Crossplane deletes only what its composite controls. The patch is refused where the Secret has changed.
 
     Args:
         metadata: of the Secret.
-        asked: the delivery.
-        owner_uid: UID of the ConfigMap.
+        owner: a reference to the composite.
     """
-    return {
-        "metadata": {
-            "resourceVersion": metadata["resourceVersion"],
-            "ownerReferences": [_owner(asked.spec.target.name, owner_uid)],
-        }
-    }
-
-
-def _owner(name: str, uid: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": uid}
+    return {"metadata": {"resourceVersion": metadata["resourceVersion"], "ownerReferences": [dict(owner)]}}
 
 
 def is_owner(asked: Asked, config_map: Mapping[str, Any]) -> bool:

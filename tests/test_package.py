@@ -13,6 +13,7 @@ from tools.errors import SchemaMissingError
 from tools.images.image import NOBODY
 from tools.images.kinds.packages import CONFIGURATION, kinds
 from tools.install import GUARD, NAMESPACE_GUARD, PLATFORM
+from tools.install_agent import GUARD as AGENT_GUARD
 from tools.install_functions import FUNCTIONS
 from tools.manifests import Manifest, load
 from tools.validate import validate
@@ -49,6 +50,7 @@ def test_every_policy_refuses() -> None:
     assert {name: policy["spec"]["failurePolicy"] for name, policy in policies.items()} == {
         GUARD: "Fail",
         NAMESPACE_GUARD: "Ignore",
+        AGENT_GUARD: "Fail",
     }
     assert sorted(policies) == sorted(binding["policyName"] for binding in bindings)
     # A binding with a selector would leave namespaces unguarded, as one of its parameters would leave clusters.
@@ -95,11 +97,15 @@ def test_security_names_tests_that_exist() -> None:
     assert named <= there
 
 
-def test_the_agent_lists_no_secret_and_writes_none() -> None:
-    """What is bound to it; writing in the control plane is bound to nobody."""
+def test_the_agent_lists_no_secret_and_writes_few() -> None:
+    """What is bound to it; the admission policy narrows what it writes."""
     manifests = load(paths.INSTALL)
     bound = {m["roleRef"]["name"]: m["kind"] for m in manifests if m["kind"].endswith("RoleBinding")}
-    assert bound == {"freehold-agent": "RoleBinding", "freehold-agent-reads": "ClusterRoleBinding"}
+    assert bound == {
+        "freehold-agent": "RoleBinding",
+        "freehold-agent-reads": "ClusterRoleBinding",
+        "freehold-agent-hands-out": "ClusterRoleBinding",
+    }
     roles = [m for m in manifests if m["kind"] in ("Role", "ClusterRole") and m["metadata"]["name"] in bound]
     rights = {
         (resource, verb)
@@ -114,7 +120,16 @@ def test_the_agent_lists_no_secret_and_writes_none() -> None:
         ("secretdeliveries/status", "patch"),
         ("providerconfigs", "get"),
         ("secrets", "get"),
+        ("secrets", "create"),
+        ("secrets", "patch"),
     }
+    [policy] = [
+        m
+        for m in manifests
+        if m["kind"] == "ValidatingAdmissionPolicy" and m["metadata"]["name"] == "freehold-agent"
+    ]
+    [condition] = policy["spec"]["matchConditions"]
+    assert "system:serviceaccount:crossplane-system:freehold-agent" in condition["expression"]
 
 
 def test_only_core_composes_deliveries() -> None:

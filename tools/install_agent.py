@@ -8,7 +8,10 @@ from functions.api import contract
 from functions.catalog import image
 from functions.cluster_stack.agent import agent_pod
 
-__all__ = ["NAMESPACE", "delivery"]
+__all__ = ["GUARD", "NAMESPACE", "delivery"]
+
+GUARD = "freehold-agent"
+"""Name of the admission policy of what the agent writes, as its refusals show it."""
 
 NAMESPACE = "crossplane-system"
 """Where deliveries, ProviderConfigs and the agent are; functions' inputs may name another."""
@@ -45,14 +48,15 @@ def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             {**_object("ServiceAccount", _NAME), "automountServiceAccountToken": False},
         ),
         (
-            "What the agent does in that namespace: it follows deliveries, says how they do, and reads\n"
-            "how a cluster is reached.",
+            "What the agent does in that namespace: it follows deliveries, says how they do, makes keys of\n"
+            "Models, and reads how a cluster is reached.",
             {
                 **_object("Role", _NAME),
                 "rules": [
                     _rule(group, [contract.DELIVERY_PLURAL], "list", "watch"),
                     _rule(group, [f"{contract.DELIVERY_PLURAL}/status"], "patch"),
                     _rule("kubernetes.m.crossplane.io", ["providerconfigs"], "get"),
+                    _rule("", ["secrets"], "create"),
                 ],
             },
         ),
@@ -67,6 +71,17 @@ def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             },
         ),
         ("", _binding("ClusterRoleBinding", f"{_NAME}-reads", "ClusterRole", f"{_NAME}-reads")),
+        (
+            "What the agent writes beside claims: how a Model is called, with its key. The policy below\n"
+            "narrows it to such Secrets. For less, bind this role by RoleBindings in the namespaces that\n"
+            "claim Models, in place of the ClusterRoleBinding; where no cluster has a gateway, to nobody.",
+            {
+                **_object("ClusterRole", f"{_NAME}-hands-out", here=False),
+                "rules": [_rule("", ["secrets"], "create", "patch")],
+            },
+        ),
+        ("", _binding("ClusterRoleBinding", f"{_NAME}-hands-out", "ClusterRole", f"{_NAME}-hands-out")),
+        *_guard(),
         (
             "What the agent needs where Models run in the cluster that Crossplane runs in. Bound to nobody:\n"
             "where controlPlaneNamespaces names somebody, bind it to the agent by a ClusterRoleBinding.",
@@ -93,6 +108,75 @@ def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             {**_object("Deployment", _NAME), "spec": _deployment()},
         ),
     ]
+
+
+def _guard() -> list[tuple[str, dict[str, Any]]]:
+    """Narrow the agent's right to write Secrets, which RBAC grants by namespace alone."""
+    new, old = _is_the_agents("object"), _is_the_agents("oldObject")
+    policy = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": GUARD, "labels": dict(_LABELS)},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {
+                "resourceRules": [
+                    {
+                        "apiGroups": [""],
+                        "apiVersions": ["*"],
+                        "operations": ["CREATE", "UPDATE"],
+                        "resources": ["secrets"],
+                    }
+                ]
+            },
+            "matchConditions": [
+                {
+                    "name": "agent",
+                    "expression": f"request.userInfo.username == 'system:serviceaccount:{NAMESPACE}:{_NAME}'",
+                }
+            ],
+            "validations": [
+                {
+                    "expression": "object.type in ['Opaque', 'kubernetes.io/dockerconfigjson']",
+                    "message": "the agent writes keys, tokens and pull secrets alone",
+                    "reason": "Forbidden",
+                },
+                {
+                    "expression": f"{new} && (oldObject == null || {old})",
+                    "message": "the agent writes a Secret only where a Model, or the ConfigMap of its name, owns it",
+                    "reason": "Forbidden",
+                },
+                {
+                    "expression": f"oldObject == null || request.namespace != '{NAMESPACE}'",
+                    "message": "the agent makes keys here and changes none",
+                    "reason": "Forbidden",
+                },
+            ],
+        },
+    }
+    binding = {
+        "apiVersion": policy["apiVersion"],
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": GUARD, "labels": dict(_LABELS)},
+        "spec": {"policyName": GUARD, "validationActions": ["Deny"]},
+    }
+    return [
+        (
+            "Which Secrets the agent may write at all. Whoever may create any Secret of a namespace could\n"
+            "have one filled with the token of any of its service accounts.",
+            policy,
+        ),
+        ("", binding),
+    ]
+
+
+def _is_the_agents(secret: str) -> str:
+    """Return CEL that holds for a Secret that a Model owns, or in a GPU cluster the ConfigMap of its name."""
+    return (
+        f"{secret}.metadata.?ownerReferences.orValue([]).exists(o, "
+        "o.kind == 'XModel' && o.apiVersion.startsWith('freehold.dev/') "
+        f"|| o.kind == 'ConfigMap' && o.name == {secret}.metadata.name)"
+    )
 
 
 _API = {

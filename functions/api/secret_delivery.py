@@ -68,7 +68,8 @@ class Target(Schema):
         description="Namespace of the Secret: the Model's, or the claim's in the control plane.",
     )
     name: str = Field(
-        max_length=_NAME, description="Name of the Secret, and of the ConfigMap that owns it beside it."
+        max_length=_NAME,
+        description="Name of the Secret, and in a GPU cluster of the ConfigMap that owns it beside it.",
     )
     key: str = Field(max_length=_NAME, description="Key of the value.")
     type: str = Field("Opaque", max_length=_NAME, description="Type of the Secret. Default Opaque.")
@@ -79,8 +80,9 @@ class Target(Schema):
     )
     composed: bool = Field(
         False,
-        description="Whether Crossplane still composes this Secret. The agent then has its ConfigMap own it "
-        "in place of the composite, and delivers no value: Crossplane would read it. Default false.",
+        description="Whether Crossplane still composes this Secret. The agent then has the composite own it "
+        "without controlling it, so that Crossplane lets go of it, and delivers no value: Crossplane would "
+        "read it. Default false.",
     )
 
 

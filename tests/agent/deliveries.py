@@ -108,8 +108,6 @@ class ControlPlane:
     forbidden: str = ""
     owners: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Of Secrets, by namespace and name."""
-    config_maps: dict[str, str] = field(default_factory=dict)
-    """By namespace and name, the delivery that each is made for."""
     unmade: Answer | None = None
     """The answer to a Secret that is to be created; None: it is created."""
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -125,9 +123,6 @@ class ControlPlane:
             )
         if request.method == "PATCH" and name != "status":
             return self._write(f"{parts[-3]}/{name}", request.body)
-        if "/configmaps/" in request.path and (place := f"{parts[-3]}/{name}") in self.config_maps:
-            annotations = {"agent.freehold.dev/delivery": self.config_maps[place]}
-            return Answer(200, {"metadata": {"uid": f"owner-{name}", "annotations": annotations}})
         if request.method == "PATCH" and name == "status":
             self.writes += 1
             self.statuses[parts[-2]] = request.body["status"]

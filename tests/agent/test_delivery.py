@@ -65,10 +65,9 @@ def test_a_key_without_a_value(data: Any) -> None:
 
 
 def test_the_secret_goes_with_its_owner() -> None:
-    made = secret(asked(), "dmFsdWU=", "uid-7")
-    assert made["metadata"]["ownerReferences"] == [
-        {"apiVersion": "v1", "kind": "ConfigMap", "name": "hub-token", "uid": "uid-7"}
-    ]
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "hub-token", "uid": "uid-7"}
+    made = secret(asked(), "dmFsdWU=", owner)
+    assert made["metadata"]["ownerReferences"] == [owner]
     assert (made["metadata"]["namespace"], made["type"], made["data"]) == (
         HOME,
         "Opaque",

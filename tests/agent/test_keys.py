@@ -26,6 +26,7 @@ from tests.agent.test_deliverer import quick, within_seconds, world
 __all__ = ["quick"]
 
 MADE, BESIDE = f"{NAMESPACE}/chat-x1-key", "team-a/chat-endpoint"
+OWNER = {key: COMPOSITE[key] for key in ("apiVersion", "kind", "name", "uid")}
 SOURCE = {"namespace": NAMESPACE, "name": "chat-x1-key", "key": "key"}
 TEXTS = {"OPENAI_BASE_URL": "https://models.example.org/team-a/chat/v1", "OPENAI_MODEL": "Qwen/Qwen3-8B"}
 
@@ -47,7 +48,7 @@ def beside_claim(**more: Any) -> dict[str, Any]:
 
 
 def plane(**more: Any) -> ControlPlane:
-    return ControlPlane(secrets=more.pop("secrets", {}), config_maps={BESIDE: "beside"}, **more)
+    return ControlPlane(secrets=more.pop("secrets", {}), **more)
 
 
 def gpu() -> GpuCluster:
@@ -68,9 +69,7 @@ def test_a_key_is_made_once_and_is_the_same_at_both_ends(caplog: pytest.LogCaptu
         assert now.gpu.applied[0].path == f"/api/v1/namespaces/{HOME}/secrets/api-key"
         assert decoded(now.gpu.applied[0].body["data"]) == {"team-a.chat": key}
         assert decoded(now.plane.secrets[BESIDE][1]) == {**TEXTS, "OPENAI_API_KEY": key}
-        assert [owner["kind"] for owner in now.plane.owners[BESIDE]] == ["ConfigMap"]
-        [owner] = now.plane.owners[MADE]
-        assert owner == {key: COMPOSITE[key] for key in ("apiVersion", "kind", "name", "uid")}
+        assert now.plane.owners[MADE] == now.plane.owners[BESIDE] == [OWNER]
         looks = len(now.asked)
         within_seconds(lambda: len(now.asked) > looks + 8)
         assert now.plane.secrets[MADE][0] == 1, "it is never overwritten"
@@ -136,7 +135,7 @@ def test_a_composed_secret_is_taken_over_before_it_gets_a_key() -> None:
         looks = len(now.asked)
         within_seconds(lambda: len(now.asked) > looks + 8)
         assert now.plane.secrets[BESIDE] == (8, old), "Crossplane may still read it"
-        assert [owner["kind"] for owner in now.plane.owners[BESIDE]] == ["ConfigMap"]
+        assert now.plane.owners[BESIDE] == [OWNER]
         now.has(beside_claim(generation=3))
         within_seconds(lambda: now.said("beside")[0] == "Delivered")
         assert set(now.plane.secrets[BESIDE][1]) == {*TEXTS, "OPENAI_API_KEY"}
@@ -158,6 +157,7 @@ def test_a_secret_that_is_to_be_handed_over_and_is_gone_gets_no_key() -> None:
         beside_claim(target={"namespace": "team-b"}),
         beside_claim(target={"namespace": NAMESPACE}),
         beside_claim(labels={}),
+        beside_claim(owners=[]),
     ],
 )
 def test_what_no_claim_has_asked_for_is_not_made_or_written(wrong: dict[str, Any]) -> None:
@@ -182,13 +182,13 @@ def test_a_made_source_is_the_deliverys_own() -> None:
 
 
 def test_what_is_handed_over_is_the_version_that_was_seen() -> None:
-    patch = handed_over({"resourceVersion": "7"}, asked(), "uid")
+    patch = handed_over({"resourceVersion": "7"}, asked().owner)
     assert patch["metadata"]["resourceVersion"] == "7"
 
 
 def test_texts_never_take_the_place_of_the_value() -> None:
     of = asked(target={"texts": {"token": "empty"}})
-    assert secret(of, base64_of("value"), "uid")["data"] == {"token": base64_of("value")}
+    assert secret(of, base64_of("value"), of.owner)["data"] == {"token": base64_of("value")}
 
 
 def test_a_delivery_of_an_older_package_means_what_it_meant() -> None:
