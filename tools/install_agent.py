@@ -143,7 +143,7 @@ def _guard() -> list[tuple[str, dict[str, Any]]]:
                 },
                 {
                     "expression": f"{new} && (oldObject == null || {old})",
-                    "message": "the agent writes a Secret only where a Model, or the ConfigMap of its name, owns it",
+                    "message": "the agent writes only what a Model, or a ConfigMap of the same name, owns",
                     "reason": "Forbidden",
                 },
                 {
