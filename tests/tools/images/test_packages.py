@@ -14,8 +14,8 @@ from tests.test_server import Server, ask, calling, free_address, request
 from tools import paths
 from tools.images.command import build, install
 from tools.images.kinds.names import REGISTRY, version
-from tools.images.kinds.packages import CONFIGURATION, object_name
-from tools.images.store import Built
+from tools.images.kinds.packages import CONFIGURATION, configuration, object_name
+from tools.images.store import Built, Store
 from tools.manifests import Manifest, load, parse
 
 HELD = {"CompositeResourceDefinition", "Composition", "ManagedResourceActivationPolicy", "Operation"}
@@ -98,6 +98,19 @@ def test_the_compositions_are_the_shipped_ones_but_for_that() -> None:
         for step in each["spec"].get("pipeline", []):
             step["functionRef"]["name"] = step["functionRef"]["name"].removeprefix("freehold-dev-")
     assert held == [*load(paths.XRDS), *load(paths.COMPOSITIONS)]
+
+
+def test_a_next_version_asks_for_its_own_functions_and_agent(tmp_path: Path) -> None:
+    """Whatever a platform team made of the compositions."""
+    model, cluster = sorted(load(paths.COMPOSITIONS), key=lambda each: each["metadata"]["name"], reverse=True)
+    model["spec"]["pipeline"][0]["input"]["weights"] = {"endpoint": "https://hub.example.org"}
+    made = configuration([model, cluster], tag="v0.2.0")
+    meta, *held = documents(Store(tmp_path).build(CONFIGURATION, made))
+    wanted = {each["package"].rpartition("/")[2]: each["version"] for each in meta["spec"]["dependsOn"]}
+    assert {f"function-{short}": ">=v0.2.0" for short in FUNCTIONS}.items() <= wanted.items()
+    inputs = {s["step"]: s["input"] for each in held for s in each["spec"].get("pipeline", [])}
+    assert inputs["cluster-stack"]["agent"] == {"image": "ghcr.io/freehold-dev/agent:v0.2.0"}
+    assert inputs["vllm"]["weights"] == {"endpoint": "https://hub.example.org"}
 
 
 def test_install_yaml_names_what_another_registry_has() -> None:

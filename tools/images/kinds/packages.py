@@ -21,7 +21,7 @@ from tools.images.kinds.names import REGISTRY, labels, published, version
 from tools.images.tree import File
 from tools.manifests import Manifest, dump, load
 
-__all__ = ["CONFIGURATION", "kinds", "object_name", "package"]
+__all__ = ["CONFIGURATION", "configuration", "kinds", "object_name", "package"]
 
 CONFIGURATION = "configuration-freehold"
 _AGENTS = "function-cluster-stack"
@@ -42,7 +42,7 @@ def kinds(registry: str = REGISTRY, tag: str = "") -> tuple[Kind, ...]:
             (
                 CONFIGURATION,
                 "XRDs and compositions, and what they depend on",
-                partial(_configuration, registry, tag or version()),
+                partial(_shipped, registry, tag or version()),
             ),
         )
     ]
@@ -70,7 +70,22 @@ def _function(short: str, architecture: str) -> Image:
     )
 
 
-def _configuration(registry: str, tag: str, architecture: str) -> Image:
+def _shipped(registry: str, tag: str, architecture: str) -> Image:
+    return configuration(load(paths.COMPOSITIONS), registry, tag, architecture)
+
+
+def configuration(
+    compositions: Sequence[Manifest], registry: str = REGISTRY, tag: str = "", architecture: str = "amd64"
+) -> Image:
+    """Return a Configuration with compositions: the shipped ones, or what a platform team made of them.
+
+    Args:
+        compositions: as they stand in `compositions`: they name functions by their short names.
+        registry: of the functions, and of the agent's image.
+        tag: theirs; that of this version by default. Newer functions will do, too.
+        architecture: that the image says it is for. Nothing in it runs.
+    """
+    tag = tag or version()
     [meta] = load(paths.PACKAGE / CONFIGURATION / "crossplane.yaml")
     meta["spec"]["dependsOn"] += [
         {
@@ -82,8 +97,7 @@ def _configuration(registry: str, tag: str, architecture: str) -> Image:
         }
         for short in FUNCTIONS
     ]
-    compositions = [_named(each, registry, tag) for each in load(paths.COMPOSITIONS)]
-    documents = [meta, *load(paths.XRDS), *compositions]
+    documents = [meta, *load(paths.XRDS), *(_named(each, registry, tag) for each in compositions)]
     return Image([package(documents)], labels=labels(CONFIGURATION), architecture=architecture)
 
 
