@@ -1,6 +1,7 @@
 """Both XRs and the functions' inputs as typed models; the XRDs are generated from them."""
 
 from . import quantity
+from .access import Callers
 from .cluster import ClusterSpec
 from .cluster_status import (
     Access,
@@ -83,6 +84,7 @@ __all__ = [
     "Autoscaler",
     "Aws",
     "AwsSubnet",
+    "Callers",
     "Capacity",
     "Certainty",
     "Chart",

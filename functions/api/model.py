@@ -8,6 +8,7 @@ from typing import Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from .access import Callers
 from .engine import Engine, Multimodal, Reasoning, ToolCalling
 from .forms import SecretName
 from .schema import Rule, Schema, rules
@@ -358,6 +359,7 @@ class ModelSpec(Schema):
         Multimodal(), description="Images, videos and audio in requests, of a model that reads them."
     )
     replicas: Replicas = Field(Replicas(), description="How many copies serve.")
+    access: Callers = Field(Callers(), description="Who may call the Model beside those with its key.")
     cluster: ClusterChoice | None = Field(
         None, description="Which InferenceCluster. Default: any that admits this namespace."
     )

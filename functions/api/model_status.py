@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from .cluster_status import Fabric
+from .cluster_status import Fabric, OfferedGateway
 from .contract import GPU
 from .model_report import PodReport
 from .node_pool import Taint
@@ -28,10 +28,15 @@ __all__ = [
 class Endpoint(Schema):
     """How to call the Model."""
 
-    base_url: str = Field(alias="baseURL", description="OpenAI base URL, inside the cluster's network.")
+    base_url: str = Field(
+        alias="baseURL",
+        description="OpenAI base URL: at the cluster's gateway, or where it has none, inside its network.",
+    )
     model: str = Field(description="Value of `model` in requests.")
     secret_name: str | None = Field(
-        None, description="Secret in the claim's namespace with both, as OPENAI_BASE_URL and OPENAI_MODEL."
+        None,
+        description="Secret in the claim's namespace with both, as OPENAI_BASE_URL and OPENAI_MODEL. With a "
+        "gateway it holds OPENAI_API_KEY, too, and ca.crt where clients do not know the authority.",
     )
 
 
@@ -95,6 +100,9 @@ class Placement(Schema):
         None,
         description="Longest context of a request that the Model was sized for, in tokens; a newer package "
         "changes it only when the Model is sized again.",
+    )
+    gateway: OfferedGateway | None = Field(
+        None, description="The cluster's gateway, at which the Model has a route; none: there is none."
     )
     tag: str | None = Field(
         None, description="Part of the names of what is composed for a node pool that the Model has moved to."

@@ -18,7 +18,7 @@ from .place.clusters import is_gone_for_good
 from .place.search import search
 from .plan import image_of
 from .resources import carried_on, composed
-from .serve.endpoint import CONNECTION
+from .serve.endpoint import SHARED
 from .size.need import need
 from .status.conditions import AFTER_PLACED, NEEDED_TO_SERVE, live_serving
 
@@ -120,7 +120,8 @@ def _moving(request: Request, spec: ModelSpec, given: VLLMInput, move: Moving) -
     serves = renamed(Outcome(conditions=[live_serving(only(request, old_tag))]), old_tag).conditions
     return replace(
         made,
-        resources=[r for r in made.resources if r.name != CONNECTION],
+        resources=[r for r in made.resources if r.name not in SHARED],
+        gone=[name for name in made.gone if name not in SHARED],
         conditions=[*made.conditions[:2], *serves],
         status={**status, "placement": move.old.plain()},
     )
@@ -128,7 +129,7 @@ def _moving(request: Request, spec: ModelSpec, given: VLLMInput, move: Moving) -
 
 def _answers(request: Request, made: Outcome) -> bool:
     """Tell whether all that a placement needs to serve exists and is ready."""
-    needed = {r.name: r.ready for r in made.resources if r.name in NEEDED_TO_SERVE and r.name != CONNECTION}
+    needed = {r.name: r.ready for r in made.resources if r.name in NEEDED_TO_SERVE and r.name not in SHARED}
     views = {name: request.resource(name) for name in needed}
     return all(view is not None and needed[name](view) for name, view in views.items())
 

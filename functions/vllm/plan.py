@@ -6,7 +6,7 @@ import json
 import math
 from typing import NamedTuple
 
-from functions.api import ModelSpec, Placement, VLLMInput, Weights, contract
+from functions.api import ModelSpec, OfferedGateway, Placement, VLLMInput, Weights, contract
 from functions.base import Claim, Request, unique_name
 from functions.catalog import image
 
@@ -54,6 +54,11 @@ class Plan(NamedTuple):
     def image(self) -> str:
         """Image of the engine."""
         return self.placement.image
+
+    @property
+    def gateway(self) -> OfferedGateway | None:
+        """The cluster's gateway; none where there is none, or no claim by which a route is named."""
+        return self.placement.gateway if self.claim.namespace else None
 
     @property
     def annotations(self) -> dict[str, str]:

@@ -13,9 +13,18 @@ from .live.record import record
 from .live.stay import placement_is_lost, storage
 from .plan import Plan, make_plan
 from .serve import live_workload, workload_of
+from .serve import route as gate
 from .serve.delivery import Delivered, delivered
 from .serve.disruption_budget import DISRUPTION_BUDGET, disruption_budget
-from .serve.endpoint import connection, endpoint
+from .serve.endpoint import (
+    HANDED_OUT,
+    Connection,
+    called_inside,
+    connection,
+    endpoint,
+    is_called_outside,
+    is_told,
+)
 from .serve.namespace import namespace
 from .serve.network_policy import default_deny, serving_policy
 from .serve.pull_secret import pull_secret
@@ -35,7 +44,7 @@ from .source.job import (
     is_download,
 )
 from .source.volume import is_volume, volume, volume_resource, volume_uid
-from .status.conditions import live_serving, not_placed_yet, serving, weights_ready
+from .status.conditions import closed, live_serving, not_placed_yet, serving, weights_ready
 from .status.engine import engine_status, out_of_date
 from .status.pods import evidence, pod_report
 from .status.weights import weights_status
@@ -82,29 +91,40 @@ def composed(
     secrets = delivered(
         request, [*source_of(plan.spec).credentials(plan), *pull_secret(plan)], needed=not fetch.done
     )
-    resources = _resources(request, plan, fetch, replaced, templates, secrets)
+    key = delivered(request, gate.key(plan), needed=True)
+    handed_out = connection(request, plan)
+    resources = _resources(request, plan, fetch, replaced, templates, secrets, key, handed_out)
+    hindered = closed(request, key.resources)
+    needed = {r.name for r in resources}
+    notes = [*secrets.notes, *key.notes, *handed_out.notes]
+    if not is_called_outside(request, plan):
+        # Apps call the Service, and go on to until the route answers.
+        notes += [hindered.text] if hindered and plan.gateway else []
+        hindered, needed = None, needed - {*gate.PARTS, HANDED_OUT}
     update = out_of_date(plan, templates)
     # Apps follow the endpoint, so it names the new model only once that is served.
     standing = request.status(Endpoint, "endpoint") if replaced else None
+    told = standing or (endpoint(request, plan) if is_told(request, plan) else None)
     status = {
-        "endpoint": (standing or endpoint(plan)).plain(),
+        "endpoint": told.plain() if told else None,
         "placement": _served(plan, replaced).plain(),
         "sizing": size.plain(),
         "weights": weights_status(request, plan, fetch.name).plain(),
         "engine": engine_status(plan, update).plain(),
         **evidence(request),
     }
-    names = {resource.name for resource in resources}
     conditions = [
         *([placed.condition] if placed.condition else []),
         weights_ready(
             request, plan, f"vllm/{plan.volume}", fetch.name, secrets.resources, fetch.cause, fetch.failures
         ),
-        serving(request, plan, names, update),
+        serving(request, plan, needed, hindered, update),
     ]
     sure = placed.known and not placement_is_lost(request)
-    gone = [*secrets.gone, *_gone(request, plan, fetch.name, replaced)] if sure else secrets.gone
-    return Outcome(resources, conditions, status, gone=gone, notes=secrets.notes)
+    gone = [*secrets.gone, *handed_out.gone]
+    if sure:
+        gone += _gone(request, plan, fetch.name, replaced)
+    return Outcome(resources, conditions, status, gone=gone, notes=notes)
 
 
 def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) -> list[str]:
@@ -124,7 +144,7 @@ def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) 
             or (name == DISRUPTION_BUDGET and plan.spec.replicas.min <= 1)
         ):
             gone.append(name)
-    return gone
+    return gone if plan.gateway else [*gone, *gate.gone(request)]
 
 
 def _resources(
@@ -134,12 +154,14 @@ def _resources(
     replaced: Placement | None,
     templates: Pods,
     secrets: Delivered,
+    key: Delivered,
+    handed_out: Connection,
 ) -> list[Resource]:
     """Compose everything around a placed Model; while new weights are downloaded, the old ones are served."""
     workload = workload_of(plan.placement)
     home = namespace(plan)
     served = workload.compose(plan, fetch.name.removeprefix("vllm/"), templates)
-    secret = connection(plan)
+    secret = handed_out.resources
     if replaced:
         served = served.waiting("the new weights")
         secret = [resource.waiting("the new weights") for resource in secret]
@@ -148,7 +170,7 @@ def _resources(
         *record(plan, home),
         pod_report(plan),
         default_deny(plan),
-        serving_policy(plan, several_nodes=workload.several_nodes),
+        serving_policy(plan, several_nodes=workload.several_nodes, in_cluster=called_inside(request, plan)),
         download_policy(plan),
         *secrets.resources,
         *disruption_budget(plan),
@@ -156,6 +178,8 @@ def _resources(
         *([_after(fetch.job, secrets)] if fetch.job else []),
         served,
         service(plan, workload.endpoint_labels),
+        *key.resources,
+        *gate.route(plan, workload.resource, key.resources),
         *secret,
     ]
 

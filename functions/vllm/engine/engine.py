@@ -57,6 +57,8 @@ class Engine(NamedTuple):
     """TCP port that the server listens on."""
     metrics_path: str
     """HTTP path of the Prometheus metrics."""
+    api: Mapping[str, tuple[str, str]]
+    """What clients may call: by the path below a Model's address, the method and the server's own path."""
     cache_folder: str
     """Folder that it writes compiled kernels to."""
     environment: Mapping[str, str]

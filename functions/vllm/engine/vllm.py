@@ -17,6 +17,21 @@ __all__ = ["VLLM", "expert_parallel"]
 _PORT = 8000
 _CACHE = "/cache"
 _HEALTH, _METRICS = "/health", "/metrics"
+_API = {
+    "/v1/models": ("GET", "/v1/models"),
+    "/v1/chat/completions": ("POST", "/v1/chat/completions"),
+    "/v1/completions": ("POST", "/v1/completions"),
+    "/v1/responses": ("POST", "/v1/responses"),
+    "/v1/embeddings": ("POST", "/v1/embeddings"),
+    "/v1/rerank": ("POST", "/v1/rerank"),
+    "/v1/score": ("POST", "/v1/score"),
+    "/v1/classify": ("POST", "/classify"),
+}
+"""Of a model's task vLLM has some and answers 404 to the others.
+
+Left out, among others: /metrics, /tokenize and /load_lora_adapter, which no client needs or may use, and
+/invocations, which is all of them at once.
+"""
 _DRAIN_SECONDS = 45
 _PROBE_SECONDS = 10
 _RENDEZVOUS_PORT = 29500
@@ -264,6 +279,7 @@ VLLM = Engine(
     command=("vllm", "serve"),
     port=_PORT,
     metrics_path=_METRICS,
+    api=_API,
     cache_folder=_CACHE,
     environment=_ENVIRONMENT,
     memory_utilization=_UTILIZATION,

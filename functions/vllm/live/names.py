@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from functions.base import Condition, Outcome, Progress, Request
 
-from ..serve.endpoint import CONNECTION
+from ..serve.endpoint import SHARED
 
 __all__ = ["left", "only", "renamed", "tags"]
 
@@ -19,7 +19,7 @@ _PREFIX = "vllm/"
 
 def tags(request: Request) -> list[str]:
     """Return the tags of the placements that something is live of, in order; a first one's is empty."""
-    return sorted({_tag(n) for n in request.observed if n.startswith(_PREFIX) and n != CONNECTION})
+    return sorted({_tag(n) for n in request.observed if n.startswith(_PREFIX) and n not in SHARED})
 
 
 def only(request: Request, tag: str) -> Request:
@@ -27,7 +27,7 @@ def only(request: Request, tag: str) -> Request:
     seen = {
         _plain(name): live
         for name, live in request.observed.items()
-        if not name.startswith(_PREFIX) or name == CONNECTION or _is_of(name, tag)
+        if not name.startswith(_PREFIX) or name in SHARED or _is_of(name, tag)
     }
     return replace(request, observed=seen)
 
@@ -71,7 +71,7 @@ def _last(request: Request, tag: str) -> list[str]:
 
 
 def _is_of(name: str, tag: str) -> bool:
-    return name.startswith(_PREFIX) and name != CONNECTION and _tag(name) == tag
+    return name.startswith(_PREFIX) and name not in SHARED and _tag(name) == tag
 
 
 def _renamed(condition: Condition | Progress, tag: str) -> Condition | Progress:
@@ -81,7 +81,7 @@ def _renamed(condition: Condition | Progress, tag: str) -> Condition | Progress:
 
 
 def _name(plain: str, tag: str) -> str:
-    return f"{_PREFIX}{tag}/{plain.removeprefix(_PREFIX)}" if tag and plain != CONNECTION else plain
+    return f"{_PREFIX}{tag}/{plain.removeprefix(_PREFIX)}" if tag and plain not in SHARED else plain
 
 
 def _tag(name: str) -> str:

@@ -92,6 +92,7 @@ def placement_of(
         gpu_memory_utilization=fit.device.utilization,
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=_runners_up(choices),
+        gateway=cluster.status.gateway,
         image=image,
         engine_flags=[*flags, *need.engine.memory_arguments(fit.batch, need.facts)],
         context_length=need.context,

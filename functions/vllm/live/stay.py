@@ -21,7 +21,7 @@ from ..place.pools import Choice, fit_pool
 from ..place.why_not import not_placed
 from ..plan import PLACEMENT_ANNOTATION, image_of, latest_image, newer
 from ..serve import live_workload
-from ..serve.endpoint import CONNECTION
+from ..serve.endpoint import CONNECTION, HANDED_OUT
 from ..serve.objects import LABEL
 from ..size.need import need
 from ..source import source_of
@@ -52,7 +52,7 @@ def recorded_placement(request: Request) -> Placement | None:
     placement = request.status(Placement, "placement")
     if placement is not None:
         return placement
-    connection = request.resource(CONNECTION)
+    connection = request.resource(HANDED_OUT) or request.resource(CONNECTION)
     told = connection.text("metadata", "labels", LABEL) if connection else None
     noted = [n for n in (_annotated(only(request, tag)) for tag in tags(request)) if n is not None]
     return next((n for n in noted if n.namespace == told), noted[0] if noted else None)
@@ -267,6 +267,7 @@ def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Cluster, pool: Poo
         "node_selector": pool.node_selector,
         "taints": pool.taints,
         "weights": weights,
+        "gateway": cluster.status.gateway,
     }
     if recorded.weights != weights:
         update |= storage_of(cluster.status, pool, several_nodes=spec.replicas.min > 1 or recorded.nodes > 1)

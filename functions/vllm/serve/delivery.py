@@ -71,6 +71,8 @@ def deliveries(
     label: str,
     type_: str = "Opaque",
     asked_at: str = "",
+    *,
+    made: bool = False,
 ) -> list[Resource]:
     """Compose what brings a Secret into the Model's namespace.
 
@@ -82,10 +84,11 @@ def deliveries(
         label: how messages name the Secret.
         type_: of the Secret there.
         asked_at: when a user asked for the Secret as it is now; empty: nobody did.
+        made: whether the agent makes the value where there is none.
     """
     name = plan.object_name(f"{what}{_DELIVERY}")
     namespace = plan.placement.namespace
-    made = in_cluster(
+    owned_by = in_cluster(
         plan, f"{what}{_OWNER}", owner(what, namespace, name), label=f"the ConfigMap that owns {label}"
     )
     manifest = delivery(
@@ -95,9 +98,11 @@ def deliveries(
         {"namespace": namespace, "name": what, "key": key, "type": type_, "labels": labels(plan)},
     )
     manifest["metadata"]["labels"] = {contract.MODEL: plan.name}
+    if made:
+        manifest["spec"]["made"] = True
     if asked_at:
         manifest["spec"]["source"]["askedAt"] = asked_at
-    return [made, brought(f"{_PREFIX}{what}{_DELIVERY}", manifest, made.name, label)]
+    return [owned_by, brought(f"{_PREFIX}{what}{_DELIVERY}", manifest, owned_by.name, label)]
 
 
 def brought(name: str, manifest: dict[str, Any], after: str, label: str) -> Resource:
@@ -130,7 +135,7 @@ def delivery(
 
     Args:
         name: of the SecretDelivery.
-        cluster: namespace and name of the ProviderConfig.
+        cluster: namespace and name of the ProviderConfig; an empty name is the control plane.
         source: the value in the control plane.
         target: namespace, name, key, type and labels of the Secret in the cluster.
     """
@@ -138,7 +143,11 @@ def delivery(
     spec = {
         "source": {"namespace": source.namespace, "name": source.name, "key": source.key},
         "target": target,
-        "providerConfigRef": {"kind": "ProviderConfig", "name": provider_config},
+        **(
+            {"providerConfigRef": {"kind": "ProviderConfig", "name": provider_config}}
+            if provider_config
+            else {}
+        ),
     }
     return {
         "apiVersion": contract.DELIVERY_API_VERSION,

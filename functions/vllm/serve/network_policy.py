@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from functions.api import contract
 from functions.base import Resource
 
 from ..plan import Plan
@@ -36,21 +37,23 @@ def default_deny(plan: Plan) -> Resource:
     return network_policy(plan, "default-deny", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 
 
-def serving_policy(plan: Plan, *, several_nodes: bool) -> Resource:
+def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool) -> Resource:
     """Compose the policy of serving pods.
 
-    Callers are pods of the namespace with the claim's namespace's name, and of the namespaces that may read
-    metrics: the engine has one port for both. Serving pods call nobody, except the other pods of a replica
-    on several nodes.
+    Callers are the gateway's proxies, or pods of the namespace with the claim's namespace's name, and pods of
+    the namespaces that may read metrics: the engine has one port for both. Serving pods call nobody, except
+    the other pods of a replica on several nodes.
 
     Args:
         plan: of the Model.
         several_nodes: whether a replica has pods on several nodes.
+        in_cluster: whether the namespace with the claim's namespace's name is among the callers.
     """
-    callers = [
-        {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-        for namespace in (plan.claim.namespace, *plan.metrics_namespaces)
-    ]
+    own = (plan.claim.namespace,) if in_cluster else ()
+    callers = [_pods_of(namespace) for namespace in (*own, *plan.metrics_namespaces)]
+    if plan.gateway:
+        proxies = {"matchLabels": {contract.COMPONENT: contract.GATEWAY_PROXY}}
+        callers.append({**_pods_of(contract.GATEWAY_NAMESPACE), "podSelector": proxies})
     spec: dict[str, Any] = {
         "podSelector": {"matchLabels": SERVING},
         "policyTypes": ["Ingress"],
@@ -59,6 +62,10 @@ def serving_policy(plan: Plan, *, several_nodes: bool) -> Resource:
     if several_nodes:
         _allow_peers(spec)
     return network_policy(plan, "serving", spec)
+
+
+def _pods_of(namespace: str) -> dict[str, Any]:
+    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
 
 
 def _allow_peers(spec: dict[str, Any]) -> None:

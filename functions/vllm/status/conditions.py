@@ -19,16 +19,24 @@ from functions.base import (
 
 from ..live.placement import takes
 from ..plan import Plan
-from ..serve import WORKLOADS, live_workload
+from ..serve import WORKLOADS, live_workload, route
 from ..serve.delivery import undelivered, whose_fault
-from ..serve.endpoint import CONNECTION
+from ..serve.endpoint import CONNECTION, HANDED_OUT
 from ..serve.network_policy import DEFAULT_DENY, SERVING_POLICY
 from ..source import source_of
 from ..source.failures import UNKNOWN, Cause
 from .pods import pods_in_trouble
 from .weights import said_by_download
 
-__all__ = ["AFTER_PLACED", "NEEDED_TO_SERVE", "live_serving", "not_placed_yet", "serving", "weights_ready"]
+__all__ = [
+    "AFTER_PLACED",
+    "NEEDED_TO_SERVE",
+    "closed",
+    "live_serving",
+    "not_placed_yet",
+    "serving",
+    "weights_ready",
+]
 
 AFTER_PLACED = ("WeightsReady", "Serving")
 """Conditions that follow from what is composed for a placement."""
@@ -37,7 +45,9 @@ NEEDED_TO_SERVE = (
     "vllm/service",
     f"vllm/{DEFAULT_DENY}",
     f"vllm/{SERVING_POLICY}",
+    *route.PARTS,
     CONNECTION,
+    HANDED_OUT,
 )
 """Composed resources that must be ready for a Model to answer."""
 
@@ -103,13 +113,26 @@ def _tried_again(seconds: int, failures: int) -> str:
     return f"{often if failures > 1 else once}. To try at once, set spec.source.restartedAt to the time"
 
 
-def serving(request: Request, plan: Plan, names: Container[str], update: str) -> Condition | Progress:
+def closed(request: Request, key: Sequence[Resource]) -> Condition | None:
+    """Return the condition Serving of a Model that the gateway does not let anybody to; None where it does.
+
+    Args:
+        request: the Model's.
+        key: what brings the Model's key.
+    """
+    return undelivered(request, "Serving", key) or route.refused(request, "Serving")
+
+
+def serving(
+    request: Request, plan: Plan, names: Container[str], hindered: Condition | None, update: str
+) -> Condition | Progress:
     """Return the condition Serving of a Model whose resources are composed.
 
     Args:
         request: the Model's.
         plan: of the Model.
-        names: of all composed resources.
+        names: of all composed resources that apps need.
+        hindered: why the gateway lets nobody to the Model; None where it does, or where apps need no gateway.
         update: what is out of date, in words; empty where nothing is.
     """
     if plan.spec.replicas.min == 0:
@@ -117,8 +140,12 @@ def serving(request: Request, plan: Plan, names: Container[str], update: str) ->
         # It is what was asked for, so the Model is Ready once its pods are gone.
         return Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL, decides_ready=False)
     needed = tuple(name for name in NEEDED_TO_SERVE if name in names)
-    return _stuck(request, plan.spec) or Progress(
-        "Serving", needed, f"{_ANSWERS}. {update}" if update else _ANSWERS, hint=_hint(request, plan)
+    return (
+        _stuck(request, plan.spec)
+        or hindered
+        or Progress(
+            "Serving", needed, f"{_ANSWERS}. {update}" if update else _ANSWERS, hint=_hint(request, plan)
+        )
     )
 
 

@@ -1,0 +1,219 @@
+"""A Model's route at its cluster's gateway, and the key without which nothing passes it.
+
+In their order: the agent makes the key and brings it into the cluster; the policies follow, and when the
+Model's pods have answered once, the route. A route without its policies would let everybody in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from functions.api import contract
+from functions.base import Condition, Request, Resource, Status, View, Whose, remote, unique_name
+
+from ..plan import Plan
+from .delivery import deliveries, resources_of
+from .network_policy import SERVING_POLICY
+from .objects import in_cluster
+
+__all__ = ["PARTS", "ROUTE", "answers", "gone", "key", "key_source", "refused", "route", "url"]
+
+_ROUTE, _SECURITY, _TRAFFIC = "route", "route-security", "route-traffic"
+ROUTE = f"vllm/{_ROUTE}"
+"""Composed resource: the route itself."""
+PARTS = (ROUTE, f"vllm/{_SECURITY}", f"vllm/{_TRAFFIC}")
+"""Composed resources of the route, in the order in which they go."""
+_KEY = "api-key"
+"""Name of the Secret in the Model's namespace."""
+_CLIENT = "x-freehold-client"
+"""Header by which the gateway says whose key it was; what a client sends under this name is overwritten."""
+_ROUTES, _POLICIES = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
+_WAIT = "3600s"
+"""How long nothing need be sent on a stream: a request may wait in the engine's queue for its first token."""
+_STATUS = ("status", "atProvider", "manifest", "status")
+
+
+def url(plan: Plan) -> str:
+    """Return the Model's OpenAI base URL at the gateway; it has the claim's name and no placement's."""
+    assert plan.gateway is not None, "there is a gateway"
+    port = "" if plan.gateway.port == 443 else f":{plan.gateway.port}"
+    return f"https://{plan.gateway.host}{port}{_base(plan)}/v1"
+
+
+def key_source(plan: Plan) -> remote.SecretKey:
+    """Return where the agent keeps the key: in the platform namespace, one for all placements of a Model."""
+    namespace = plan.placement.provider_config_namespace
+    return remote.SecretKey(namespace, unique_name(plan.composite, _KEY), "key")
+
+
+def key(plan: Plan) -> list[Resource]:
+    """Compose what brings the key to the gateway; none without a gateway."""
+    if plan.gateway is None:
+        return []
+    return deliveries(plan, _KEY, key_source(plan), _client(plan), "the Model's key", made=True)
+
+
+def route(plan: Plan, workload: str, key: Sequence[Resource]) -> list[Resource]:
+    """Compose the route and its policies; none without a gateway.
+
+    Args:
+        plan: of the Model.
+        workload: composed resource that has answered before there is a route.
+        key: what brings the key.
+    """
+    if plan.gateway is None:
+        return []
+    # The delivery is ready once the key is in the cluster.
+    delivered = [resource.name.removeprefix("vllm/") for resource in key]
+    before = (_SECURITY, _TRAFFIC, "service", SERVING_POLICY, workload.removeprefix("vllm/"))
+    return [
+        in_cluster(
+            plan, _SECURITY, _security(plan), label="the policy of the Model's route", after=delivered
+        ),
+        in_cluster(plan, _TRAFFIC, _traffic(plan), label="the timeouts of the Model's route"),
+        in_cluster(
+            plan,
+            _ROUTE,
+            _http_route(plan),
+            label="the Model's route at the gateway",
+            after=before,
+            ready=_ACCEPTED,
+        ),
+    ]
+
+
+def gone(request: Request) -> list[str]:
+    """Return what goes of a route whose gateway is gone: the route first, since its policies close it."""
+    if ROUTE in request.observed:
+        return [ROUTE]
+    return [name for name in (*PARTS, *resources_of(_KEY)) if name in request.observed]
+
+
+def answers(request: Request) -> bool:
+    """Tell whether the gateway has taken the route."""
+    live = request.resource(ROUTE)
+    return live is not None and live.status_of("Ready") == "True"
+
+
+def refused(request: Request, type_: str) -> Condition | None:
+    """Return the condition of a Model whose route, or a policy of it, the gateway refuses; None for none.
+
+    Args:
+        request: the Model's.
+        type_: of the condition.
+    """
+    for name in PARTS:
+        live = request.resource(name)
+        said = _refusal(live) if live else None
+        if said is not None:
+            why = (said.text("message") or said.text("reason") or "no word why").rstrip(". \n")
+            text = (
+                f"the cluster's gateway refuses the Model's route: {why}. Ask the cluster's owner to see "
+                "after the gateway"
+            )
+            return Condition(type_, Status.FALSE, "RouteRefused", text, Whose.PLATFORM)
+    return None
+
+
+def _refusal(live: View) -> View | None:
+    """Return the condition by which a controller refuses an object of the Gateway API."""
+    for kind in ("parents", "ancestors"):
+        for parent in live.each(*_STATUS, kind):
+            for condition in parent.each("conditions"):
+                if condition.text("type") in _TAKEN and condition.text("status") == "False":
+                    return condition
+    return None
+
+
+_TAKEN = ("Accepted", "ResolvedRefs")
+_ACCEPTED = (
+    "has(object.status) && has(object.status.parents) && object.status.parents.exists(p, "
+    f"p.parentRef.name == '{contract.GATEWAY}' && has(p.conditions) && ['Accepted', 'ResolvedRefs'].all(t, "
+    "p.conditions.exists(c, c.type == t && c.status == 'True' "
+    "&& (!has(c.observedGeneration) || c.observedGeneration >= object.metadata.generation))))"
+)
+
+
+def _base(plan: Plan) -> str:
+    return f"/{plan.claim.namespace}/{plan.claim.name}"
+
+
+def _client(plan: Plan) -> str:
+    """Name the holder of the Model's key; a namespace has no dot, so no two claims have the same."""
+    return f"{plan.claim.namespace}.{plan.claim.name}"
+
+
+def _object(plan: Plan, group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
+    version = "v1" if group == _ROUTES else "v1alpha1"
+    metadata = {"name": plan.engine.name, "namespace": plan.placement.namespace}
+    return {"apiVersion": f"{group}/{version}", "kind": kind, "metadata": metadata, "spec": spec}
+
+
+def _http_route(plan: Plan) -> dict[str, Any]:
+    assert plan.gateway is not None, "there is a gateway"
+    parent = {
+        "name": contract.GATEWAY,
+        "namespace": contract.GATEWAY_NAMESPACE,
+        "sectionName": contract.GATEWAY_LISTENER,
+    }
+    rules = [
+        _rule(plan, f"{_base(plan)}{path}", method, own) for path, (method, own) in plan.engine.api.items()
+    ]
+    spec = {"parentRefs": [parent], "hostnames": [plan.gateway.host], "rules": rules}
+    return _object(plan, _ROUTES, "HTTPRoute", spec)
+
+
+def _rule(plan: Plan, path: str, method: str, own: str) -> dict[str, Any]:
+    """Return the rule of one path; what no rule names, such as the engine's metrics, is not found."""
+    rewrite = {"path": {"type": "ReplaceFullPath", "replaceFullPath": own}}
+    return {
+        "matches": [{"path": {"type": "Exact", "value": path}, "method": method}],
+        "filters": [{"type": "URLRewrite", "urlRewrite": rewrite}],
+        "backendRefs": [{"name": plan.engine.name, "port": plan.engine.port}],
+        # Envoy's own limit would cut a stream after 15 seconds.
+        "timeouts": {"request": "0s"},
+    }
+
+
+def _target(plan: Plan) -> list[dict[str, Any]]:
+    return [{"group": _ROUTES, "kind": "HTTPRoute", "name": plan.engine.name}]
+
+
+def _security(plan: Plan) -> dict[str, Any]:
+    """Let in who has the Model's own key.
+
+    Where the Secret of keys is empty, Envoy takes the keys of whichever route of the listener it met first.
+    So the holder is named, too: another Model's key has another.
+    """
+    header = {"name": _CLIENT, "values": [_client(plan)]}
+    spec = {
+        "targetRefs": _target(plan),
+        "apiKeyAuth": {
+            "credentialRefs": [{"group": "", "kind": "Secret", "name": _KEY}],
+            "extractFrom": [{"headers": ["Authorization"]}],
+            "forwardClientIDHeader": _CLIENT,
+            "sanitize": True,
+        },
+        "authorization": {
+            "defaultAction": "Deny",
+            "rules": [{"name": "own-key", "action": "Allow", "principal": {"headers": [header]}}],
+        },
+    }
+    return _object(plan, _POLICIES, "SecurityPolicy", spec)
+
+
+def _traffic(plan: Plan) -> dict[str, Any]:
+    """Never cut a stream, and send nothing twice that the engine may have begun to answer."""
+    spec = {
+        "targetRefs": _target(plan),
+        "timeout": {
+            "tcp": {"connectTimeout": "10s"},
+            "http": {"requestTimeout": "0s", "maxStreamDuration": "0s", "streamIdleTimeout": _WAIT},
+        },
+        "retry": {
+            "numRetries": 2,
+            "retryOn": {"triggers": ["connect-failure", "refused-stream", "reset-before-request"]},
+        },
+    }
+    return _object(plan, _POLICIES, "BackendTrafficPolicy", spec)
