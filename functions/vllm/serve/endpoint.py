@@ -44,6 +44,8 @@ HANDED_OUT = "vllm/connection-delivery"
 SHARED = (CONNECTION, HANDED_OUT)
 """Composed resources that are the same for every placement."""
 _LABEL = "the endpoint's Secret"
+_OUTSIDE = "https://"
+"""How the address at a gateway begins, whatever the gateway's host was or is."""
 
 
 class Connection(NamedTuple):
@@ -78,7 +80,7 @@ def is_called_outside(request: Request, plan: Plan) -> bool:
     if standing is None:
         # A new Model, or one whose status is lost: only those that were called inside before have the Secret.
         return answers(request) or CONNECTION not in request.observed
-    return answers(request) or standing.base_url == url(plan)
+    return answers(request) or standing.base_url.startswith(_OUTSIDE)
 
 
 def called_inside(request: Request, plan: Plan) -> bool:
@@ -141,7 +143,7 @@ def _moves_out(found: Endpoint) -> str:
 def _moves_in(request: Request, plan: Plan, found: Endpoint) -> list[str]:
     """Say that the endpoint is inside the cluster again, in the run that brings it there."""
     standing = request.status(Endpoint, "endpoint")
-    if plan.gateway or standing is None or not standing.base_url.startswith("https://"):
+    if plan.gateway or standing is None or not standing.base_url.startswith(_OUTSIDE):
         return []
     return [
         f"the cluster has no gateway any more: the endpoint is {found.base_url} from now on, for pods of "

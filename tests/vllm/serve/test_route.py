@@ -202,6 +202,15 @@ def test_a_route_in_trouble_does_not_change_the_endpoint() -> None:
     assert manifests(made)[HANDED_OUT]["spec"]["target"]["texts"]["OPENAI_BASE_URL"] == AT
 
 
+def test_a_gateway_with_another_host_changes_the_address_and_nothing_else() -> None:
+    before, observed = served(GATED)
+    observed[ROUTE]["status"] = {"conditions": [{"type": "Ready", "status": "False"}]}
+    made = again(before, observed, cluster("eu", allowed=["*"], gateway={"host": "other.example.org"}))
+    assert endpoint(made) == "https://other.example.org/team-a/qwen/v1"
+    assert inner(manifests(made)[ROUTE])["spec"]["hostnames"] == ["other.example.org"]
+    assert callers(made) == [contract.GATEWAY_NAMESPACE]
+
+
 def test_a_model_serves_once_its_route_and_its_secret_are_there() -> None:
     before, observed = served(GATED)
     condition = serving(again(before, observed))
