@@ -15,7 +15,10 @@ import json, os, time, urllib.error, urllib.request
 
 def ask(url, body=None):
     text = json.dumps(body).encode() if body else None
-    request = urllib.request.Request(url, text, {"Content-Type": "application/json"})
+    headers = {"Content-Type": "application/json"}
+    if key := os.environ.get("OPENAI_API_KEY"):
+        headers["Authorization"] = f"Bearer {key}"
+    request = urllib.request.Request(url, text, headers)
     global began
     for _ in range(60):
         began = time.monotonic()
@@ -73,6 +76,20 @@ def read(api: Api, namespace: str, url: str) -> str:
 
 
 def _run(api: Api, claim: Manifest, code: str) -> str:
-    secret = {"secretRef": {"name": claim["status"]["endpoint"]["secretName"]}}
-    namespace = claim["metadata"]["namespace"]
-    return pods.run(api, pods.pod(namespace, "asking", _ASK + code, envFrom=[secret]), _SECONDS)
+    return pods.run(api, app(claim, _ASK + code), _SECONDS)
+
+
+def app(claim: Manifest, code: str) -> Manifest:
+    """Return a pod beside a claim with the values of the claim's Secret; an authority in it is trusted."""
+    secret = claim["status"]["endpoint"]["secretName"]
+    authority = {"name": "SSL_CERT_FILE", "value": "/endpoint/ca.crt"}
+    made = pods.pod(
+        claim["metadata"]["namespace"],
+        "asking",
+        code,
+        envFrom=[{"secretRef": {"name": secret}}],
+        env=[authority] if claim["status"]["endpoint"]["baseURL"].startswith("https://") else [],
+        volumeMounts=[{"name": "endpoint", "mountPath": "/endpoint"}],
+    )
+    made["spec"]["volumes"] = [{"name": "endpoint", "secret": {"secretName": secret}}]
+    return made
