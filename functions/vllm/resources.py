@@ -101,6 +101,8 @@ def composed(
         # Apps call the Service, and go on to until the route answers.
         notes += [hindered.text] if hindered and plan.gateway else []
         hindered, needed = None, needed - {*gate.PARTS, HANDED_OUT}
+    elif handed_out.handed_over:
+        needed -= {HANDED_OUT}
     update = out_of_date(plan, templates)
     # Apps follow the endpoint, so it names the new model only once that is served.
     standing = request.status(Endpoint, "endpoint") if replaced else None

@@ -227,6 +227,17 @@ def test_metrics(servers: dict[str, Server]) -> None:
     assert names >= METRICS
 
 
+def test_what_routes_lead_to_is_there(servers: dict[str, Server]) -> None:
+    """Each server has what its model's task has; none here classifies."""
+    known = set()
+    for server in servers.values():
+        status, text = server.ask("GET", "/openapi.json")
+        assert status == 200
+        paths_of = json.loads(text)["paths"].items()
+        known |= {(method.upper(), path) for path, methods in paths_of for method in methods}
+    assert set(ENGINES[0].api.values()) - {("POST", "/classify")} <= known
+
+
 def test_probes_are_not_in_the_log(servers: dict[str, Server]) -> None:
     server = servers["generate"]
     for path in (server.health, ENGINES[0].metrics_path, "/v1/models"):

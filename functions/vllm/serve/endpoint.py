@@ -13,7 +13,6 @@ The agent goes on to write it, whatever becomes of the gateway.
 from __future__ import annotations
 
 from base64 import b64encode
-from dataclasses import replace
 from typing import NamedTuple
 
 from functions.api import Endpoint, Undeliverable, contract
@@ -54,6 +53,8 @@ class Connection(NamedTuple):
     resources: list[Resource]
     gone: list[str]
     notes: list[str]
+    handed_over: bool = False
+    """Whether the agent takes over a Secret, which is there all the time."""
 
 
 def endpoint(request: Request, plan: Plan) -> Endpoint:
@@ -113,13 +114,12 @@ def connection(request: Request, plan: Plan) -> Connection:
     handed_out = _handed_out(plan, found, composed=composed is not None)
     if composed is None:
         if _is_handed_over(request):
-            # The Secret is there all the time.
-            handed_out = replace(handed_out, ready=exists)
+            return Connection([handed_out], [], [], handed_over=True)
         return Connection([handed_out], [], _moves_in(request, plan, found))
-    handed_out = replace(handed_out, ready=exists)
     if _is_controlled(composed):
-        return Connection([handed_out, _composed(plan, found)], [], [_moves_out(found)])
-    return Connection([handed_out], [CONNECTION], [])
+        resources = [handed_out, _composed(plan, found)]
+        return Connection(resources, [], [_moves_out(found)], handed_over=True)
+    return Connection([handed_out], [CONNECTION], [], handed_over=True)
 
 
 def _is_handed_over(request: Request) -> bool:
