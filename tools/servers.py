@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
 
+from tools.control_plane.waiting import patience
 from tools.errors import ToolError, last_lines
 from tools.paths import ROOT
 
@@ -63,7 +64,7 @@ def running(
     meantime ends the caller like an exception, so that the servers go too.
 
     Raises ToolError with a server's own words when it exits or does not
-    answer within START_SECONDS.
+    answer within START_SECONDS, times PATIENCE.
     """
     with contextlib.ExitStack() as stack:
         if log_dir is None:
@@ -109,7 +110,8 @@ def free_port() -> int:
 
 
 def _wait(server: Server) -> None:
-    deadline = time.monotonic() + START_SECONDS
+    seconds = START_SECONDS * patience()
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         code = server.process.poll()
         if code is not None:
@@ -121,7 +123,7 @@ def _wait(server: Server) -> None:
         except OSError:
             time.sleep(0.02)
     output = last_lines(server.log.read_text(errors="replace"))
-    raise ToolError(f"{server.name} did not answer on {server.target} in {START_SECONDS:.0f} s:\n{output}")
+    raise ToolError(f"{server.name} did not answer on {server.target} in {seconds:.0f} s:\n{output}")
 
 
 def _stop(servers: Iterable[Server]) -> None:

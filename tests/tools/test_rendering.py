@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.farm import COMMAND, made_claim
-from tools import engine, inputs, paths
+from tools import engine, inputs, paths, servers
 from tools.admission import ask
 from tools.console import text
 from tools.definitions import Definitions
@@ -134,6 +134,17 @@ def test_a_server_that_exits_says_why() -> None:
     with (
         pytest.raises(ToolError, match=r"function-cow exited with code 2[^$]*no function cow"),
         running(["function-cow"], command=COMMAND),
+    ):
+        pass
+
+
+def test_a_server_has_as_long_to_start_as_patience_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(servers, "START_SECONDS", 0.1)
+    monkeypatch.setenv("PATIENCE", "10")
+    silent = (sys.executable, "-c", "import time; time.sleep(60)")
+    with (
+        pytest.raises(ToolError, match=r"function-cow did not answer on \S+ in 1 s"),
+        running(["function-cow"], command=silent),
     ):
         pass
 
