@@ -16,8 +16,6 @@ NAMES = ("kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernet
 """The API server's, in the cluster."""
 SERVICES, SERVICE_ADDRESS = "10.96.0.0/16", "10.96.0.1"
 """The range of Services' addresses, and the address in it that is the API server's."""
-_SPARES_CPU = {"GOGC": "300"}
-"""Go's garbage collector took a third of the API server's CPU; running it less often takes memory."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ def start(
     """Start everything, and return when the API server is ready; without kubelets, nodes are played."""
     processes.start("etcd", etcd(layout, ports))
     processes.wait("etcd", lambda: listens(ports.etcd))
-    processes.start("kube-apiserver", api_server(layout, ports, certificates, kubelets), _SPARES_CPU)
+    processes.start("kube-apiserver", api_server(layout, ports, certificates, kubelets))
     api = layout.api()
     processes.wait("kube-apiserver", lambda: ready(api))
     processes.start("kube-controller-manager", controller_manager(layout, ports))
