@@ -29,6 +29,7 @@ from tools.api_reference import api_reference
 from tools.console import say
 from tools.errors import Exit
 from tools.openapi import structural, without_rules
+from tools.permissions import aws
 
 __all__ = ["generated", "run"]
 
@@ -272,6 +273,7 @@ def generated() -> Iterator[tuple[Path, str]]:
     yield Path("functions/cluster_stack/model_report_crd.json"), short
     yield Path("package/install.yaml"), _install()
     yield Path("docs/api.md"), api_reference(map(xrd, COMPOSITES))
+    yield Path("docs/permissions/aws.json"), aws.document()
 
 
 def _install() -> str:

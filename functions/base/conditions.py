@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, StrEnum
 
 __all__ = ["SYSTEM", "Condition", "Progress", "Reason", "Status", "Whose"]
 
@@ -12,7 +12,7 @@ SYSTEM = frozenset({"Ready", "Synced", "Healthy", "UpToDate", "Responsive"})
 """Types that only Crossplane may set; it ignores them in a function's response."""
 
 
-class Whose(Enum):
+class Whose(StrEnum):
     """Who has to act: the cloud (or just time), the platform team, the app team."""
 
     INFRASTRUCTURE = "infrastructure"

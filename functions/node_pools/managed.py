@@ -32,6 +32,12 @@ class Kinds:
         """The first label of each kind's API group."""
         return {kind: group for group, kinds in self.groups.items() for kind in kinds}
 
+    @cached_property
+    def composed(self) -> Mapping[str, tuple[str, ...]]:
+        """Kinds by their whole API group, such as eks.aws.m.upbound.io."""
+        family = self.api.partition("/")[0]
+        return {f"{group}.{family}": kinds for group, kinds in self.groups.items()}
+
     def identity(self, cluster: Cluster, kind: str, what: str) -> dict[str, Any]:
         """Return what tells a managed resource from every other: its apiVersion, kind and name."""
         return {

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from functions.api import ClusterSpec, NodePoolsInput
 from functions.base import Condition, Outcome, Request
@@ -25,3 +25,7 @@ class Place:
     """Returns why claims in a namespace may not have the cluster that they ask for; None where they may."""
     compose: Callable[[Request, ClusterSpec, NodePoolsInput, InUse], Outcome]
     """Composes the cluster; raises Invalid where the spec asks for what the place cannot give."""
+    label: str = ""
+    """A cloud's name in messages, such as AWS; empty for what is no cloud."""
+    kinds: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Kinds of a cloud's managed resources that are composed there, by API group."""

@@ -14,12 +14,16 @@ from typing import Any
 
 import pytest
 
+from functions.node_pools.aws.managed import KINDS
+from functions.node_pools.place import Place
 from functions.vllm.source.huggingface import PROGRAM
 from tests.golden.conftest import Played
 from tools import paths
 from tools.demo import Example
 from tools.errors import SchemaMissingError
-from tools.manifests import Manifest, dump, resource_name
+from tools.images.kinds.clouds import CLOUDS, EVERYWHERE
+from tools.manifests import Manifest, dump, group_of, resource_name
+from tools.permissions.aws import TAG
 from tools.settle import Settled
 from tools.validate import validate
 
@@ -96,6 +100,40 @@ def test_everything_is_valid(played: Played) -> None:
             raise
         pytest.skip(str(error))
     assert [str(problem) for problem in problems] == []
+
+
+@pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: str(cloud.name))
+def test_every_kind_that_is_composed_in_a_cloud_is_activated_and_no_other(
+    cloud: Place, played: Played
+) -> None:
+    composed = _composed(played, f"{cloud.name}/")
+    managed = {(group, kind) for group, kind in composed if group in cloud.kinds}
+    assert managed == {(group, kind) for group, kinds in cloud.kinds.items() for kind in kinds}
+
+
+def test_every_kind_that_is_composed_everywhere_is_activated_and_no_other(played: Played) -> None:
+    composed = {(group, kind) for group, kind in _composed(played) if group in EVERYWHERE}
+    expected = {(group, kind) for group, kinds in EVERYWHERE.items() for kind in kinds}
+    # Not a managed resource: it is there as soon as its provider is.
+    assert composed - {(group, "ProviderConfig") for group in EVERYWHERE} == expected
+
+
+def test_what_takes_tags_has_the_one_that_permissions_go_by(played: Played) -> None:
+    """docs/permissions/aws.json lets credentials change what has it."""
+    key, value = TAG
+    found = [m for name, (_, s) in played.examples.items() if name.startswith("aws/") for m in s.composed]
+    fields = [m["spec"]["forProvider"] for m in found if group_of(m) in KINDS.composed]
+    tagged = [each["tags"] for each in fields if "tags" in each]
+    assert len(tagged) > len(fields) / 2
+    assert all(tags.get(key) == value for tags in tagged)
+
+
+def _composed(played: Played, beginning: str = "") -> set[tuple[str, str]]:
+    """Return API group and kind of all that is composed in examples whose name begins so, if only for a while."""
+    found = [settled for name, (_, settled) in played.examples.items() if name.startswith(beginning)]
+    assert found
+    manifests = [m for settled in found for m in (*settled.composed, *_gone(settled))]
+    return {(group_of(m), m["kind"]) for m in manifests}
 
 
 def _gone(settled: Settled) -> list[dict[str, Any]]:

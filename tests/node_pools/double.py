@@ -51,6 +51,7 @@ DOUBLE = Cloud(
     name="double",
     label="Double",
     spec=DoubleSpec,
+    kinds=KINDS.composed,
     node_image=NodeImage(driver=False, container_toolkit=True),
     market=lambda spec, _: Market("aws", "Double", spec.region, vouched=False),
     live_pool=_live_pool,

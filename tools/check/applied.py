@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 
+from functions.base import Whose
 from tools import paths
 from tools.check.equal import differences
-from tools.check.finding import Finding, State, Whose
+from tools.check.finding import Finding, State
 from tools.check.reading import Reader
 from tools.control_plane.api import condition
 from tools.manifests import Manifest, label, load

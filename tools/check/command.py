@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from functions.base import Whose
 from tools.check import applied, core, gpu_cluster, packages
-from tools.check.finding import Finding, State, Unreadable, Whose
+from tools.check.finding import Finding, State, Unreadable
 from tools.check.reading import Live, Reader
 from tools.console import say, show, working
 from tools.control_plane.api import Api

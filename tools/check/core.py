@@ -7,22 +7,24 @@ from collections.abc import Iterator, Sequence
 
 import yaml
 
+from functions.base import Whose
 from tools import paths
-from tools.check.finding import Finding, State, Whose
+from tools.check.finding import Finding, State
 from tools.check.reading import Reader
 from tools.control_plane.api import condition
+from tools.images.kinds.packages import CONFIGURATION
 from tools.install_agent import NAMESPACE
 from tools.manifests import Manifest, load
 
-__all__ = ["crossplane", "image_version", "kubernetes"]
+__all__ = ["HELM", "VALUES", "crossplane", "image_version", "kubernetes"]
 
 _DEPLOYMENT = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
     "metadata": {"name": "crossplane", "namespace": NAMESPACE},
 }
-_VALUES = paths.PACKAGE / "crossplane-values.yaml"
-_HELM = (
+VALUES = paths.PACKAGE / "crossplane-values.yaml"
+HELM = (
     "helm upgrade --install crossplane crossplane --repo https://charts.crossplane.io/stable "
     f"--namespace {NAMESPACE} --create-namespace"
 )
@@ -45,7 +47,7 @@ def crossplane(cluster: Reader) -> Iterator[Finding]:
     """Look at core's Deployment: its version, its arguments, and whether it runs."""
     name, needed = "Crossplane", _needed()
     live = cluster.find(_DEPLOYMENT)
-    install = f"{_HELM} --values {_VALUES}"
+    install = f"{HELM} --values {VALUES}"
     if live is None:
         says = f"has no Deployment crossplane in namespace {NAMESPACE}"
         if cluster.serves("pkg.crossplane.io/v1", "Provider"):
@@ -65,7 +67,7 @@ def crossplane(cluster: Reader) -> Iterator[Finding]:
     look = f"kubectl --namespace {NAMESPACE} describe pods --selector app=crossplane"
     state = State.OK if runs else State.MISSING
     yield Finding(f"{name}'s Deployment", state, says, Whose.INFRASTRUCTURE, "" if runs else look)
-    for argument in yaml.safe_load(_VALUES.read_text(encoding="utf-8"))["args"]:
+    for argument in yaml.safe_load(VALUES.read_text(encoding="utf-8"))["args"]:
         yield _argument(argument, container.get("args") or (), f"{install} --reuse-values")
 
 
@@ -95,7 +97,7 @@ def _argument(argument: str, given: Sequence[str], mend: str) -> Finding:
 
 def _needed() -> tuple[int, ...]:
     """Return the oldest version of core that the packages take."""
-    meta: Manifest = load(paths.PACKAGE / "configuration-freehold" / "crossplane.yaml")[0]
+    meta: Manifest = load(paths.PACKAGE / CONFIGURATION / "crossplane.yaml")[0]
     found = image_version(f":{meta['spec']['crossplane']['version'].lstrip('>=')}")
     assert found is not None, "the package's own"
     return found

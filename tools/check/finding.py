@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Finding", "State", "Unreadable", "Whose"]
+from functions.base import Whose
+
+__all__ = ["Finding", "State", "Unreadable"]
 
 
 class State(StrEnum):
@@ -18,15 +20,8 @@ class State(StrEnum):
     """Who asks may not look at it."""
     UNKNOWN = "unknown"
     """No API server tells."""
-
-
-class Whose(StrEnum):
-    """Who mends something."""
-
-    INFRASTRUCTURE = "infrastructure"
-    """Who runs the cluster, and Crossplane in it."""
-    PLATFORM = "platform"
-    """Who installs Freehold."""
+    NOTE = "note"
+    """As it may be, and somebody may want it otherwise."""
 
 
 @dataclass(frozen=True)

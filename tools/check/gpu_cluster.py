@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from functions.api import contract
-from tools.check.finding import Finding, State, Whose
+from functions.base import Whose
+from tools.check.finding import Finding, State
 from tools.check.reading import Reader
 
 __all__ = ["gpus", "network_policies", "storage"]

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from functions.api import API_VERSION, contract
-from functions.base import remote
+from functions.base import Whose, remote
 from functions.catalog import Provider, image, providers
 from functions.main import FUNCTIONS
 from tools import paths
-from tools.check.core import image_version
-from tools.check.finding import Finding, State, Whose
+from tools.check.core import HELM, VALUES, image_version
+from tools.check.finding import Finding, State
 from tools.check.reading import Reader
 from tools.check.rights import allows
 from tools.control_plane.api import condition
+from tools.images.kinds.clouds import CLOUDS, package_name, providers_of
+from tools.images.kinds.packages import CONFIGURATION, object_name
 from tools.install import RUNTIME
 from tools.install_agent import NAMESPACE
 from tools.manifests import Manifest, group_of, load
@@ -22,7 +24,7 @@ __all__ = ["compositions", "definitions", "kinds", "needed_packages", "permissio
 
 _PACKAGES = "pkg.crossplane.io/v1"
 _XRD = "apiextensions.crossplane.io/v1"
-_CONFIGURATION = "configuration-freehold"
+_ACTIVATION = "apiextensions.crossplane.io/v1alpha1"
 
 
 def _install(kind: str, name: str, package: str) -> str:
@@ -30,8 +32,13 @@ def _install(kind: str, name: str, package: str) -> str:
     return f"echo '{{apiVersion: {_PACKAGES}, kind: {kind}, {metadata}, {spec}}}' | kubectl apply -f -"
 
 
-_OWN = _install("Configuration", _CONFIGURATION, image("agent").replace("/agent:", f"/{_CONFIGURATION}:"))
-"""Installs the package that is published with the agent's image."""
+def _own(name: str) -> str:
+    """Return what installs a Configuration that is published with the agent's image."""
+    package = image("agent").replace("/agent:", f"/{name}:")
+    return _install("Configuration", object_name(name, package.rpartition("/")[0]), package)
+
+
+_OWN = _own(CONFIGURATION)
 _ALWAYS = ("kubernetes.m.crossplane.io", "helm.m.crossplane.io")
 """Groups of the providers that every cluster needs, whichever cloud it is in."""
 _FLAGS = ("--enable-watches", "--sanitize-secrets")
@@ -50,7 +57,7 @@ _COMPOSED = (
 
 def needed_packages(cluster: Reader) -> Iterator[Finding]:
     """Look at the Configuration, the functions and the providers."""
-    yield _package(cluster, "Configuration", _CONFIGURATION, _OWN)
+    yield _package(cluster, "Configuration", CONFIGURATION, _OWN)
     for short in FUNCTIONS:
         yield _package(cluster, "Function", f"function-{short}", _OWN)
     for group, provider in providers().items():
@@ -61,14 +68,20 @@ def needed_packages(cluster: Reader) -> Iterator[Finding]:
 
 def _clouds(cluster: Reader) -> Iterator[Finding]:
     """Look at the providers of clouds: either none of a cloud's, or all that its claims need."""
-    cloud = [provider for group, provider in providers().items() if group not in _ALWAYS]
-    if not any(_installed(cluster, "Provider", each.name) for each in cloud):
-        names = ", ".join(each.name for each in cloud)
-        says = f"are not installed: claims in AWS need {names}, claims of existing clusters do not"
-        yield Finding("Providers of AWS", State.UNKNOWN, says, Whose.PLATFORM)
-        return
-    for provider in cloud:
-        yield from _provider(cluster, provider)
+    for cloud in CLOUDS:
+        name, needed = package_name(cloud), providers_of(cloud)
+        there = _installed(cluster, "Configuration", name) is not None
+        if there:
+            yield _package(cluster, "Configuration", name, _own(name))
+        elif not any(_installed(cluster, "Provider", each.name) for each in needed):
+            names = ", ".join(each.name for each in needed)
+            says = (
+                f"are not installed: claims in {cloud.label} need {names}, claims of existing clusters do not"
+            )
+            yield Finding(f"Providers of {cloud.label}", State.UNKNOWN, says, Whose.PLATFORM, _own(name))
+            continue
+        for provider in needed:
+            yield from _provider(cluster, provider)
 
 
 def _provider(cluster: Reader, provider: Provider) -> Iterator[Finding]:
@@ -201,6 +214,23 @@ def kinds(cluster: Reader) -> Iterator[Finding]:
         )
         look = "kubectl get managedresourceactivationpolicies,managedresourcedefinitions"
         yield Finding(subject, State.MISSING, says, Whose.PLATFORM, look)
+    for policy in cluster.all(_ACTIVATION, "ManagedResourceActivationPolicy"):
+        if "*" in policy["spec"].get("activate", ()):
+            yield _everything(policy["metadata"]["name"])
+
+
+def _everything(policy: str) -> Finding:
+    """Say that a policy has every kind of every provider served, as Crossplane's chart does by default."""
+    says = (
+        "activates every kind of every provider, so the policies of our Configurations change nothing; each "
+        "kind takes some MiB of the API server's memory, and what is active stays so"
+    )
+    mend = (
+        f"{HELM} --reuse-values --values {VALUES} && "
+        f"kubectl delete managedresourceactivationpolicies.apiextensions.crossplane.io {policy}"
+    )
+    subject = f"ManagedResourceActivationPolicy {policy}"
+    return Finding(subject, State.NOTE, says, Whose.INFRASTRUCTURE, mend)
 
 
 def permissions(cluster: Reader) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ import base64
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -73,7 +74,11 @@ def core(layout: Layout, ports: Ports) -> list[str]:
 
 def shipped_arguments() -> list[str]:
     """Return the arguments that our values for Crossplane's chart give core."""
-    return list(yaml.safe_load(VALUES.read_text())["args"])
+    return list(_values()["args"])
+
+
+def _values() -> dict[str, Any]:
+    return dict(yaml.safe_load(VALUES.read_text()))
 
 
 def ready(ports: Ports) -> bool:
@@ -105,7 +110,7 @@ def _initialize(layout: Layout, ports: Ports) -> None:
         f"--tlsca-secret-name={_ROOT_CA}",
         f"--tls-server-secret-name={_SERVER}",
         f"--tls-client-secret-name={_CLIENT}",
-        "--activation=*",
+        *(f"--activation={each}" for each in _values()["provider"]["defaultActivations"]),
     ]
     environment = os.environ | {"KUBECONFIG": str(layout.kubeconfig("crossplane"))}
     for _ in range(_INIT_TRIES):

@@ -25,6 +25,7 @@ __all__ = [
     "API",
     "PROVIDERS",
     "ask",
+    "crds",
     "dependencies",
     "healthy",
     "installed",
@@ -51,11 +52,11 @@ def push(remote: Registry, *kinds: Kind) -> None:
     publish(remote, [Version(kind, [Store().build(kind.name, kind.make("amd64"))]) for kind in kinds])
 
 
-def dependencies() -> tuple[Kind, ...]:
-    """Return the providers' packages: their CRDs, and nothing that runs."""
+def dependencies(*wanted: Provider) -> tuple[Kind, ...]:
+    """Return packages of providers, by default PROVIDERS: their CRDs, and nothing that runs."""
     return tuple(
-        Kind(each.name, f"the CRDs of {each.name}", partial(_crds, each.name), _image(each))
-        for each in PROVIDERS
+        Kind(each.name, f"the CRDs of {each.name}", partial(_stand_in, each), _image(each))
+        for each in wanted or PROVIDERS
     )
 
 
@@ -63,14 +64,21 @@ def _image(provider: Provider) -> str:
     return f"{provider.package}:v{provider.since}"
 
 
-def _crds(name: str, architecture: str) -> Image:
+def _stand_in(provider: Provider, architecture: str) -> Image:
     meta: Manifest = {
         "apiVersion": "meta.pkg.crossplane.io/v1",
         "kind": "Provider",
-        "metadata": {"name": name},
+        "metadata": {"name": provider.name},
+        # As those of the real packages: with it, Crossplane serves the kinds that are activated.
+        "spec": {} if provider in PROVIDERS else {"capabilities": ["safe-start"]},
     }
-    crds = [c for c in load(paths.schemas() / name) if c["kind"] == "CustomResourceDefinition"]
-    return Image([package([meta, *crds])], architecture=architecture)
+    return Image([package([meta, *crds(provider)])], architecture=architecture)
+
+
+def crds(provider: Provider) -> list[Manifest]:
+    """Return the real CRDs of a provider's API group, as far as they are here."""
+    found = (each for each in load(paths.schemas()) if each["kind"] == "CustomResourceDefinition")
+    return [each for each in found if each["spec"]["group"] == provider.group]
 
 
 def ask(api: Api, kind: str, name: str, package: str) -> None:
@@ -122,7 +130,7 @@ def run_outside(api: Api, name: str, certificates: Path) -> None:
         name: of the provider's package.
         certificates: the folder of its certificate.
     """
-    [provider] = [each for each in PROVIDERS if each.name == name]
+    [provider] = [each for each in providers().values() if each.name == name]
     secret = f"{name}-webhooks"
     api.apply(
         {

@@ -8,6 +8,7 @@ from functions.api import Aws, NodeImage
 
 from ..created import Cloud
 from . import plan
+from .managed import KINDS
 from .parts import parts
 
 __all__ = ["CLOUD"]
@@ -21,6 +22,7 @@ CLOUD = Cloud(
     name="aws",
     label="AWS",
     spec=Aws,
+    kinds=KINDS.composed,
     # https://docs.aws.amazon.com/eks/latest/userguide/ml-eks-optimized-ami.html
     node_image=NodeImage(driver=True, container_toolkit=True),
     tags=_tags,

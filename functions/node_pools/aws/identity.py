@@ -17,6 +17,7 @@ __all__ = [
     "CLUSTER_ROLE",
     "EBS_ROLE",
     "EFS_ROLE",
+    "MANAGED_POLICIES",
     "NODE_ROLE",
     "attachments",
     "partition",
@@ -57,6 +58,10 @@ _ROLES = {
     EFS_ROLE: _Role(_PODS, (("efs-csi", "service-role/AmazonEFSCSIDriverPolicy"),), "efs-csi-controller-sa"),
     AUTOSCALER_ROLE: _Role(_PODS, service_account=contract.AUTOSCALER_SERVICE_ACCOUNT),
 }
+MANAGED_POLICIES = tuple(
+    f"arn:aws:iam::aws:policy/{policy}" for role in _ROLES.values() for _, policy in role.policies
+)
+"""AWS' policies that the roles get, as the partition aws names them."""
 
 
 def resources(plan: Plan) -> list[Resource]:

@@ -135,6 +135,8 @@ class Cloud(Generic[S, P]):
     """The cloud's name in messages, such as AWS."""
     spec: type[S]
     """Model of the cloud's field in the spec."""
+    kinds: Mapping[str, Sequence[str]]
+    """Kinds of managed resources that are composed there, by API group."""
     node_image: NodeImage
     """What the image of GPU nodes contains."""
     market: Callable[[S, Sequence[NodePool]], Market]

@@ -32,7 +32,7 @@ def place(cloud: Cloud[S, P]) -> Place:
         own = cast("S", getattr(spec, cloud.name))
         return allowed.credentials(cloud.name, namespace, own.provider_config_ref, given)
 
-    return Place(cloud.name, True, refusal, compose)
+    return Place(cloud.name, True, refusal, compose, cloud.label, cloud.kinds)
 
 
 def _compose(

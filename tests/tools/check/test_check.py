@@ -18,6 +18,7 @@ from tools.check.equal import differences
 from tools.check.finding import Finding, State
 from tools.check.rights import allows
 from tools.cli import main
+from tools.images.kinds.clouds import EVERYWHERE, activation
 
 AWS = "xpkg.upbound.io/upbound/provider-aws-eks"
 
@@ -250,6 +251,29 @@ def test_what_cannot_be_known_is_said_and_fails_nothing(change: Change, subject:
     every = found(cluster)
     assert bad(every) == []
     assert (State.UNKNOWN, words) in {(e.state, e.says) for e in every if e.subject == subject}
+
+
+@pytest.mark.parametrize(("kinds", "noted"), [(["*"], ["default"]), (["buckets.s3.aws.m.upbound.io"], [])])
+def test_activation_by_default_is_noted_and_fails_nothing(kinds: list[str], noted: list[str]) -> None:
+    cluster = control_plane()
+    cluster.put(activation("freehold", EVERYWHERE))
+    cluster.put({**activation("default", {}), "spec": {"activate": kinds}})
+    every = found(cluster)
+    assert bad(every) == []
+    notes = [each for each in every if each.state is State.NOTE]
+    assert [each.subject.rpartition(" ")[2] for each in notes] == noted
+    assert all(each.mend.startswith("helm upgrade ") and each.says.startswith("activates") for each in notes)
+
+
+def test_the_configuration_of_a_cloud_asks_for_its_providers() -> None:
+    cluster = control_plane()
+    name = "configuration-freehold-aws"
+    # Its object may be called otherwise, as that of a dependency is.
+    cluster.put(package("Configuration", "aws", f"m.example/{name}:v0.1.0"))
+    absent = [each.subject for each in bad(found(cluster))]
+    assert absent == [f"Provider provider-aws-{each}" for each in ("ec2", "efs", "eks", "iam", "kms")]
+    says(cluster, "Configuration", "aws", "Healthy", "needs provider-aws-eks")
+    assert f"Configuration {name}" in [each.subject for each in bad(found(cluster))]
 
 
 def test_one_provider_of_a_cloud_asks_for_the_others() -> None:

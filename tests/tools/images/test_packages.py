@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import base64
+import re
 import subprocess
 import tarfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from functions.catalog import providers
 from functions.main import FUNCTIONS
+from functions.node_pools.place import Place
 from tests.rootfs import command, needs_root, unpacked
 from tests.test_server import Server, ask, calling, free_address, request
 from tools import paths
 from tools.images.command import build, install
+from tools.images.kinds.clouds import CLOUDS, package_name
 from tools.images.kinds.names import REGISTRY, version
 from tools.images.kinds.packages import CONFIGURATION, configuration, object_name
 from tools.images.store import Built, Store
 from tools.manifests import Manifest, load, parse
 
-HELD = {"CompositeResourceDefinition", "Composition", "ManagedResourceActivationPolicy", "Operation"}
+ACTIVATION = "ManagedResourceActivationPolicy"
+HELD = {"CompositeResourceDefinition", "Composition", ACTIVATION, "Operation"}
 """What a Configuration may hold (`xpkg build` of 2.4.0 refuses the rest)."""
 
 
@@ -43,8 +50,6 @@ def test_the_package_of_a_function_is_its_runtime(short: str) -> None:
     assert (meta["kind"], meta["metadata"]["name"]) == ("Function", f"function-{short}")
     assert meta["spec"]["capabilities"] == ["composition"]
     assert crd["kind"] == "CustomResourceDefinition"
-    notes = {name.rpartition("/")[2] for name in meta["metadata"]["annotations"]}
-    assert notes == {"license", "maintainer", "source", "description"}
 
 
 def test_a_function_serves_what_its_package_says(tmp_path: Path) -> None:
@@ -93,7 +98,8 @@ def test_compositions_name_functions_as_crossplane_will(registry: str, prefix: s
 
 
 def test_the_compositions_are_the_shipped_ones_but_for_that() -> None:
-    held = [each for each in documents(build(CONFIGURATION)) if each["kind"] != "Configuration"]
+    added = ("Configuration", ACTIVATION)
+    held = [each for each in documents(build(CONFIGURATION)) if each["kind"] not in added]
     for each in held:
         for step in each["spec"].get("pipeline", []):
             step["functionRef"]["name"] = step["functionRef"]["name"].removeprefix("freehold-dev-")
@@ -111,6 +117,49 @@ def test_a_next_version_asks_for_its_own_functions_and_agent(tmp_path: Path) -> 
     inputs = {s["step"]: s["input"] for each in held for s in each["spec"].get("pipeline", [])}
     assert inputs["cluster-stack"]["agent"] == {"image": "ghcr.io/freehold-dev/agent:v0.2.0"}
     assert inputs["vllm"]["weights"] == {"endpoint": "https://hub.example.org"}
+
+
+@pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: str(cloud.name))
+def test_the_configuration_of_a_cloud_brings_its_providers_and_activates_their_kinds(cloud: Place) -> None:
+    meta, policy = documents(build(package_name(cloud), registry="r.example.org/own"))
+    assert (meta["kind"], policy["kind"]) == ("Configuration", ACTIVATION)
+    wanted = {each["package"]: each["version"] for each in meta["spec"]["dependsOn"]}
+    assert wanted.pop(f"r.example.org/own/{CONFIGURATION}") == f">={version()}"
+    assert wanted.keys() == {providers()[group].package for group in cloud.kinds}
+    assert all(re.fullmatch(r">=v\d+\.\d+\.\d+, <v\d+\.0\.0", each) for each in wanted.values())
+    assert {name.partition(".")[2] for name in policy["spec"]["activate"]} == set(cloud.kinds)
+
+
+def test_what_is_activated_is_what_the_providers_call_it() -> None:
+    """The names of the real CRDs, which Crossplane matches."""
+    found = [crd for folder in paths.schemas().glob("provider-*") for crd in load(folder)]
+    if not found:
+        pytest.skip(f"{paths.schemas()} has no CRDs of providers")
+    names = {crd["metadata"]["name"] for crd in found}
+    for package in (CONFIGURATION, *map(package_name, CLOUDS)):
+        [policy] = [each for each in documents(build(package)) if each["kind"] == ACTIVATION]
+        assert set(policy["spec"]["activate"]) <= names
+
+
+PACKAGES = [f"function-{short}" for short in FUNCTIONS] + [CONFIGURATION, *map(package_name, CLOUDS)]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_what_a_package_says_of_itself(name: str) -> None:
+    meta = documents(build(name))[0]
+    assert meta["metadata"]["name"] == name
+    said = meta["metadata"]["annotations"]
+    ours = {
+        f"meta.crossplane.io/{key}" for key in ("maintainer", "source", "license", "description", "readme")
+    }
+    assert said.keys() == ours | {"meta.crossplane.io/iconURI", "friendly-name.meta.crossplane.io"}
+    assert all(said.values())
+    assert "\n" not in said["meta.crossplane.io/description"], "one sentence"
+    kind, _, icon = said["meta.crossplane.io/iconURI"].partition(",")
+    assert kind == "data:image/svg+xml;base64"
+    assert ElementTree.fromstring(base64.b64decode(icon)).tag.endswith("svg")
+    # Crossplane copies them into the object of each revision.
+    assert sum(map(len, said.values())) < 4000
 
 
 def test_install_yaml_names_what_another_registry_has() -> None:

@@ -6,9 +6,11 @@ import tomllib
 from tools.errors import ToolError, last_lines
 from tools.paths import ROOT
 
-__all__ = ["REGISTRY", "here", "labels", "published", "version"]
+__all__ = ["LICENCE", "REGISTRY", "SOURCE", "here", "is_dirty", "labels", "published", "revision", "version"]
 
 REGISTRY = "ghcr.io/freehold-dev"
+SOURCE = "https://github.com/freehold-dev/freehold"
+LICENCE = "Apache-2.0"
 
 
 def version() -> str:
@@ -34,15 +36,25 @@ def labels(name: str) -> dict[str, str]:
     said = {
         "title": name,
         "version": here(),
-        "revision": f"{_git('rev-parse', 'HEAD')}{_dirty()}",
-        "source": "https://github.com/freehold-dev/freehold",
-        "licenses": "Apache-2.0",
+        "revision": f"{revision()}{_dirty()}",
+        "source": SOURCE,
+        "licenses": LICENCE,
     }
     return {f"org.opencontainers.image.{key}": value for key, value in said.items()}
 
 
+def revision() -> str:
+    """Return the commit of this clone. Raises ToolError outside of one."""
+    return _git("rev-parse", "HEAD")
+
+
+def is_dirty() -> bool:
+    """Tell whether something was changed since the commit. Raises ToolError outside of a clone."""
+    return bool(_git("status", "--porcelain", "--untracked-files=normal"))
+
+
 def _dirty() -> str:
-    return "-dirty" if _git("status", "--porcelain", "--untracked-files=normal") else ""
+    return "-dirty" if is_dirty() else ""
 
 
 def _git(*arguments: str) -> str:

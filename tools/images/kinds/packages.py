@@ -13,9 +13,11 @@ from functools import partial
 
 from functions.catalog import image
 from functions.main import FUNCTIONS
+from functions.node_pools.place import Place
 from tools import paths
 from tools.images.image import Image, Part
-from tools.images.kinds import functions
+from tools.images.kinds import clouds, functions
+from tools.images.kinds.about import about
 from tools.images.kinds.kind import Kind
 from tools.images.kinds.names import REGISTRY, labels, published, version
 from tools.images.tree import File
@@ -32,9 +34,10 @@ _MARK = {"io.crossplane.xpkg": "base"}
 
 def kinds(registry: str = REGISTRY, tag: str = "") -> tuple[Kind, ...]:
     """Return the packages as they are named in a registry, by default under the tag of this version."""
+    tag_ = tag or version()
     made = [
-        Kind(name, about, make, reference=published(name, registry, tag))
-        for name, about, make in (
+        Kind(name, what, make, reference=published(name, registry, tag))
+        for name, what, make in (
             *(
                 (f"function-{short}", f"the package of function-{short}", partial(_function, short))
                 for short in FUNCTIONS
@@ -42,7 +45,15 @@ def kinds(registry: str = REGISTRY, tag: str = "") -> tuple[Kind, ...]:
             (
                 CONFIGURATION,
                 "XRDs and compositions, and what they depend on",
-                partial(_shipped, registry, tag or version()),
+                partial(_shipped, registry, tag_),
+            ),
+            *(
+                (
+                    clouds.package_name(cloud),
+                    f"what {CONFIGURATION} needs on {cloud.label}",
+                    partial(_cloud, cloud, registry, tag_),
+                )
+                for cloud in clouds.CLOUDS
             ),
         )
     ]
@@ -61,7 +72,7 @@ def object_name(name: str, registry: str = REGISTRY) -> str:
 def _function(short: str, architecture: str) -> Image:
     runtime = functions.KIND.make(architecture)
     folder = paths.PACKAGE / f"function-{short}"
-    documents = [*load(folder / "crossplane.yaml"), *load(folder / "input.yaml")]
+    documents = [*map(about, load(folder / "crossplane.yaml")), *load(folder / "input.yaml")]
     return replace(
         runtime,
         parts=[*runtime.parts, package(documents)],
@@ -86,19 +97,32 @@ def configuration(
         architecture: that the image says it is for. Nothing in it runs.
     """
     tag = tag or version()
-    [meta] = load(paths.PACKAGE / CONFIGURATION / "crossplane.yaml")
-    meta["spec"]["dependsOn"] += [
-        {
-            "apiVersion": "pkg.crossplane.io/v1",
-            "kind": "Function",
-            "package": published(f"function-{short}", registry).rpartition(":")[0],
-            # Older functions do not know what newer compositions say to them.
-            "version": f">={tag}",
-        }
-        for short in FUNCTIONS
-    ]
-    documents = [meta, *load(paths.XRDS), *(_named(each, registry, tag) for each in compositions)]
+    meta = _meta()
+    # Older functions do not know what newer compositions say to them.
+    meta["spec"]["dependsOn"] += [_own("Function", f"function-{short}", registry, tag) for short in FUNCTIONS]
+    named = [_named(each, registry, tag) for each in compositions]
+    served = clouds.activation("freehold", clouds.EVERYWHERE)
+    documents = [about(meta), *load(paths.XRDS), *named, served]
     return Image([package(documents)], labels=labels(CONFIGURATION), architecture=architecture)
+
+
+def _cloud(cloud: Place, registry: str, tag: str, architecture: str) -> Image:
+    depends_on = [_own("Configuration", CONFIGURATION, registry, tag)]
+    meta = clouds.meta(cloud, _meta()["spec"]["crossplane"], depends_on)
+    documents = [about(meta), clouds.activation(f"freehold-{cloud.name}", cloud.kinds)]
+    name = clouds.package_name(cloud)
+    return Image([package(documents)], labels=labels(name), architecture=architecture)
+
+
+def _meta() -> Manifest:
+    [meta] = load(paths.PACKAGE / CONFIGURATION / "crossplane.yaml")
+    return meta
+
+
+def _own(kind: str, name: str, registry: str, tag: str) -> Manifest:
+    """Return a dependency on a package of ours, of this version or newer."""
+    package = published(name, registry).rpartition(":")[0]
+    return {"apiVersion": "pkg.crossplane.io/v1", "kind": kind, "package": package, "version": f">={tag}"}
 
 
 def _named(composition: Manifest, registry: str, tag: str) -> Manifest:
