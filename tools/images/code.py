@@ -24,7 +24,12 @@ def part(name: str, *paths: str) -> Part:
 def site(lock: Path, architecture: str) -> Part:
     """Return the layer with the packages that a file of requirements pins."""
     inputs = [lock.read_bytes(), architecture.encode()]
-    return Part(f"packages of {lock.name}", inputs, lambda: python.compiled(wheels.tree(lock, architecture)))
+    return Part(
+        f"packages of {lock.name}",
+        inputs,
+        lambda: python.compiled(wheels.tree(lock, architecture)),
+        materials=wheels.materials(lock, architecture),
+    )
 
 
 def _files(paths: tuple[str, ...]) -> dict[str, File]:

@@ -13,7 +13,7 @@ from functions.catalog import image
 from tools import paths
 from tools.console import say, show, table
 from tools.errors import ToolError
-from tools.images import debian, sbom
+from tools.images import debian, provenance, sbom
 from tools.images.kinds import DEBIAN_PACKAGES, KINDS, Kind, packages
 from tools.images.kinds.names import REGISTRY, here, published, version
 from tools.images.publish import Version, publish
@@ -96,7 +96,7 @@ def _remote(push: str, authority: Path | None) -> Registry:
 
 
 def _write(built: Built, kind: Kind, output: Path) -> dict[str, Any]:
-    """Write an image as an archive, and its bill of materials beside it; return the bill."""
+    """Write an image as an archive, its bill of materials and its provenance beside it; return the bill."""
     output.mkdir(parents=True, exist_ok=True)
     target = output / f"{built.name}-{built.architecture}.tar"
     say(f"writing {target}")
@@ -104,6 +104,9 @@ def _write(built: Built, kind: Kind, output: Path) -> dict[str, Any]:
         built.archive(file, kind.reference)
     bill = sbom.bill(built, kind.reference)
     target.with_suffix(".cdx.json").write_text(json.dumps(bill, indent=1) + "\n")
+    made_of = kind.make(built.architecture)
+    statement = provenance.statement(built, made_of, kind.reference)
+    target.with_suffix(".provenance.json").write_text(json.dumps(statement, indent=1) + "\n")
     return bill
 
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from tools.console import say, working
 from tools.errors import ToolError, last_lines
@@ -56,6 +57,12 @@ class Package:
     def file(self) -> Path:
         """Where it is kept on this machine."""
         return _CACHE / f"{self.sha256}.deb"
+
+    @property
+    def purl(self) -> str:
+        """As a package URL."""
+        name, version = quote(self.name), quote(self.version, safe="")
+        return f"pkg:deb/debian/{name}@{version}?arch={self.architecture}&distro={RELEASE}"
 
     def __str__(self) -> str:
         """As its line in the lock."""

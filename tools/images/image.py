@@ -18,6 +18,7 @@ __all__ = [
     "PATH",
     "Blob",
     "Image",
+    "Material",
     "Part",
     "config",
     "index",
@@ -33,6 +34,15 @@ PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True)
+class Material:
+    """A file from elsewhere that goes into an image."""
+
+    uri: str
+    """As a package URL, such as pkg:pypi/click@8.5.1?file_name=click-8.5.1-py3-none-any.whl."""
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Part:
     """A layer before it is made. Two images with the same part share the layer."""
 
@@ -43,6 +53,8 @@ class Part:
     compress: bool = True
     annotations: Mapping[str, str] = field(default_factory=dict)
     """Of the layer in the manifest."""
+    materials: Sequence[Material] = ()
+    """What it is made of, beside the clone."""
 
 
 @dataclass(frozen=True)

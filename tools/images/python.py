@@ -9,7 +9,7 @@ import re
 
 from tools.images import debian
 from tools.images.bytecode import host, with_bytecode
-from tools.images.image import Part
+from tools.images.image import Material, Part
 from tools.images.tree import Entry, File, Folder, Link, Tree, merged
 
 __all__ = ["PACKAGES", "compiled", "files", "part"]
@@ -52,7 +52,7 @@ _NOT_SHIPPED = (
 )
 _CONVERTERS = re.compile(r"lib/[^/]+/(gconv|audit)/")
 """Of libc: character sets for iconv, and hooks of its loader. Python has its own character sets."""
-_SHIPPED = ("etc/debian_version", "etc/python3.11/", debian.STATUS)
+_SHIPPED = ("etc/debian_version", "etc/os-release", "etc/python3.11/", debian.STATUS)
 
 
 def files(architecture: str) -> dict[str, Entry]:
@@ -82,5 +82,7 @@ def compiled(tree: Tree) -> dict[str, Entry]:
 
 def part(architecture: str) -> Part:
     """Return the layer."""
-    inputs = [str(package).encode() for package in debian.resolve(PACKAGES, architecture)]
-    return Part("Python", inputs, lambda: compiled(files(architecture)))
+    packages = debian.resolve(PACKAGES, architecture)
+    materials = [Material(package.purl, package.sha256) for package in packages]
+    inputs = [str(package).encode() for package in packages]
+    return Part("Python", inputs, lambda: compiled(files(architecture)), materials=materials)

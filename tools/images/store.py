@@ -88,7 +88,7 @@ class Built:
         return _blob(self.store, digest)
 
     def archive(self, target: IO[bytes], reference: str) -> None:
-        """Write the image as an archive that `ctr image import` and its kin read, under a name.
+        """Write the image as an archive that `ctr image import` and `docker load` read, under a name.
 
         Args:
             target: a file or a pipe; nothing is read back.
@@ -102,12 +102,21 @@ class Built:
         with tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT) as tar:
             _add(tar, "oci-layout", _LAYOUT)
             _add(tar, "index.json", json.dumps(index).encode())
+            _add(tar, "manifest.json", json.dumps([self._docker(reference)]).encode())
             _add(tar, _path(self.digest), self.manifest.content)
             for path in sorted(set(self.blobs)):
                 info = tarfile.TarInfo(_path(f"sha256:{path.name}"))
                 info.size, info.mtime = path.stat().st_size, layers.TIME
                 with path.open("rb") as file:
                     tar.addfile(info, file)
+
+    def _docker(self, reference: str) -> dict[str, Any]:
+        """Return what Docker and vulnerability scanners look for in an archive in place of an index."""
+        return {
+            "Config": _path(self._manifest["config"]["digest"]),
+            "RepoTags": [reference],
+            "Layers": [_path(layer["digest"]) for layer in self.layers],
+        }
 
     @property
     def _manifest(self) -> dict[str, Any]:

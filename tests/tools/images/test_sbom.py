@@ -90,7 +90,7 @@ def test_what_is_written_beside_the_archives(tmp_path: Path) -> None:
     written = {path.name for path in tmp_path.iterdir()} - {"SHA256SUMS"}
     assert sums.keys() == written
     assert written == {
-        *(f"{name}-amd64{end}" for name in NAMES for end in (".tar", ".cdx.json")),
+        *(f"{name}-amd64{end}" for name in NAMES for end in (".tar", ".cdx.json", ".provenance.json")),
         "LICENSES.txt",
         "install.yaml",
     }
