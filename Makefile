@@ -115,6 +115,10 @@ packages: venv ## Make all images and packages for amd64 and arm64 in out/packag
 	@rm -rf out/packages
 	@$(FREEHOLD) images --architecture amd64 --architecture arm64 --output out/packages $(ARGS)
 
+.PHONY: scan
+scan: venv ## Look for known vulnerabilities in what `make packages` made, by OSV-Scanner (built once, minutes)
+	@$(FREEHOLD) scan $(ARGS)
+
 .PHONY: load
 load: venv ## Apply N=100 Models at once to a real control plane; prints what they cost as a table
 	@$(FREEHOLD) build --control-plane

@@ -15,6 +15,7 @@ from tools.console import failed
 from tools.errors import ToolError
 from tools.paths import require_clone
 from tools.pinned_versions.command import app as versions
+from tools.scan import scan
 
 __all__ = ["app", "entry", "main"]
 
@@ -334,6 +335,9 @@ def images(
         return
     names_in = registry or command.REGISTRY
     command.run(names or [], architecture or ["amd64"], names_in, tag, push, authority, output)
+
+
+app.command(rich_help_panel=HERE)(scan)
 
 
 @app.command(rich_help_panel=HERE)

