@@ -32,6 +32,7 @@ SLOWEST = (
     "test_node.py",
     "test_model.py",
     "test_faults.py",
+    "test_several_nodes.py",
     "test_places.py",
     "test_lost.py",
     "test_aws.py",

@@ -10,7 +10,6 @@ from pathlib import Path
 from tools.control_plane.api import Api
 from tools.control_plane.binaries import LEADER_WORKER_SET
 from tools.control_plane.certificates import Authority
-from tools.control_plane.kubernetes import listens
 from tools.control_plane.layout import USERS, Layout, free_ports
 from tools.control_plane.modules import module_folder
 from tools.control_plane.processes import Processes
@@ -38,7 +37,7 @@ def running(layout: Layout) -> Iterator[None]:
         for manifest in (*kinds, *_access()):
             api.apply(manifest)
         processes.start(NAME, command(folder, port, authority), {"KUBECONFIG": str(layout.kubeconfig(NAME))})
-        processes.wait(NAME, lambda: listens(port))
+        processes.wait(NAME, lambda: processes.listens(port))
         for manifest in webhooks:
             api.apply(manifest)
         yield

@@ -28,6 +28,10 @@ MODEL = "freehold/tiny-chat"
 HUB = "http://hub.hub.svc.cluster.local:8080"
 OWNER = "platform"
 """The namespace in which the cluster is claimed."""
+SINGLES = "singles"
+"""The node pool of `for_several_nodes` that such a Model is placed on."""
+_MANY = 101
+"""Nodes, of which one by one none is looked for: the pool is taken as it is declared."""
 _FREEHOLD = "freehold.dev/v1alpha1"
 _HUB = Path(__file__).parent / "manifests" / "hub.yaml"
 
@@ -61,16 +65,34 @@ def cluster(layout: Layout, name: str) -> list[Manifest]:
         # Of one node, every volume is.
         "sharedStorage": True,
     }
-    pool = {"name": "l4", "gpu": {"model": GPU, "count": COUNT}, "nodes": {"min": 1, "max": 1}}
     return [
         {"apiVersion": "v1", "kind": "Secret", "metadata": secret, "data": {"kubeconfig": kubeconfig}},
         {
             "apiVersion": _FREEHOLD,
             "kind": "InferenceCluster",
             "metadata": {"name": name, "namespace": OWNER},
-            "spec": {"existing": existing, "nodePools": [pool], "allowedNamespaces": ["team-*"]},
+            "spec": {"existing": existing, "nodePools": node_pools(), "allowedNamespaces": ["team-*"]},
         },
     ]
+
+
+def node_pools() -> list[dict[str, Any]]:
+    """Return the cluster's node pools: the node, as it is."""
+    return [_pool("l4", COUNT, 1)]
+
+
+def for_several_nodes() -> list[dict[str, Any]]:
+    """Return node pools of which one has a GPU a node, so that a Model may span two of its nodes.
+
+    There is one node, with GPUs for both: it has the labels of both pools. LeaderWorkerSet is installed for
+    the first one, which may have two nodes.
+    """
+    singles = {**_pool(SINGLES, 1, _MANY), "labels": {ZONE: "a"}}
+    return [_pool("l4", COUNT, 2), singles]
+
+
+def _pool(name: str, gpus: int, most: int) -> dict[str, Any]:
+    return {"name": name, "gpu": {"model": GPU, "count": gpus}, "nodes": {"min": 1, "max": most}}
 
 
 def model(namespace: str, name: str, **spec: Any) -> Manifest:
