@@ -33,6 +33,7 @@ SLOWEST = (
     "test_model.py",
     "test_faults.py",
     "test_several_nodes.py",
+    "test_replicas.py",
     "test_places.py",
     "test_lost.py",
     "test_aws.py",
