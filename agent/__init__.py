@@ -5,8 +5,9 @@ reported, `troubles`, `scheduling` and `logs` what is wrong with a pod; all of t
 writes reports that have changed.
 
 `deliver`, in the control plane: carries Secrets into GPU clusters and beside claims, as SecretDeliveries ask,
-and makes keys. `delivery` says what is read, made, written and told, `kubeconfig` by which credentials; both
-are pure. `deliverer` does it, and `answers` has words for what API servers answer.
+and makes keys. `delivery` says what is read, made, written and told, `kubeconfig` by which credentials,
+`certificate` whether one serves its host; all three are pure. `deliverer` does it, and `answers` has words
+for what API servers answer.
 
 `cluster` reaches an API server, `watching` follows a kind of objects. `__main__` runs it as one process.
 """

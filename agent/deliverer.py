@@ -29,6 +29,7 @@ from .delivery import (
     is_composed,
     is_owner,
     made_secret,
+    private_key,
     refuse_made,
     refuse_source,
     secret,
@@ -196,6 +197,7 @@ class Deliverer:
                 return seen
             found = self._control_plane.read(source)
         value = value_of(asked, found)
+        more = private_key(asked, found, value)
         if broken is not None:
             raise broken
         target, namespace = asked.spec.target, asked.spec.target.namespace
@@ -206,7 +208,7 @@ class Deliverer:
             else:
                 owner = asked.owner
                 _take_over(cluster, path, asked)
-            cluster.apply(path, secret(asked, value, owner))
+            cluster.apply(path, secret(asked, value, owner, more))
         record.anew_at = time.monotonic() + _ANEW_SECONDS
         return _version(found["metadata"])
 

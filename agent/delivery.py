@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from functions.api import SecretDelivery, Undeliverable, contract
 
+from .certificate import problem
+
 __all__ = [
     "Asked",
     "Undelivered",
@@ -19,6 +21,7 @@ __all__ = [
     "is_composed",
     "is_owner",
     "made_secret",
+    "private_key",
     "refuse_made",
     "refuse_source",
     "secret",
@@ -142,7 +145,9 @@ def refuse_source(asked: Asked) -> None:
     )
 
 
-_COMPOSED_ALONE = "Deliveries are composed by function-vllm alone: delete one that somebody else has made"
+_COMPOSED_ALONE = (
+    "Deliveries are composed by Freehold's functions alone: delete one that somebody else has made"
+)
 
 
 def made_secret(asked: Asked) -> dict[str, Any]:
@@ -203,13 +208,43 @@ def value_of(asked: Asked, found: Mapping[str, Any]) -> str:
     return str(value)
 
 
-def secret(asked: Asked, value: str, owner: Mapping[str, Any]) -> dict[str, Any]:
+_PRIVATE_KEY = "tls.key"
+
+
+def private_key(asked: Asked, found: Mapping[str, Any], value: str) -> dict[str, str]:
+    """Return what is delivered beside the value, by key, in base64: the private key of a certificate.
+
+    Args:
+        asked: the delivery.
+        found: the Secret of the control plane.
+        value: in base64.
+
+    Raises:
+        Undelivered: where the two do not serve the host that the delivery names.
+    """
+    host = asked.spec.target.certificate_for
+    if not host:
+        return {}
+    key = str((found.get("data") or {}).get(_PRIVATE_KEY) or "")
+    why = problem(base64.b64decode(value), base64.b64decode(key), host)
+    if why:
+        raise Undelivered(
+            Undeliverable.CERTIFICATE_INVALID,
+            f"{asked.source}: {why}. Put a certificate for {host} there, with its key",
+        )
+    return {_PRIVATE_KEY: key}
+
+
+def secret(
+    asked: Asked, value: str, owner: Mapping[str, Any], more: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Return the Secret to apply; it goes with what owns it.
 
     Args:
         asked: the delivery.
         value: in base64.
         owner: a reference to what owns it.
+        more: what is delivered beside the value, by key, in base64.
     """
     target = asked.spec.target
     return {
@@ -222,7 +257,11 @@ def secret(asked: Asked, value: str, owner: Mapping[str, Any]) -> dict[str, Any]
             "ownerReferences": [dict(owner)],
         },
         "type": target.type,
-        "data": {**{key: _encoded(text) for key, text in target.texts.items()}, target.key: value},
+        "data": {
+            **{key: _encoded(text) for key, text in target.texts.items()},
+            target.key: value,
+            **(more or {}),
+        },
     }
 
 

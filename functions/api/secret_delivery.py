@@ -35,6 +35,8 @@ class Undeliverable(StrEnum):
     """The GPU cluster's API does not answer."""
     OWNER_MISSING = "OwnerMissing"
     """The ConfigMap that is to own the Secret is not in the GPU cluster (yet)."""
+    CERTIFICATE_INVALID = "CertificateInvalid"
+    """The Secret of the control plane holds no certificate for the host, with its key, that is valid now."""
     REFUSED = "Refused"
     """The GPU cluster's API server refuses the Secret."""
     STILL_COMPOSED = "StillComposed"
@@ -83,6 +85,12 @@ class Target(Schema):
         description="Whether Crossplane still composes this Secret. The agent then has the composite own it "
         "without controlling it, so that Crossplane lets go of it, and delivers no value: Crossplane would "
         "read it. Default false.",
+    )
+    certificate_for: str | None = Field(
+        None,
+        max_length=_NAME,
+        description="DNS name. The value is a certificate for it, valid now, which is delivered with its "
+        "private key, tls.key beside it. Default: the value is anything.",
     )
 
 
