@@ -19,6 +19,7 @@ from .cluster_status import (
     Summary,
 )
 from .engine import OWNED, KVCacheType, Resources
+from .gateway import Gateway, GatewayTls, Issuer, IssuerRef, Reach, TlsSecretRef
 from .inputs import (
     AgentInput,
     Chart,
@@ -103,8 +104,12 @@ __all__ = [
     "ExistingNetwork",
     "Fabric",
     "FabricKind",
+    "Gateway",
+    "GatewayTls",
     "Gpu",
     "GpuChoice",
+    "Issuer",
+    "IssuerRef",
     "KVCacheType",
     "ModelFiles",
     "ModelSpec",
@@ -127,6 +132,7 @@ __all__ = [
     "ProviderConfigRef",
     "ProviderConfigRule",
     "Quantization",
+    "Reach",
     "Replicas",
     "Requirement",
     "Reservation",
@@ -144,6 +150,7 @@ __all__ = [
     "SystemPool",
     "Taint",
     "Task",
+    "TlsSecretRef",
     "Trouble",
     "Undeliverable",
     "VLLMInput",

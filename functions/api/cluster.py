@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import ConfigDict, Field, model_validator
 
 from .forms import NamespacePattern
+from .gateway import EXISTING_ORGANISATION, Gateway, Reach
 from .node_keys import of_created, reserved
 from .node_pool import NodePool
 from .places import PLACES, one_of, stays
@@ -39,6 +40,7 @@ class ClusterSpec(Schema):
             *(rule for place in PLACES for rule in place.rules),
             _RESERVED,
             _DECLARED_GPU,
+            EXISTING_ORGANISATION,
         )
     )
 
@@ -74,6 +76,12 @@ class ClusterSpec(Schema):
         "Default: the claim's own.",
         max_length=100,
     )
+    gateway: Gateway | None = Field(
+        None,
+        description="Give the cluster's Models one host that clients reach over TLS, by Envoy Gateway. "
+        "Taken away again, it leaves an existing cluster, but for its CRDs; of one that the claim created "
+        "its load balancer goes, and the rest with the cluster. Default: no gateway.",
+    )
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -83,6 +91,7 @@ class ClusterSpec(Schema):
         named[0].check(self.node_pools)
         if self.existing is None and any(p.gpu and p.gpu.memory_gib for p in self.node_pools):
             raise ValueError(_DECLARED_GPU.message)
+        self._check_gateway()
         keys = [k for p in self.node_pools for k in (*p.labels, *(taint.key for taint in p.taints))]
         if named[0].created and (ours := reserved(keys)):
             raise ValueError(f"{_RESERVED.message} (got {', '.join(ours)})")
@@ -91,3 +100,10 @@ class ClusterSpec(Schema):
         if twice:
             raise ValueError(f"{_UNIQUE_POOLS.message}: {', '.join(twice)} is there twice")
         return self
+
+    def _check_gateway(self) -> None:
+        gateway = self.gateway
+        if self.existing is None or gateway is None or gateway.reach is not Reach.ORGANISATION:
+            return
+        if gateway.service_annotations is None:
+            raise ValueError(EXISTING_ORGANISATION.message)

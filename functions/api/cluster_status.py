@@ -164,6 +164,10 @@ class CloudFacts(Schema):
     partition: str | None = Field(
         None, description="Part of the cloud with endpoints and accounts of its own, such as aws-cn."
     )
+    service_annotations: dict[str, str] | None = Field(
+        None,
+        description="Annotations by which a Service gets the load balancer that spec.gateway.reach asks for.",
+    )
 
 
 class NodeImage(Schema):
@@ -210,6 +214,11 @@ class ClusterStatus(Schema):
     )
     gateway: OfferedGateway | None = Field(
         None, description="Where clients reach the cluster's Models; none: no gateway has worked here."
+    )
+    gateway_addresses: list[str] | None = Field(
+        None,
+        description="Addresses, or DNS names, of the gateway: let its host lead to one of them. None: it has "
+        "none yet, or there is no gateway.",
     )
     cloud: CloudFacts | None = Field(
         None, description="The cloud in which the cluster was created; none: it existed before its claim."

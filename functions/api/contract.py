@@ -22,6 +22,7 @@ __all__ = [
     "DOWNLOAD",
     "EFA",
     "GATEWAY",
+    "GATEWAY_ADDRESS",
     "GATEWAY_COMPONENT",
     "GATEWAY_LISTENER",
     "GATEWAY_NAMESPACE",
@@ -118,6 +119,11 @@ GATEWAY_NAMESPACE = "freehold-gateway"
 """Namespace of the Gateway, and of the pods that its traffic goes through."""
 GATEWAY, GATEWAY_LISTENER = "models", "https"
 """Name of the Gateway, and of its only listener. Namespaces with the label MODEL may have routes there."""
+GATEWAY_ADDRESS = "cluster-stack/gateway-service"
+"""Composed resource: the Service that is the gateway's address, an Object.
+
+A cloud's load balancer goes with it, and has to go before the cluster and its network do.
+"""
 GATEWAY_PROXY = "gateway"
 """Label COMPONENT of the pods that the gateway's traffic goes through, for Models' network policies."""
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from .schema import Rule, rules
 
-__all__ = ["Form", "Image", "NamespacePattern", "SecretName"]
+__all__ = ["Form", "HostName", "Image", "NamespacePattern", "SecretName"]
 
 
 class Form(NamedTuple):
@@ -75,3 +75,15 @@ SecretName = Annotated[
     Field(min_length=1, max_length=253, json_schema_extra=rules(_SECRET.rule)),
 ]
 """Name of a Secret. One that is a path, such as `../../b/secrets/c`, would be of another namespace."""
+
+_HOST = Form(
+    "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?([.][a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+",
+    "this is no DNS name: write it in lower case with its domain, as in models.example.org, without "
+    "https://, a port, a path or '*'",
+)
+HostName = Annotated[
+    str,
+    AfterValidator(_HOST.check),
+    Field(min_length=3, max_length=253, json_schema_extra=rules(_HOST.rule)),
+]
+"""DNS name of a host, with its domain."""

@@ -15,7 +15,7 @@ from functions.catalog import image
 from .component import Auxiliary, Namespace, PodSecurity
 from .facts import Facts
 
-__all__ = ["AUXILIARY", "agent_pod", "api_server_ports"]
+__all__ = ["API_SERVER_PORTS", "AUXILIARY", "agent_pod", "api_server_ports"]
 
 _NAMESPACE = Namespace("freehold-agent", PodSecurity.RESTRICTED)
 _NAME = "agent"
@@ -25,7 +25,7 @@ _CLUSTER_WIDE = "freehold-agent"
 _LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "freehold"}
 _HEALTH = 8081
 _USER = 65532
-_API_SERVER_PORTS = (443, 6443)
+API_SERVER_PORTS = (443, 6443)
 """Of the API server's Service, and of where that leads in most clusters."""
 _API_SERVER = "api-server"
 
@@ -98,7 +98,7 @@ def _policy(facts: Facts) -> dict[str, Any]:
     as something else than an address takes no address for it. A plugin may look at a packet before or
     after the Service has led it elsewhere.
     """
-    ports = [{"protocol": "TCP", "port": port} for port in facts.api_server_ports or _API_SERVER_PORTS]
+    ports = [{"protocol": "TCP", "port": port} for port in facts.api_server_ports or API_SERVER_PORTS]
     return {
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
         "policyTypes": ["Ingress", "Egress"],

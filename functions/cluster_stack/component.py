@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.api import Schema
-from functions.base import remote
+from functions.base import Request, remote
 
 from .facts import Facts
+from .secrets import Brought
 
-__all__ = ["KUBE_SYSTEM", "Auxiliary", "Component", "Namespace", "Observed", "PodSecurity", "workload"]
+__all__ = [
+    "KUBE_SYSTEM",
+    "Auxiliary",
+    "Component",
+    "Namespace",
+    "Observed",
+    "Own",
+    "PodSecurity",
+    "Trouble",
+    "workload",
+]
 
 
 class PodSecurity(StrEnum):
@@ -37,6 +48,10 @@ class Namespace:
     A cluster that enforces a stricter one by default would refuse them. None for a namespace
     of Kubernetes' own, which is not ours to label.
     """
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Others of its labels."""
+    goes: bool = False
+    """Whether it is deleted, with all that is inside, once its component has left a cluster that stays."""
 
 
 KUBE_SYSTEM = Namespace("kube-system", None)
@@ -83,6 +98,36 @@ def workload(component: str, kind: str, namespace: Namespace, name: str) -> Obse
 
 
 @dataclass(frozen=True)
+class Own:
+    """A manifest of our own that a component needs beside its chart."""
+
+    manifest: Mapping[str, Any]
+    """The object in the cluster; without the label of who manages it."""
+    after: tuple[str, ...] = ()
+    """Other parts, or Secrets, of the component that must be ready before; the chart always is."""
+    works: str = ""
+    """CEL over `object` that holds while it does its work; empty: from when it exists."""
+    label: str = ""
+    """How messages name it; empty: by its kind and name."""
+    goes: bool = False
+    """Whether it is deleted in a cluster that stays, while the chart is still installed.
+
+    What stands in the component's namespace goes with that where the namespace goes.
+    """
+    reaches_out: bool = False
+    """Whether it has something outside of the cluster, so that it is deleted before any cluster is."""
+
+
+class Trouble(NamedTuple):
+    """What is wrong with a component that exists, as it says itself."""
+
+    reason: str
+    """Of the condition, in CamelCase."""
+    text: str
+    """What is wrong, and what to do."""
+
+
+@dataclass(frozen=True)
 class Component:
     """What one chart installs, and when."""
 
@@ -105,6 +150,16 @@ class Component:
     """Whether it stays in a cluster that no longer needs it, until the cluster goes."""
     advice: Callable[[Facts], str] = lambda _: ""
     """What else to do about it while it does not work, as a clause; empty for nothing."""
+    own: Callable[[Facts], Mapping[str, Own]] = lambda _: {}
+    """Manifests of our own, which come once all that is `observed` works, by what they are."""
+    secrets: Callable[[Facts], Sequence[Brought]] = lambda _: ()
+    """Secrets of the claim's namespace that are brought into the component's."""
+    parts: tuple[str, ...] = ()
+    """Every key that `own` may return."""
+    brings: tuple[str, ...] = ()
+    """Names of all that `secrets` may return."""
+    trouble: Callable[[Request], Trouble | None] = lambda _: None
+    """Tells what is wrong once all of it exists; None where nothing says so."""
 
     @property
     def field(self) -> str:

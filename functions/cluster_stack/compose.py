@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.api import ClusterStatus, Distribution, NodeImage, contract
+from functions.api import ClusterStatus, Distribution, Gateway, NodeImage, Schema, contract
 from functions.base import (
     Condition,
     Function,
@@ -20,17 +20,17 @@ from functions.base import (
 )
 from functions.catalog import kubernetes
 
-from . import agent
+from . import agent, gateway, own
+from .cluster import Cluster
 from .component import Auxiliary, Component
 from .facts import Facts
 from .input import ClusterStackInput, given
 from .registry import AUXILIARIES, COMPONENTS
 from .render import (
-    Cluster,
     auxiliary_names,
     auxiliary_workload,
     keep_helm_provider_config,
-    names,
+    leaving,
     release_name,
     render,
     render_auxiliary,
@@ -40,6 +40,12 @@ __all__ = ["FUNCTION"]
 
 _BARE = NodeImage(driver=False, container_toolkit=False)
 """Nodes of which nothing is known: the GPU Operator installs what they lack."""
+
+
+class _Spec(Schema):
+    """What function-cluster-stack reads of the spec; all else of it comes by the status."""
+
+    gateway: Gateway | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,7 @@ def compose(request: Request) -> Outcome:
         return Outcome()
     if status.held_by is not None:
         return _left_alone(status.held_by)
-    cluster = Cluster(request.name, status.access, status.deleted_with_claim)
+    cluster = Cluster(request.name, status.access, status.deleted_with_claim, request.claim.namespace)
     facts = Facts(
         cloud=status.cloud,
         node_image=status.node_image or _BARE,
@@ -84,14 +90,19 @@ def compose(request: Request) -> Outcome:
         pools=tuple(status.node_pools),
         autoscaler=status.autoscaler,
         api_server_ports=agent.api_server_ports(request),
+        gateway=request.spec(_Spec).gateway,
     )
     needed = [
         c
         for c in COMPONENTS
         if c.wanted(facts) or (c.stays and request.resource(release_name(c.name)) is not None)
     ]
-    installed = [Installed(c, tuple(render(cluster, c, facts, given(parameters, c)))) for c in needed]
+    installed = [
+        Installed(c, tuple(render(request, cluster, c, facts, given(parameters, c)))) for c in needed
+    ]
     resources = [resource for each in installed for resource in each.resources]
+    kept = {resource.name for resource in resources}
+    reached = gateway.addresses(request) if facts.gateway else []
     auxiliary = [
         r for a in AUXILIARIES for r in render_auxiliary(cluster, a, getattr(parameters, a.name), facts)
     ]
@@ -103,22 +114,41 @@ def compose(request: Request) -> Outcome:
             *resources,
             *auxiliary,
             *keep_helm_provider_config(cluster, resources),
+            *(r for c in needed for r in own.order_of_deletion(cluster, c, facts, resources)),
         ],
         conditions=(
-            Progress(
+            _broken(request, installed)
+            or Progress(
                 "ComponentsReady",
                 tuple(resource.name for resource in resources),
                 f"{_listed([*(each.component.label for each in installed), *(a.label for a in running)])} run"
+                + (f". {facts.gateway.host} has to lead to {reached[0]}" if facts.gateway and reached else "")
                 + "".join(_without(a) for a in wanted if a not in running),
                 hint=_hint(request, cluster, facts, installed),
             ),
         ),
-        status={"components": [*usable(request, installed), *_ever_ran(request, wanted)]},
+        status={
+            "components": [*usable(request, installed), *_ever_ran(request, wanted)],
+            "gatewayAddresses": reached or None,
+        },
         gone=[
-            *(name for c in COMPONENTS if c not in needed for name in names(c)),
+            *(name for c in needed for name in own.own_names(c) if name not in kept),
+            *(name for c in COMPONENTS if c not in needed for name in leaving(request, c)),
             *(name for a in AUXILIARIES for name in auxiliary_names(a) if name not in asked),
         ],
     )
+
+
+def _broken(request: Request, installed: Sequence[Installed]) -> Condition | None:
+    """Return what the first component that does not work says of itself; None where it says nothing."""
+    broken = (each for each in installed if each.exists(request) and not each.works(request))
+    each = next(broken, None)
+    said = each.component.trouble(request) if each else None
+    if each is None or said is None:
+        return None
+    label = each.component.label
+    text = f"{label[0].upper()}{label[1:]} does not work: {said.text}"
+    return Condition("ComponentsReady", Status.FALSE, said.reason, text, Whose.PLATFORM)
 
 
 def _ever_ran(request: Request, wanted: Sequence[Auxiliary]) -> list[str]:
@@ -184,7 +214,7 @@ def _listed(names: Sequence[str]) -> str:
 FUNCTION = Function(
     name="cluster-stack",
     conditions=("ComponentsReady",),
-    status=("components",),
+    status=("components", "gatewayAddresses"),
     author=Whose.PLATFORM,
     compose=compose,
     labels={contract.REACHABLE: contract.REACHABLE_LABEL},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from functions.api import Autoscaler, CloudFacts, Distribution, NodeImage, PoolStatus, contract
+from functions.api import Autoscaler, CloudFacts, Distribution, Gateway, NodeImage, PoolStatus, contract
 
 __all__ = ["Facts"]
 
@@ -27,6 +27,8 @@ class Facts:
     """What is to size the node pools; None: nothing does."""
     api_server_ports: tuple[int, ...] = ()
     """TCP ports of Service default/kubernetes and of where it leads; empty while they are not known."""
+    gateway: Gateway | None = None
+    """The gateway that the spec asks for; None: it asks for none."""
 
     @property
     def taints(self) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from . import (
     agent,
     cluster_autoscaler,
     efa_device_plugin,
+    gateway,
     gpu_operator,
     leader_worker_set,
     node_feature_discovery,
@@ -23,5 +24,6 @@ COMPONENTS: tuple[Component, ...] = (
     cluster_autoscaler.COMPONENT,
     efa_device_plugin.COMPONENT,
     leader_worker_set.COMPONENT,
+    gateway.COMPONENT,
 )
 AUXILIARIES: tuple[Auxiliary, ...] = (agent.AUXILIARY,)

@@ -3,55 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from functions.api import Access, Chart, Distribution, contract
-from functions.base import HELM_RELEASE, Resource, exists, remote, unique_name
+from functions.api import Chart, Distribution, contract
+from functions.base import HELM_RELEASE, Request, Resource, exists, remote, unique_name
 from functions.catalog import chart
 
+from . import own
+from .cluster import FIRST, LAST, NAMESPACE, Cluster, before_the_mark, in_cluster
 from .component import Auxiliary, Component, Namespace, Observed
 from .facts import Facts
 
 __all__ = [
-    "Cluster",
     "auxiliary_names",
     "auxiliary_workload",
     "keep_helm_provider_config",
+    "leaving",
     "names",
     "release_name",
     "render",
     "render_auxiliary",
 ]
 
-_FIRST = "-first"
-"""Ends the name of the Usage by which a Release is uninstalled before Helm's ProviderConfig goes."""
-_NAMESPACE = "-namespace"
-"""Ends the name of the Object that is a component's namespace."""
 _QUOTA = "-quota"
 """Ends the name of the Object that lets a namespace have pods of the system's priorities."""
 
 
-@dataclass(frozen=True)
-class Cluster:
-    """A cluster in which components are installed."""
-
-    composite: str
-    """The composite's name: part of every name."""
-    access: Access
-    deleted_with_claim: bool
-    """Whether the cluster is deleted with its claim, and everything inside with it."""
-
-    @property
-    def helm_namespace(self) -> str:
-        """Namespace of Helm's ProviderConfig, and so of every Release."""
-        return self.access.helm_namespace or self.access.namespace
-
-
-def render(cluster: Cluster, component: Component, facts: Facts, given: Chart) -> list[Resource]:
-    """Compose a component: its namespace, its Release, and what says that it works.
+def render(
+    request: Request, cluster: Cluster, component: Component, facts: Facts, given: Chart
+) -> list[Resource]:
+    """Compose a component: its namespace, its Release, what says that it works, and what it has beside.
 
     Args:
+        request: of the cluster.
         cluster: where it is installed.
         component: what is installed.
         facts: what its values depend on.
@@ -59,7 +44,9 @@ def render(cluster: Cluster, component: Component, facts: Facts, given: Chart) -
     """
     before = _namespace(cluster, component, facts)
     installed = _release(cluster, component, facts, given, before)
-    return [*before, installed, *(_observation(cluster, what, installed) for what in component.observed)]
+    chart_ = [installed, *(_observation(cluster, what, installed) for what in component.observed)]
+    beside = own.of(request, cluster, component, facts, [resource.name for resource in chart_])
+    return [*before, *chart_, *beside]
 
 
 def release_name(component: str) -> str:
@@ -68,10 +55,36 @@ def release_name(component: str) -> str:
 
 
 def names(component: Component) -> list[str]:
-    """Name everything that may be composed of a component, its Usage included."""
+    """Name everything that may be composed of a component, its Usages included."""
+    return [name for group in _groups(component) for name in group]
+
+
+def leaving(request: Request, component: Component) -> list[str]:
+    """Name what goes now of a component that the cluster no longer needs.
+
+    What it has beside its chart goes first, then the chart, then its namespace: the chart's controller clears
+    up, and Helm still finds its release. The Usages that hold the same order while a claim is deleted would
+    refuse it here, and hold up everything else.
+    """
+    going: list[str] = []
+    for group in _groups(component):
+        going += group
+        if any(name in request.observed for name in group):
+            break
+    return going
+
+
+def _groups(component: Component) -> tuple[list[str], ...]:
+    """Name everything that may be composed of a component, in the order in which it goes."""
     release = release_name(component.name)
-    parts = [release, *(release + ending for ending in (_FIRST, _NAMESPACE, _QUOTA))]
-    return [*parts, *(f"cluster-stack/{what.name}" for what in component.observed)]
+    chart_ = [release, *(f"cluster-stack/{what.name}" for what in component.observed)]
+    beside = own.own_names(component)
+    order = [f"{name}{FIRST}" for name in beside] if component.namespace.goes else []
+    namespace = [release + ending for ending in (NAMESPACE, _QUOTA, NAMESPACE + LAST, NAMESPACE + FIRST)]
+    if not beside:
+        # Nothing of it depends on the order.
+        return ([*chart_, release + FIRST, *namespace],)
+    return (beside, [*chart_, *order], [release + FIRST, *namespace])
 
 
 def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: Facts) -> list[Resource]:
@@ -90,10 +103,10 @@ def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: 
     looks = {} if facts.cloud or auxiliary.parts[-1] not in manifests else auxiliary.observed
     observed = [_look(cluster, f"{auxiliary.name}-{part}", target) for part, target in looks.items()]
     if any(_inside(manifest) for manifest in manifests.values()):
-        manifests = {_NAMESPACE[1:]: _namespace_manifest(auxiliary.namespace), **manifests}
-    namespace = f"cluster-stack/{auxiliary.name}{_NAMESPACE}"
+        manifests = {NAMESPACE[1:]: _namespace_manifest(auxiliary.namespace), **manifests}
+    namespace = f"cluster-stack/{auxiliary.name}{NAMESPACE}"
     made = [
-        _object(
+        in_cluster(
             cluster,
             f"{auxiliary.name}-{part}",
             manifest,
@@ -106,33 +119,12 @@ def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: 
     ]
     # Whatever becomes of them, the composite is ready.
     made = [replace(resource, ready=exists, label=auxiliary.label) for resource in (*observed, *made)]
-    return [*made, *_before_the_mark(cluster, made)]
+    return [*made, *before_the_mark(cluster, made)]
 
 
 def _inside(manifest: Mapping[str, Any]) -> bool:
     """Tell whether something stands in a namespace."""
     return "namespace" in manifest["metadata"]
-
-
-def _before_the_mark(cluster: Cluster, made: Sequence[Resource]) -> list[Resource]:
-    """Compose the Usages that keep the mark of an existing cluster until some Objects are deleted there.
-
-    A claim that waits for the cluster then installs its own after that, and the ProviderConfig, which the
-    mark keeps, is there for as long as something has to be deleted.
-    """
-    mark = {
-        "apiVersion": remote.KUBERNETES_API,
-        "kind": "Object",
-        "metadata": {
-            "name": unique_name(cluster.composite, contract.HOLDER.partition("/")[2]),
-            "namespace": cluster.access.namespace,
-        },
-    }
-    return [
-        remote.goes_after(f"{r.name}{_FIRST}", cluster.composite, mark, r.manifest, r.after)
-        for r in made
-        if r.manifest and "managementPolicies" not in r.manifest["spec"]
-    ]
 
 
 def auxiliary_workload(auxiliary: Auxiliary) -> str:
@@ -142,28 +134,33 @@ def auxiliary_workload(auxiliary: Auxiliary) -> str:
 
 def auxiliary_names(auxiliary: Auxiliary) -> list[str]:
     """Name everything that may be composed of what a cluster is ready without, its Usages included."""
-    every = (_NAMESPACE[1:], *auxiliary.observed, *auxiliary.parts)
+    every = (NAMESPACE[1:], *auxiliary.observed, *auxiliary.parts)
     parts = [f"cluster-stack/{auxiliary.name}-{part}" for part in every]
-    return [name + ending for name in parts for ending in ("", _FIRST)]
+    return [name + ending for name in parts for ending in ("", FIRST)]
 
 
 def _namespace_manifest(namespace: Namespace) -> dict[str, Any]:
     level = namespace.pod_security
     assert level is not None, "a namespace of Kubernetes' own is not composed"
-    labels = {f"pod-security.kubernetes.io/{mode}": level.value for mode in ("enforce", "warn")}
+    enforced = {f"pod-security.kubernetes.io/{mode}": level.value for mode in ("enforce", "warn")}
+    labels = {**namespace.labels, **enforced}
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace.name, "labels": labels}}
 
 
 def _namespace(cluster: Cluster, component: Component, facts: Facts) -> list[Resource]:
     """Compose the namespace of a component's pods; nothing for one of Kubernetes' own.
 
-    It stays when the claim goes, as those that Helm creates: somebody else may use it by then.
+    It stays when the claim goes, as those that Helm creates, since somebody else may use it by then; but for
+    one that is the component's alone.
     """
     if component.namespace.pod_security is None:
         return []
     manifest = _namespace_manifest(component.namespace)
     ready = remote.cel(remote.NAMESPACE_ACTIVE)
-    namespace = _object(cluster, f"{component.name}{_NAMESPACE}", manifest, (contract.REACHABLE,), ready)
+    goes = component.namespace.goes and not cluster.deleted_with_claim
+    namespace = in_cluster(
+        cluster, f"{component.name}{NAMESPACE}", manifest, (contract.REACHABLE,), ready, goes=goes
+    )
     if facts.distribution is not Distribution.GKE:
         return [namespace]
     # GKE admits pods of the system's priorities only where a quota allows them:
@@ -185,30 +182,7 @@ def _namespace(cluster: Cluster, component: Component, facts: Facts) -> list[Res
             },
         },
     }
-    return [namespace, _object(cluster, f"{component.name}{_QUOTA}", quota, (namespace.name,))]
-
-
-def _object(
-    cluster: Cluster,
-    name: str,
-    manifest: Mapping[str, Any],
-    after: tuple[str, ...],
-    readiness: Mapping[str, str] | None = None,
-    *,
-    watch: bool = False,
-    goes: bool = False,
-) -> Resource:
-    """Compose an Object that makes something in the cluster and leaves it there, unless it `goes`."""
-    made = remote.kubernetes_object(
-        unique_name(cluster.composite, name),
-        cluster.access.namespace,
-        cluster.access.kubernetes_provider_config,
-        manifest,
-        readiness=readiness,
-        policies=() if goes else remote.NEVER_DELETE,
-        watch=watch,
-    )
-    return Resource(f"cluster-stack/{name}", made, after)
+    return [namespace, in_cluster(cluster, f"{component.name}{_QUOTA}", quota, (namespace.name,))]
 
 
 def _release(
@@ -290,7 +264,7 @@ def keep_helm_provider_config(cluster: Cluster, resources: Sequence[Resource]) -
     }
     return [
         # Created with the Release, not once the Release is ready: the claim may be deleted before.
-        remote.goes_after(f"{r.name}{_FIRST}", cluster.composite, provider_config, r.manifest, r.after)
+        remote.goes_after(f"{r.name}{FIRST}", cluster.composite, provider_config, r.manifest, r.after)
         for r in resources
         if r.manifest and r.manifest["kind"] == "Release"
     ]

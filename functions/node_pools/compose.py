@@ -45,6 +45,7 @@ def function(places: Sequence[Place], model: type[ClusterSpec]) -> Function:
             "clusterUID",
             "heldBy",
             "deletedWithClaim",
+            "gateway",
             "distribution",
             "kubernetesVersion",
             "storageClassName",
@@ -113,7 +114,7 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome, in_use: 
         return outcome  # nothing was decided, so that everything is carried on
     kept = guards.kept_pools(request, spec, in_use)
     pools = in_use.counted(request, [*(status.node_pools or []), *guards.statuses(request, kept)])
-    status = status.model_copy(update={"node_pools": pools})
+    status = status.model_copy(update={"node_pools": pools, "gateway": offer.gateway(request, spec.gateway)})
     planned = [guards.missing(kept)] if kept else []
     return replace(
         outcome,
@@ -129,6 +130,7 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome, in_use: 
             **outcome.status,
             "nodePools": [pool.plain() for pool in pools],
             "summary": _summary(pools).plain(),
+            "gateway": status.gateway.plain() if status.gateway else None,
         },
     )
 

@@ -219,7 +219,7 @@ def test_tainted_nodes_are_found() -> None:
 def test_components(ready: list[str], unready: list[str], recorded: list[str], expected: list[str]) -> None:
     # Proves: status says what Models can count on, and does not change with every restart.
     outcome = FUNCTION.compose(request(ready=ready, unready=unready, recorded=recorded))
-    assert outcome.status == {"components": expected}
+    assert outcome.status["components"] == expected
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.api import Autoscaler, CloudFacts, Distribution, NodeImage, PoolStatus
+from functions.api import Autoscaler, CloudFacts, Distribution, Gateway, NodeImage, PoolStatus
 from functions.catalog import chart
 from functions.cluster_stack.component import Component
 from functions.cluster_stack.facts import Facts
@@ -24,6 +24,10 @@ def pools(*given: dict[str, Any]) -> tuple[PoolStatus, ...]:
     return tuple(PoolStatus.model_validate(each) for each in given)
 
 
+def _gateway(host: str) -> Gateway:
+    return Gateway.model_validate({"host": host, "tls": {"issuerRef": {"name": "own"}}})
+
+
 LARGE = pool("h100", gpusPerNode=8, fabric={"resource": "vpc.amazonaws.com/efa", "perNode": 32})
 MIG = pool("a100", sharing=shared("MIG", 7, "nvidia.com/mig-1g.10gb"))
 FACTS = Facts(
@@ -33,6 +37,7 @@ FACTS = Facts(
     kubernetes="1.35",
     pools=pools(LARGE, MIG),
     autoscaler=Autoscaler(cloud="aws", cluster_name="eu-prod", region="eu-central-1"),
+    gateway=_gateway("models.example.org"),
 )
 """Of a cluster that wants every component."""
 
@@ -43,6 +48,7 @@ OTHERWISE: dict[str, Any] = {
     "kubernetes": "1.36",
     "pools": pools({**LARGE, "taints": [TAINT]}, MIG),
     "autoscaler": Autoscaler(cloud="aws", cluster_name="eu-test", region="eu-central-1"),
+    "gateway": _gateway("models.example.com"),
 }
 
 DEPENDS: dict[str, set[str]] = {
@@ -51,6 +57,7 @@ DEPENDS: dict[str, set[str]] = {
     "cluster-autoscaler": {"kubernetes", "autoscaler"},
     "efa-device-plugin": {"cloud", "pools"},
     "leader-worker-set": set(),
+    "gateway": set(),
 }
 """The facts that a component's values follow. Helm upgrades a release when a value changes."""
 

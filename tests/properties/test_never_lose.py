@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from functions.cluster_stack.gateway import COMPONENT
+from functions.cluster_stack.own import own_names
 from tests.properties.pipeline import run
 from tests.properties.worlds import (
     World,
@@ -31,6 +33,11 @@ EVERY = [*clusters(), *models()]
 # A FATAL is for a spec that is invalid, never for something missing. These are all the
 # causes that taking an optional field away may have, by the field.
 INVALID_WITHOUT = {
+    "host": ["spec.gateway.host"],
+    "tls": ["spec.gateway.tls"],
+    "secretRef": ["name exactly one of gateway.tls.secretRef"],
+    "issuerRef": ["name exactly one of gateway.tls.secretRef"],
+    "serviceAnnotations": ["needs gateway.serviceAnnotations"],
     "aws": ["name exactly one of aws and existing"],
     "existing": ["name exactly one of aws and existing"],
     "gpu": ["names its GPU"],
@@ -58,8 +65,17 @@ INVALID_WITHOUT = {
     **{field: ["is missing"] for field in ("key", "id", "vpcId", "subnets", "zone")},
 }
 HUB_TOKEN = {"vllm/hub-token-owner", "vllm/hub-token-delivery"}
+GATEWAY = {
+    *own_names(COMPONENT),
+    *(
+        f"node-pools/{what}-after-load-balancer"
+        for what in ("cluster", "cluster-auth", "provider-config-kubernetes")
+    ),
+}
+"""What leaves first, before the chart that clears up after it."""
 # What goes away with an optional field, since the spec says so.
 GOES_WITH = {
+    "gateway": GATEWAY,
     "adminRoleArns": {"node-pools/access-entry-b53a6a", "node-pools/access-policy-b53a6a"},
     "source": HUB_TOKEN,
     "huggingFace": HUB_TOKEN,

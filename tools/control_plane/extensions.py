@@ -13,6 +13,9 @@ _CRDS = "apiextensions.k8s.io/v1"
 _THREADS = 4
 _TRIES = 3
 _FOLDERS = (
+    "cert-manager",
+    "envoy-gateway",
+    "gateway-api",
     "gpu-operator",
     "lws",
     "node-feature-discovery",

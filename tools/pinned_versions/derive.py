@@ -122,7 +122,8 @@ def template(chart: Path, asked: Asked, helm: Path) -> list[Manifest]:
 
 
 def _crds(folder: Path) -> Iterator[tuple[str, str]]:
-    for file in sorted(folder.glob("crds/*.yaml")):
+    # A subchart has a folder of its own, in which Helm looks for folders too.
+    for file in sorted([*folder.glob("crds/**/*.yaml"), *folder.glob("charts/*/crds/**/*.yaml")]):
         for crd in yaml.safe_load_all(file.read_text(encoding="utf-8")):
             if crd:
                 content = json.dumps(crd["spec"], sort_keys=True).encode()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from functions.api import NodeImage, NodePool, ProviderConfigRef
+from functions.api import NodeImage, NodePool, ProviderConfigRef, Reach
 from functions.base import Request, Resource, View, remote, unique_name
 
 from .. import reach
@@ -147,6 +147,8 @@ class Cloud(Generic[S, P]):
     """Composes the cluster."""
     tags: Callable[[S, Mapping[str, str]], Mapping[str, str]] = lambda _, own: own
     """Adds the user's tags or labels to the package's own, in the cloud's spelling."""
+    load_balancers: Mapping[Reach, Mapping[str, str]] = field(default_factory=dict)
+    """Annotations of a Service, by whom its load balancer is to be reached."""
     versions: Callable[[View], LiveVersions] = live_versions
     """Returns the Kubernetes versions of a live cluster object."""
     plan: Callable[[Request, S, Cluster], P] = lambda _request, _own, cluster: cast("Any", cluster)

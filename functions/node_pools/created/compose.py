@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, TypeVar, cast
 
 from functions.api import CloudFacts, ClusterSpec, NodePoolsInput, contract
 from functions.base import Condition, Outcome, Request, condition_true
@@ -52,13 +53,16 @@ def _compose(
     control_plane = [*parts.control_plane, *reached]
     made = [*parts.network, *control_plane, *parts.node_pools]
     guards = order.of_deletion(plan.composite, parts.cluster, made, parts.outlives_cluster)
+    held, freed = order.after_load_balancer(
+        request, parts.cluster, made, (parts.kubeconfig, reach.KUBERNETES)
+    )
     notes = (plan.version.note, _announced(plan, running, in_use), *parts.notes)
     return Outcome(
-        resources=[*made, *guards],
+        resources=[*made, *guards, *held],
         conditions=conditions.conditions(request, plan, parts, [r.name for r in control_plane], running),
         status={
             "cloud": CloudFacts(name=cloud.name, region=plan.region).plain(),
-            **parts.status,
+            **_with_load_balancer(cloud, spec, parts.status),
             "access": plan.access.status.plain(),
             "nodePools": [pool.status(ready=_is_ready(request, pool.name)).plain() for pool in plan.pools],
             "nodeImage": cloud.node_image.plain(),
@@ -68,9 +72,21 @@ def _compose(
             "heldBy": None,
             "kubernetesVersion": plan.version.asked,
         },
-        gone=[*plan.leftovers(request, node_pool("")), *parts.gone],
+        gone=[*plan.leftovers(request, node_pool("")), *parts.gone, *freed],
         notes=tuple(note for note in notes if note),
     )
+
+
+def _with_load_balancer(
+    cloud: Cloud[S, P], spec: ClusterSpec, status: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Add to a cloud's status how the gateway's Service gets its load balancer."""
+    annotations = cloud.load_balancers.get(spec.gateway.reach) if spec.gateway else None
+    if not annotations:
+        return status
+    facts = CloudFacts.model_validate(status["cloud"])
+    told = facts.model_copy(update={"service_annotations": dict(annotations)})
+    return {**status, "cloud": told.plain()}
 
 
 def _cluster(

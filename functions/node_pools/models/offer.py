@@ -6,10 +6,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from functions.api import ClusterStatus, Offer, OfferedBy, PoolStatus, contract
-from functions.base import Claim, Resource, exists, label_value, unique_name
+from functions.api import (
+    ClusterStatus,
+    Gateway,
+    Offer,
+    OfferedBy,
+    OfferedGateway,
+    PoolStatus,
+    contract,
+)
+from functions.base import Claim, Request, Resource, View, exists, label_value, unique_name
 
-__all__ = ["manifest", "resource"]
+__all__ = ["gateway", "manifest", "resource"]
 
 _FLEETING = {
     "ready": False,
@@ -19,6 +27,35 @@ _FLEETING = {
     "alternatives": None,
 }
 """What a pool's status says beside what a Model on it depends on."""
+
+
+_NAME = "node-pools/offer"
+
+
+def gateway(request: Request, asked: Gateway | None) -> OfferedGateway | None:
+    """Return the gateway that the cluster offers: from when it first worked, and while the spec asks for one.
+
+    Models that have an address keep it while the gateway fails, or while the status is lost.
+
+    Args:
+        request: with the composite's status, and the live offer.
+        asked: as the spec has it.
+    """
+    if asked is None:
+        return None
+    worked = contract.GATEWAY_COMPONENT in View(request.composite).texts("status", "components")
+    if not worked and not _offers_one(request):
+        return None
+    return OfferedGateway(host=asked.host, ca=asked.tls.ca)
+
+
+def _offers_one(request: Request) -> bool:
+    live = request.resource(_NAME)
+    text = live.text("data", contract.OFFER_KEY) if live else None
+    try:
+        return bool(text and json.loads(text).get("gateway"))
+    except (ValueError, AttributeError):
+        return False  # Somebody has written something else there, which is written anew.
 
 
 def resource(
@@ -33,7 +70,7 @@ def resource(
         status: with its access and node pools.
     """
     made = manifest(composite, claim, allowed_namespaces, status)
-    return Resource("node-pools/offer", made, ready=exists, label="the cluster's offer to Models")
+    return Resource(_NAME, made, ready=exists, label="the cluster's offer to Models")
 
 
 def manifest(

@@ -55,6 +55,7 @@ def test_composes_what_reaches_the_cluster_and_nothing_else() -> None:
                 "ready": False,
             }
         ],
+        "gateway": None,
         "sharedStorage": False,
         "storageClassName": None,
         "summary": {"nodePools": "l4", "gpus": "L4"},

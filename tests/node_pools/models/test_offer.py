@@ -53,3 +53,44 @@ def test_what_a_model_depends_on_changes_it() -> None:
     closed = {**existing(), "allowedNamespaces": []}
     others = [existing(larger), existing(storageClassName="nfs"), closed]
     assert len({offered(cluster(spec))["data"]["offer"] for spec in [existing(), *others]}) == 4
+
+
+GATEWAY = {
+    "host": "models.example.org",
+    "reach": "Cluster",
+    "tls": {"secretRef": {"name": "models-tls"}, "ca": "-----BEGIN CERTIFICATE-----"},
+}
+OFFERED = {"host": "models.example.org", "port": 443, "ca": "-----BEGIN CERTIFICATE-----"}
+
+
+def gateway(request: Request) -> Any:
+    return json.loads(offered(request)["data"]["offer"]).get("gateway")
+
+
+def test_a_gateway_is_offered_once_it_has_worked() -> None:
+    # Proves: no Model gets an address that does not answer yet, and the status says the same as the offer.
+    asked = {**existing(), "gateway": GATEWAY}
+    assert gateway(cluster(asked)) is None
+    worked = cluster(asked, status={"components": ["gateway"]})
+    assert gateway(worked) == FUNCTION.compose(worked).status["gateway"] == OFFERED
+    assert FUNCTION.compose(cluster(asked)).status["gateway"] is None
+
+
+def test_a_gateway_that_was_offered_stays_so_without_a_status() -> None:
+    # Proves: Models keep their addresses while the gateway fails, or where the status is lost.
+    asked = {**existing(), "gateway": GATEWAY}
+    live = {OFFER: offered(cluster(asked, status={"components": ["gateway"]}))}
+    assert gateway(cluster(asked, observed=live)) == OFFERED
+    assert gateway(cluster({**asked, "gateway": {**GATEWAY, "host": "new.example.org"}}, observed=live)) == {
+        **OFFERED,
+        "host": "new.example.org",
+    }
+    assert gateway(cluster(existing(), observed=live)) is None
+
+
+def test_what_somebody_wrote_into_the_offer_offers_no_gateway() -> None:
+    asked = {**existing(), "gateway": GATEWAY}
+    written = offered(cluster(asked))
+    for text in ("{", "[]", "null", '{"gateway": null}'):
+        live = {OFFER: {**written, "data": {"offer": text}}}
+        assert gateway(cluster(asked, observed=live)) is None

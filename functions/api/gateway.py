@@ -1,0 +1,119 @@
+"""The gateway of an InferenceCluster: one address, over TLS, for all its Models."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from .forms import HostName, SecretName
+from .schema import Rule, Schema, rules
+
+__all__ = ["EXISTING_ORGANISATION", "Gateway", "GatewayTls", "Issuer", "IssuerRef", "Reach", "TlsSecretRef"]
+
+_ONE_CERTIFICATE = Rule(
+    "has(self.secretRef) != has(self.issuerRef)",
+    "name exactly one of gateway.tls.secretRef and gateway.tls.issuerRef: where the certificate is from",
+)
+_CERTIFICATES = Rule(
+    "self.contains('-----BEGIN CERTIFICATE-----') && !self.contains('PRIVATE KEY')",
+    "gateway.tls.ca holds certificates as PEM, and no private key: everybody may read it",
+)
+EXISTING_ORGANISATION = Rule(
+    "!has(self.existing) || !has(self.gateway) || self.gateway.reach != 'Organisation'"
+    " || has(self.gateway.serviceAnnotations)",
+    "gateway.reach Organisation in an existing cluster needs gateway.serviceAnnotations: those that make a "
+    "load balancer of your cloud internal, or {} where none is reached from the internet",
+)
+
+
+class Reach(StrEnum):
+    """Who can open a connection to a gateway."""
+
+    CLUSTER = "Cluster"
+    ORGANISATION = "Organisation"
+    INTERNET = "Internet"
+
+
+class Issuer(StrEnum):
+    """Kinds of cert-manager's issuers."""
+
+    ISSUER = "Issuer"
+    CLUSTER_ISSUER = "ClusterIssuer"
+
+
+class TlsSecretRef(Schema):
+    """A Secret in the claim's own namespace."""
+
+    name: SecretName = Field(
+        description="Name of the Secret, in the claim's namespace: tls.crt has the certificate for the host "
+        "and then those of its issuers, tls.key the private key."
+    )
+
+
+class IssuerRef(Schema):
+    """An issuer of cert-manager, which is in the cluster already."""
+
+    name: SecretName = Field(description="Name of the issuer.")
+    kind: Issuer = Field(
+        Issuer.CLUSTER_ISSUER,
+        description="ClusterIssuer, or Issuer for one in namespace freehold-gateway of the cluster. "
+        "Default ClusterIssuer.",
+    )
+
+
+class GatewayTls(Schema):
+    """The certificate of a gateway."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_ONE_CERTIFICATE))
+
+    secret_ref: TlsSecretRef | None = Field(
+        None,
+        description="A certificate that you have. A changed Secret reaches the gateway within half a minute.",
+    )
+    issuer_ref: IssuerRef | None = Field(
+        None, description="Have cert-manager in the cluster issue the certificate, and renew it."
+    )
+    ca: str | None = Field(
+        None,
+        description="Certificates of the authorities that vouch for the gateway's, as PEM, where clients do "
+        "not know them. Models hand them out beside their address. Default: those that every client knows.",
+        max_length=32768,
+        json_schema_extra=rules(_CERTIFICATES),
+    )
+
+    @field_validator("ca")
+    @classmethod
+    def _certificates(cls, ca: str | None) -> str | None:
+        if ca is not None and ("-----BEGIN CERTIFICATE-----" not in ca or "PRIVATE KEY" in ca):
+            raise ValueError(_CERTIFICATES.message)
+        return ca
+
+    @model_validator(mode="after")
+    def _one_certificate(self) -> Self:
+        if (self.secret_ref is None) == (self.issuer_ref is None):
+            raise ValueError(_ONE_CERTIFICATE.message)
+        return self
+
+
+class Gateway(Schema):
+    """What clients reach the Models of a cluster by."""
+
+    host: HostName = Field(
+        description="DNS name of the gateway, such as models.eu.example.org. Let it lead to one of "
+        "status.gatewayAddresses. No two clusters may have the same."
+    )
+    reach: Reach = Field(
+        Reach.CLUSTER,
+        description="Who can connect. Cluster: pods of the cluster, by the Service models in namespace "
+        "freehold-gateway. Organisation: whoever reaches the cloud's private network, by an internal load "
+        "balancer. Internet: everybody, by a public load balancer. Default Cluster.",
+    )
+    tls: GatewayTls = Field(description="The certificate. Nothing is served without TLS.")
+    service_annotations: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
+        None,
+        description="Annotations of the Service that is the gateway's address, over those that the cloud "
+        "needs. At most 20. Default none.",
+        max_length=20,
+    )

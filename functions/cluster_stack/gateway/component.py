@@ -1,0 +1,78 @@
+"""The gateway as a component: Envoy Gateway's chart, and one Gateway for all Models of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from functions.api import contract
+from functions.base import Request
+
+from ..component import Component, Namespace, PodSecurity, workload
+from ..facts import Facts
+from ..secrets import Brought
+from . import manifests, trouble
+
+__all__ = ["COMPONENT", "addresses"]
+
+# Envoy Gateway keeps the Envoys in its own namespace, or may make Deployments in every namespace.
+_NAMESPACE = Namespace(
+    contract.GATEWAY_NAMESPACE, PodSecurity.RESTRICTED, labels=manifests.MANAGED_BY, goes=True
+)
+
+
+def _values(facts: Facts) -> dict[str, Any]:
+    tolerations = {"tolerations": manifests.tolerations(facts)}
+    return {
+        # Of what stands outside of the namespace.
+        "fullnameOverride": contract.GATEWAY_NAMESPACE,
+        "config": {
+            "envoyGateway": {
+                # Of our own, so that an Envoy Gateway which somebody else has installed leaves ours alone.
+                "gateway": {"controllerName": manifests.CONTROLLER},
+                "provider": {
+                    "type": "Kubernetes",
+                    # Of other namespaces nothing is looked at: neither their Gateways nor their routes.
+                    "kubernetes": {
+                        "watch": {
+                            "type": "NamespaceSelector",
+                            "namespaceSelector": {"matchLabels": manifests.MANAGED_BY},
+                        }
+                    },
+                },
+            }
+        },
+        # It changes pods of every namespace, to tell Envoys their zone, by which nothing is routed here.
+        "topologyInjector": {"enabled": False},
+        "deployment": {"pod": tolerations},
+        "certgen": {"job": tolerations},
+    }
+
+
+def _secrets(facts: Facts) -> Sequence[Brought]:
+    gateway = facts.gateway
+    if gateway is None or gateway.tls.secret_ref is None:
+        return ()
+    label = f"the gateway's certificate in Secret {gateway.tls.secret_ref.name}"
+    return (Brought(manifests.BROUGHT, gateway.tls.secret_ref.name, gateway.host, label),)
+
+
+def addresses(request: Request) -> list[str]:
+    """Return the addresses, or DNS names, that lead to the gateway; none while it has none."""
+    return manifests.addresses(request)
+
+
+COMPONENT = Component(
+    name=contract.GATEWAY_COMPONENT,
+    label="the gateway",
+    about="Envoy Gateway, where spec.gateway asks for it.",
+    namespace=_NAMESPACE,
+    wanted=lambda facts: facts.gateway is not None,
+    values=_values,
+    observed=(workload(contract.GATEWAY_COMPONENT, "Deployment", _NAMESPACE, "envoy-gateway"),),
+    own=manifests.own,
+    parts=manifests.PARTS,
+    secrets=_secrets,
+    brings=(manifests.BROUGHT,),
+    trouble=trouble.of,
+)

@@ -1,0 +1,78 @@
+"""What an API server refuses of a cluster's gateway, and that a function does in the same words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.api import ClusterSpec
+from functions.base import Invalid, parse
+from tests.test_admission import AWS, EXISTING, POOL, cluster
+from tools.admission import admit
+
+SECRET = {"secretRef": {"name": "models-tls"}}
+CA = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+NO_HOST = "this is no DNS name: write it in lower case with its domain, as in models.example.org"
+ONE_CERTIFICATE = "name exactly one of gateway.tls.secretRef and gateway.tls.issuerRef"
+CERTIFICATES = "gateway.tls.ca holds certificates as PEM, and no private key: everybody may read it"
+
+
+def gateway(place: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    given = {"host": "models.example.org", "tls": SECRET, **fields}
+    return cluster({**(place or {"existing": EXISTING}), "nodePools": [POOL], "gateway": given})
+
+
+BAD = {
+    "a URL": (gateway(host="https://models.example.org"), NO_HOST),
+    "a port": (gateway(host="models.example.org:8443"), NO_HOST),
+    "a path": (gateway(host="models.example.org/v1"), NO_HOST),
+    "any host": (gateway(host="*.example.org"), NO_HOST),
+    "capitals": (gateway(host="Models.example.org"), NO_HOST),
+    "no domain": (gateway(host="models"), NO_HOST),
+    "an address's end": (gateway(host="models.example.org."), NO_HOST),
+    "a label of 64 characters": (gateway(host=f"{'a' * 64}.example.org"), NO_HOST),
+    "no certificate": (gateway(tls={}), ONE_CERTIFICATE),
+    "two certificates": (gateway(tls={**SECRET, "issuerRef": {"name": "own"}}), ONE_CERTIFICATE),
+    "a Secret of another namespace": (
+        gateway(tls={"secretRef": {"name": "../b/secrets/c"}}),
+        "this is no name of a Secret",
+    ),
+    "a private key for everybody": (
+        gateway(tls={**SECRET, "ca": f"{CA}-----BEGIN PRIVATE KEY-----"}),
+        CERTIFICATES,
+    ),
+    "an authority's name": (gateway(tls={**SECRET, "ca": "our CA"}), CERTIFICATES),
+    "a public load balancer by accident": (
+        gateway(reach="Organisation"),
+        "gateway.reach Organisation in an existing cluster needs gateway.serviceAnnotations",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_refused(name: str) -> None:
+    claim, message = BAD[name]
+    problems = [str(problem) for problem in admit([claim])]
+    assert any(message in problem for problem in problems), problems
+    with pytest.raises(Invalid) as caught:
+        parse(ClusterSpec, claim["spec"], "spec")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        gateway(),
+        gateway(host=f"{'a' * 63}.b-c.example"),
+        gateway(host="models.freehold-gateway.svc"),
+        gateway(reach="Organisation", serviceAnnotations={}),
+        gateway({"aws": AWS}, reach="Organisation"),
+        gateway(reach="Internet"),
+        gateway(tls={**SECRET, "ca": CA * 3}),
+        gateway(tls={"issuerRef": {"name": "own", "kind": "Issuer"}}),
+    ],
+)
+def test_next_to_what_is_refused(claim: dict[str, Any]) -> None:
+    assert admit([claim]) == []
+    parse(ClusterSpec, claim["spec"], "spec")
