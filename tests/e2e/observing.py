@@ -81,11 +81,18 @@ def chart_values(api: Api, release: str, namespace: str) -> Manifest:
 
 def reconcile(plane: Plane, claim: Manifest, seconds: float = 30) -> None:
     """Have a claim's XR reconciled, and return once functions have been called and no more calls come."""
-    xr, before = composite(plane.api, claim), calls(plane)
-    plane.api.patch(xr, {"metadata": {"annotations": {_REQUESTED: str(time.time_ns())}}})
+    before = calls(plane)
+    xr = request(plane.api, claim)
     # An XR of scope LegacyCluster has no status.lastHandledReconcileAt.
     wait_for(f"{xr['metadata']['name']} to be reconciled", lambda: calls(plane) > before, seconds)
     wait_for("the calls of functions to end", lambda: _quiet(plane), seconds)
+
+
+def request(api: Api, claim: Manifest) -> Manifest:
+    """Ask core to reconcile a claim's XR now; return the XR as it was."""
+    xr = composite(api, claim)
+    api.patch(xr, {"metadata": {"annotations": {_REQUESTED: str(time.time_ns())}}})
+    return xr
 
 
 def versions(api: Api, claim: Manifest) -> dict[str, tuple[str, object, str]]:

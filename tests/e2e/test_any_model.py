@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, refreshed, uids, wait_ready
-from tests.e2e.workload import delete, existing, model, wait_gone, wait_placed, wait_told
+from tests.e2e.workload import clear, delete, existing, model, wait_gone, wait_placed, wait_told
 from tools.control_plane.api import Api
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -49,7 +49,7 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
     with joined(control_plane.api, NODES):
         claim = existing(control_plane, "any", POOLS, allowed=["team-*"])
         yield claim
-        delete(control_plane.api, claim)
+        clear(control_plane.api, claim)
 
 
 def reading(api: Api, claim: Manifest) -> list[Manifest]:

@@ -19,7 +19,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import refreshed
 from tests.e2e.storage import SHARED, storage_class
-from tests.e2e.workload import delete, existing, model, place, wait_placed, wait_told
+from tests.e2e.workload import clear, delete, existing, model, place, wait_placed, wait_told
 from tools.control_plane.api import Api, condition
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -48,7 +48,7 @@ def models(control_plane: Plane) -> Iterator[list[Manifest]]:
             made: list[Manifest] = []
             yield made
             delete(api, *made)
-        delete(api, claim)
+        clear(api, claim)
 
 
 @pytest.fixture

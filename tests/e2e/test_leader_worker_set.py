@@ -15,7 +15,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.gpu_operator import GPUOperator, bury
 from tests.e2e.nodes import joined
 from tests.e2e.observing import refreshed, wait_ready
-from tests.e2e.workload import OWNER, delete, existing, model, nodes_of, place, serving, wait_told
+from tests.e2e.workload import OWNER, clear, delete, existing, model, nodes_of, place, serving, wait_told
 from tools.control_plane import leader_worker_set
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.nodes import gpu_node
@@ -60,7 +60,7 @@ def large(control_plane: Plane, api: Api) -> Iterator[Manifest]:
         )
         with agent.kubelet(api, NODES, {}), agent.running(control_plane):
             yield wait_ready(api, claim, seconds=120)
-        delete(api, claim, cluster)
+        clear(api, claim, cluster)
         bury(api)
 
 

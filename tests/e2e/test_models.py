@@ -11,6 +11,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, reconcile, refreshed, told, uids, wait_ready
 from tests.e2e.workload import (
+    clear,
     delete,
     existing,
     force_away,
@@ -45,7 +46,7 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
     with joined(control_plane.api, NODES):
         claim = existing(control_plane, NAME, POOLS, allowed=["team-*"])
         yield claim
-        delete(control_plane.api, claim, *ORPHANS)
+        clear(control_plane.api, claim, *ORPHANS)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, refreshed, told, wait_ready
-from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, nodes_of, place, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, clear, delete, existing, model, nodes_of, place, wait_told
 from tools.control_plane.api import Api, condition
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -46,7 +46,7 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
     with joined(control_plane.api, NODES):
         claim = existing(control_plane, NAME, POOLS, allowed=["team-*"])
         yield claim
-        delete(control_plane.api, claim)
+        clear(control_plane.api, claim)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tests.e2e.agent import heal, play
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import refreshed, wait_ready
-from tests.e2e.workload import delete, existing, model, place, serving, wait_told
+from tests.e2e.workload import clear, delete, existing, model, place, serving, wait_told
 from tools.control_plane.api import Api, ApiError, condition
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.waiting import wait_for
@@ -42,7 +42,7 @@ def cluster(control_plane: Plane) -> Iterator[Api]:
         with agent.kubelet(api, NODES, LOGS), agent.running(control_plane) as seen:
             yield seen
         # It goes with the claim, and its rights.
-        delete(api, claim)
+        clear(api, claim)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from tests.e2e.compositions import changed
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, uids, wait_ready
-from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_told
+from tests.e2e.workload import OWNER, ask_to_go, clear, existing, model, wait_told
 from tools import paths
 from tools.control_plane import functions
 from tools.control_plane.api import Api, condition
@@ -45,7 +45,7 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
     with joined(control_plane.api, NODES):
         claim = existing(control_plane, NAME, [POOL], allowed=["team-*"])
         yield claim
-        delete(control_plane.api, claim)
+        clear(control_plane.api, claim)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, wait_ready
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, delete, existing, model, place, serving, wait_told
+from tests.e2e.workload import OWNER, clear, delete, existing, model, place, serving, wait_told
 from tools.control_plane.agent import NAME as AGENT
 from tools.control_plane.api import Api, ApiError, identity
 from tools.control_plane.layout import NAMESPACE
@@ -65,7 +65,7 @@ def cluster(control_plane: Plane) -> Iterator[Manifest]:
     with joined(control_plane.api, NODES):
         claim = existing(control_plane, "gated", [POOL], allowed=["team-*"])
         yield claim
-        delete(control_plane.api, claim)
+        clear(control_plane.api, claim)
 
 
 def claimed(name: str, cluster: Manifest, token: str = "hub") -> Manifest:

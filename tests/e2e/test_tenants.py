@@ -12,7 +12,17 @@ from functions.api import contract
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import composed, composite, reconcile, refreshed
 from tests.e2e.people import member
-from tests.e2e.workload import OWNER, ask_to_go, claimed, delete, existing, model, wait_placed, wait_told
+from tests.e2e.workload import (
+    OWNER,
+    ask_to_go,
+    claimed,
+    clear,
+    delete,
+    existing,
+    model,
+    wait_placed,
+    wait_told,
+)
 from tools import paths
 from tools.control_plane.api import Api, ApiError
 from tools.control_plane.layout import NAMESPACE
@@ -43,7 +53,7 @@ def shared(control_plane: Plane) -> Iterator[Manifest]:
     """A cluster that admits both."""
     claim = existing(control_plane, "shared", allowed=["team-a", "team-b"])
     yield claim
-    delete(control_plane.api, claim)
+    clear(control_plane.api, claim)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from tests.e2e import machines
 from tests.e2e.conftest import REAL_PREFIX, Plane, furnished
 from tests.e2e.observing import wait_ready
 from tests.e2e.real.policies import refuses
-from tests.e2e.workload import delete
+from tests.e2e.workload import clear
 from tools import paths
 from tools.control_plane import plane
 from tools.control_plane.layout import Layout
@@ -58,4 +58,4 @@ def cluster(real: Plane) -> Iterator[Manifest]:
     real.api.apply(secret)
     real.api.apply(claim)
     yield wait_ready(real.api, claim, _CLUSTER_SECONDS)
-    delete(real.api, claim)
+    clear(real.api, claim)
