@@ -53,7 +53,8 @@ class Started:
 
     def alive(self) -> bool:
         """Say whether this process still runs; another process of the same id does not count."""
-        return _identity(self.pid) == self.started
+        # One that ended before its start was looked at has no time of it.
+        return self.started != "" and _identity(self.pid) == self.started
 
 
 class Processes:

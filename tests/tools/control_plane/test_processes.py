@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.control_plane.processes import Processes
+from tools.control_plane.processes import Processes, Started
 from tools.errors import ToolError
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(60)")
@@ -99,6 +99,12 @@ def test_one_that_ends_at_start_is_told_in_its_own_words(processes: Processes) -
     with pytest.raises(ToolError, match="broken ended when it started") as told:
         processes.wait("broken", lambda: False)
     assert "port 1 is taken" in str(told.value)
+
+
+def test_one_that_ended_before_its_start_was_looked_at_does_not_run() -> None:
+    """As a program that is not there, in a machine."""
+    gone = int(Path("/proc/sys/kernel/pid_max").read_text())
+    assert not Started("gone", gone, "", [], {}).alive()
 
 
 def test_one_that_takes_too_long_is_told(processes: Processes) -> None:
