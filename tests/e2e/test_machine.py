@@ -183,6 +183,20 @@ def refused(port: int) -> bool:
     return False
 
 
+def test_a_name_of_the_world_is_a_server_inside(folder: Path) -> None:
+    processes, (port,) = Processes(folder), free_ports(1)
+    machine.start(processes, {80: port}, ["registry.example.org"])
+    machine.resolve(folder, "10.96.0.10", "svc.cluster.local")
+    processes.start("web", web(port))
+    processes.wait("web", lambda: processes.listens(port))
+    asking = "import urllib.request; print(urllib.request.urlopen('http://registry.example.org').status)"
+    processes.start("ask", ["sh", "-c", f'cat /etc/resolv.conf; {sys.executable} -c "{asking}"'])
+    wait_for("the answer", lambda: not processes.alive("ask"))
+    said = processes.log("ask").read_text().splitlines()
+    assert said[:2] == ["nameserver 10.96.0.10", "search svc.cluster.local"]
+    assert said[-1] == "200"
+
+
 def test_nothing_outside_is_reached_from_inside(folder: Path) -> None:
     machine.start(Processes(folder))
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -135,7 +135,7 @@ def _mount(made: Made) -> None:
         file.write_text(f"{value}\n")
         _bind(file, Path("/proc/sys") / name)
     for name in ("resolv.conf", "hosts"):
-        # The machine's processes have no name server: a name is not found at once, not after a minute.
+        # At first there is no name server: a name is not found at once, not after a minute.
         if (own / name).is_file() and Path("/etc", name).exists():
             _bind(own / name, Path("/etc", name).resolve())
     linux.mount("none", "/", flags=linux.RECURSIVE | linux.SHARED)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools import paths
@@ -19,12 +19,15 @@ _DEAD_RESOLVER = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 """Else a pull of an image that is not there waits for a name server that nobody reaches."""
 
 
-def start(processes: Processes, redirects: Mapping[int, int] | None = None) -> made.Machine:
+def start(
+    processes: Processes, redirects: Mapping[int, int] | None = None, hosts: Sequence[str] = ()
+) -> made.Machine:
     """Start a machine; what is started in the folder from then on runs there.
 
     Args:
         processes: of the machine's folder.
         redirects: ports of 127.0.0.1 at which something is called in the machine that listens at another.
+        hosts: names of 127.0.0.1 in the machine.
 
     Raises:
         ToolError: when something is missing for one, or it does not start.
@@ -35,6 +38,7 @@ def start(processes: Processes, redirects: Mapping[int, int] | None = None) -> m
     own = folder / "machine"
     own.mkdir(parents=True, exist_ok=True)
     (own / "resolv.conf").write_text(_DEAD_RESOLVER)
+    (own / "hosts").write_text(f"127.0.0.1 {' '.join(('localhost', *hosts))}\n")
     made.forget(folder)
     extra = programs.provide()
     ports = [f"{port}={other}" for port, other in (redirects or {}).items()]
@@ -61,6 +65,20 @@ def forward(processes: Processes, targets: dict[int, tuple[str, int]], name: str
     arguments = [f"{port}={address}:{inside}" for port, (address, inside) in targets.items()]
     command = _module("forward", str(processes.folder), *arguments)
     processes.start(name, command, {"PYTHONPATH": str(paths.ROOT)}, outside=True)
+
+
+def resolve(folder: Path, address: str, *search: str) -> None:
+    """Have a machine's processes ask a name server, which is there by now.
+
+    Args:
+        folder: the machine's.
+        address: the name server's.
+        search: domains in which names are looked for first.
+    """
+    # Into the same file, which is mounted.
+    (folder / "machine" / "resolv.conf").write_text(
+        f"nameserver {address}\nsearch {' '.join(search)}\noptions ndots:5 timeout:1 attempts:1\n"
+    )
 
 
 def sweep(folder: Path) -> None:
