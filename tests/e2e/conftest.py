@@ -29,6 +29,7 @@ CLOUDS = (".aws.m.upbound.io",)
 NAMESPACES = ("platform", "research", "team-a", "team-b")
 SLOWEST = (
     # On the one machine with a real node.
+    "test_install.py",
     "test_node.py",
     "test_model.py",
     "test_faults.py",

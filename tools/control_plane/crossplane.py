@@ -23,6 +23,8 @@ from tools.manifests import load
 from tools.toolchain import CORE
 
 RBAC_MANAGER = "crossplane-rbac-manager"
+OUTSIDE = "External"
+"""Packages run outside of core."""
 MANIFESTS = paths.ROOT / "tools" / "control_plane" / "manifests"
 VALUES = paths.ROOT / "package" / "crossplane-values.yaml"
 _ROOT_CA, _SERVER, _CLIENT = "crossplane-root-ca", "crossplane-tls-server", "crossplane-tls-client"
@@ -31,10 +33,25 @@ _INIT_TRIES = 5
 """`core init` does not wait for the CRDs that it installs; Kubernetes would restart the init container."""
 
 
-def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority) -> None:
+def start(
+    processes: Processes,
+    layout: Layout,
+    ports: Ports,
+    api: Api,
+    authority: Authority,
+    runtime: str = OUTSIDE,
+) -> None:
     """Start core and the RBAC manager, and return when core is ready.
 
     The RBAC manager has no health check: `may_compose` tells once there are XRDs.
+
+    Args:
+        processes: of the control plane.
+        layout: its folder.
+        ports: its ports.
+        api: its API.
+        authority: its certificate authority, which becomes Crossplane's.
+        runtime: what runs packages, as core's argument has it; by default nothing of core's.
     """
     for manifest in load(MANIFESTS / "crossplane.yaml"):
         api.apply(manifest)
@@ -45,18 +62,19 @@ def start(processes: Processes, layout: Layout, ports: Ports, api: Api, authorit
     _initialize(layout, ports)
     for secret in (_SERVER, _CLIENT):
         _write_secret(api, secret, layout.certificates / secret)
-    environment = {"KUBECONFIG": str(layout.kubeconfig("crossplane"))}
-    processes.start("crossplane", core(layout, ports), environment)
+    # What stands in for the registries of the world is here, and no proxy reaches it.
+    environment = {"KUBECONFIG": str(layout.kubeconfig("crossplane")), "NO_PROXY": "*"}
+    processes.start("crossplane", core(layout, ports, runtime), environment)
     environment = {"KUBECONFIG": str(layout.kubeconfig("rbac-manager"))}
     processes.start(RBAC_MANAGER, [_binary(), "rbac", "start"], environment)
     processes.wait("crossplane", lambda: ready(ports))
 
 
-def core(layout: Layout, ports: Ports) -> list[str]:
-    """Return core's command, as its chart sets it with our values; packages run outside of core."""
+def core(layout: Layout, ports: Ports, runtime: str) -> list[str]:
+    """Return core's command, as its chart sets it with our values."""
     return [
         *(_binary(), "core", "start", f"--namespace={NAMESPACE}"),
-        "--package-runtime=External",
+        f"--package-runtime={runtime}",
         # Of the registry of this control plane, too.
         f"--ca-bundle-path={layout.certificates / 'ca.crt'}",
         f"--webhook-port={ports.webhooks}",

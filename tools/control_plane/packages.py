@@ -10,7 +10,9 @@ from pathlib import Path
 from functions.catalog import Provider, providers
 from tools import paths
 from tools.control_plane.api import Api, ApiError, condition
+from tools.control_plane.binaries import PROVIDER_HELM, PROVIDER_KUBERNETES
 from tools.control_plane.layout import NAMESPACE
+from tools.control_plane.providers import crds as built_crds
 from tools.control_plane.waiting import wait_for
 from tools.images.image import Image
 from tools.images.kinds import Kind
@@ -38,6 +40,7 @@ API = "pkg.crossplane.io/v1"
 INSTALL_SECONDS = 180
 PROVIDERS = tuple(p for p in providers().values() if p.name in ("provider-kubernetes", "provider-helm"))
 """What a Configuration depends on beside the functions."""
+_BUILT = {tool.name: tool for tool in (PROVIDER_HELM, PROVIDER_KUBERNETES)}
 _RUNS = {
     "type": "RuntimeHealthy",
     "status": "True",
@@ -76,7 +79,9 @@ def _stand_in(provider: Provider, architecture: str) -> Image:
 
 
 def crds(provider: Provider) -> list[Manifest]:
-    """Return the real CRDs of a provider's API group, as far as they are here."""
+    """Return the real CRDs of a provider's API group: of the version that runs here, or as far as they are here."""
+    if provider.name in _BUILT:
+        return built_crds(_BUILT[provider.name])
     found = (each for each in load(paths.schemas()) if each["kind"] == "CustomResourceDefinition")
     return [each for each in found if each["spec"]["group"] == provider.group]
 

@@ -43,10 +43,17 @@ class Nodes(Protocol):
     def kubelets(self, authority: Authority) -> Kubelets | None:
         """Return how the API server and the nodes' kubelets reach one another; None when they are played."""
 
+    @property
+    def runtime(self) -> str:
+        """What runs packages, as core's argument has it."""
+
     def start(
         self, processes: Processes, layout: Layout, ports: Ports, api: Api, authority: Authority
     ) -> None:
         """Start the nodes, or what plays them."""
+
+    def install(self, processes: Processes, layout: Layout, api: Api, authority: Authority) -> None:
+        """Install Freehold; return when claims can be made."""
 
     def finish(self, processes: Processes, layout: Layout, api: Api) -> None:
         """Have the agent of package/install.yaml run; return when it does and pods can."""
@@ -56,6 +63,7 @@ class Played:
     """Nodes that kwok plays, as many and as large as a test likes."""
 
     title = "kwok"
+    runtime = crossplane.OUTSIDE
 
     def prepare(self, processes: Processes, ports: Ports) -> None:
         """Do nothing."""
@@ -69,6 +77,11 @@ class Played:
         """Start kwok."""
         del authority
         nodes.start(processes, layout, ports, api)
+
+    def install(self, processes: Processes, layout: Layout, api: Api, authority: Authority) -> None:
+        """Start the functions as processes; apply the rest as it stands in the clone."""
+        functions.start(processes, api, authority)
+        define(processes, api, mirror(layout))
 
     def finish(self, processes: Processes, layout: Layout, api: Api) -> None:
         """Start the agent as a process, since no pod does anything."""
@@ -135,7 +148,7 @@ def _start(processes: Processes, layout: Layout, on: Nodes) -> Api:
     with _step(on.title):
         on.start(processes, layout, ports, api, authority)
     with _step("Crossplane"):
-        crossplane.start(processes, layout, ports, api, authority)
+        crossplane.start(processes, layout, ports, api, authority, on.runtime)
     with _step("CRDs of providers and components"):
         extensions.install(api)
         wait_for("the CRDs to be established", lambda: extensions.established(api))
@@ -143,10 +156,8 @@ def _start(processes: Processes, layout: Layout, on: Nodes) -> Api:
         providers.start(processes, layout, ports, api, authority)
     with _step("provider-helm"):
         providers.start_helm(processes, layout, api, authority)
-    with _step("functions"):
-        functions.start(processes, api, authority)
-    with _step("XRDs and compositions"):
-        define(processes, api, mirror(layout))
+    with _step("Freehold"):
+        on.install(processes, layout, api, authority)
     with _step("agent"):
         on.finish(processes, layout, api)
     return api
@@ -162,6 +173,11 @@ def define(processes: Processes, api: Api, repository: str) -> None:
     for path in sorted(paths.COMPOSITIONS.glob("*.yaml")):
         for manifest in load(path):
             api.apply(charts.mirrored(manifest, repository))
+    offered(processes, api)
+
+
+def offered(processes: Processes, api: Api) -> None:
+    """Return when there are XRDs, and claims can be made of all."""
     # A Crossplane core that CROSSPLANE_CORE names has an RBAC manager that ends when port 8080 is taken.
     processes.wait(crossplane.RBAC_MANAGER, lambda: crossplane.may_compose(api))
     for type_ in ("Established", "Offered"):
@@ -170,7 +186,7 @@ def define(processes: Processes, api: Api, repository: str) -> None:
 
 def _all(api: Api, type_: str) -> bool:
     xrds = api.items(_XRD, "CompositeResourceDefinition")
-    return all(condition(xrd, type_).get("status") == "True" for xrd in xrds)
+    return xrds != [] and all(condition(xrd, type_).get("status") == "True" for xrd in xrds)
 
 
 class _step:  # noqa: N801  (reads as a statement)

@@ -11,7 +11,7 @@ from tools.control_plane.layout import Layout, Ports
 from tools.control_plane.modules import module_folder
 from tools.control_plane.processes import Processes
 from tools.install import RUNTIME
-from tools.manifests import load
+from tools.manifests import Manifest, load
 from tools.toolchain import Tool
 
 NAME = "provider-kubernetes"
@@ -72,13 +72,19 @@ def shipped_arguments() -> list[str]:
     return arguments
 
 
+def crds(provider: Tool) -> list[Manifest]:
+    """Return the CRDs of a provider's namespaced kinds, of the version that is built.
+
+    Cluster-scoped kinds are not composed, and their CRDs need a conversion webhook.
+    """
+    found = load(module_folder(provider) / "package" / "crds")
+    return [crd for crd in found if crd["spec"]["group"].endswith(".m.crossplane.io")]
+
+
 def _install(api: Api, provider: Tool) -> None:
     """Apply a provider's CRDs, and the role that the RBAC manager would make for the provider."""
-    # The folder of schemas has only kinds that are composed. Cluster-scoped kinds are not composed,
-    # and their CRDs need a conversion webhook that the package manager would set up.
-    for crd in load(module_folder(provider) / "package" / "crds"):
-        if crd["spec"]["group"].endswith(".m.crossplane.io"):
-            api.apply(crd)
+    for crd in crds(provider):
+        api.apply(crd)
     for manifest in load(paths.ROOT / "tools" / "control_plane" / "manifests" / f"{provider.name}.yaml"):
         api.apply(manifest)
 

@@ -73,7 +73,6 @@ def down() -> None:
 
 def _serve(where: Layout, api: Api) -> None:
     served.offer_images(where)
-    served.configure(where, api)
     for name in (served.OWNER, _TEAM):
         api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
     for manifest in (*served.hub(), *served.cluster(where, "here"), served.model(_TEAM, "tiny")):

@@ -59,23 +59,35 @@ def command(layout: Layout, registry: str, network: Path) -> list[str]:
         network: the folder of the pod network's configuration.
     """
     folder = layout.folder / NAME
-    mirror = folder / "mirrors" / "_default"
-    mirror.mkdir(parents=True, exist_ok=True)
-    authority = layout.certificates / "ca.crt"
-    (mirror / "hosts.toml").write_text(_MIRROR.format(registry=registry, authority=authority))
+    mirrors = ask(layout, registry)
     configuration = folder / "config.toml"
     configuration.write_text(
         _CONFIGURATION.format(
             disabled=", ".join(f'"{name}"' for name in _DISABLED),
             socket=SOCKET,
             pause=pause.KIND.reference,
-            mirrors=mirror.parent,
+            mirrors=mirrors,
             shim=SHIM.path(),
             plugins=_plugins(folder / "plugins"),
             network=network,
         )
     )
     return [str(CONTAINERD.path()), f"--config={configuration}"]
+
+
+def ask(layout: Layout, registry: str, of: str = "_default") -> Path:
+    """Have containerd ask a registry, HOST:PORT, for images of a host; return the folder of all that it asks.
+
+    Args:
+        layout: of the control plane, whose authority has signed the registry's certificate.
+        registry: the registry.
+        of: the host, as images are named; by default every host that nothing is said of.
+    """
+    mirrors = layout.folder / NAME / "mirrors"
+    (mirrors / of).mkdir(parents=True, exist_ok=True)
+    text = _MIRROR.format(registry=registry, authority=layout.certificates / "ca.crt")
+    (mirrors / of / "hosts.toml").write_text(text)
+    return mirrors
 
 
 def _plugins(folder: Path) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from tools import paths
 from tools.control_plane import plane
@@ -16,14 +17,26 @@ from tools.control_plane.certificates import Authority
 from tools.control_plane.kubernetes import Kubelets
 from tools.control_plane.layout import Layout, Ports
 from tools.control_plane.processes import Processes
+from tools.control_plane.registry import STANDS_FOR
 from tools.control_plane.waiting import wait_for
 from tools.machine import machine, made, network
 from tools.manifests import Manifest, load
-from tools.node import containerd, device_plugin, dns, gpu_operator, images, kubelet, pod_network, provisioner
+from tools.node import (
+    containerd,
+    device_plugin,
+    dns,
+    gpu_operator,
+    images,
+    kubelet,
+    packages,
+    pod_network,
+    provisioner,
+)
 
 _CLIENT = "kube-apiserver-kubelet-client"
 GPUS = "played-gpus"
 _READY_SECONDS = 90
+_HTTPS = 443
 PROCESSES = (containerd.NAME, kubelet.NAME, pod_network.PROXY, GPUS, pod_network.POLICIES)
 """The node's own, in the order in which they start."""
 
@@ -36,11 +49,15 @@ class Real:
     """The node's."""
     gpus: int = 8
     """Played ones."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """Of function-vllm's input."""
     title: str = "node"
+    runtime: str = packages.RUNTIME
 
     def prepare(self, processes: Processes, ports: Ports) -> None:
         """Make the machine, and have what listens in it reached at the same ports outside."""
-        machine.start(processes, {ports.api_server: Kubelets.port})
+        redirects = {ports.api_server: Kubelets.port, _HTTPS: ports.registry}
+        machine.start(processes, redirects, STANDS_FOR)
         every = [getattr(ports, port.name) for port in fields(Ports)]
         machine.forward(processes, {port: ("127.0.0.1", port) for port in every})
 
@@ -79,18 +96,24 @@ class Real:
         for manifest in dns.manifests():
             api.apply(manifest)
 
-    def finish(self, processes: Processes, layout: Layout, api: Api) -> None:
-        """Return when the node is ready and has its GPUs, and the name server and the agent run as pods."""
+    def install(self, processes: Processes, layout: Layout, api: Api, authority: Authority) -> None:
+        """Install packages, by Crossplane, once the node runs pods by their policies and names are found."""
         wait_for("the node to be ready", lambda: _ready(api), _READY_SECONDS)
         # Before there is a node with an address it ends, and every policy would be open.
         processes.start(pod_network.POLICIES, pod_network.policies(layout), path())
         health = pod_network.POLICIES_HEALTH
         processes.wait(pod_network.POLICIES, lambda: processes.listens(health))
+        _wait_available(api, dns.manifests())
+        # Core calls functions by the names of their Services.
+        machine.resolve(layout.folder, dns.ADDRESS, f"svc.{dns.DOMAIN}", dns.DOMAIN)
+        packages.install(layout, api, authority, self.settings)
+        plane.offered(processes, api)
+
+    def finish(self, processes: Processes, layout: Layout, api: Api) -> None:
+        """Return when the node has its GPUs, and the agent runs as a pod."""
+        del processes, layout
         wait_for("the node to have its GPUs", lambda: _gpus(api) == self.gpus, _READY_SECONDS)
-        deployed = [m for m in (*dns.manifests(), *load(paths.INSTALL)) if m["kind"] == "Deployment"]
-        for manifest in deployed:
-            name = manifest["metadata"]["name"]
-            wait_for(f"{name} to run", lambda manifest=manifest: _available(api, manifest), _READY_SECONDS)  # type: ignore[misc]
+        _wait_available(api, load(paths.INSTALL))
 
 
 def end(layout: Layout) -> list[str]:
@@ -120,6 +143,13 @@ def _ready(api: Api) -> bool:
 def _gpus(api: Api) -> int:
     node = api.get("v1", "Node", kubelet.NODE)
     return int(node["status"]["allocatable"].get(device_plugin.RESOURCE, 0))
+
+
+def _wait_available(api: Api, manifests: Sequence[Manifest]) -> None:
+    for each in manifests:
+        if each["kind"] == "Deployment":
+            title = f"{each['metadata']['name']} to run"
+            wait_for(title, lambda each=each: _available(api, each), _READY_SECONDS)  # type: ignore[misc]
 
 
 def _available(api: Api, deployment: Manifest) -> bool:

@@ -6,15 +6,13 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from tools import paths
-from tools.control_plane import charts, plane
 from tools.control_plane.api import Api, identity
 from tools.control_plane.kubernetes import Kubelets
 from tools.control_plane.layout import Layout
 from tools.control_plane.nodes import gpu_node
 from tools.machine import network
 from tools.manifests import Manifest, load
-from tools.node import images, provisioner
+from tools.node import images, packages, provisioner
 from tools.node.real import Real
 
 MACHINE, GPU, COUNT = "g6.48xlarge", "L4", 8
@@ -33,13 +31,16 @@ SINGLES = "singles"
 _MANY = 101
 """Nodes, of which one by one none is looked for: the pool is taken as it is declared."""
 _FREEHOLD = "freehold.dev/v1alpha1"
+_SETTINGS = {"weights": {"endpoint": HUB}}
+"""Of function-vllm's input: Models come from the Hub on the node, as a platform team sets a mirror."""
 _HUB = Path(__file__).parent / "manifests" / "hub.yaml"
 
 
 def node() -> Real:
     """Return the node that the Model runs on."""
     labels: dict[str, str] = gpu_node("any", MACHINE, zone="a")["metadata"]["labels"]
-    return Real({key: value for key, value in labels.items() if key.startswith(_LABELS)}, COUNT)
+    own = {key: value for key, value in labels.items() if key.startswith(_LABELS)}
+    return Real(own, COUNT, _SETTINGS)
 
 
 def offer_images(layout: Layout) -> None:
@@ -107,19 +108,14 @@ def model(namespace: str, name: str, **spec: Any) -> Manifest:
 
 
 def configure(layout: Layout, api: Api, **given: Any) -> None:
-    """Have Models come from the Hub on the node, as a platform team sets a mirror.
+    """Have Models come from the Hub on the node, by another version of the Configuration.
 
     Args:
         layout: of the control plane.
         api: the API.
         given: more of function-vllm's input; `weights` replaces the open Hub's.
     """
-    [composition] = load(paths.COMPOSITIONS / "model.yaml")
-    charts.mirrored(composition, plane.mirror(layout))
-    for step in composition["spec"]["pipeline"]:
-        if step.get("input", {}).get("kind") == "VLLMInput":
-            step["input"] |= {"weights": {"endpoint": HUB}, **given}
-    api.apply(composition)
+    packages.configured(layout, api, {**_SETTINGS, **given})
 
 
 def service(api: Api, claim: Manifest) -> Manifest:

@@ -53,7 +53,6 @@ def cluster(real: Plane) -> Iterator[Manifest]:
     served.offer_images(real.layout)
     for manifest in served.hub():
         real.api.apply(manifest)
-    served.configure(real.layout, real.api)
     secret, claim = served.cluster(real.layout, "here")
     real.api.apply(secret)
     real.api.apply(claim)

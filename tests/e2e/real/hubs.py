@@ -50,8 +50,8 @@ _LIMIT = "5/1"
 
 
 @contextmanager
-def closed(real: Plane, **given: Any) -> Iterator[None]:
-    """Have Models come from a closed Hub for a while, in place of the open one.
+def closed(real: Plane, **given: Any) -> Iterator[dict[str, Any]]:
+    """Have Models come from a closed Hub for a while, in place of the open one; give function-vllm's settings.
 
     Args:
         real: the control plane.
@@ -61,9 +61,10 @@ def closed(real: Plane, **given: Any) -> Iterator[None]:
     for manifest in _manifests(certificates):
         real.api.apply(manifest)
     weights = {"endpoint": ADDRESS, "caBundle": certificates["ca.crt"]}
-    served.configure(real.layout, real.api, weights=weights, **given)
+    settings = {"weights": weights, **given}
+    served.configure(real.layout, real.api, **settings)
     try:
-        yield
+        yield settings
     finally:
         for manifest in served.hub():
             real.api.apply(manifest)
