@@ -79,7 +79,7 @@ def _stand_in(provider: Provider, architecture: str) -> Image:
 
 
 def crds(provider: Provider) -> list[Manifest]:
-    """Return the real CRDs of a provider's API group: of the version that runs here, or as far as they are here."""
+    """Return the real CRDs of a provider: of the version that runs here, or as far as they are here."""
     if provider.name in _BUILT:
         return built_crds(_BUILT[provider.name])
     found = (each for each in load(paths.schemas()) if each["kind"] == "CustomResourceDefinition")

@@ -6,6 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from functions.vllm.engine import ENGINES
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import refreshed, told, wait_ready
 from tests.e2e.people import member
-from tests.e2e.real import asking, hubs, pods, power
+from tests.e2e.real import asking, hubs, pods, power, upgrades
 from tests.e2e.real.checks import (
     READY_SECONDS,
     becomes_ready,
@@ -41,10 +42,18 @@ def api(real: Plane) -> Api:
 
 
 @pytest.fixture(scope="module")
-def claimed(real: Plane, cluster: Manifest) -> Iterator[hubs.Claimed]:
-    """Two Models whose weights come from a closed Hub."""
+def settings(real: Plane, cluster: Manifest) -> Iterator[dict[str, Any]]:
+    """Those of function-vllm, by which weights come from a closed Hub."""
     del cluster
-    with hubs.closed(real, metricsNamespaces=[MONITORING]), hubs.claimed(member(real.api, TEAM), TEAM) as two:
+    with hubs.closed(real, metricsNamespaces=[MONITORING]) as given:
+        yield given
+
+
+@pytest.fixture(scope="module")
+def claimed(real: Plane, settings: dict[str, Any]) -> Iterator[hubs.Claimed]:
+    """Two Models whose weights come from a closed Hub."""
+    del settings
+    with hubs.claimed(member(real.api, TEAM), TEAM) as two:
         yield two
         delete(real.api, two.chat, two.sentence)
 
@@ -112,6 +121,30 @@ def test_only_the_claims_namespace_reaches_it(real: Plane, answering: tuple[Mani
 
 def test_there_is_no_way_out_of_the_serving_pod(real: Plane, answering: tuple[Manifest, float]) -> None:
     reaches_nobody(real, answering[0])
+
+
+def test_an_upgrade_and_a_rollback_change_nothing_of_it(
+    real: Plane, api: Api, settings: dict[str, Any], answering: tuple[Manifest, float]
+) -> None:
+    """By way of a mirror with a password, which lacks a package at first. Requests go on meanwhile."""
+    claim, _ = answering
+    before, live = upgrades.State.of(api, claim), upgrades.configuration(api)
+    with upgrades.asking(api, claim) as answers:
+        with upgrades.from_a_mirror(real, settings) as mirror:
+            upgrades.half_way(real, mirror, settings)
+            assert upgrades.State.of(api, claim) == before
+            assert upgrades.latest(real, claim) is None, "function-vllm is the first version's"
+            upgrades.goes_on(real, mirror)
+            assert upgrades.latest(real, claim) == upgrades.ENGINE
+            wait_for("the agents to be the next", lambda: upgrades.agents(api) == {upgrades.NEXT})
+            assert upgrades.State.of(api, claim) == before
+            upgrades.back(real, mirror, live)
+            assert upgrades.latest(real, claim) is None
+            wait_for("the agents to be the first", lambda: upgrades.agents(api) == {upgrades.FIRST})
+        print(f"{len(answers())} requests meanwhile")
+        assert set(answers()) == {"200"}
+    wait_ready(api, claim, 60)
+    assert upgrades.State.of(api, claim) == before
 
 
 def test_a_restart_of_the_nodes_own_processes_leaves_it_alone(
