@@ -40,6 +40,7 @@ SLOWEST = (
     "test_aws.py",
     "test_pods.py",
     "test_secrets.py",
+    "test_keys.py",
     "test_downloads.py",
     "test_existing.py",
     "test_identity.py",
