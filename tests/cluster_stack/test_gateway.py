@@ -56,6 +56,14 @@ def test_the_chart_is_told_whose_gateways_are_its_own(under: Any) -> None:
     assert found["topologyInjector"] == {"enabled": False}
 
 
+def test_a_route_without_a_policy_of_its_own_is_closed() -> None:
+    # Proves: a route lets nobody in while its Model's policy is not there yet, or no more.
+    found = inside(composed(spec(BY_SECRET)), "closed")
+    assert found["spec"]["authorization"] == {"defaultAction": "Deny"}
+    [target] = found["spec"]["targetRefs"]
+    assert (target["kind"], target["name"]) == ("Gateway", contract.GATEWAY)
+
+
 def test_the_listener() -> None:
     # Proves: TLS alone, for one host, and routes from the namespaces of Models alone.
     found = inside(composed(spec(BY_SECRET)), "listener")
@@ -213,6 +221,7 @@ def test_the_order_in_which_it_comes() -> None:
     assert when["namespace"] < when[G] < when["deployment"] < when["proxies"] < when["class"]
     assert max(when["class"], when["certificate-delivery"]) < when["listener"]
     assert max(when["network-policy-proxies"], when["network-policy-controller"]) < when["listener"]
+    assert when["closed"] < when["listener"]
 
 
 def test_the_order_in_which_it_leaves_a_cluster_that_stays() -> None:

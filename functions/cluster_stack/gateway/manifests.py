@@ -32,9 +32,10 @@ CONTROLLER = "gateway.freehold.dev/controller"
 """Name of the controller, as the GatewayClass says whose it is."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "freehold"}
 """Label of the gateway's namespace, and of every Model's."""
-PROXIES, CLASS, GATEWAY, CLIENTS, SERVICE, CERTIFICATE, TO_PROXIES, TO_CONTROLLER = PARTS = (
+PROXIES, CLASS, CLOSED, GATEWAY, CLIENTS, SERVICE, CERTIFICATE, TO_PROXIES, TO_CONTROLLER = PARTS = (
     "proxies",
     "class",
+    "closed",
     "listener",
     "clients",
     "service",
@@ -77,6 +78,7 @@ def own(facts: Facts) -> dict[str, Own]:
         TO_CONTROLLER: Own(_to_controller(facts)),
         PROXIES: Own(_proxies(facts)),
         CLASS: Own(_class(), (PROXIES,), _says("object.status.conditions", "Accepted"), goes=True),
+        CLOSED: Own(_closed(), (CLASS,)),
         CLIENTS: Own(_clients(), (CLASS,), _says_some("object.status.ancestors", "Accepted")),
         **({CERTIFICATE: Own(issued, works=_READY)} if (issued := _certificate(gateway)) else {}),
         SERVICE: Own(
@@ -85,7 +87,9 @@ def own(facts: Facts) -> dict[str, Own]:
             label="the gateway's address",
             reaches_out=gateway.reach is not Reach.CLUSTER,
         ),
-        GATEWAY: Own(_gateway(gateway), (CLASS, *certificate), _PROGRAMMED, label="the gateway", goes=True),
+        GATEWAY: Own(
+            _gateway(gateway), (CLASS, CLOSED, *certificate), _PROGRAMMED, label="the gateway", goes=True
+        ),
     }
 
 
@@ -215,15 +219,26 @@ def _proxies(facts: Facts) -> dict[str, Any]:
     return _object(_ENVOY_API, "EnvoyProxy", contract.GATEWAY, spec)
 
 
+_TARGET = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": contract.GATEWAY}
+
+
+def _closed() -> dict[str, Any]:
+    """Return what refuses every request on a route without a policy of its own.
+
+    A Model's route has one. Where both are deleted with the Model, the policy may go first.
+    """
+    spec = {"targetRefs": [_TARGET], "authorization": {"defaultAction": "Deny"}}
+    return _object(_ENVOY_API, "SecurityPolicy", contract.GATEWAY, spec)
+
+
 def _clients() -> dict[str, Any]:
     """Return what is taken from clients: their TLS, paths, headers, and how long they may be silent.
 
     Envoy resolves `..` in paths, and merges slashes, before it looks for a route. An encoded slash could be
     one for the engine and none for Envoy, and a header with an underscore the same as one with a dash.
     """
-    target = {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": contract.GATEWAY}
     spec = {
-        "targetRefs": [target],
+        "targetRefs": [_TARGET],
         "tls": {"minVersion": "1.2"},
         "path": {"escapedSlashesAction": "RejectRequest"},
         "headers": {"withUnderscoresAction": "RejectRequest"},
