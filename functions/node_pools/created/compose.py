@@ -54,7 +54,11 @@ def _compose(
     made = [*parts.network, *control_plane, *parts.node_pools]
     guards = order.of_deletion(plan.composite, parts.cluster, made, parts.outlives_cluster)
     held, freed = order.after_load_balancer(
-        request, parts.cluster, made, (parts.kubeconfig, reach.KUBERNETES)
+        request,
+        parts.cluster,
+        made,
+        (parts.kubeconfig, reach.KUBERNETES),
+        asked=spec.gateway is not None,
     )
     notes = (plan.version.note, _announced(plan, running, in_use), *parts.notes)
     return Outcome(

@@ -32,7 +32,12 @@ def of_deletion(
 
 
 def after_load_balancer(
-    request: Request, cluster: Mapping[str, Any], resources: Sequence[Resource], ways_in: Collection[str]
+    request: Request,
+    cluster: Mapping[str, Any],
+    resources: Sequence[Resource],
+    ways_in: Collection[str],
+    *,
+    asked: bool,
 ) -> tuple[list[Resource], list[str]]:
     """Compose what keeps the cluster until the gateway's load balancer is gone, which the cluster deletes.
 
@@ -43,14 +48,18 @@ def after_load_balancer(
         cluster: apiVersion, kind and metadata of the cluster itself.
         resources: of the cluster.
         ways_in: names in the composition of those by which the Service is deleted in the cluster.
+        asked: whether the spec asks for a gateway.
 
     Returns:
         The Usages, and the names of those that nothing asks for any more.
     """
     names = [f"{CLUSTER}{_AFTER}", *(f"{name}{_AFTER}" for name in ways_in)]
     service = request.resource(contract.GATEWAY_ADDRESS)
+    if service is None:
+        # A Service that is asked for may only be unseen.
+        return [], [] if asked else names
     # One that has something outside of the cluster is deleted there: no policies, or all of them.
-    if service is None or service.texts("spec", "managementPolicies") not in ((), ("*",)):
+    if service.texts("spec", "managementPolicies") not in ((), ("*",)):
         return [], names
     namespace = service.text("metadata", "namespace") or ""
     live = {

@@ -77,3 +77,12 @@ def test_a_gateway_that_is_taken_away_keeps_nothing() -> None:
     gone = {**live.observed, **{n: m for n, m in made.items() if n.endswith("-after-load-balancer")}}
     assert guards(gone)
     assert guards(desired(again(live, aws(), seen=gone))) == {}
+
+
+def test_a_service_that_is_asked_for_and_unseen_frees_nothing() -> None:
+    # Proves: a Service that a look at the cluster has missed does not let the cluster go before it.
+    spec = with_gateway("Internet")
+    live = world(spec)
+    made = desired(again(live, spec, seen={**live.observed, contract.GATEWAY_ADDRESS: service(["*"])}))
+    unseen = {**live.observed, **{n: m for n, m in made.items() if n.endswith("-after-load-balancer")}}
+    assert guards(desired(again(live, spec, seen=unseen))).keys() == guards(made).keys()
