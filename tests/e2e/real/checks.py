@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from functions.api import Trouble
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import refreshed, told
 from tests.e2e.real import pods
-from tests.e2e.real.inside import processes_of, reaches_from
+from tests.e2e.real.inside import answers, processes_of, reaches_from
 from tests.e2e.real.policies import calling
 from tests.e2e.workload import serving
 from tools.control_plane.api import Api, condition
@@ -34,23 +36,68 @@ _NEVER_ON_THE_WAY = (
     Trouble.IMAGE_PULL,
 )
 """Troubles that no pod of a Model has which will serve; others, such as of volumes, pass by themselves."""
+_NOBODY = "connect: connection refused"
+"""Of a probe's event: nothing listens at its port."""
 
 
 def becomes_ready(real: Plane, claim: Manifest) -> Manifest:
-    """Return a Model's claim once it is Ready; raise as soon as it says that a pod fails."""
+    """Return a Model's claim once it is Ready; raise as soon as it says that a pod fails.
+
+    Or as soon as an engine answers, and the kubelet's probes do not find it: to the kubelet, and so to the claim,
+    it still loads.
+    """
+    since: dict[str, float] = {}
 
     def ready() -> bool:
         found = refreshed(real.api, claim)
         conditions = found.get("status", {}).get("conditions", ())
         failing = [c for c in conditions if c["status"] == "False" and c["reason"] in _NEVER_ON_THE_WAY]
         assert failing == [], "\n".join(told(found))
-        return condition(found, "Ready").get("status") == "True"
+        if condition(found, "Ready").get("status") == "True":
+            return True
+        _is_found_by_its_probes(real, found, since)
+        return False
 
     try:
         wait_for("Ready", ready, READY_SECONDS)
     except ToolError as error:
         raise AssertionError("\n".join(_known(real.api, claim))) from error
     return refreshed(real.api, claim)
+
+
+def _is_found_by_its_probes(real: Plane, claim: Manifest, since: dict[str, float]) -> None:
+    """Raise AssertionError for an engine that answers where its Service leads, and whose probes meet nobody.
+
+    Args:
+        real: the control plane.
+        claim: the Model's, as it is now.
+        since: when each pod was seen to answer first, by its address, in seconds since 1970; is added to.
+    """
+    namespace = claim.get("status", {}).get("placement", {}).get("namespace")
+    if not namespace:
+        return
+    refusals = [
+        each for each in real.api.items("v1", "Event", namespace) if _NOBODY in each.get("message", "")
+    ]
+    # That of a group's names has no port.
+    services = [s["spec"] for s in real.api.items("v1", "Service", namespace) if "ports" in s["spec"]]
+    for port in (spec["ports"][0]["targetPort"] for spec in services if refusals):
+        for pod in serving(real.api, claim):
+            name, address = pod["metadata"]["name"], pod["status"].get("podIP", "")
+            if address and address not in since and answers(real, address, port, "/v1/models"):
+                since[address] = time.time()
+            late = [
+                each["message"]
+                for each in refusals
+                if each["involvedObject"]["name"] == name
+                if address in since and _seconds(each["lastTimestamp"]) > since[address] + 1
+            ]
+            assert late == [], f"pod {name}: it answers at port {port}, and {late[0]}"
+
+
+def _seconds(timestamp: str) -> float:
+    """Return a time of Kubernetes' in seconds since 1970."""
+    return datetime.fromisoformat(timestamp).timestamp()
 
 
 def _known(api: Api, claim: Manifest) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,4 +28,18 @@ def reaches_from(pid: int, address: str, port: int) -> bool:
         made.connected_from(pid, address, port, seconds=2).close()
     except OSError:
         return False
+    return True
+
+
+def answers(real: Plane, address: str, port: int, path: str) -> bool:
+    """Say whether an HTTP server answers the node, with whatever."""
+    asked = http.client.HTTPConnection(address, port)
+    try:
+        asked.sock = made.connected(real.layout.folder, address, port)
+        asked.request("GET", path)
+        asked.getresponse()
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asked.close()
     return True

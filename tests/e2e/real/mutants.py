@@ -30,6 +30,7 @@ _PACKAGE = "pkg.crossplane.io/package"
 _FUNCTION = "function-vllm"
 EXPOSED = "exposed"
 """The Model whose engine starts, and listens, though its probes do not find it."""
+_PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 _DEPLOYMENT, _POLICY = "vllm/deployment", "vllm/network-policy-serving"
 
 
@@ -56,17 +57,30 @@ def _let_the_pod_out(policy: Manifest) -> None:
 
 def _ask_at_another_path(deployment: Manifest) -> None:
     [engine] = _pod(deployment)["containers"]
-    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+    for probe in _PROBES:
         engine[probe]["httpGet"]["path"] = "/healthz"
 
 
+def _ask_at_another_port(deployment: Manifest) -> None:
+    [engine] = _pod(deployment)["containers"]
+    for probe in _PROBES:
+        engine[probe]["httpGet"] |= {"port": engine["ports"][0]["containerPort"] + 1}
+
+
 def _forget_the_weights(deployment: Manifest) -> None:
-    """Leave the volume out everywhere, as a pod is valid without it."""
-    pod = _pod(deployment)
-    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != "models"]
+    _without(_pod(deployment), "models")
+
+
+def _forget_the_cache(deployment: Manifest) -> None:
+    _without(_pod(deployment), "cache")
+
+
+def _without(pod: Manifest, name: str) -> None:
+    """Leave a volume out everywhere, as a pod is valid without it."""
+    pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != name]
     for container in (*pod["initContainers"], *pod["containers"]):
         mounts = container["volumeMounts"]
-        container["volumeMounts"] = [mount for mount in mounts if mount["name"] != "models"]
+        container["volumeMounts"] = [mount for mount in mounts if mount["name"] != name]
 
 
 def _pass_what_the_engine_refuses(deployment: Manifest) -> None:
@@ -83,6 +97,8 @@ FAULTS = {
     "a network policy that lets everybody in": Fault(EXPOSED, _POLICY, _let_everybody_in),
     "a network policy that lets the pod out": Fault(EXPOSED, _POLICY, _let_the_pod_out),
     "probes at a path that the engine does not have": Fault(EXPOSED, _DEPLOYMENT, _ask_at_another_path),
+    "probes at a port where nothing listens": Fault("unprobed", _DEPLOYMENT, _ask_at_another_port),
+    "no volume of the caches": Fault("uncached", _DEPLOYMENT, _forget_the_cache),
     "no volume of the weights": Fault("unmounted", _DEPLOYMENT, _forget_the_weights),
     "an argument that the engine refuses": Fault("refused", _DEPLOYMENT, _pass_what_the_engine_refuses),
 }

@@ -22,8 +22,8 @@ from tools.node import kubelet, served
 
 TEAM = "team-b"
 MOST_SECONDS = 180
-SMALL = {"cpu": "100m", "memory": "4Gi"}
-"""For what a Model that does not serve needs, beside the others."""
+SMALL = {"cpu": "100m", "memory": "3Gi"}
+"""For what a Model that does not serve needs; nine of them have 24 GiB to share."""
 WAITS = "unschedulable"
 """The Model whose pod does nothing until the last test."""
 FAULTS: dict[str, tuple[dict[str, Any], str]] = {
@@ -59,6 +59,14 @@ SEEN: dict[str, tuple[Callable[[Plane, Manifest], object], str]] = {
     "probes at a path that the engine does not have": (
         becomes_ready,
         "Serving=False ProbeFailing: .* Startup probe failed: HTTP probe failed with statuscode: 404",
+    ),
+    "no volume of the caches": (
+        becomes_ready,
+        "Serving=False CrashLoop: .*Permission denied: '/cache'",
+    ),
+    "probes at a port where nothing listens": (
+        becomes_ready,
+        "it answers at port 8000, and Startup probe failed: .*:8001: connect: connection refused",
     ),
     "a network policy that lets everybody in": (
         is_reached_from_its_own_namespace_alone,
