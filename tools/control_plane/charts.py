@@ -40,11 +40,16 @@ def repository(host: str) -> str:
 def push(registry: Registry) -> None:
     """Push every chart, under the tag that Freehold pins."""
     for component in CHARTS.values():
-        known = chart(component)
-        content = Blob(CONTENT, package(component))
-        config = Blob(CONFIG, _metadata(chart_facts(known.name)))
-        listing = manifest(config, [content.descriptor])
-        registry.push_artifact(f"{_REPOSITORY}/{known.name}", known.version, listing, config, content)
+        put(registry, component, package(component))
+
+
+def put(registry: Registry, component: str, archive: bytes) -> None:
+    """Push the chart of a component, in place of what the registry has of it."""
+    known = chart(component)
+    content = Blob(CONTENT, archive)
+    config = Blob(CONFIG, _metadata(chart_facts(known.name)))
+    listing = manifest(config, [content.descriptor])
+    registry.push_artifact(f"{_REPOSITORY}/{known.name}", known.version, listing, config, content)
 
 
 def mirrored(composition: Manifest, repository: str) -> Manifest:

@@ -23,8 +23,8 @@ SITE = "/usr/lib/python3/dist-packages"
 """Where Debian's Python looks for packages."""
 _PYTHON = "3.11"
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
-_GLIBC = range(28, 16, -1)
-"""Minor versions of glibc that wheels may be made for: Debian's is newer, and manylinux2014 is 17."""
+_GLIBC = (*range(28, 16, -1), *range(36, 28, -1))
+"""Minor versions of glibc that wheels may be made for: manylinux2014 is 17, Debian's 36."""
 
 _INSTALLERS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"}
 """What an installer notes of itself in a package's metadata."""

@@ -1,0 +1,54 @@
+"""Envoy Gateway as its project releases it: its program, and the real chart, both of one Go module."""
+
+import io
+import tarfile
+from pathlib import Path
+from string import Template
+
+import yaml
+
+from functions.catalog import chart
+from tools.control_plane.modules import module_folder
+from tools.toolchain import Tool, pinned_version
+
+__all__ = ["IMAGE", "PROGRAM", "packaged_chart"]
+
+PROGRAM = Tool(
+    name="envoy-gateway",
+    title="Envoy Gateway",
+    folder="envoy-gateway",
+    variable="ENVOY_GATEWAY",
+    module="github.com/envoyproxy/gateway",
+    package="github.com/envoyproxy/gateway/cmd/envoy-gateway",
+    ask=("version",),
+    answer=r"ENVOY_GATEWAY_VERSION: v\d+\.\d+\.\d+",
+    oldest=(1, 9, 0),
+    minutes=4,
+    variables=("github.com/envoyproxy/gateway/internal/cmd/version.envoyGatewayVersion={version}",),
+)
+IMAGE = f"docker.io/envoyproxy/gateway:{chart('gateway').version}"
+"""The image that the chart names, of the controller."""
+
+
+def packaged_chart() -> bytes:
+    """Return the chart's archive, as the project's `make helm-package` makes it of the module's folder."""
+    folder = module_folder(PROGRAM) / "charts" / "gateway-helm"
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, content in _files(folder).items():
+            member = tarfile.TarInfo(f"gateway-helm/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    found = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    values = Template(found.pop("values.tmpl.yaml").decode())
+    found["values.yaml"] = values.substitute(
+        GatewayImage=IMAGE, GatewayImagePullPolicy="IfNotPresent"
+    ).encode()
+    version = pinned_version(PROGRAM)
+    metadata = yaml.safe_load(found["Chart.yaml"]) | {"version": version, "appVersion": version}
+    found["Chart.yaml"] = yaml.safe_dump(metadata, sort_keys=False).encode()
+    return found
