@@ -69,7 +69,7 @@ def _envoy() -> dict[str, Entry]:
 
 def certificate(layout: Layout, namespace: str, *hosts: str) -> Manifest:
     """Return the Secret of a certificate for hosts, of the control plane's own authority."""
-    folder = Authority.of(layout.certificates).serve("gateway", *hosts)
+    folder = Authority.of(layout.certificates).serve(f"gateway-{hosts[0]}", *hosts)
     data = {key: base64.b64encode((folder / key).read_bytes()).decode() for key in ("tls.crt", "tls.key")}
     return {
         "apiVersion": "v1",
