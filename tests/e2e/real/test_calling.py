@@ -1,0 +1,195 @@
+"""A Model behind the real gateway on the real node: whom its key lets in, and what nobody reaches."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from functions.api import contract
+from tests.e2e.conftest import Plane
+from tests.e2e.observing import refreshed, wait_ready
+from tests.e2e.people import member
+from tests.e2e.real import asking, pods
+from tests.e2e.real.checks import READY_SECONDS, becomes_ready
+from tests.e2e.real.policies import calling
+from tests.e2e.workload import delete, place, serving
+from tools.control_plane.api import Api
+from tools.control_plane.waiting import wait_for
+from tools.manifests import Manifest
+from tools.node import gateway as node_gateway
+from tools.node import served
+
+TEAM = "team-a"
+_TRY = """
+import http.client, json, os, ssl, sys, time
+from urllib.parse import urlsplit
+
+base = urlsplit(os.environ["OPENAI_BASE_URL"])
+context = ssl.create_default_context(cafile="/endpoint/ca.crt")
+
+def tried(method, path, key, more):
+    headers = {"Content-Type": "application/json", **more}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    body = json.dumps({"model": "x", "prompt": "x"}) if method == "POST" else None
+    for _ in range(60):
+        try:
+            connection = http.client.HTTPSConnection(base.hostname, base.port or 443, context=context, timeout=60)
+            connection.putrequest(method, path, skip_host=False)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.putheader("Content-Length", str(len(body or "")))
+            connection.endheaders((body or "").encode())
+            return connection.getresponse().status
+        except ssl.SSLCertVerificationError:
+            raise
+        except OSError as error:
+            # The agent of network policies hears of a new pod a moment after the pod has started.
+            last = error
+            time.sleep(0.5)
+    raise last
+
+print(json.dumps([tried(*each) for each in json.loads(%r)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def api(real: Plane) -> Api:
+    return real.api
+
+
+@pytest.fixture(scope="module")
+def gated(real: Plane, cluster: Manifest) -> Iterator[Manifest]:
+    """The cluster with a gateway that works."""
+    node_gateway.offer(real.layout)
+    yield node_gateway.working(real.layout, real.api, cluster)
+    node_gateway.ask(real.api, cluster, None)
+
+
+@pytest.fixture(scope="module")
+def chat(real: Plane, api: Api, gated: Manifest) -> Iterator[Manifest]:
+    """A Model that answers at the gateway."""
+    del gated
+    claim = member(api, TEAM).create(served.model(TEAM, "tiny"))
+    yield becomes_ready(real, claim)
+    delete(api, claim)
+
+
+@pytest.fixture(scope="module")
+def other(api: Api, gated: Manifest) -> Iterator[Manifest]:
+    """Another Model, which has a route and a key, and no pods."""
+    del gated
+    claim = member(api, TEAM).create(served.model(TEAM, "other", replicas={"min": 0}))
+    wait_ready(api, claim, READY_SECONDS)
+    wait_for("its endpoint", lambda: bool(refreshed(api, claim)["status"].get("endpoint")))
+    wait_for("its key", lambda: bool(_key(api, claim)))
+    yield refreshed(api, claim)
+    delete(api, claim)
+
+
+def _key(api: Api, claim: Manifest) -> str:
+    name = refreshed(api, claim)["status"]["endpoint"]["secretName"]
+    found = api.find("v1", "Secret", name, claim["metadata"]["namespace"])
+    return base64.b64decode(found["data"].get("OPENAI_API_KEY", "")).decode() if found else ""
+
+
+def answers(api: Api, claim: Manifest, *tries: tuple[str, str, str, dict[str, str]]) -> list[int]:
+    """Return the status of each request of a pod beside the claim: method, path, key and more headers."""
+    found: list[int] = json.loads(pods.run(api, asking.app(claim, _TRY % json.dumps(tries)), 180))
+    return found
+
+
+def test_an_app_with_the_secrets_values_is_answered(api: Api, chat: Manifest) -> None:
+    """A stream, to its end; over TLS, by the authority in the Secret."""
+    assert chat["status"]["endpoint"]["baseURL"] == f"https://{node_gateway.HOST}/{TEAM}/tiny/v1"
+    assert asking.chat(api, chat)["tokens"] >= 1
+
+
+def test_nothing_but_the_models_own_key_lets_in(api: Api, chat: Manifest, other: Manifest) -> None:
+    own, others = _key(api, chat), _key(api, other)
+    path, forged = f"/{TEAM}/tiny/v1/models", {"x-freehold-client": f"{TEAM}.tiny"}
+    elsewhere = f"/{TEAM}/other/v1/models"
+    tries: dict[str, tuple[tuple[str, str, str, dict[str, str]], int]] = {
+        "own key": (("GET", path, own, {}), 200),
+        "no key": (("GET", path, "", {}), 401),
+        "a wrong key": (("GET", path, "wrong", {}), 401),
+        "another Model's key": (("GET", path, others, {}), 401),
+        "another's, and a forged holder": (("GET", path, others, forged), 401),
+        "no key, and a forged holder": (("GET", path, "", forged), 401),
+        "its key elsewhere": (("GET", elsewhere, own, {}), 401),
+        "the other's own key, of which no pod serves": (("GET", elsewhere, others, {}), 503),
+    }
+    got = answers(api, chat, *(asked for asked, _ in tries.values()))
+    assert dict(zip(tries, got, strict=True)) == {name: status for name, (_, status) in tries.items()}
+
+
+def test_only_the_paths_of_the_api_are_there(api: Api, chat: Manifest) -> None:
+    own = _key(api, chat)
+    base = f"/{TEAM}/tiny"
+    tricks = (
+        "/metrics",
+        f"{base}/metrics",
+        f"{base}/v1/metrics",
+        f"{base}/v1/../metrics",
+        f"{base}/v1/../../../metrics",
+        f"{base}/v1/models/../../metrics",
+        f"{base}/v1/..%2f..%2f..%2fmetrics",
+        f"{base}/v1/%2e%2e/%2e%2e/%2e%2e/metrics",
+        f"{base}/v1/models;/../../metrics",
+        f"{base}/v1/load_lora_adapter",
+        f"{base}/tokenize",
+        f"{base}/v1/models/",
+        f"{base}//v1/models/x",
+        f"/{TEAM}/other/../tiny/metrics",
+    )
+    got = answers(api, chat, *(("GET", trick, own, {}) for trick in tricks))
+    assert {
+        trick: status for trick, status in zip(tricks, got, strict=True) if status not in (400, 404)
+    } == {}
+    # A method that no client uses finds nothing either.
+    assert answers(api, chat, ("DELETE", f"{base}/v1/models", own, {})) == [404]
+
+
+def test_an_emptied_secret_of_keys_lets_nobody_in(api: Api, chat: Manifest, other: Manifest) -> None:
+    """Where it is empty, Envoy would take the keys of another route; a cluster's owner may empty it."""
+    secret = api.get("v1", "Secret", "api-key", place(api, other))
+    path, keys = f"/{TEAM}/other/v1/models", (_key(api, chat), _key(api, other), "", "wrong")
+    api.patch(secret, {"data": dict.fromkeys(secret["data"])})
+    try:
+        wait_for(
+            "the gateway to hear of it", lambda: answers(api, chat, ("GET", path, keys[1], {})) != [503], 60
+        )
+        got = answers(api, chat, *(("GET", path, key, {}) for key in keys))
+        assert set(got) <= {401, 403, 500}, got
+        assert answers(api, chat, ("GET", f"/{TEAM}/tiny/v1/models", keys[0], {})) == [200]
+    finally:
+        api.patch(secret, {"data": secret["data"]})
+    wait_for("the key again", lambda: answers(api, chat, ("GET", path, keys[1], {})) == [503], 60)
+
+
+def test_nobody_reaches_the_pods_but_the_gateway(api: Api, chat: Manifest) -> None:
+    """Not even the namespace with the claim's namespace's name."""
+    [pod] = serving(api, chat)
+    address, port = pod["status"]["podIP"], pod["spec"]["containers"][0]["ports"][0]["containerPort"]
+    for namespace in (TEAM, "team-b", "default"):
+        with calling(api, namespace, address, port) as reached:
+            assert not any(reached() for _ in range(5)), namespace
+
+
+def test_the_routes_policies_are_taken(api: Api, chat: Manifest) -> None:
+    """The gateway says so of each; a policy that is not taken would protect nothing."""
+    for kind in ("SecurityPolicy", "BackendTrafficPolicy"):
+        found = api.get("gateway.envoyproxy.io/v1alpha1", kind, "vllm", place(api, chat))
+        assert _accepted(found["status"]["ancestors"]), found["status"]
+    route = api.get("gateway.networking.k8s.io/v1", "HTTPRoute", "vllm", place(api, chat))
+    assert route["spec"]["parentRefs"][0]["namespace"] == contract.GATEWAY_NAMESPACE
+    assert _accepted(route["status"]["parents"])
+
+
+def _accepted(parents: list[dict[str, Any]]) -> bool:
+    conditions = [c for parent in parents for c in parent["conditions"]]
+    return bool(conditions) and all(c["status"] == "True" for c in conditions if c["type"] == "Accepted")
