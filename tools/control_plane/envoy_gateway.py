@@ -11,7 +11,7 @@ from functions.catalog import chart
 from tools.control_plane.modules import module_folder
 from tools.toolchain import Tool, pinned_version
 
-__all__ = ["IMAGE", "PROGRAM", "packaged_chart"]
+__all__ = ["IMAGE", "PROGRAM", "PROXY", "packaged_chart"]
 
 PROGRAM = Tool(
     name="envoy-gateway",
@@ -28,6 +28,8 @@ PROGRAM = Tool(
 )
 IMAGE = f"docker.io/envoyproxy/gateway:{chart('gateway').version}"
 """The image that the chart names, of the controller."""
+PROXY = "docker.io/envoyproxy/envoy:distroless-v1.39.1"
+"""The image that Envoy Gateway 1.9.1 asks for. There is no wheel of 1.39: here it holds Envoy 1.40."""
 
 
 def packaged_chart() -> bytes:
@@ -44,10 +46,11 @@ def packaged_chart() -> bytes:
 
 def _files(folder: Path) -> dict[str, bytes]:
     found = {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-    values = Template(found.pop("values.tmpl.yaml").decode())
-    found["values.yaml"] = values.substitute(
-        GatewayImage=IMAGE, GatewayImagePullPolicy="IfNotPresent"
-    ).encode()
+    template = Template(found.pop("values.tmpl.yaml").decode())
+    values = yaml.safe_load(template.substitute(GatewayImage=IMAGE, GatewayImagePullPolicy="IfNotPresent"))
+    # By default it is the program's own choice, of a digest that an image made here does not have.
+    values["global"]["images"]["envoyProxy"]["image"] = PROXY
+    found["values.yaml"] = yaml.safe_dump(values, sort_keys=False).encode()
     version = pinned_version(PROGRAM)
     metadata = yaml.safe_load(found["Chart.yaml"]) | {"version": version, "appVersion": version}
     found["Chart.yaml"] = yaml.safe_dump(metadata, sort_keys=False).encode()

@@ -27,8 +27,6 @@ HOST = f"models.{COMPONENT.namespace.name}.svc"
 SECRET = "models-tls"
 _LOCK = ROOT / "requirements" / "envoy.txt"
 _ARCHITECTURE = "amd64"
-_PROXY = "docker.io/envoyproxy/envoy:distroless-v1.39.1"
-"""The image that Envoy Gateway 1.9.1 asks for. There is no wheel of 1.39: here it holds Envoy 1.40."""
 _BIN = "usr/local/bin"
 _SECONDS = 120
 
@@ -37,7 +35,7 @@ def offer(layout: Layout) -> None:
     """Have the registry offer the chart, in place of its stand-in, and the images of its pods."""
     provide(envoy_gateway.PROGRAM)
     charts.put(registry.at(layout), COMPONENT.name, envoy_gateway.packaged_chart())
-    for reference, built in ((envoy_gateway.IMAGE, _controller()), (_PROXY, _proxy())):
+    for reference, built in ((envoy_gateway.IMAGE, _controller()), (envoy_gateway.PROXY, _proxy())):
         repository, _, tag = reference.partition("/")[2].rpartition(":")
         images.place(registry.storage(layout), built, repository, tag)
 
