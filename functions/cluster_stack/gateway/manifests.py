@@ -211,6 +211,8 @@ def _proxies(facts: Facts) -> dict[str, Any]:
         "envoyService": {"type": "ClusterIP"},
     }
     spec = {
+        # Laid over what the chart's values say of Envoys: which image, of a mirror, and its pull secrets.
+        "mergeType": "StrategicMerge",
         # Else a thread for each core of a GPU node, of which some have 192.
         "concurrency": 4,
         "provider": {"type": "Kubernetes", "kubernetes": kubernetes},
