@@ -64,6 +64,13 @@ def test_a_route_without_a_policy_of_its_own_is_closed() -> None:
     assert (target["kind"], target["name"]) == ("Gateway", contract.GATEWAY)
 
 
+def test_what_the_charts_values_say_of_envoys_holds() -> None:
+    # Proves: Envoys come from the mirror that the values name, with its pull secrets.
+    found = inside(composed(spec(BY_SECRET)), "proxies")["spec"]
+    assert found["mergeType"] == "StrategicMerge"
+    assert "image" not in found["provider"]["kubernetes"]["envoyDeployment"]["container"]
+
+
 def test_the_listener() -> None:
     # Proves: TLS alone, for one host, and routes from the namespaces of Models alone.
     found = inside(composed(spec(BY_SECRET)), "listener")
