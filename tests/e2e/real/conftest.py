@@ -21,6 +21,8 @@ from tools.node import served
 from tools.node.real import end
 
 _CLUSTER_SECONDS = 180
+collect_ignore = [] if os.environ.get("E2E_GATEWAY") else ["test_gateway.py", "test_calling.py"]
+"""The real gateway's modules are not finished, and run only where the variable asks (docs/decisions.md)."""
 
 
 @pytest.fixture(scope="package")
