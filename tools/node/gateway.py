@@ -67,7 +67,10 @@ def _envoy() -> dict[str, Entry]:
 
 def certificate(layout: Layout, namespace: str, *hosts: str) -> Manifest:
     """Return the Secret of a certificate for hosts, of the control plane's own authority."""
-    folder = Authority.of(layout.certificates).serve(f"gateway-{hosts[0]}", *hosts)
+    name = f"gateway-{hosts[0]}"
+    folder = layout.certificates / name
+    if not folder.is_dir():
+        Authority.of(layout.certificates).serve(name, *hosts)
     data = {key: base64.b64encode((folder / key).read_bytes()).decode() for key in ("tls.crt", "tls.key")}
     return {
         "apiVersion": "v1",

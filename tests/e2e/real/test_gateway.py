@@ -42,7 +42,10 @@ def asked(path, context, **headers):
     lines = [f"GET {path} HTTP/1.1", f"Host: {HOST}", "Connection: close", *(f"{k}: {v}" for k, v in headers.items())]
     with connected(context) as end:
         end.sendall(("\\r\\n".join(lines) + "\\r\\n\\r\\n").encode())
-        return end.recv(64).decode(errors="replace").partition("\\r\\n")[0]
+        try:
+            return end.recv(64).decode(errors="replace").partition("\\r\\n")[0]
+        except ConnectionResetError:
+            return "reset"
 
 def tried(version):
     context = ssl.create_default_context(cadata=CA)
@@ -104,8 +107,7 @@ def test_it_answers_over_tls_and_nothing_else(api: Api, works: Manifest, real: P
         assert said[path] == "HTTP/1.1 404 Not Found", path
     assert said["/v1/..%2fmetrics"].startswith("HTTP/1.1 400")
     assert said["an underscore"].startswith("HTTP/1.1 400")
-    assert not said["plain"].startswith("HTTP/1.1 2")
-    assert "HTTP/1.1 4" not in said["plain"], "nothing speaks HTTP there"
+    assert not said["plain"].startswith("HTTP/"), "nothing speaks HTTP there"
 
 
 def test_it_tells_where_its_host_leads(api: Api, works: Manifest) -> None:
