@@ -1,10 +1,13 @@
 """The folder of one control plane: its files, ports and users."""
 
 import base64
+import fcntl
 import json
 import secrets
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from tools.control_plane.api import Api
 
 NAMESPACE = "crossplane-system"
 _LOWEST_PORT = 20000
+_GIVEN_SECONDS = 600.0
+"""For so long a port is not given out again; by then its server listens."""
 
 ADMIN = "admin"
 USERS = {
@@ -131,7 +136,7 @@ def default() -> Layout:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return different ports that nothing listens on.
+    """Return different ports that nothing listens on, and that no other process was given just now.
 
     None is of the range from which the kernel takes ports for outgoing connections: such a port
     may be taken when a server that was killed wants it back.
@@ -139,6 +144,33 @@ def free_ports(count: int) -> list[int]:
     first_outgoing = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     candidates = list(range(_LOWEST_PORT, max(first_outgoing, _LOWEST_PORT + 1000)))
     secrets.SystemRandom().shuffle(candidates)
+    with _given_out() as given:
+        found = _that_nobody_has([port for port in candidates if port not in given], count)
+        given.update(dict.fromkeys(found, time.time()))
+    return found
+
+
+@contextmanager
+def _given_out() -> Iterator[dict[int, float]]:
+    """Give the ports that control planes of this user were given lately, and when; what is added is kept.
+
+    A port is free until its server listens, which is some seconds later: of four control planes that start at
+    once, two would now and then have one port.
+    """
+    file = paths.CACHE / "freehold" / "ports.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+", encoding="utf-8") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        held.seek(0)
+        since = time.time() - _GIVEN_SECONDS
+        given = {int(port): at for port, at in json.loads(held.read() or "{}").items() if at > since}
+        yield given
+        held.truncate(0)
+        held.write(json.dumps(given))
+
+
+def _that_nobody_has(candidates: Iterable[int], count: int) -> list[int]:
+    """Return the first ports that nothing listens on."""
     probes: list[socket.socket] = []
     try:
         for port in candidates:

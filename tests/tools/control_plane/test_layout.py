@@ -23,6 +23,13 @@ def test_free_ports_differ() -> None:
     assert all(port > 1023 for port in ports)
 
 
+def test_ports_are_given_to_one_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of planes that start at once, before a server of any listens."""
+    monkeypatch.setattr("tools.paths.CACHE", tmp_path)
+    given = [port for _ in range(100) for port in free_ports(13)]
+    assert len(set(given)) == len(given)
+
+
 def test_no_token_is_for_others_to_read(layout: Layout) -> None:
     paths = [layout.tokens, *(layout.kubeconfig(user) for user in USERS)]
     assert {path.name: path.stat().st_mode & 0o777 for path in paths} == {path.name: 0o600 for path in paths}
