@@ -12,7 +12,7 @@ from functions.base.respond import TTL
 from tests.e2e.conftest import Plane
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.plane import ports_of
-from tools.control_plane.waiting import wait_for
+from tools.control_plane.waiting import patience, wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
 
 FREEHOLD = "freehold.dev/v1alpha1"
@@ -117,7 +117,7 @@ def settled(api: Api, claim: Manifest) -> dict[str, tuple[str, object, str]]:
 
     def same() -> bool:
         seen.append(versions(api, claim))
-        time.sleep(_STILL_SECONDS)
+        time.sleep(_STILL_SECONDS * patience())
         return seen[-1] == versions(api, claim)
 
     wait_for("the composed resources to change no more", same, seconds=90)
