@@ -71,6 +71,8 @@ class _Record:
         """The status that was written last, which the watch may not have brought yet."""
         self.version: Version | None = None
         """What was delivered last of this generation."""
+        self.warning = ""
+        """What is to be done soon about what was delivered last."""
         self.anew_at = 0.0
         self.look_at = 0.0
         self.failures = 0
@@ -197,7 +199,7 @@ class Deliverer:
                 return seen
             found = self._control_plane.read(source)
         value = value_of(asked, found)
-        more = private_key(asked, found, value)
+        proven = private_key(asked, found, value, time.time())
         if broken is not None:
             raise broken
         target, namespace = asked.spec.target, asked.spec.target.namespace
@@ -208,7 +210,8 @@ class Deliverer:
             else:
                 owner = asked.owner
                 _take_over(cluster, path, asked)
-            cluster.apply(path, secret(asked, value, owner, more))
+            cluster.apply(path, secret(asked, value, owner, proven.more))
+        record.warning = proven.warning
         record.anew_at = time.monotonic() + _ANEW_SECONDS
         return _version(found["metadata"])
 
@@ -268,7 +271,7 @@ class Deliverer:
     def _tell(self, asked: Asked, record: _Record, outcome: Version | Undelivered) -> None:
         """Write the status, where it says something else than before."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = status_of(asked, outcome, now)
+        status = status_of(asked, outcome, now, record.warning)
         if status == asked.status:
             return
         try:

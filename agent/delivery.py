@@ -6,14 +6,16 @@ import base64
 import binascii
 import secrets
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from functions.api import SecretDelivery, Undeliverable, contract
+from functions.api import EXPIRES_SOON, SecretDelivery, Undeliverable, contract
 
-from .certificate import problem
+from .certificate import judge
 
 __all__ = [
     "Asked",
+    "Proven",
     "Undelivered",
     "Version",
     "asked_of",
@@ -209,30 +211,48 @@ def value_of(asked: Asked, found: Mapping[str, Any]) -> str:
 
 
 _PRIVATE_KEY = "tls.key"
+_SOON_SECONDS = 14 * 86400
+"""How long before its end a certificate is said to expire."""
 
 
-def private_key(asked: Asked, found: Mapping[str, Any], value: str) -> dict[str, str]:
-    """Return what is delivered beside the value, by key, in base64: the private key of a certificate.
+class Proven(NamedTuple):
+    """A certificate that serves its host."""
+
+    more: dict[str, str]
+    """What is delivered beside the value, by key, in base64."""
+    warning: str = ""
+    """What is to be done soon; empty: nothing."""
+
+
+def private_key(asked: Asked, found: Mapping[str, Any], value: str, now: float) -> Proven:
+    """Return what is delivered beside the value: the private key of a certificate; else nothing.
 
     Args:
         asked: the delivery.
         found: the Secret of the control plane.
         value: in base64.
+        now: in seconds since 1970.
 
     Raises:
         Undelivered: where the two do not serve the host that the delivery names.
     """
     host = asked.spec.target.certificate_for
     if not host:
-        return {}
+        return Proven({})
     key = str((found.get("data") or {}).get(_PRIVATE_KEY) or "")
-    why = problem(base64.b64decode(value), base64.b64decode(key), host)
-    if why:
+    authorities = asked.spec.target.authorities or ""
+    judged = judge(base64.b64decode(value), base64.b64decode(key), host, authorities)
+    if judged.problem:
+        known = ", of an authority that spec.gateway.tls.ca names" if authorities else ""
         raise Undelivered(
             Undeliverable.CERTIFICATE_INVALID,
-            f"{asked.source}: {why}. Put a certificate for {host} there, with its key",
+            f"{asked.source}: {judged.problem}. Put a certificate for {host} there{known}, with its key",
         )
-    return {_PRIVATE_KEY: key}
+    if judged.ends - now > _SOON_SECONDS:
+        return Proven({_PRIVATE_KEY: key})
+    ends = datetime.fromtimestamp(judged.ends, UTC).strftime("%Y-%m-%d %H:%M")
+    warning = f"the certificate in {asked.source} expires on {ends} UTC: put one there that lasts longer"
+    return Proven({_PRIVATE_KEY: key}, warning)
 
 
 def secret(
@@ -289,7 +309,7 @@ def is_owner(asked: Asked, config_map: Mapping[str, Any]) -> bool:
     return bool(annotations.get(contract.DELIVERY_OF) == asked.name)
 
 
-def status_of(asked: Asked, outcome: Version | Undelivered, now: str) -> dict[str, Any]:
+def status_of(asked: Asked, outcome: Version | Undelivered, now: str, warning: str = "") -> dict[str, Any]:
     """Return the status after a try.
 
     What was delivered stays delivered: `Ready` goes only where the spec names another source, which could
@@ -299,12 +319,13 @@ def status_of(asked: Asked, outcome: Version | Undelivered, now: str) -> dict[st
         asked: the delivery, with the status until now.
         outcome: what was delivered, or why nothing was.
         now: the time, as Kubernetes writes it.
+        warning: what is to be done soon, of what was delivered; empty: nothing.
     """
     source = asked.spec.source.plain()
     delivered: Mapping[str, str] = asked.status.get("delivered") or {}
     if isinstance(outcome, Version):
         delivered = {**source, "uid": outcome.uid, "resourceVersion": outcome.resource_version}
-        synced = _DELIVERED
+        synced = ("True", EXPIRES_SOON, warning) if warning else _DELIVERED
     else:
         synced = ("False", outcome.reason.value, str(outcome)[:1024])
     ready = _DELIVERED if source.items() <= delivered.items() else synced

@@ -69,7 +69,7 @@ from .offer import Offer, OfferedBy
 from .places.aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
 from .places.existing import ControlPlane, Distribution, Existing
 from .schema import Schema
-from .secret_delivery import SecretDelivery, SecretDeliveryStatus, Undeliverable
+from .secret_delivery import EXPIRES_SOON, SecretDelivery, SecretDeliveryStatus, Undeliverable
 
 API_VERSION = "freehold.dev/v1alpha1"
 """API group and version of both XRs, their claims and the functions' inputs."""
@@ -77,6 +77,7 @@ API_VERSION = "freehold.dev/v1alpha1"
 __all__ = [
     "API_VERSION",
     "DEFAULT_VPC",
+    "EXPIRES_SOON",
     "OWNED",
     "Access",
     "AgentInput",

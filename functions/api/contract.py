@@ -23,6 +23,7 @@ __all__ = [
     "EFA",
     "GATEWAY",
     "GATEWAY_ADDRESS",
+    "GATEWAY_CERTIFICATE",
     "GATEWAY_COMPONENT",
     "GATEWAY_LISTENER",
     "GATEWAY_NAMESPACE",
@@ -41,6 +42,7 @@ __all__ = [
     "REACHABLE_LABEL",
     "RECORD_CLUSTER",
     "RECORD_GPUS",
+    "RECORD_HOST",
     "RECORD_MODEL_KEY",
     "RECORD_PODS",
     "REPORT_API_VERSION",
@@ -97,6 +99,9 @@ RECORD_PODS = "freehold.dev/pod-count"
 RECORD_MODEL_KEY = "model"
 """Key of the record's data: the Model's claim, as namespace/name."""
 
+RECORD_HOST = "freehold.dev/gateway-host"
+"""Label of the record that a cluster leaves of its gateway's host: the host, as far as a label holds it."""
+
 # What a Model has in its GPU cluster, and what the agent there reports of the Model.
 
 MODEL = "freehold.dev/model"
@@ -124,6 +129,8 @@ GATEWAY_ADDRESS = "cluster-stack/gateway-service"
 
 A cloud's load balancer goes with it, and has to go before the cluster and its network do.
 """
+GATEWAY_CERTIFICATE = "cluster-stack/gateway-certificate-delivery"
+"""Composed resource: the delivery of the gateway's certificate, which says who vouches for it."""
 GATEWAY_PROXY = "gateway"
 """Label COMPONENT of the pods that the gateway's traffic goes through, for Models' network policies."""
 

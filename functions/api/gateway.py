@@ -102,7 +102,8 @@ class Gateway(Schema):
 
     host: HostName = Field(
         description="DNS name of the gateway, such as models.eu.example.org. Let it lead to one of "
-        "status.gatewayAddresses. No two clusters may have the same."
+        "status.gatewayAddresses. Of two clusters with the same host, the one that asked first has it; "
+        "models.freehold-gateway.svc is each cluster's own."
     )
     reach: Reach = Field(
         Reach.CLUSTER,

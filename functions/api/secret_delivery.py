@@ -13,9 +13,11 @@ from pydantic import Field
 
 from .schema import Schema
 
-__all__ = ["SecretDelivery", "SecretDeliveryStatus", "Undeliverable"]
+__all__ = ["EXPIRES_SOON", "SecretDelivery", "SecretDeliveryStatus", "Undeliverable"]
 
-_NAME, _LABEL, _ASKED = 253, 63, 64
+_NAME, _LABEL, _ASKED, _PEM = 253, 63, 64, 32768
+EXPIRES_SOON = "ExpiresSoon"
+"""Reason of the condition Synced, which is True: the delivered certificate ends within two weeks."""
 
 
 class Undeliverable(StrEnum):
@@ -36,7 +38,8 @@ class Undeliverable(StrEnum):
     OWNER_MISSING = "OwnerMissing"
     """The ConfigMap that is to own the Secret is not in the GPU cluster (yet)."""
     CERTIFICATE_INVALID = "CertificateInvalid"
-    """The Secret of the control plane holds no certificate for the host, with its key, that is valid now."""
+    """The Secret of the control plane holds no certificate for the host, with its key, that is valid now and
+    that the authorities vouch for."""
     REFUSED = "Refused"
     """The GPU cluster's API server refuses the Secret."""
     STILL_COMPOSED = "StillComposed"
@@ -91,6 +94,12 @@ class Target(Schema):
         max_length=_NAME,
         description="DNS name. The value is a certificate for it, valid now, which is delivered with its "
         "private key, tls.key beside it. Default: the value is anything.",
+    )
+    authorities: str | None = Field(
+        None,
+        max_length=_PEM,
+        description="Certificates as PEM, one of which vouches for the certificate that is the value. "
+        "Default: nobody asks who has issued it.",
     )
 
 

@@ -160,6 +160,8 @@ class Component:
     """Names of all that `secrets` may return."""
     trouble: Callable[[Request], Trouble | None] = lambda _: None
     """Tells what is wrong once all of it exists; None where nothing says so."""
+    warning: Callable[[Request], str] = lambda _: ""
+    """Tells what will be wrong soon, and what to do before; empty for nothing."""
 
     @property
     def field(self) -> str:

@@ -90,7 +90,7 @@ def compose(request: Request) -> Outcome:
         pools=tuple(status.node_pools),
         autoscaler=status.autoscaler,
         api_server_ports=agent.api_server_ports(request),
-        gateway=request.spec(_Spec).gateway,
+        gateway=_gateway(request, status),
     )
     needed = [
         c
@@ -109,6 +109,7 @@ def compose(request: Request) -> Outcome:
     asked = {resource.name for resource in auxiliary}
     wanted = [a for a in AUXILIARIES if auxiliary_workload(a) in asked]
     running = [a for a in wanted if _runs(request, auxiliary_workload(a))]
+    warnings = [f"{c.label}: {said}" for c in needed if (said := c.warning(request))]
     return Outcome(
         resources=[
             *resources,
@@ -123,7 +124,8 @@ def compose(request: Request) -> Outcome:
                 tuple(resource.name for resource in resources),
                 f"{_listed([*(each.component.label for each in installed), *(a.label for a in running)])} run"
                 + (f". {facts.gateway.host} has to lead to {reached[0]}" if facts.gateway and reached else "")
-                + "".join(_without(a) for a in wanted if a not in running),
+                + "".join(_without(a) for a in wanted if a not in running)
+                + "".join(f". {warning[0].upper()}{warning[1:]}" for warning in warnings),
                 hint=_hint(request, cluster, facts, installed),
             ),
         ),
@@ -131,12 +133,24 @@ def compose(request: Request) -> Outcome:
             "components": [*usable(request, installed), *_ever_ran(request, wanted)],
             "gatewayAddresses": reached or None,
         },
+        notes=warnings,
         gone=[
             *(name for c in needed for name in own.own_names(c) if name not in kept),
             *(name for c in COMPONENTS if c not in needed for name in leaving(request, c)),
             *(name for a in AUXILIARIES for name in auxiliary_names(a) if name not in asked),
         ],
     )
+
+
+def _gateway(request: Request, status: ClusterStatus) -> Gateway | None:
+    """Return the gateway that the spec asks for, with the host that Models are told of.
+
+    That is another only where the spec's is another cluster's: what has an address keeps it.
+    """
+    asked, offered = request.spec(_Spec).gateway, status.gateway
+    if asked is None or offered is None or asked.host == offered.host:
+        return asked
+    return asked.model_copy(update={"host": offered.host})
 
 
 def _broken(request: Request, installed: Sequence[Installed]) -> Condition | None:

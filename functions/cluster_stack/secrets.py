@@ -26,6 +26,8 @@ class Brought:
     """DNS name that the certificate must be for."""
     label: str
     """How messages name it."""
+    authorities: str = ""
+    """Those that must vouch for the certificate, as PEM; empty: nobody asks who has issued it."""
 
 
 def owner(brought: Brought, namespace: str, delivery: str) -> dict[str, Any]:
@@ -66,6 +68,7 @@ def delivery(
             "type": "kubernetes.io/tls",
             "labels": {"app.kubernetes.io/managed-by": "freehold"},
             "certificateFor": brought.host,
+            **({"authorities": brought.authorities} if brought.authorities else {}),
         },
         "providerConfigRef": {"kind": "ProviderConfig", "name": config},
     }

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from functions.api import ClusterSpec, ClusterStatus, NodePoolsInput, PoolStatus, Summary, contract
-from functions.base import Function, Invalid, Outcome, Request, Whose
+from functions.base import Condition, Function, Invalid, Outcome, Progress, Request, Status, Whose
 
-from . import reach
+from . import gateway_host, reach
 from .created import CLUSTER
 from .models import guards, offer
 from .models.in_use import InUse, read
@@ -114,8 +114,11 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome, in_use: 
         return outcome  # nothing was decided, so that everything is carried on
     kept = guards.kept_pools(request, spec, in_use)
     pools = in_use.counted(request, [*(status.node_pools or []), *guards.statuses(request, kept)])
-    status = status.model_copy(update={"node_pools": pools, "gateway": offer.gateway(request, spec.gateway)})
-    planned = [guards.missing(kept)] if kept else []
+    host = gateway_host.decide(request, spec.gateway, status.access.namespace)
+    offered = offer.gateway(request, spec.gateway, taken=host.taken is not None)
+    status = status.model_copy(update={"node_pools": pools, "gateway": offered})
+    problem = _problem(outcome.conditions, guards.missing(kept) if kept else None, host.taken)
+    planned = [problem] if problem else []
     return replace(
         outcome,
         # The offer goes first: a Model may be placed as soon as the cluster answers.
@@ -123,9 +126,10 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome, in_use: 
             offer.resource(request.name, request.claim, spec.allowed_namespaces, status),
             *outcome.resources,
             *guards.guards(request, in_use),
+            *host.resources,
         ],
-        conditions=[*(c for c in outcome.conditions if not (kept and c.type == "Planned")), *planned],
-        gone=[*outcome.gone, *guards.unguarded(request, in_use)],
+        conditions=[*(c for c in outcome.conditions if not (planned and c.type == "Planned")), *planned],
+        gone=[*outcome.gone, *guards.unguarded(request, in_use), *host.gone],
         status={
             **outcome.status,
             "nodePools": [pool.plain() for pool in pools],
@@ -133,6 +137,16 @@ def _with_models(request: Request, spec: ClusterSpec, outcome: Outcome, in_use: 
             "gateway": status.gateway.plain() if status.gateway else None,
         },
     )
+
+
+def _problem(
+    conditions: Sequence[Condition | Progress], kept: Condition | None, taken: Condition | None
+) -> Condition | None:
+    """Return what stands in the place of Planned: a host that is taken only where all else is fine."""
+    fine = any(
+        c.type == "Planned" and isinstance(c, Condition) and c.status == Status.TRUE for c in conditions
+    )
+    return kept or (taken if fine else None)
 
 
 def _summary(pools: Sequence[PoolStatus]) -> Summary:

@@ -12,7 +12,9 @@ from functions.base import Condition, Request
 from functions.base.assemble import assemble
 from functions.cluster_stack.compose import FUNCTION
 from functions.cluster_stack.gateway import COMPONENT
+from functions.cluster_stack.gateway.manifests import BROUGHT
 from functions.cluster_stack.own import own_names
+from functions.cluster_stack.secrets import delivery_name
 from tests.cluster_stack.stack import AWS, EXISTING, REACHABLE, composed, request, values
 
 G = "cluster-stack/gateway"
@@ -408,3 +410,35 @@ def test_with_the_certificate_of_before_it_serves_on() -> None:
     [said] = assemble(asked, FUNCTION, FUNCTION.compose(asked)).conditions.values()
     assert (said.status.value, said.reason) == ("True", "UpdateFailing")
     assert "the certificate has expired. As before" in said.message
+
+
+def test_with_a_host_that_is_taken_it_serves_on_with_the_one_of_before() -> None:
+    # Proves: function-node-pools decides who has a host, and what Models are told of stays.
+    found = composed(spec(BY_SECRET), status={"gateway": {"host": "before.example.org"}})
+    [listener] = inside(found, "listener")["spec"]["listeners"]
+    assert listener["hostname"] == "before.example.org"
+    target = found[f"{G}-certificate-delivery"]["spec"]["target"]
+    assert target["certificateFor"] == "before.example.org"
+
+
+def test_a_certificate_that_expires_soon_is_told_while_it_serves() -> None:
+    all_of_it = works(spec(BY_SECRET))
+    name = f"{G}-certificate-delivery"
+    words = "the certificate in Secret platform/models-tls expires on 2026-12-01 10:00 UTC: put one there"
+    said = [condition("Ready", "True"), condition("Synced", "True", "ExpiresSoon", words)]
+    all_of_it[name] = {**all_of_it[name], "status": {"conditions": said}}
+    asked = played(spec(BY_SECRET), all_of_it, ready=[REACHABLE])
+    outcome = FUNCTION.compose(asked)
+    assert list(outcome.notes) == [f"the gateway: {words}"]
+    [told] = assemble(asked, FUNCTION, outcome).conditions.values()
+    assert (told.status.value, told.reason) == ("True", "Available")
+    assert f". The gateway: {words}" in told.message
+
+
+def test_the_authorities_that_the_claim_names_have_to_vouch_for_the_certificate() -> None:
+    ca = "-----BEGIN CERTIFICATE-----"
+    known = {**BY_SECRET, "tls": {**BY_SECRET["tls"], "ca": ca}}  # type: ignore[dict-item]
+    name = delivery_name(contract.GATEWAY_COMPONENT, BROUGHT)
+    assert name == contract.GATEWAY_CERTIFICATE
+    assert composed(spec(known))[name]["spec"]["target"]["authorities"] == ca
+    assert "authorities" not in composed(spec(BY_SECRET))[name]["spec"]["target"]

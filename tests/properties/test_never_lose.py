@@ -71,6 +71,9 @@ GATEWAY = {
         f"node-pools/{what}-after-load-balancer"
         for what in ("cluster", "cluster-auth", "provider-config-kubernetes")
     ),
+    # The records of the hosts of the examples.
+    "node-pools/gateway-host-0e876a7b75c7e88f",
+    "node-pools/gateway-host-4c26e545763566de",
 }
 """What leaves first, before the chart that clears up after it."""
 # What goes away with an optional field, since the spec says so.

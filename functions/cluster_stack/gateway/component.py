@@ -54,7 +54,8 @@ def _secrets(facts: Facts) -> Sequence[Brought]:
     if gateway is None or gateway.tls.secret_ref is None:
         return ()
     label = f"the gateway's certificate in Secret {gateway.tls.secret_ref.name}"
-    return (Brought(manifests.BROUGHT, gateway.tls.secret_ref.name, gateway.host, label),)
+    source, known = gateway.tls.secret_ref.name, gateway.tls.ca or ""
+    return (Brought(manifests.BROUGHT, source, gateway.host, label, known),)
 
 
 def addresses(request: Request) -> list[str]:
@@ -75,4 +76,5 @@ COMPONENT = Component(
     secrets=_secrets,
     brings=(manifests.BROUGHT,),
     trouble=trouble.of,
+    warning=trouble.soon,
 )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functions.api import contract
+from functions.api import EXPIRES_SOON, contract
 from functions.base import Request, View, condition_true
 
 from ..component import Trouble
-from ..secrets import delivery_name
-from .manifests import BROUGHT, CERTIFICATE, CLIENTS, GATEWAY, IN_CLUSTER, SERVICE, composed
+from .manifests import CERTIFICATE, CLIENTS, GATEWAY, IN_CLUSTER, SERVICE, composed
 
-__all__ = ["of"]
+__all__ = ["of", "soon"]
 
 _NAMESPACE = contract.GATEWAY_NAMESPACE
 
@@ -26,8 +25,17 @@ def of(request: Request) -> Trouble | None:
     )
 
 
+def soon(request: Request) -> str:
+    """Return what will keep it from serving, and what to do before; empty where nothing is known to."""
+    live = request.resource(contract.GATEWAY_CERTIFICATE)
+    said = live.condition("Synced") if live else None
+    if said is None or said.text("reason") != EXPIRES_SOON:
+        return ""
+    return said.text("message") or "its certificate expires soon"
+
+
 def _undelivered(request: Request) -> Trouble | None:
-    live = request.resource(delivery_name(contract.GATEWAY_COMPONENT, BROUGHT))
+    live = request.resource(contract.GATEWAY_CERTIFICATE)
     said = live.condition("Synced") if live else None
     if said is None or said.text("status") == "True":
         return None

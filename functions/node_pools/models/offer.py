@@ -32,30 +32,52 @@ _FLEETING = {
 _NAME = "node-pools/offer"
 
 
-def gateway(request: Request, asked: Gateway | None) -> OfferedGateway | None:
+def gateway(request: Request, asked: Gateway | None, *, taken: bool) -> OfferedGateway | None:
     """Return the gateway that the cluster offers: from when it first worked, and while the spec asks for one.
 
-    Models that have an address keep it while the gateway fails, or while the status is lost.
+    Models that have an address keep it while the gateway fails, while the status is lost, and while the spec
+    names a host that is another cluster's.
 
     Args:
         request: with the composite's status, and the live offer.
         asked: as the spec has it.
+        taken: whether another cluster has the host.
     """
     if asked is None:
         return None
+    offered = _offered(request)
+    if taken:
+        return offered
     worked = contract.GATEWAY_COMPONENT in View(request.composite).texts("status", "components")
-    if not worked and not _offers_one(request):
+    if not worked and offered is None:
         return None
-    return OfferedGateway(host=asked.host, ca=asked.tls.ca)
+    return OfferedGateway(host=asked.host, ca=_authorities(request, asked, offered))
 
 
-def _offers_one(request: Request) -> bool:
+def _authorities(request: Request, asked: Gateway, offered: OfferedGateway | None) -> str | None:
+    """Return the authorities that vouch for the gateway, as PEM: new ones once the certificate is theirs.
+
+    Until then the gateway goes on with the certificate of before, and clients with those who vouch for it.
+    """
+    live = request.resource(contract.GATEWAY_CERTIFICATE)
+    if live is None or offered is None or asked.tls.issuer_ref is not None:
+        return asked.tls.ca
+    said = live.condition("Synced")
+    newest = (live.number("status", "observedGeneration") or 0) >= (
+        live.number("metadata", "generation") or 0
+    )
+    theirs = live.text("spec", "target", "authorities") == asked.tls.ca
+    proven = said is not None and said.text("status") == "True" and newest and theirs
+    return asked.tls.ca if proven else offered.ca
+
+
+def _offered(request: Request) -> OfferedGateway | None:
     live = request.resource(_NAME)
     text = live.text("data", contract.OFFER_KEY) if live else None
     try:
-        return bool(text and json.loads(text).get("gateway"))
-    except (ValueError, AttributeError):
-        return False  # Somebody has written something else there, which is written anew.
+        return View(json.loads(text or "{}")).parsed(OfferedGateway, "gateway")
+    except ValueError:
+        return None  # Somebody has written something else there, which is written anew.
 
 
 def resource(

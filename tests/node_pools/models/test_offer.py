@@ -94,3 +94,31 @@ def test_what_somebody_wrote_into_the_offer_offers_no_gateway() -> None:
     for text in ("{", "[]", "null", '{"gateway": null}'):
         live = {OFFER: {**written, "data": {"offer": text}}}
         assert gateway(cluster(asked, observed=live)) is None
+
+
+CERTIFICATE = "cluster-stack/gateway-certificate-delivery"
+NEW = "-----BEGIN CERTIFICATE----- new"
+
+
+def delivered(authorities: str | None, synced: str, seen: int = 2) -> dict[str, Any]:
+    target = {"authorities": authorities} if authorities else {}
+    status = {"observedGeneration": seen, "conditions": [{"type": "Synced", "status": synced}]}
+    return {"metadata": {"generation": 2}, "spec": {"target": target}, "status": status}
+
+
+@pytest.mark.parametrize(
+    ("live", "told"),
+    [
+        pytest.param(delivered(NEW, "True"), NEW, id="they vouch for it"),
+        pytest.param(delivered(NEW, "False"), OFFERED["ca"], id="they do not"),
+        pytest.param(delivered(NEW, "True", 1), OFFERED["ca"], id="not looked at yet"),
+        pytest.param(delivered(None, "True"), OFFERED["ca"], id="not asked yet"),
+    ],
+)
+def test_clients_get_authorities_that_vouch_for_the_gateway(live: Any, told: Any) -> None:
+    # Proves: wrong ones in the spec cut no client off while the gateway goes on with its certificate.
+    before = {OFFER: offered(cluster({**existing(), "gateway": GATEWAY}, status={"components": ["gateway"]}))}
+    asked = {**existing(), "gateway": {**GATEWAY, "tls": {"secretRef": {"name": "models-tls"}, "ca": NEW}}}
+    assert gateway(cluster(asked, observed={**before, CERTIFICATE: live}))["ca"] == told
+    issued = {**asked, "gateway": {**GATEWAY, "tls": {"issuerRef": {"name": "own"}, "ca": NEW}}}
+    assert gateway(cluster(issued, observed={**before, CERTIFICATE: live}))["ca"] == NEW
