@@ -104,7 +104,9 @@ def test_what_clients_may_send() -> None:
     assert found["path"] == {"escapedSlashesAction": "RejectRequest"}
     assert found["headers"] == {"withUnderscoresAction": "RejectRequest"}
     # A request may wait for its first token as long as this.
-    assert {found["timeout"]["http"][key] for key in ("idleTimeout", "streamIdleTimeout")} == {"3600s"}
+    http = found["timeout"]["http"]
+    # The first is of connections on which no request is under way.
+    assert (http["idleTimeout"], http["streamIdleTimeout"]) == ("300s", "3600s")
     assert found["targetRefs"] == [
         {"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": contract.GATEWAY}
     ]

@@ -66,6 +66,8 @@ _NODE_DNS = "169.254.20.10/32"
 
 _WAIT = "3600s"
 """How long nothing need be sent on a stream: a request may wait in a queue before its first token."""
+_IDLE = "300s"
+"""How long a connection stays on which nothing is asked: longer than clients keep one."""
 
 
 def own(facts: Facts) -> dict[str, Own]:
@@ -252,7 +254,7 @@ def _clients() -> dict[str, Any]:
             "http": {
                 "requestHeadersReceivedTimeout": "30s",
                 "requestReceivedTimeout": "600s",
-                "idleTimeout": _WAIT,
+                "idleTimeout": _IDLE,
                 "streamIdleTimeout": _WAIT,
             },
         },

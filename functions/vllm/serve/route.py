@@ -31,6 +31,8 @@ _CLIENT = "x-freehold-client"
 _ROUTES, _POLICIES = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
 _WAIT = "3600s"
 """How long nothing need be sent on a stream: a request may wait in the engine's queue for its first token."""
+_BODY = "10Mi"
+"""The largest request: more than a million tokens, or some images, of text."""
 _STATUS = ("status", "atProvider", "manifest", "status")
 
 
@@ -204,9 +206,14 @@ def _security(plan: Plan) -> dict[str, Any]:
 
 
 def _traffic(plan: Plan) -> dict[str, Any]:
-    """Never cut a stream, and send nothing twice that the engine may have begun to answer."""
+    """Never cut a stream, and send nothing twice that the engine may have begun to answer.
+
+    Envoy passes on no request before it has all of it, so clients that send slowly hold no connection of the
+    engine's. It reads the body once the key has been found right.
+    """
     spec = {
         "targetRefs": _target(plan),
+        "requestBuffer": {"limit": _BODY},
         "timeout": {
             "tcp": {"connectTimeout": "10s"},
             "http": {"requestTimeout": "0s", "maxStreamDuration": "0s", "streamIdleTimeout": _WAIT},

@@ -119,6 +119,12 @@ def test_only_the_models_own_key_passes() -> None:
     }
 
 
+def test_a_request_is_taken_whole_before_the_engine_hears_of_it() -> None:
+    found = inner(manifests(compose(request(SPEC, GATED)))[TRAFFIC])["spec"]
+    assert found["requestBuffer"] == {"limit": "10Mi"}
+    assert found["timeout"]["http"]["requestTimeout"] == "0s"
+
+
 def test_one_key_is_made_in_the_platforms_namespace_for_both_ends() -> None:
     made = manifests(compose(request(SPEC, GATED)))
     key, secret = (SecretDelivery.model_validate(made[name]["spec"]) for name in (KEY, HANDED_OUT))
