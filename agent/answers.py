@@ -43,17 +43,26 @@ def reading(what: str, missing: Undeliverable, correct: str, *, cluster: bool = 
 
 @contextmanager
 def making(asked: Asked) -> Iterator[None]:
-    """Turn what is answered to a new source into words; one that is there already is no fault."""
+    """Turn what is answered to a source that is made, or changed, into words.
+
+    One that is there already, or has changed meanwhile, is no fault: another delivery of the Model was
+    faster.
+    """
     try:
         yield
     except Refused as error:
-        # Another delivery of the Model has made it in the same moment.
         if error.code == http.client.CONFLICT:
             return
+        if error.code >= http.client.INTERNAL_SERVER_ERROR:
+            raise Undelivered(Undeliverable.NOT_READABLE, f"the control plane answers {error.code}") from None
         raise Undelivered(
             Undeliverable.NOT_READABLE,
             f"the agent may not make {asked.source} ({error.code}): apply package/install.yaml of this "
             "version to the control plane",
+        ) from None
+    except (HTTPError, OSError) as error:
+        raise Undelivered(
+            Undeliverable.NOT_READABLE, f"the control plane does not answer: {type(error).__name__}"
         ) from None
 
 

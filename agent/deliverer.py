@@ -17,17 +17,15 @@ from urllib3.exceptions import HTTPError
 
 from functions.api import Undeliverable, contract
 
-from . import elsewhere
+from . import clients, elsewhere, rotation
 from .answers import making, reading, writing
 from .cluster import Cluster, Refused
 from .delivery import (
     Asked,
+    Carried,
     Undelivered,
     Version,
     asked_of,
-    handed_over,
-    is_composed,
-    is_owner,
     made_secret,
     private_key,
     refuse_made,
@@ -36,8 +34,10 @@ from .delivery import (
     status_of,
     value_of,
 )
+from .keys import clients_of, told
 from .known import Known
 from .kubeconfig import UnusableKubeconfig, usable
+from .owners import config_map, take_over
 
 __all__ = ["Deliverer", "path_of_deliveries"]
 
@@ -46,6 +46,11 @@ _AT_ONCE = 16
 """Clusters that are reached at the same time; one that does not answer takes five seconds."""
 _LOOK_SECONDS = 20.0
 """How often the source of a delivered Secret is looked at: its metadata alone."""
+_LOOK_SECONDS_OF_KEYS = 3.0
+"""The same of a Model's keys: one that is taken back has to be refused within seconds."""
+_LOOKS_A_SECOND = 50
+"""Of keys, over all Models: where there are more, each is looked at more seldom. The API server takes a
+millisecond for each."""
 _ANEW_SECONDS = 300.0
 """How long until a Secret is delivered anew, should somebody have changed or deleted it in its cluster."""
 _TICK_SECONDS = 1.0
@@ -69,7 +74,7 @@ class _Record:
         self.generation = generation
         self.told = told
         """The status that was written last, which the watch may not have brought yet."""
-        self.version: Version | None = None
+        self.carried: Carried | None = None
         """What was delivered last of this generation."""
         self.warning = ""
         """What is to be done soon about what was delivered last."""
@@ -102,6 +107,8 @@ class Deliverer:
         self._lock = threading.Lock()
         self._records: dict[str, _Record] = {}
         self._clusters: dict[str, _Reached] = {}
+        self._keys = 0
+        """Secrets that a look at all keys asks for."""
         self.deliveries: Known[Asked | None] = Known(_read, lambda _: self._changed.set())
 
     def run(self, stop: threading.Event) -> None:
@@ -119,6 +126,7 @@ class Deliverer:
         now = time.monotonic()
         known = [asked for asked in self.deliveries.of(self._namespace).values() if asked]
         due: dict[str, list[Asked]] = {}
+        self._keys = sum(_looks(asked) for asked in known if asked.spec.made)
         with self._lock:
             uids = {asked.uid for asked in known}
             self._records = {uid: record for uid, record in self._records.items() if uid in uids}
@@ -163,7 +171,7 @@ class Deliverer:
         record = self._records.get(asked.uid)
         if record is None or record.generation != asked.generation:
             return broken  # Gone or changed meanwhile.
-        outcome: Version | Undelivered
+        outcome: Carried | Undelivered
         try:
             refuse_source(asked)
             outcome = self._deliver(asked, record, broken)
@@ -174,10 +182,12 @@ class Deliverer:
             _LOG.exception("cannot deliver a Secret", extra={"details": _details(asked)})
             outcome = Undelivered(Undeliverable.AGENT_FAILED, _FAILED.format(type(error).__name__))
         now = time.monotonic()
-        if isinstance(outcome, Version):
-            if record.version != outcome:
+        if isinstance(outcome, Carried):
+            if record.carried != outcome:
                 _LOG.info("delivered a Secret", extra={"details": _details(asked)})
-            record.version, record.failures, record.look_at = outcome, 0, now + _LOOK_SECONDS
+                if asked.spec.made and asked.cluster:
+                    self._wake(asked)
+            record.carried, record.failures, record.look_at = outcome, 0, now + self._pause(asked)
         else:
             record.look_at = now + min(2.0 ** min(record.failures, 10), _LONGEST_PAUSE)
             record.failures += 1
@@ -186,7 +196,13 @@ class Deliverer:
         self._tell(asked._replace(status=record.told or asked.status), record, outcome)
         return outcome if isinstance(outcome, Undelivered) and outcome.cluster else broken
 
-    def _deliver(self, asked: Asked, record: _Record, broken: Undelivered | None) -> Version:
+    def _pause(self, asked: Asked) -> float:
+        """Return the seconds until the source of a delivered Secret is looked at again."""
+        if not asked.spec.made:
+            return _LOOK_SECONDS
+        return max(_LOOK_SECONDS_OF_KEYS, self._keys / _LOOKS_A_SECOND)
+
+    def _deliver(self, asked: Asked, record: _Record, broken: Undelivered | None) -> Carried:
         """Deliver a Secret, unless what is there is what was delivered last.
 
         Raises:
@@ -194,26 +210,38 @@ class Deliverer:
         """
         source = f"/api/v1/namespaces/{asked.spec.source.namespace}/secrets/{asked.spec.source.name}"
         with reading(asked.source, Undeliverable.SOURCE_MISSING, _CORRECT):
-            seen = _version(self._source(asked, source))
-            if seen == record.version and time.monotonic() < record.anew_at:
-                return seen
+            metadata = self._source(asked, source)
+        # The gateway gets another key first, and only where its cluster can be reached.
+        due = bool(asked.cluster) and rotation.is_due(asked, metadata, datetime.now(UTC))
+        seen = Carried(_version(metadata), clients.seen(self._control_plane, asked))
+        before = record.carried
+        if before and before.same(seen) and not due and time.monotonic() < record.anew_at:
+            return before
+        with reading(asked.source, Undeliverable.SOURCE_MISSING, _CORRECT):
             found = self._control_plane.read(source)
-        value = value_of(asked, found)
-        proven = private_key(asked, found, value, time.time())
+        proven = private_key(asked, found, value_of(asked, found), time.time())
+        given, versions = clients.read(self._control_plane, asked)
         if broken is not None:
             raise broken
         target, namespace = asked.spec.target, asked.spec.target.namespace
         with self._reach(asked) as cluster, writing(asked):
             path = f"/api/v1/namespaces/{namespace}/secrets/{target.name}"
             if asked.cluster:
-                owner = _owner(cluster, asked)
+                owner = config_map(cluster, asked)
             else:
                 owner = asked.owner
-                _take_over(cluster, path, asked)
-            cluster.apply(path, secret(asked, value, owner, proven.more))
+                take_over(cluster, path, asked)
+            if due:
+                found = self._rotated(asked, source, found)
+            value = value_of(asked, found)
+            own = {target.key: value}
+            if asked.cluster:
+                own |= rotation.former(asked, found, datetime.now(UTC))
+            taken, left_out = clients_of(asked, own, given)
+            cluster.apply(path, secret(asked, value, owner, {**own, **taken, **proven.more}))
         record.warning = proven.warning
         record.anew_at = time.monotonic() + _ANEW_SECONDS
-        return _version(found["metadata"])
+        return Carried(_version(found["metadata"]), versions, told(left_out, len(given)))
 
     def _source(self, asked: Asked, path: str) -> dict[str, Any]:
         """Return the metadata of a delivery's source, which is made first where the agent is to make it.
@@ -230,11 +258,34 @@ class Deliverer:
             if error.code != http.client.NOT_FOUND:
                 raise
             with making(asked):
-                self._control_plane.create(path.rpartition("/")[0], made_secret(asked))
+                made = made_secret(asked, rotation.new_value(), rotation.annotated(asked))
+                self._control_plane.create(path.rpartition("/")[0], made)
             _LOG.info("made a Secret", extra={"details": {"secret": asked.source}})
             found = self._control_plane.metadata(path)
         refuse_made(asked, found)
         return found
+
+    def _rotated(self, asked: Asked, path: str, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a source that the agent has made, with another value or without the one of before.
+
+        Raises:
+            Undelivered: where it may not be written, or read.
+        """
+        with making(asked):
+            self._control_plane.merge(path, rotation.changed(asked, found, datetime.now(UTC)))
+            _LOG.info("changed a Secret", extra={"details": {"secret": asked.source}})
+        with reading(asked.source, Undeliverable.SOURCE_MISSING, _CORRECT):
+            return self._control_plane.read(path)
+
+    def _wake(self, asked: Asked) -> None:
+        """Have other deliveries of the same source looked at now, such as that beside the claim."""
+        others = [o for o in self.deliveries.of(self._namespace).values() if o and o.uid != asked.uid]
+        with self._lock:
+            for other in others:
+                record = self._records.get(other.uid)
+                if record and other.spec.source == asked.spec.source:
+                    record.look_at = 0.0
+        self._changed.set()
 
     @contextmanager
     def _reach(self, asked: Asked) -> Iterator[Cluster]:
@@ -268,7 +319,7 @@ class Deliverer:
             # Not the error itself: it may quote the kubeconfig.
             raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} is none", cluster=True) from None
 
-    def _tell(self, asked: Asked, record: _Record, outcome: Version | Undelivered) -> None:
+    def _tell(self, asked: Asked, record: _Record, outcome: Carried | Undelivered) -> None:
         """Write the status, where it says something else than before."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         status = status_of(asked, outcome, now, record.warning)
@@ -301,6 +352,11 @@ def _read(found: dict[str, Any]) -> Asked | None:
         return None
 
 
+def _looks(asked: Asked) -> int:
+    """Return how many Secrets a look at a delivery asks for."""
+    return 1 + len({client.secret_ref.name for client in asked.spec.clients})
+
+
 def _details(asked: Asked) -> dict[str, str]:
     target = asked.spec.target
     return {"delivery": asked.name, "cluster": asked.cluster, "to": f"{target.namespace}/{target.name}"}
@@ -308,51 +364,3 @@ def _details(asked: Asked) -> dict[str, str]:
 
 def _version(metadata: dict[str, Any]) -> Version:
     return Version(metadata["uid"], metadata["resourceVersion"])
-
-
-def _take_over(cluster: Cluster, path: str, asked: Asked) -> None:
-    """Have Crossplane let go of a Secret that it has composed; write no value while Crossplane may read it.
-
-    Raises:
-        Undelivered: while Crossplane composes the Secret, or may still read it.
-    """
-    try:
-        metadata = cluster.metadata(path)
-    except Refused as error:
-        if error.code != http.client.NOT_FOUND:
-            raise
-        metadata = {}
-    composed = is_composed(metadata, asked)
-    if composed and asked.spec.target.composed:
-        cluster.merge(path, handed_over(metadata, asked.owner))
-    if composed or asked.spec.target.composed:
-        place = f"{asked.spec.target.namespace}/{asked.spec.target.name}"
-        raise Undelivered(
-            Undeliverable.STILL_COMPOSED, f"Secret {place} is still composed by Crossplane: wait"
-        )
-
-
-def _owner(cluster: Cluster, asked: Asked) -> dict[str, Any]:
-    """Return a reference to the ConfigMap that is to own the Secret.
-
-    Raises:
-        Undelivered: where there is none that was made for this delivery.
-    """
-    target = asked.spec.target
-    place = f"{target.namespace}/{target.name}"
-    try:
-        found = cluster.read(f"/api/v1/namespaces/{target.namespace}/configmaps/{target.name}")
-    except Refused as error:
-        if error.code != http.client.NOT_FOUND:
-            raise
-        raise Undelivered(
-            Undeliverable.OWNER_MISSING, f"ConfigMap {place} is not in the cluster yet: wait"
-        ) from None
-    if not is_owner(asked, found):
-        raise Undelivered(Undeliverable.OWNER_MISSING, f"ConfigMap {place} is not this delivery's: wait")
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "name": target.name,
-        "uid": str(found["metadata"]["uid"]),
-    }

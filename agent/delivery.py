@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import base64
 import binascii
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from functions.api import EXPIRES_SOON, SecretDelivery, Undeliverable, contract
+from functions.api import CLIENTS, EXPIRES_SOON, SecretDelivery, Undeliverable, contract
 
 from .certificate import judge
 
 __all__ = [
     "Asked",
+    "Carried",
     "Proven",
     "Undelivered",
     "Version",
@@ -36,8 +36,6 @@ _CLAIM_NAMESPACE = "crossplane.io/claim-namespace"
 _PULL_SECRET = ".dockerconfigjson"
 """The only key that may come from the deliveries' own namespace, where credentials of clusters are, beside
 what the agent has made there itself."""
-_BITS = 256
-"""Of a value that the agent makes."""
 
 
 class Undelivered(Exception):  # noqa: N818  (the answer, not the agent, is at fault)
@@ -90,6 +88,20 @@ class Version(NamedTuple):
 
     uid: str
     resource_version: str
+
+
+class Carried(NamedTuple):
+    """What was delivered, without values."""
+
+    source: Version
+    clients: tuple[Version | None, ...] = ()
+    """Of the Secret of each client, in the delivery's order; None for one that is not there."""
+    left_out: str = ""
+    """Which clients have no access, and why, in words; empty where all have."""
+
+    def same(self, seen: Carried) -> bool:
+        """Tell whether another look has found the same Secrets."""
+        return (self.source, self.clients) == (seen.source, seen.clients)
 
 
 def asked_of(found: Mapping[str, Any]) -> Asked:
@@ -152,10 +164,15 @@ _COMPOSED_ALONE = (
 )
 
 
-def made_secret(asked: Asked) -> dict[str, Any]:
-    """Return the Secret to create as the delivery's source, with a new random value.
+def made_secret(asked: Asked, value: str, annotations: Mapping[str, str]) -> dict[str, Any]:
+    """Return the Secret to create as the delivery's source.
 
     The composite owns it, so it goes with the Model and stays where the Model moves.
+
+    Args:
+        asked: the delivery.
+        value: in base64.
+        annotations: of the Secret.
     """
     source = asked.spec.source
     return {
@@ -165,10 +182,11 @@ def made_secret(asked: Asked) -> dict[str, Any]:
             "name": source.name,
             "namespace": source.namespace,
             "labels": {"app.kubernetes.io/managed-by": "freehold"},
+            "annotations": dict(annotations),
             "ownerReferences": [asked.owner],
         },
         "type": "Opaque",
-        "data": {source.key: _encoded(secrets.token_urlsafe(_BITS // 8))},
+        "data": {source.key: value},
     }
 
 
@@ -309,7 +327,7 @@ def is_owner(asked: Asked, config_map: Mapping[str, Any]) -> bool:
     return bool(annotations.get(contract.DELIVERY_OF) == asked.name)
 
 
-def status_of(asked: Asked, outcome: Version | Undelivered, now: str, warning: str = "") -> dict[str, Any]:
+def status_of(asked: Asked, outcome: Carried | Undelivered, now: str, warning: str = "") -> dict[str, Any]:
     """Return the status after a try.
 
     What was delivered stays delivered: `Ready` goes only where the spec names another source, which could
@@ -323,17 +341,18 @@ def status_of(asked: Asked, outcome: Version | Undelivered, now: str, warning: s
     """
     source = asked.spec.source.plain()
     delivered: Mapping[str, str] = asked.status.get("delivered") or {}
-    if isinstance(outcome, Version):
-        delivered = {**source, "uid": outcome.uid, "resourceVersion": outcome.resource_version}
+    if isinstance(outcome, Carried):
+        version = outcome.source
+        delivered = {**source, "uid": version.uid, "resourceVersion": version.resource_version}
         synced = ("True", EXPIRES_SOON, warning) if warning else _DELIVERED
     else:
-        synced = ("False", outcome.reason.value, str(outcome)[:1024])
+        synced = ("False", outcome.reason.value, str(outcome)[:_MESSAGE])
     ready = _DELIVERED if source.items() <= delivered.items() else synced
     before = {condition["type"]: condition for condition in asked.status.get("conditions", ())}
-    conditions = [
-        _condition(type_, says, before.get(type_), now)
-        for type_, says in (("Ready", ready), ("Synced", synced))
-    ]
+    said = {"Ready": ready, "Synced": synced}
+    if asked.spec.clients:
+        said[CLIENTS] = _clients(outcome, before.get(CLIENTS))
+    conditions = [_condition(type_, says, before.get(type_), now) for type_, says in said.items()]
     return {
         "observedGeneration": asked.generation,
         **({"delivered": delivered} if delivered else {}),
@@ -342,6 +361,18 @@ def status_of(asked: Asked, outcome: Version | Undelivered, now: str, warning: s
 
 
 _DELIVERED = ("True", "Delivered", "")
+_MESSAGE = 1024
+
+
+def _clients(outcome: Carried | Undelivered, before: Mapping[str, Any] | None) -> tuple[str, str, str]:
+    """Say how the clients do; as before while nothing can be delivered."""
+    if isinstance(outcome, Undelivered):
+        kept = before or {"status": "False", "reason": outcome.reason.value, "message": str(outcome)}
+        return kept["status"], kept["reason"], kept["message"][:_MESSAGE]
+    if not outcome.left_out:
+        return _DELIVERED
+    cut = outcome.left_out if len(outcome.left_out) <= _MESSAGE else f"{outcome.left_out[: _MESSAGE - 3]}..."
+    return "False", "LeftOut", cut
 
 
 def _condition(

@@ -56,7 +56,7 @@ def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
                     _rule(group, [contract.DELIVERY_PLURAL], "list", "watch"),
                     _rule(group, [f"{contract.DELIVERY_PLURAL}/status"], "patch"),
                     _rule("kubernetes.m.crossplane.io", ["providerconfigs"], "get"),
-                    _rule("", ["secrets"], "create"),
+                    _rule("", ["secrets"], "create", "patch"),
                 ],
             },
         ),
@@ -147,8 +147,9 @@ def _guard() -> list[tuple[str, dict[str, Any]]]:
                     "reason": "Forbidden",
                 },
                 {
-                    "expression": f"oldObject == null || request.namespace != '{NAMESPACE}'",
-                    "message": "the agent makes keys here and changes none",
+                    "expression": f"oldObject == null || request.namespace != '{NAMESPACE}' || "
+                    f"{_is_a_made_key()}",
+                    "message": "the agent changes here only keys that it has made",
                     "reason": "Forbidden",
                 },
             ],
@@ -176,6 +177,19 @@ def _is_the_agents(secret: str) -> str:
         f"{secret}.metadata.?ownerReferences.orValue([]).exists(o, "
         "o.kind == 'XModel' && o.apiVersion.startsWith('freehold.dev/') "
         f"|| o.kind == 'ConfigMap' && o.name == {secret}.metadata.name)"
+    )
+
+
+def _is_a_made_key() -> str:
+    """Return CEL that holds for a Secret of a Model that has keys alone, and stays that Model's."""
+    keys = " && ".join(
+        f"(!has({secret}.data) || {secret}.data.all(k, k in ['key', 'former']))"
+        for secret in ("object", "oldObject")
+    )
+    owners = "object.metadata.?ownerReferences.orValue([])"
+    return (
+        f"({owners}.exists(o, o.kind == 'XModel') && {keys} && "
+        f"{owners} == oldObject.metadata.?ownerReferences.orValue([]))"
     )
 
 

@@ -1,7 +1,7 @@
 """Both XRs and the functions' inputs as typed models; the XRDs are generated from them."""
 
 from . import quantity
-from .access import Callers
+from .access import Callers, Client
 from .cluster import ClusterSpec
 from .cluster_status import (
     Access,
@@ -69,13 +69,21 @@ from .offer import Offer, OfferedBy
 from .places.aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
 from .places.existing import ControlPlane, Distribution, Existing
 from .schema import Schema
-from .secret_delivery import EXPIRES_SOON, SecretDelivery, SecretDeliveryStatus, Undeliverable
+from .secret_delivery import (
+    CLIENTS,
+    EXPIRES_SOON,
+    ClientKey,
+    SecretDelivery,
+    SecretDeliveryStatus,
+    Undeliverable,
+)
 
 API_VERSION = "freehold.dev/v1alpha1"
 """API group and version of both XRs, their claims and the functions' inputs."""
 
 __all__ = [
     "API_VERSION",
+    "CLIENTS",
     "DEFAULT_VPC",
     "EXPIRES_SOON",
     "OWNED",
@@ -90,6 +98,8 @@ __all__ = [
     "Capacity",
     "Certainty",
     "Chart",
+    "Client",
+    "ClientKey",
     "Cloud",
     "CloudFacts",
     "ClusterChoice",

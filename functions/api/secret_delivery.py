@@ -13,11 +13,20 @@ from pydantic import Field
 
 from .schema import Schema
 
-__all__ = ["EXPIRES_SOON", "SecretDelivery", "SecretDeliveryStatus", "Undeliverable"]
+__all__ = [
+    "CLIENTS",
+    "EXPIRES_SOON",
+    "ClientKey",
+    "SecretDelivery",
+    "SecretDeliveryStatus",
+    "Undeliverable",
+]
 
-_NAME, _LABEL, _ASKED, _PEM = 253, 63, 64, 32768
+CLIENTS = "Clients"
+"""Condition of a delivery that has clients: whether the key of each was delivered."""
 EXPIRES_SOON = "ExpiresSoon"
 """Reason of the condition Synced, which is True: the delivered certificate ends within two weeks."""
+_NAME, _LABEL, _ASKED, _PEM = 253, 63, 64, 32768
 
 
 class Undeliverable(StrEnum):
@@ -103,6 +112,37 @@ class Target(Schema):
     )
 
 
+class ClientKeyRef(Schema):
+    """A client's key in a Secret of the claim's namespace."""
+
+    name: str = Field(max_length=_NAME, description="Name of the Secret.")
+    key: str = Field(max_length=_NAME, description="Key of the value.")
+
+
+class ClientKey(Schema):
+    """A client of the Model, whose key stands beside the value."""
+
+    name: str = Field(max_length=_LABEL, description="Name of the client, as messages have it.")
+    key: str = Field(max_length=_NAME, description="Key of the client's key in the delivered Secret.")
+    secret_ref: ClientKeyRef = Field(
+        description="The client's key. Its namespace is the claim's, whatever is asked for."
+    )
+
+
+class Rotation(Schema):
+    """How often a value that the agent makes was asked to change, and how long both are taken."""
+
+    number: int = Field(
+        0,
+        ge=0,
+        description="A number higher than any before has the agent make another value. Default 0.",
+    )
+    overlap_minutes: int = Field(
+        60, ge=0, description="How long the value of before is delivered, too. Default 60."
+    )
+    key: str = Field(max_length=_NAME, description="Key of the value of before in the delivered Secret.")
+
+
 class ProviderConfigRef(Schema):
     """How the GPU cluster is reached: a ProviderConfig of provider-kubernetes beside the delivery."""
 
@@ -117,10 +157,19 @@ class SecretDelivery(Schema):
     made: bool = Field(
         False,
         description="Whether the agent makes the source where there is none: a Secret beside the delivery "
-        "with a random value of 256 bits, which goes with the composite and is never overwritten. Default "
-        "false.",
+        "with a random value of 256 bits, which goes with the composite and changes by its rotation alone. "
+        "Default false.",
+    )
+    rotation: Rotation | None = Field(
+        None, description="Of a value that the agent makes. Default: it stays until its Secret is deleted."
     )
     target: Target = Field(description="Where it is delivered.")
+    clients: list[ClientKey] = Field(
+        default_factory=list,
+        max_length=64,
+        description="Whose keys are delivered beside the value, which is a key, too. One that is missing, or "
+        "that a gateway would not take, is left out and told. Default none.",
+    )
     provider_config_ref: ProviderConfigRef | None = Field(
         None, description="The GPU cluster; none: the control plane, in the claim's own namespace."
     )
@@ -142,10 +191,13 @@ class DeliveryCondition(Schema):
 
     type: str = Field(
         max_length=_LABEL,
-        description="Ready: the source was delivered once. Synced: the last try succeeded.",
+        description="Ready: the source was delivered once. Synced: the last try succeeded. Clients: the "
+        "key of each client was delivered.",
     )
     status: str = Field(max_length=7, description="True or False.")
-    reason: str = Field(max_length=_LABEL, description="Delivered, or why not.")
+    reason: str = Field(
+        max_length=_LABEL, description="Delivered, or why not; LeftOut where clients' keys are missing."
+    )
     message: str = Field("", max_length=1024, description="What is wrong, and what to do.")
     last_transition_time: str = Field(max_length=32, description="When the status changed last.")
 
@@ -156,5 +208,5 @@ class SecretDeliveryStatus(Schema):
     observed_generation: int = Field(description="Generation that the agent looked at last.")
     delivered: Delivered | None = Field(None, description="What was delivered last; none: nothing yet.")
     conditions: list[DeliveryCondition] = Field(
-        default_factory=list, max_length=8, description="Ready and Synced."
+        default_factory=list, max_length=8, description="Ready, Synced and, where there are any, Clients."
     )

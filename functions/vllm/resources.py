@@ -14,6 +14,7 @@ from .live.stay import placement_is_lost, storage
 from .plan import Plan, make_plan
 from .serve import live_workload, workload_of
 from .serve import route as gate
+from .serve.clients import left_out
 from .serve.delivery import Delivered, delivered
 from .serve.disruption_budget import DISRUPTION_BUDGET, disruption_budget
 from .serve.endpoint import (
@@ -96,7 +97,7 @@ def composed(
     resources = _resources(request, plan, fetch, replaced, templates, secrets, key, handed_out)
     hindered = closed(request, key.resources)
     needed = {r.name for r in resources}
-    notes = [*secrets.notes, *key.notes, *handed_out.notes]
+    notes = [*secrets.notes, *key.notes, *handed_out.notes, *left_out(request, plan, key.resources)]
     if not is_called_outside(request, plan):
         # Apps call the Service, and go on to until the route answers.
         notes += [hindered.text] if hindered and plan.gateway else []

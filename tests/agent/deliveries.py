@@ -108,6 +108,10 @@ class ControlPlane:
     forbidden: str = ""
     owners: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """Of Secrets, by namespace and name."""
+    annotations: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of Secrets, by namespace and name."""
+    unchanged: Answer | None = None
+    """The answer to a Secret of the deliveries' namespace that is to be changed; None: it is changed."""
     unmade: Answer | None = None
     """The answer to a Secret that is to be created; None: it is created."""
     statuses: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -149,6 +153,7 @@ class ControlPlane:
         if place in self.secrets:
             return Answer(409, {"message": "already exists"})
         self.owners[place] = body["metadata"]["ownerReferences"]
+        self.annotations[place] = body["metadata"].get("annotations", {})
         self.secrets[place] = (1, body["data"])
         return Answer(201, {})
 
@@ -156,8 +161,17 @@ class ControlPlane:
         version, data = self.secrets.get(place, (0, {}))
         if body["metadata"].get("resourceVersion", str(version)) != str(version):
             return Answer(409, {"message": "the object has been modified"})
-        self.owners[place] = body["metadata"]["ownerReferences"]
-        self.secrets[place] = (version + 1, {**data, **body.get("data", {})})
+        if self.unchanged and place.startswith(f"{NAMESPACE}/"):
+            return self.unchanged
+        metadata = body["metadata"]
+        self.owners[place] = metadata.get("ownerReferences", self.owners.get(place, []))
+        said = {**self.annotations.get(place, {}), **metadata.get("annotations", {})}
+        self.annotations[place] = {key: value for key, value in said.items() if value is not None}
+        merged = {**data, **body.get("data", {})}
+        self.secrets[place] = (
+            version + 1,
+            {key: value for key, value in merged.items() if value is not None},
+        )
         return Answer(200, {})
 
     def _secret(self, name: str, version: int, data: dict[str, str], place: str = "") -> Answer:
@@ -166,5 +180,6 @@ class ControlPlane:
             "uid": f"uid-of-{name}",
             "resourceVersion": str(version),
             "ownerReferences": self.owners.get(place, []),
+            "annotations": self.annotations.get(place, {}),
         }
         return Answer(200, {"metadata": metadata, "data": data})

@@ -11,7 +11,7 @@ import pytest
 import trustme
 
 from agent.certificate import judge
-from agent.delivery import Asked, Undelivered, Version, private_key, secret, status_of, value_of
+from agent.delivery import Asked, Carried, Undelivered, Version, private_key, secret, status_of, value_of
 from functions.api import Undeliverable
 from tests.agent.deliveries import asked, base64_of
 
@@ -188,7 +188,7 @@ def test_one_that_expires_soon_is_delivered_and_told() -> None:
     ends = (NOW + 15 * DAY).strftime("%Y-%m-%d %H:%M")
     words = f"the certificate in Secret team-a/hub expires on {ends} UTC: put one there that lasts longer"
     assert proven.warning == words
-    status = status_of(delivery, Version("u", "1"), "2026-01-01T00:00:00Z", proven.warning)
+    status = status_of(delivery, Carried(Version("u", "1")), "2026-01-01T00:00:00Z", proven.warning)
     ready, synced = status["conditions"]
     assert (ready["status"], ready["reason"]) == ("True", "Delivered")
     assert (synced["status"], synced["reason"], synced["message"]) == ("True", "ExpiresSoon", words)

@@ -39,7 +39,7 @@ NAME = "chat-hub-token-delivery"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_TICK_SECONDS", 0.05)
-    for name in ("_LOOK_SECONDS", "_LONGEST_PAUSE", "_LONGEST_PAUSE_OF_CLUSTER"):
+    for name in ("_LOOK_SECONDS", "_LOOK_SECONDS_OF_KEYS", "_LONGEST_PAUSE", "_LONGEST_PAUSE_OF_CLUSTER"):
         monkeypatch.setattr(module, name, 0.2)
 
 

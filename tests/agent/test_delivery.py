@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from agent.delivery import Undelivered, Version, is_owner, refuse_source, secret, status_of, value_of
+from agent.delivery import Carried, Undelivered, Version, is_owner, refuse_source, secret, status_of, value_of
 from functions.api import SecretDeliveryStatus, Undeliverable
 from tests.agent.deliveries import HOME, NAMESPACE, asked, base64_of
 
@@ -83,7 +83,7 @@ def test_a_config_map_of_another_delivery_owns_nothing(metadata: Any) -> None:
 
 
 def test_a_status_says_what_was_delivered_and_never_the_value() -> None:
-    status = status_of(asked(generation=3), Version("u", "7"), NOW)
+    status = status_of(asked(generation=3), Carried(Version("u", "7")), NOW)
     SecretDeliveryStatus.model_validate(status)
     assert status["observedGeneration"] == 3
     assert status["delivered"] == {
@@ -108,7 +108,7 @@ def test_what_was_delivered_once_stays_ready() -> None:
     first = status_of(asked(), MISSING, NOW)
     assert said(first) == {"Ready": ("False", "SourceMissing"), "Synced": ("False", "SourceMissing")}
     assert "delivered" not in first
-    done = status_of(asked(status=first), Version("u", "7"), LATER)
+    done = status_of(asked(status=first), Carried(Version("u", "7")), LATER)
     gone = status_of(asked(status=done), MISSING, LATER)
     assert said(gone) == {"Ready": ("True", "Delivered"), "Synced": ("False", "SourceMissing")}
     assert gone["conditions"][1]["message"] == "Secret team-a/hub does not exist"
@@ -120,5 +120,5 @@ def test_a_condition_keeps_its_time_while_its_status_stays() -> None:
     first = status_of(asked(), MISSING, NOW)
     again = status_of(asked(status=first), Undelivered(Undeliverable.REFUSED, "no"), LATER)
     assert {c["lastTransitionTime"] for c in again["conditions"]} == {NOW}
-    done = status_of(asked(status=again), Version("u", "7"), LATER)
+    done = status_of(asked(status=again), Carried(Version("u", "7")), LATER)
     assert {c["lastTransitionTime"] for c in done["conditions"]} == {LATER}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agent.delivery import Undelivered, handed_over, made_secret, refuse_made, refuse_source, secret
+from agent.rotation import new_value
 from functions.api import SecretDelivery
 from tests.agent.api_server import Answer
 from tests.agent.deliveries import (
@@ -169,14 +170,14 @@ def test_what_no_claim_has_asked_for_is_not_made_or_written(wrong: dict[str, Any
 
 def test_every_key_is_another() -> None:
     of = asked(made=True, source=SOURCE)
-    keys = {made_secret(of)["data"]["key"] for _ in range(100)}
+    keys = {made_secret(of, new_value(), {})["data"]["key"] for _ in range(100)}
     assert len(keys) == 100
 
 
 def test_a_made_source_is_the_deliverys_own() -> None:
     of = asked(made=True, source=SOURCE)
     refuse_source(of)
-    refuse_made(of, made_secret(of)["metadata"])
+    refuse_made(of, made_secret(of, new_value(), {})["metadata"])
     with pytest.raises(Undelivered):
         refuse_made(of, {"ownerReferences": []})
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from tools.control_plane.agent import NAME as AGENT
 from tools.control_plane.api import Api, ApiError
 from tools.control_plane.layout import NAMESPACE
 from tools.control_plane.nodes import cpu_node, gpu_node
-from tools.control_plane.waiting import wait_for
+from tools.control_plane.waiting import patience, wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
 
 TEAM, HOST = "team-a", "models.example.org"
@@ -92,14 +93,17 @@ def address(claim: Manifest) -> str:
     return f"https://{HOST}/{TEAM}/{claim['metadata']['name']}/v1"
 
 
-def taken(api: Api, claim: Manifest) -> str | None:
-    """Return the key that the gateway takes for a Model."""
+def all_taken(api: Api, claim: Manifest) -> dict[str, str]:
+    """Return the keys that the gateway takes for a Model, by the client's id without the Model's."""
     found = api.find("v1", "Secret", "api-key", place(api, claim))
-    if found is None:
-        return None
-    [(client, key)] = found["data"].items()
-    assert client == f"{TEAM}.{claim['metadata']['name']}"
-    return base64.b64decode(key).decode()
+    model_ = f"{TEAM}.{claim['metadata']['name']}"
+    data = found["data"].items() if found else ()
+    return {client.removeprefix(model_): base64.b64decode(key).decode() for client, key in data}
+
+
+def taken(api: Api, claim: Manifest) -> str | None:
+    """Return the Model's own key, as the gateway takes it."""
+    return all_taken(api, claim).get("")
 
 
 def made(api: Api, claim: Manifest) -> Manifest:
@@ -244,6 +248,60 @@ def test_a_key_that_is_emptied_reaches_nobody(api: Api, team: Api, late: Manifes
     wait_for("the key", lambda: "KeyMissing" not in str(refreshed(api, delivery)["status"]), MINUTE)
 
 
+def test_a_key_changes_and_the_one_of_before_is_taken_for_a_while(
+    api: Api, team: Api, late: Manifest
+) -> None:
+    before = values(team, late)[KEY]
+    team.patch(late, {"spec": {"access": {"key": {"rotation": 1}}}})
+    wait_for("another key beside the claim", lambda: values(team, late)[KEY] != before, MINUTE)
+    assert all_taken(api, late) == {"": values(team, late)[KEY], "__former": before}
+    assert "__former" in str(policy(api, late)["spec"]["authorization"])
+    team.patch(late, {"spec": {"access": {"key": {"overlapMinutes": 0}}}})
+    wait_for("the end of the old one", lambda: set(all_taken(api, late)) == {""}, MINUTE)
+    assert taken(api, late) == values(team, late)[KEY]
+    assert set(made(api, late)["data"]) == {"key"}
+
+
+def policy(api: Api, claim: Manifest) -> Manifest:
+    return api.get("gateway.envoyproxy.io/v1alpha1", "SecurityPolicy", "vllm", place(api, claim))
+
+
+def test_clients_come_and_go_with_their_secrets(api: Api, team: Api, late: Manifest) -> None:
+    keys = {name: name * 8 for name in ("web", "batch")}
+    secret = team.create(clients_secret("clients", keys))
+    clients = [{"name": name, "secretRef": {"name": "clients", "key": name}} for name in keys]
+    clients.append({"name": "gone", "secretRef": {"name": "nowhere"}})
+    team.patch(late, {"spec": {"access": {"clients": clients}}})
+    own = values(team, late)[KEY]
+    both = {"": own, **{f"_{name}": key for name, key in keys.items()}}
+    wait_for("both clients", lambda: all_taken(api, late) == both, MINUTE)
+    words = "1 of 3 clients have no access: gone (Secret team-a/nowhere does not exist)"
+    wait_for("an event", lambda: words in str(api.items("v1", "Event", TEAM)), MINUTE)
+    wait_for("their ids", lambda: f"{TEAM}.late_batch" in str(policy(api, late)["spec"]), MINUTE)
+    wait_ready(team, late, seconds=30)
+    # A key of another form takes its client alone.
+    team.patch(secret, {"data": {"web": base64.b64encode(b"short").decode()}})
+    seconds = _until("the client to go", lambda: all_taken(api, late) == {"": own, "_batch": keys["batch"]})
+    assert seconds < 5 * patience(), "a changed key is refused"
+    team.delete(secret)
+    seconds = _until("the other to go", lambda: all_taken(api, late) == {"": own})
+    assert seconds < 5 * patience(), "a key whose Secret is deleted is refused"
+    team.patch(late, {"spec": {"access": {"clients": None}}})
+    wait_for("their ids to go", lambda: "late_batch" not in str(policy(api, late)["spec"]), MINUTE)
+    assert all_taken(api, late) == {"": own}
+
+
+def clients_secret(name: str, keys: dict[str, str]) -> Manifest:
+    data = {key: base64.b64encode(value.encode()).decode() for key, value in keys.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": TEAM}, "data": data}
+
+
+def _until(what: str, true: Callable[[], bool]) -> float:
+    began = time.monotonic()
+    wait_for(what, true, MINUTE)
+    return time.monotonic() - began
+
+
 def test_the_agent_writes_only_what_models_own(control_plane: Plane, api: Api, late: Manifest) -> None:
     agent = control_plane.layout.api(AGENT)
     account = {"kubernetes.io/service-account.name": "default"}
@@ -262,8 +320,10 @@ def test_the_agent_writes_only_what_models_own(control_plane: Plane, api: Api, l
     ):
         with pytest.raises(ApiError, match=words):
             agent.apply(secret)
-    with pytest.raises(ApiError, match="the agent makes keys here and changes none"):
-        agent.patch(made(api, late), {"data": {"key": base64.b64encode(b"x").decode()}})
+    changed = {"kubeconfig": base64.b64encode(b"x").decode()}
+    for patch in ({"data": changed}, {"metadata": {"ownerReferences": owner}}):
+        with pytest.raises(ApiError, match="the agent changes here only keys that it has made"):
+            agent.patch(made(api, late), patch)
     with pytest.raises(ApiError, match="the agent writes"):
         agent.patch(certificate(), {"data": {"tls.key": base64.b64encode(b"x").decode()}})
 

@@ -72,7 +72,8 @@ def deliveries(
     type_: str = "Opaque",
     asked_at: str = "",
     *,
-    made: bool = False,
+    made: dict[str, Any] | None = None,
+    clients: Sequence[dict[str, Any]] = (),
 ) -> list[Resource]:
     """Compose what brings a Secret into the Model's namespace.
 
@@ -84,7 +85,8 @@ def deliveries(
         label: how messages name the Secret.
         type_: of the Secret there.
         asked_at: when a user asked for the Secret as it is now; empty: nobody did.
-        made: whether the agent makes the value where there is none.
+        made: how the value changes that the agent makes; None: it makes none.
+        clients: whose keys stand beside the value.
     """
     name = plan.object_name(f"{what}{_DELIVERY}")
     namespace = plan.placement.namespace
@@ -99,7 +101,9 @@ def deliveries(
     )
     manifest["metadata"]["labels"] = {contract.MODEL: plan.name}
     if made:
-        manifest["spec"]["made"] = True
+        manifest["spec"] |= {"made": True, "rotation": made}
+    if clients:
+        manifest["spec"]["clients"] = list(clients)
     if asked_at:
         manifest["spec"]["source"]["askedAt"] = asked_at
     return [owned_by, brought(f"{_PREFIX}{what}{_DELIVERY}", manifest, owned_by.name, label)]

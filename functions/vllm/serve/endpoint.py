@@ -19,6 +19,7 @@ from functions.api import Endpoint, Undeliverable, contract
 from functions.base import Claim, Request, Resource, View, exists, unique_name
 
 from ..plan import Plan
+from .clients import rotation
 from .delivery import brought, delivery
 from .objects import LABEL
 from .route import ROUTE, answers, key_source, url
@@ -185,5 +186,5 @@ def _handed_out(plan: Plan, found: Endpoint, *, composed: bool = False) -> Resou
     control_plane = (plan.placement.provider_config_namespace, "")
     manifest = delivery(name, control_plane, key_source(plan), target)
     manifest["metadata"]["labels"] = {contract.MODEL: plan.name}
-    manifest["spec"]["made"] = True
+    manifest["spec"] |= {"made": True, "rotation": rotation(plan)}
     return brought(HANDED_OUT, manifest, ROUTE, _LABEL)

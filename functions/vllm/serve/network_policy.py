@@ -41,8 +41,8 @@ def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool) -> Reso
     """Compose the policy of serving pods.
 
     Callers are the gateway's proxies, or pods of the namespace with the claim's namespace's name, and pods of
-    the namespaces that may read metrics: the engine has one port for both. Serving pods call nobody, except
-    the other pods of a replica on several nodes.
+    the namespaces that the claim lists, or that may read metrics: the engine has one port for both. Serving
+    pods call nobody, except the other pods of a replica on several nodes.
 
     Args:
         plan: of the Model.
@@ -50,7 +50,8 @@ def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool) -> Reso
         in_cluster: whether the namespace with the claim's namespace's name is among the callers.
     """
     own = (plan.claim.namespace,) if in_cluster else ()
-    callers = [_pods_of(namespace) for namespace in (*own, *plan.metrics_namespaces)]
+    listed = (*own, *plan.spec.access.namespaces, *plan.metrics_namespaces)
+    callers = [_pods_of(namespace) for namespace in dict.fromkeys(listed)]
     if plan.gateway:
         proxies = {"matchLabels": {contract.COMPONENT: contract.GATEWAY_PROXY}}
         callers.append({**_pods_of(contract.GATEWAY_NAMESPACE), "podSelector": proxies})

@@ -13,6 +13,7 @@ from functions.api import contract
 from functions.base import Condition, Request, Resource, Status, View, Whose, remote, unique_name
 
 from ..plan import Plan
+from .clients import client_keys, ids, own_id, rotation
 from .delivery import deliveries, resources_of
 from .network_policy import SERVING_POLICY
 from .objects import in_cluster
@@ -53,7 +54,15 @@ def key(plan: Plan) -> list[Resource]:
     """Compose what brings the key to the gateway; none without a gateway."""
     if plan.gateway is None:
         return []
-    return deliveries(plan, _KEY, key_source(plan), _client(plan), "the Model's key", made=True)
+    return deliveries(
+        plan,
+        _KEY,
+        key_source(plan),
+        own_id(plan),
+        "the Model's key",
+        made=rotation(plan),
+        clients=client_keys(plan),
+    )
 
 
 def route(plan: Plan, workload: str, key: Sequence[Resource]) -> list[Resource]:
@@ -141,11 +150,6 @@ def _base(plan: Plan) -> str:
     return f"/{plan.claim.namespace}/{plan.claim.name}"
 
 
-def _client(plan: Plan) -> str:
-    """Name the holder of the Model's key; a namespace has no dot, so no two claims have the same."""
-    return f"{plan.claim.namespace}.{plan.claim.name}"
-
-
 def _object(plan: Plan, group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
     version = "v1" if group == _ROUTES else "v1alpha1"
     metadata = {"name": plan.engine.name, "namespace": plan.placement.namespace}
@@ -183,12 +187,12 @@ def _target(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _security(plan: Plan) -> dict[str, Any]:
-    """Let in who has the Model's own key.
+    """Let in who has a key of the Model.
 
     Where the Secret of keys is empty, Envoy takes the keys of whichever route of the listener it met first.
-    So the holder is named, too: another Model's key has another.
+    So the holders are named, too: another Model's keys have others.
     """
-    header = {"name": _CLIENT, "values": [_client(plan)]}
+    header = {"name": _CLIENT, "values": ids(plan)}
     spec = {
         "targetRefs": _target(plan),
         "apiKeyAuth": {

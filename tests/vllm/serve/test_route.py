@@ -112,7 +112,8 @@ def test_only_the_models_own_key_passes() -> None:
     [rule] = policy["authorization"]["rules"]
     # Of an empty Secret Envoy would take the keys of another route: those have other holders.
     header = policy["apiKeyAuth"]["forwardClientIDHeader"]
-    assert rule["principal"] == {"headers": [{"name": header, "values": ["team-a.qwen"]}]}
+    holders = ["team-a.qwen", "team-a.qwen__former"]
+    assert rule["principal"] == {"headers": [{"name": header, "values": holders}]}
     targets = [inner(made[name])["spec"]["targetRefs"][0] for name in (SECURITY, TRAFFIC)]
     assert {(t["kind"], t["name"]) for t in targets} == {
         ("HTTPRoute", inner(made[ROUTE])["metadata"]["name"])
