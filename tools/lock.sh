@@ -31,6 +31,7 @@ compile agent.txt --constraint requirements/dev.txt requirements/agent.in
 compile lock.txt --group pyproject.toml:lock
 compile go.txt --group pyproject.toml:go
 compile envoy.txt --group pyproject.toml:envoy
+compile openai.txt --group pyproject.toml:openai
 # What an image of the release day of this vLLM (functions/catalog/versions.toml) may hold, nothing newer.
 platforms='--python-platform x86_64-manylinux_2_28'
 compile contract.txt --group pyproject.toml:contract --exclude-newer 2026-08-12

@@ -7,7 +7,7 @@ import time
 from tools import paths
 from tools.console import say
 from tools.control_plane import binaries as control_plane
-from tools.control_plane import plane
+from tools.control_plane import envoy_gateway, plane
 from tools.control_plane.api import Api, condition, identity
 from tools.control_plane.layout import Layout, free_ports
 from tools.control_plane.processes import Processes
@@ -33,13 +33,13 @@ def layout() -> Layout:
 
 
 def build() -> None:
-    """Build what a control plane with a real node runs, where one can be made."""
+    """Build what the tests run on a control plane with a real node, where one can be made."""
     missing = needs.missing()
     if missing:
         say(f"no real node here, so its programs are not built; missing: {'; '.join(missing)}")
         return
     with SigtermAsExit():
-        provide(ADMISSION, CORE, *control_plane.TOOLS, *TOOLS)
+        provide(ADMISSION, CORE, *control_plane.TOOLS, *TOOLS, envoy_gateway.PROGRAM)
 
 
 def up() -> None:

@@ -20,11 +20,20 @@ from tools.node import images
 from tools.paths import ROOT
 from tools.toolchain import provide
 
-__all__ = ["HOST", "ask", "asked", "certificate", "offer", "working"]
+__all__ = ["HOST", "IN_CLUSTER", "ask", "asked", "certificate", "offer", "working"]
 
 HOST = f"models.{COMPONENT.namespace.name}.svc"
 """The host's name, which the cluster's own name server leads to the gateway."""
 SECRET = "models-tls"
+IN_CLUSTER: list[Manifest] = [
+    {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": COMPONENT.namespace.name}},
+    {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "GatewayClass",
+        "metadata": {"name": "freehold"},
+    },
+]
+"""What goes last of a gateway that leaves its cluster."""
 _LOCK = ROOT / "requirements" / "envoy.txt"
 _ARCHITECTURE = "amd64"
 _BIN = "usr/local/bin"

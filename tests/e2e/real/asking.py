@@ -79,16 +79,24 @@ def _run(api: Api, claim: Manifest, code: str) -> str:
     return pods.run(api, app(claim, _ASK + code), _SECONDS)
 
 
-def app(claim: Manifest, code: str) -> Manifest:
-    """Return a pod beside a claim with the values of the claim's Secret; an authority in it is trusted."""
+def app(claim: Manifest, code: str, name: str = "asking", **variables: str) -> Manifest:
+    """Return a pod beside a claim with the values of the claim's Secret; an authority in it is trusted.
+
+    Args:
+        claim: the Model's, which has an endpoint.
+        code: the program.
+        name: the pod's.
+        variables: more of them.
+    """
     secret = claim["status"]["endpoint"]["secretName"]
-    authority = {"name": "SSL_CERT_FILE", "value": "/endpoint/ca.crt"}
+    if claim["status"]["endpoint"]["baseURL"].startswith("https://"):
+        variables["SSL_CERT_FILE"] = "/endpoint/ca.crt"
     made = pods.pod(
         claim["metadata"]["namespace"],
-        "asking",
+        name,
         code,
         envFrom=[{"secretRef": {"name": secret}}],
-        env=[authority] if claim["status"]["endpoint"]["baseURL"].startswith("https://") else [],
+        env=[{"name": each, "value": value} for each, value in variables.items()],
         volumeMounts=[{"name": "endpoint", "mountPath": "/endpoint"}],
     )
     made["spec"]["volumes"] = [{"name": "endpoint", "secret": {"secretName": secret}}]

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from functions.api import contract
 from tests.e2e.conftest import Plane
-from tests.e2e.observing import refreshed, wait_ready
-from tests.e2e.people import member
 from tests.e2e.real import asking, pods
-from tests.e2e.real.checks import READY_SECONDS, becomes_ready
+from tests.e2e.real.gateways import key
 from tests.e2e.real.policies import calling
-from tests.e2e.workload import delete, place, serving
+from tests.e2e.workload import place, serving
 from tools.control_plane.api import Api
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
 from tools.node import gateway as node_gateway
-from tools.node import served
 
 TEAM = "team-a"
 _TRY = """
@@ -62,41 +57,6 @@ def api(real: Plane) -> Api:
     return real.api
 
 
-@pytest.fixture(scope="module")
-def gated(real: Plane, cluster: Manifest) -> Iterator[Manifest]:
-    """The cluster with a gateway that works."""
-    node_gateway.offer(real.layout)
-    yield node_gateway.working(real.layout, real.api, cluster)
-    node_gateway.ask(real.api, cluster, None)
-
-
-@pytest.fixture(scope="module")
-def chat(real: Plane, api: Api, gated: Manifest) -> Iterator[Manifest]:
-    """A Model that answers at the gateway."""
-    del gated
-    claim = member(api, TEAM).create(served.model(TEAM, "tiny"))
-    yield becomes_ready(real, claim)
-    delete(api, claim)
-
-
-@pytest.fixture(scope="module")
-def other(api: Api, gated: Manifest) -> Iterator[Manifest]:
-    """Another Model, which has a route and a key, and no pods."""
-    del gated
-    claim = member(api, TEAM).create(served.model(TEAM, "other", replicas={"min": 0}))
-    wait_ready(api, claim, READY_SECONDS)
-    wait_for("its endpoint", lambda: bool(refreshed(api, claim)["status"].get("endpoint")))
-    wait_for("its key", lambda: bool(_key(api, claim)))
-    yield refreshed(api, claim)
-    delete(api, claim)
-
-
-def _key(api: Api, claim: Manifest) -> str:
-    name = refreshed(api, claim)["status"]["endpoint"]["secretName"]
-    found = api.find("v1", "Secret", name, claim["metadata"]["namespace"])
-    return base64.b64decode(found["data"].get("OPENAI_API_KEY", "")).decode() if found else ""
-
-
 def answers(api: Api, claim: Manifest, *tries: tuple[str, str, str, dict[str, str]]) -> list[int]:
     """Return the status of each request of a pod beside the claim: method, path, key and more headers."""
     found: list[int] = json.loads(pods.run(api, asking.app(claim, _TRY % json.dumps(tries)), 180))
@@ -110,7 +70,7 @@ def test_an_app_with_the_secrets_values_is_answered(api: Api, chat: Manifest) ->
 
 
 def test_nothing_but_the_models_own_key_lets_in(api: Api, chat: Manifest, other: Manifest) -> None:
-    own, others = _key(api, chat), _key(api, other)
+    own, others = key(api, chat), key(api, other)
     path, forged = f"/{TEAM}/tiny/v1/models", {"x-freehold-client": f"{TEAM}.tiny"}
     elsewhere = f"/{TEAM}/other/v1/models"
     tries: dict[str, tuple[tuple[str, str, str, dict[str, str]], int]] = {
@@ -128,7 +88,7 @@ def test_nothing_but_the_models_own_key_lets_in(api: Api, chat: Manifest, other:
 
 
 def test_only_the_paths_of_the_api_are_there(api: Api, chat: Manifest) -> None:
-    own = _key(api, chat)
+    own = key(api, chat)
     base = f"/{TEAM}/tiny"
     tricks = (
         "/metrics",
@@ -157,7 +117,7 @@ def test_only_the_paths_of_the_api_are_there(api: Api, chat: Manifest) -> None:
 def test_an_emptied_secret_of_keys_lets_nobody_in(api: Api, chat: Manifest, other: Manifest) -> None:
     """Where it is empty, Envoy would take the keys of another route; a cluster's owner may empty it."""
     secret = api.get("v1", "Secret", "api-key", place(api, other))
-    path, keys = f"/{TEAM}/other/v1/models", (_key(api, chat), _key(api, other), "", "wrong")
+    path, keys = f"/{TEAM}/other/v1/models", (key(api, chat), key(api, other), "", "wrong")
     api.patch(secret, {"data": dict.fromkeys(secret["data"])})
     try:
         wait_for(
