@@ -26,8 +26,8 @@ class Kubelets:
     """The API server's, as nodes and pods reach it."""
     client: Path
     """The folder of the certificate by which kubelets know the API server."""
-    port: int = 6443
-    """The API server's, the usual one."""
+    port: int = 16443
+    """The API server's: MicroK8s', and not the usual 6443, so that a policy that assumes that fails."""
 
 
 def start(
