@@ -21,10 +21,11 @@ from functions.base.server import MAX_MESSAGE_MB
 from functions.base.wire import to_struct
 from functions.main import FUNCTIONS
 from tests.tls import folder
+from tools.control_plane.waiting import patience
 
 CERTIFICATES = folder()
 ROOT = Path(__file__).parent.parent
-SECONDS = 20
+SECONDS = 20 * patience()
 """More than anything here takes; a server that hangs fails its test."""
 
 

@@ -17,6 +17,7 @@ from agent.cluster import EVENTS, PODS
 from tests.agent.api_server import Answer, Asked, listening
 from tools import paths
 from tools.control_plane.layout import free_ports
+from tools.control_plane.waiting import patience
 
 EMPTY = Answer(200, {"items": [], "metadata": {"resourceVersion": "1"}})
 
@@ -54,7 +55,7 @@ def health(port: int, path: str) -> int:
 
 
 def within_seconds(true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 60 * patience()
     while not true():
         if time.monotonic() > deadline:
             return False
@@ -77,8 +78,8 @@ def test_it_is_ready_once_it_knows_all_and_ends_when_told(tmp_path: Path) -> Non
         assert health(port, "else") == 404
         process.send_signal(signal.SIGTERM)
         began = time.monotonic()
-        output, _ = process.communicate(timeout=20)
-        assert time.monotonic() - began < 10
+        output, _ = process.communicate(timeout=20 * patience())
+        assert time.monotonic() - began < 10 * patience()
         assert process.returncode == 0
     assert [json.loads(line)["message"] for line in output.splitlines()] == ["started", "stopped"]
     paths_asked = {request.path: request.query for request in asked}
@@ -95,7 +96,7 @@ def test_it_is_not_ready_while_it_may_not_look(tmp_path: Path) -> None:
         assert health(port, "readyz") == 503
         assert health(port, "healthz") == 200
         process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=20 * patience())
         assert process.returncode == 0
     lines = [json.loads(line) for line in output.splitlines()]
     assert any("pods is forbidden" in line["message"] and line["path"] == PODS for line in lines)
@@ -108,7 +109,7 @@ def test_it_delivers_in_its_other_mode(tmp_path: Path) -> None:
     ):
         assert within_seconds(lambda: health(port, "readyz") == 200)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=20 * patience())
         assert process.returncode == 0
     deliveries = "/apis/agent.freehold.dev/v1alpha1/namespaces/here/secretdeliveries"
     assert {request.path for request in asked} == {deliveries}

@@ -19,6 +19,7 @@ import trustme
 from functions.checkpoint import report as module
 from functions.checkpoint.read import read
 from tests.tools.inspect.folders import text
+from tools.control_plane.waiting import patience
 
 PROGRAM = Path(str(module.__file__)).read_text()
 CONFIG = text("qwen3", 36, 4096, 32, 8, 40960, head_dim=128, vocab_size=151936, intermediate_size=12288)
@@ -107,7 +108,9 @@ def run(
     environment = {"HF_ENDPOINT": hub.address, "REPORT": str(log), **({"HF_TOKEN": token} if token else {})}
     environment |= more
     command = [sys.executable, "-I", "-c", PROGRAM, "acme/house", revision]
-    ended = subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+    ended = subprocess.run(
+        command, env=environment, capture_output=True, timeout=60 * patience(), check=False
+    )
     message = log.read_text()
     assert len(message) <= 4096
     said: dict[str, Any] = json.loads(message)

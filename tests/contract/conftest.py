@@ -19,12 +19,13 @@ from typing import Any
 import pytest
 
 from tests.rootfs import unpacked
+from tools.control_plane.waiting import patience
 from tools.errors import last_lines
 from tools.images.command import build
 from tools.vllm_cpu import environment
 
 INSIDE = Path(__file__).parent / "inside"
-ASK_SECONDS = 600
+ASK_SECONDS = 600 * patience()
 
 AskVLLM = Callable[..., Any]
 """Called with the name of a module of `inside`, the request, and variables of its environment."""

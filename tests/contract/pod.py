@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract.rendered import Container
+from tools.control_plane.waiting import patience
 from tools.errors import last_lines
 from tools.images.image import PATH as IMAGE_PATH
 from tools.vllm_cpu import environment
@@ -226,7 +227,8 @@ def _in_network_of(pid: int, make: Callable[[], socket.socket]) -> socket.socket
 
 
 def wait_for(holds: Callable[[], Any], seconds: float, what: str, pause: float = 0.2) -> None:
-    """Wait until something holds. Raises AssertionError after the time."""
+    """Wait until something holds. Raises AssertionError after the time, times PATIENCE."""
+    seconds *= patience()
     ends = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < ends, f"{what}: not within {seconds:.0f} s"

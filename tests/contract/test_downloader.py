@@ -25,6 +25,7 @@ from tests.contract.pod import Pod, run, wait_for
 from tests.contract.rendered import Container, containers_in
 from tests.vllm.world import ARCHITECTURE, EU, request
 from tools.control_plane.certificates import Authority
+from tools.control_plane.waiting import patience
 from tools.hub.server import COMMIT, Hub
 
 HOST, PORT = "hub.test", 8080
@@ -33,7 +34,7 @@ TOKEN = "hf_known_and_admitted"
 MIB = 2**20
 SHARDS = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
 INDEX = "model.safetensors.index.json"
-END_SECONDS = 120
+END_SECONDS = 120 * patience()
 """For a download of some MiB, on a machine with other work."""
 
 

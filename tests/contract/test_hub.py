@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.rootfs import command, unpacked
+from tools.control_plane.waiting import patience
 from tools.images.command import build
 from tools.servers import free_port
 from tools.vllm_cpu import environment, models
@@ -35,7 +36,9 @@ def test_the_models_of_the_image_are_downloaded(pods: None, tmp_path: Path) -> N
         assert hub.stdout.readline().startswith(b"serving freehold/tiny-chat, freehold/tiny-sentence")
         words = [str(environment.python()), "-c", DOWNLOADS, str(tmp_path), *models.KINDS]
         variables = {"HF_ENDPOINT": f"http://127.0.0.1:{port}", "HF_HUB_DISABLE_TELEMETRY": "1"}
-        done = subprocess.run(words, env=variables, capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            words, env=variables, capture_output=True, text=True, timeout=120 * patience(), check=False
+        )
         hub.terminate()
     assert done.returncode == 0, done.stderr
     for kind in models.KINDS:

@@ -21,12 +21,13 @@ from functions.vllm.engine import ENGINES
 from tests.contract.pod import Pod, run, wait_for
 from tests.contract.rendered import CLAIMS, containers_in, render
 from tools import paths
+from tools.control_plane.waiting import patience
 from tools.manifests import load
 from tools.vllm_cpu import models
 
 START_SECONDS = 600
-ANSWER_SECONDS = 240
-DRAIN_SECONDS = 60
+ANSWER_SECONDS = 240 * patience()
+DRAIN_SECONDS = 60 * patience()
 
 KINDS = {
     # The file of the Model, the clusters that it may be on, and the tiny model in place of its weights.

@@ -18,7 +18,7 @@ import pytest
 
 from functions.checkpoint import report
 from tests.tls import folder as certificates
-from tools.control_plane.waiting import wait_for
+from tools.control_plane.waiting import patience, wait_for
 from tools.hub.__main__ import main
 from tools.paths import ROOT
 from tools.servers import free_port
@@ -117,7 +117,7 @@ def test_the_pod_that_reads_a_model_reads_it(models: Path, tmp_path: Path) -> No
             "SSL_CERT_FILE": str(certificates() / "ca.crt"),
         }
         command = [sys.executable, "-c", program, "acme/house", "main"]
-        subprocess.run(command, env=environment, capture_output=True, timeout=60, check=False)
+        subprocess.run(command, env=environment, capture_output=True, timeout=60 * patience(), check=False)
     assert '"qwen3"' in (tmp_path / "report").read_text()
 
 

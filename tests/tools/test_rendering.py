@@ -12,6 +12,7 @@ from tests.tools.farm import COMMAND, made_claim
 from tools import engine, inputs, paths, servers
 from tools.admission import ask
 from tools.console import text
+from tools.control_plane.waiting import patience
 from tools.definitions import Definitions
 from tools.errors import ToolError
 from tools.manifests import load, resource_name
@@ -168,7 +169,7 @@ def test_servers_stop_when_their_user_is_told_to(tmp_path: Path) -> None:
     assert user.stdout is not None
     server = int(user.stdout.readline())
     user.send_signal(signal.SIGTERM)
-    assert user.wait(timeout=10) == 128 + signal.SIGTERM
+    assert user.wait(timeout=10 * patience()) == 128 + signal.SIGTERM
     user.stdout.close()
     status = Path(f"/proc/{server}/cmdline")
     assert not status.exists() or "fake_function" not in status.read_text()
