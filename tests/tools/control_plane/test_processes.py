@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -34,6 +35,15 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
     found.folder.mkdir()
     yield found
     found.stop_all()
+
+
+def test_what_everything_waits_for_is_served_sooner(processes: Processes) -> None:
+    """As root, where Linux gives CPU to sessions."""
+    started = processes.start("etcd", SLEEP)
+    of_session = Path(f"/proc/{started.pid}/autogroup")
+    if not of_session.is_file() or os.geteuid() != 0:
+        pytest.skip("sessions have no nice values that this user may lower")
+    assert of_session.read_text().split()[-1] == "-10"
 
 
 def test_a_process_runs_until_it_is_stopped(processes: Processes) -> None:
