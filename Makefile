@@ -22,7 +22,7 @@ ARGS ?=
 # Two workers suit two cores; the suite is dominated by short child processes.
 JOBS ?= 2
 # Control planes for make e2e, 3.3 GiB of memory each; one has a real node, with five GiB of engines at times. With four
-# of them two cores are busy; with a fifth, etcd was seen to wait for eleven seconds.
+# of them, and what CI runs beside them, two cores are busy.
 PLANES ?= 4
 # Models for make load.
 N ?= 100

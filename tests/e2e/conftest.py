@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,15 +62,17 @@ Modules of one or two tests stand higher than their time says, since xdist hands
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Allow for connections of the client that a killed API server leaves to the garbage collector."""
+    """Have Ctrl-C end a run; allow for connections that a killed API server leaves to the garbage collector."""
     unclosed = "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
     config.addinivalue_line("filterwarnings", unclosed)
+    # Ignored where a shell has started this in the background, and control planes would stay.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slowest modules first; the order within a module stays."""
+    """Put the real node's modules first, which have one machine, and the slowest; the order within a module stays."""
     order = {name: place for place, name in enumerate(SLOWEST)}
-    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+    items.sort(key=lambda item: (item.path.parent.name != "real", order.get(item.path.name, len(order))))
 
 
 class ModuleByModule(LoadFileScheduling):  # type: ignore[misc]  # xdist's schedulers have no types
