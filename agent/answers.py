@@ -67,9 +67,13 @@ def making(asked: Asked) -> Iterator[None]:
 
 
 @contextmanager
-def writing(asked: Asked) -> Iterator[None]:
-    """Turn what the cluster answers into words."""
-    to = f"Secret {asked.spec.target.namespace}/{asked.spec.target.name}"
+def writing(to: str, *, hides: bool = True) -> Iterator[None]:
+    """Turn what the cluster answers into words.
+
+    Args:
+        to: what is written, as messages name it.
+        hides: whether what is written is nobody's to see, so neither is an answer that may repeat it.
+    """
     try:
         yield
     except Refused as error:
@@ -79,7 +83,7 @@ def writing(asked: Asked) -> Iterator[None]:
                 f"the cluster's API answers {error.code}: ask its owner for a valid kubeconfig",
                 cluster=True,
             ) from None
-        why = f"{error.code}" if error.code in _HIDDEN else str(error)
+        why = f"{error.code}" if hides and error.code in _HIDDEN else str(error)
         allow = "ask its owner to allow it"
         if error.code == http.client.FORBIDDEN:
             own = f"bind the ClusterRole {contract.DELIVERY_AGENT}-writes"

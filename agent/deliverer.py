@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import logging
 import threading
@@ -17,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from functions.api import Undeliverable, contract
 
-from . import clients, elsewhere, rotation
+from . import clients, rotation
 from .answers import making, reading, writing
 from .cluster import Cluster, Refused
 from .delivery import (
@@ -36,8 +35,8 @@ from .delivery import (
 )
 from .keys import clients_of, told
 from .known import Known
-from .kubeconfig import UnusableKubeconfig, usable
 from .owners import config_map, take_over
+from .reaching import reach
 
 __all__ = ["Deliverer", "path_of_deliveries"]
 
@@ -59,7 +58,6 @@ _SETTLE_SECONDS = 0.1
 """A change waits so long for others."""
 _LONGEST_PAUSE = 30.0
 _LONGEST_PAUSE_OF_CLUSTER = 120.0
-_PROVIDER_CONFIGS = "/apis/kubernetes.m.crossplane.io/v1alpha1/namespaces/{}/providerconfigs/{}"
 
 
 def path_of_deliveries(namespace: str) -> str:
@@ -224,7 +222,7 @@ class Deliverer:
         if broken is not None:
             raise broken
         target, namespace = asked.spec.target, asked.spec.target.namespace
-        with self._reach(asked) as cluster, writing(asked):
+        with self._reach(asked) as cluster, writing(_secret(asked)):
             path = f"/api/v1/namespaces/{namespace}/secrets/{target.name}"
             if asked.cluster:
                 owner = config_map(cluster, asked)
@@ -293,31 +291,8 @@ class Deliverer:
         if not asked.cluster:
             yield self._control_plane
             return
-        what = f"ProviderConfig {asked.namespace}/{asked.cluster}"
-        correct = "the cluster is being claimed anew, or deleted"
-        with reading(what, Undeliverable.NO_CREDENTIALS, correct, cluster=True):
-            config = self._control_plane.read(_PROVIDER_CONFIGS.format(asked.namespace, asked.cluster))
-        credentials = config["spec"]["credentials"]
-        if credentials["source"] == "InjectedIdentity":
-            yield self._control_plane
-            return
-        ref = credentials.get("secretRef") or {}
-        if credentials["source"] != "Secret" or "identity" in config["spec"]:
-            raise Undelivered(
-                Undeliverable.NO_CREDENTIALS, f"{what} names no Secret with a kubeconfig", cluster=True
-            )
-        what = f"Secret {ref['namespace']}/{ref['name']}, the cluster's kubeconfig,"
-        with reading(what, Undeliverable.NO_CREDENTIALS, "put the cluster's kubeconfig there", cluster=True):
-            held = self._control_plane.read(f"/api/v1/namespaces/{ref['namespace']}/secrets/{ref['name']}")
-        try:
-            text = base64.b64decode((held.get("data") or {}).get(ref["key"]) or "").decode()
-            with elsewhere.reached(usable(text)) as cluster:
-                yield cluster
-        except UnusableKubeconfig as error:
-            raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} {error}", cluster=True) from None
-        except (TypeError, ValueError):
-            # Not the error itself: it may quote the kubeconfig.
-            raise Undelivered(Undeliverable.NO_CREDENTIALS, f"{what} is none", cluster=True) from None
+        with reach(self._control_plane, asked.namespace, asked.cluster) as cluster:
+            yield cluster
 
     def _tell(self, asked: Asked, record: _Record, outcome: Carried | Undelivered) -> None:
         """Write the status, where it says something else than before."""
@@ -360,6 +335,10 @@ def _looks(asked: Asked) -> int:
 def _details(asked: Asked) -> dict[str, str]:
     target = asked.spec.target
     return {"delivery": asked.name, "cluster": asked.cluster, "to": f"{target.namespace}/{target.name}"}
+
+
+def _secret(asked: Asked) -> str:
+    return f"Secret {asked.spec.target.namespace}/{asked.spec.target.name}"
 
 
 def _version(metadata: dict[str, Any]) -> Version:
