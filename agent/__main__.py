@@ -8,7 +8,8 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +19,7 @@ from functions.api import contract
 from .cluster import EVENTS, PODS, REPORTS, Cluster
 from .deliverer import Deliverer, path_of_deliveries
 from .reporter import Reporter
+from .upgrader import Upgrader, path_of_upgrades
 from .watching import Watching
 
 _LOG = logging.getLogger("agent")
@@ -66,10 +68,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         choices=("report", "deliver"),
         default="report",
         help="report: sum up the pods of each Model of a GPU cluster (default); deliver: carry Secrets "
-        "of the control plane into GPU clusters",
+        "of the control plane into GPU clusters, and upgrade the CRDs of charts there",
     )
     parser.add_argument(
-        "--namespace", default="crossplane-system", help="of the SecretDeliveries (default %(default)s)"
+        "--namespace",
+        default="crossplane-system",
+        help="of the SecretDeliveries and CRDUpgrades (default %(default)s)",
     )
     parser.add_argument(
         "--kubeconfig", type=Path, help="of the cluster; default: the pod's own service account"
@@ -88,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.mode == "deliver":
         deliverer = Deliverer(cluster, given.namespace)
         path = path_of_deliveries(given.namespace)
-        _run(stop, given.health, [Watching(cluster, path, {}, deliverer.deliveries)], deliverer.run)
+        with _upgrades(stop, cluster, given.namespace):
+            _run(stop, given.health, [Watching(cluster, path, {}, deliverer.deliveries)], deliverer.run)
         return 0
     reporter = Reporter(cluster)
     watches = [
@@ -100,6 +105,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Half of what there is would make reports that say too little.
     _run(stop, given.health, watches, reporter.run)
     return 0
+
+
+@contextmanager
+def _upgrades(stop: threading.Event, cluster: Cluster, namespace: str) -> Iterator[None]:
+    """Upgrade CRDs beside whatever else is done.
+
+    An older package/install.yaml has no such kind: Secrets are delivered even so, so the agent's health is
+    not asked of this.
+    """
+    upgrader = Upgrader(cluster, namespace)
+    watch = Watching(cluster, path_of_upgrades(namespace), {}, upgrader.upgrades)
+    threading.Thread(target=watch.run, args=[stop], daemon=True).start()
+    working = threading.Thread(target=upgrader.run, args=[stop])
+    working.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        working.join()
 
 
 def _run(

@@ -154,14 +154,20 @@ class Cluster:
         found: dict[str, Any] = json.loads(self._whole(response))["metadata"]
         return found
 
-    def apply(self, path: str, manifest: Mapping[str, Any]) -> None:
+    def apply(self, path: str, manifest: Mapping[str, Any], manager: str = _MANAGER) -> None:
         """Create an object, or set the fields that the manifest has.
+
+        Args:
+            path: of the object.
+            manifest: the fields.
+            manager: whose the fields are from then on.
 
         Raises:
             Refused: when the API server does not take it.
         """
-        query = {"fieldManager": _MANAGER, "force": "true"}
-        self._whole(self._send("PATCH", path, query, dict(manifest), kind=_APPLY))
+        query = {"fieldManager": manager, "force": "true"}
+        # Only metadata come back: a CRD may have a megabyte.
+        self._whole(self._send("PATCH", path, query, dict(manifest), kind=_APPLY, accept=_METADATA))
 
     def create(self, path: str, manifest: Mapping[str, Any]) -> None:
         """Create an object.

@@ -13,12 +13,14 @@ from functions.api import CLIENTS, EXPIRES_SOON, SecretDelivery, Undeliverable, 
 from .certificate import judge
 
 __all__ = [
+    "CLAIM_NAMESPACE",
     "Asked",
     "Carried",
     "Proven",
     "Undelivered",
     "Version",
     "asked_of",
+    "condition",
     "handed_over",
     "is_composed",
     "is_owner",
@@ -31,7 +33,7 @@ __all__ = [
     "value_of",
 ]
 
-_CLAIM_NAMESPACE = "crossplane.io/claim-namespace"
+CLAIM_NAMESPACE = "crossplane.io/claim-namespace"
 """Label that core puts on what it composes, over whatever a function says."""
 _PULL_SECRET = ".dockerconfigjson"
 """The only key that may come from the deliveries' own namespace, where credentials of clusters are, beside
@@ -116,7 +118,7 @@ def asked_of(found: Mapping[str, Any]) -> Asked:
         metadata["name"],
         metadata["uid"],
         int(metadata.get("generation", 0)),
-        metadata.get("labels", {}).get(_CLAIM_NAMESPACE, ""),
+        metadata.get("labels", {}).get(CLAIM_NAMESPACE, ""),
         _controller(metadata) or {},
         SecretDelivery.model_validate(found["spec"]),
         found.get("status", {}),
@@ -348,11 +350,11 @@ def status_of(asked: Asked, outcome: Carried | Undelivered, now: str, warning: s
     else:
         synced = ("False", outcome.reason.value, str(outcome)[:_MESSAGE])
     ready = _DELIVERED if source.items() <= delivered.items() else synced
-    before = {condition["type"]: condition for condition in asked.status.get("conditions", ())}
+    before = {each["type"]: each for each in asked.status.get("conditions", ())}
     said = {"Ready": ready, "Synced": synced}
     if asked.spec.clients:
         said[CLIENTS] = _clients(outcome, before.get(CLIENTS))
-    conditions = [_condition(type_, says, before.get(type_), now) for type_, says in said.items()]
+    conditions = [condition(type_, says, before.get(type_), now) for type_, says in said.items()]
     return {
         "observedGeneration": asked.generation,
         **({"delivered": delivered} if delivered else {}),
@@ -375,9 +377,17 @@ def _clients(outcome: Carried | Undelivered, before: Mapping[str, Any] | None) -
     return "False", "LeftOut", cut
 
 
-def _condition(
+def condition(
     type_: str, says: tuple[str, str, str], before: Mapping[str, Any] | None, now: str
 ) -> dict[str, Any]:
+    """Return a condition of a status.
+
+    Args:
+        type_: of the condition.
+        says: status, reason and message.
+        before: the condition until now; None: there was none.
+        now: the time, as Kubernetes writes it.
+    """
     status, reason, message = says
     since = before["lastTransitionTime"] if before and before["status"] == status else now
     return {

@@ -28,6 +28,7 @@ def test_the_definitions_are_found() -> None:
         "vllminputs",
         "modelreports",
         "secretdeliveries",
+        "crdupgrades",
     }
 
 

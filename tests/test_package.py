@@ -118,6 +118,9 @@ def test_the_agent_lists_no_secret_and_writes_few() -> None:
         ("secretdeliveries", "list"),
         ("secretdeliveries", "watch"),
         ("secretdeliveries/status", "patch"),
+        ("crdupgrades", "list"),
+        ("crdupgrades", "watch"),
+        ("crdupgrades/status", "patch"),
         ("providerconfigs", "get"),
         ("secrets", "get"),
         ("secrets", "create"),
@@ -132,12 +135,15 @@ def test_the_agent_lists_no_secret_and_writes_few() -> None:
     assert "system:serviceaccount:crossplane-system:freehold-agent" in condition["expression"]
 
 
-def test_only_core_composes_deliveries() -> None:
+FOLLOWED = {"secretdeliveries", "crdupgrades"}
+
+
+def test_only_core_composes_what_the_agent_follows() -> None:
     """No role for people grants them, and none is added to Kubernetes' own."""
     granting = [
         m["metadata"]
         for m in load(paths.INSTALL)
-        if m["kind"] == "ClusterRole" and any("secretdeliveries" in rule["resources"] for rule in m["rules"])
+        if m["kind"] == "ClusterRole" and any(FOLLOWED & set(rule["resources"]) for rule in m["rules"])
     ]
     [role] = granting
     aggregated = {key for key in role["labels"] if "aggregate-to" in key}

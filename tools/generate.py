@@ -13,6 +13,8 @@ from functions.api import (
     API_VERSION,
     ClusterSpec,
     ClusterStatus,
+    CRDUpgrade,
+    CRDUpgradeStatus,
     ModelSpec,
     ModelStatus,
     NodePoolsInput,
@@ -194,12 +196,31 @@ def delivery_crd() -> dict[str, Any]:
         Column("From", ".spec.source.namespace"),
         Column("To", ".spec.target.namespace"),
     )
-    described = SecretDelivery.__doc__ or ""
-    fields = {
-        "spec": structural(SecretDelivery),
-        "status": without_rules(structural(SecretDeliveryStatus)),
-    }
-    crd = _agents_crd((contract.DELIVERY_KIND, contract.DELIVERY_PLURAL), described, fields, columns)
+    named = (contract.DELIVERY_KIND, contract.DELIVERY_PLURAL)
+    return _followed_crd(named, SecretDelivery, SecretDeliveryStatus, columns)
+
+
+def upgrade_crd() -> dict[str, Any]:
+    """Return the CRD of CRDUpgrade, which the agent of the control plane follows."""
+    columns = (
+        Column("Ready", ".status.conditions[?(@.type=='Ready')].status"),
+        Column("Synced", ".status.conditions[?(@.type=='Synced')].status"),
+        Column("Reason", ".status.conditions[?(@.type=='Synced')].reason"),
+        Column("Chart", ".spec.chart.name"),
+        Column("Version", ".spec.chart.version"),
+        Column("Applied", ".status.applied.version"),
+    )
+    return _followed_crd(
+        (contract.UPGRADE_KIND, contract.UPGRADE_PLURAL), CRDUpgrade, CRDUpgradeStatus, columns
+    )
+
+
+def _followed_crd(
+    named: tuple[str, str], spec: type[Schema], status: type[Schema], columns: Sequence[Column]
+) -> dict[str, Any]:
+    """Return the CRD of a kind whose objects the agent follows, and says of how they do."""
+    fields = {"spec": structural(spec), "status": without_rules(structural(status))}
+    crd = _agents_crd(named, (spec.__doc__ or "").split("\n\n")[0], fields, columns)
     [version] = crd["spec"]["versions"]
     version["subresources"] = {"status": {}}
     version["schema"]["openAPIV3Schema"]["required"] = ["spec"]
@@ -278,7 +299,7 @@ def generated() -> Iterator[tuple[Path, str]]:
 
 def _install() -> str:
     documents = []
-    for part in install.parts([composite.plural for composite in COMPOSITES], delivery_crd()):
+    for part in install.parts([composite.plural for composite in COMPOSITES], delivery_crd(), upgrade_crd()):
         comment = "".join(f"# {line}\n" for line in part.comment.splitlines())
         documents.append(comment + _yaml(part.manifest))
     return _INSTALL_HEADER + "---\n".join(documents)

@@ -39,12 +39,13 @@ class Part(NamedTuple):
     manifest: dict[str, Any]
 
 
-def parts(claims: list[str], deliveries: dict[str, Any]) -> list[Part]:
+def parts(claims: list[str], deliveries: dict[str, Any], upgrades: dict[str, Any]) -> list[Part]:
     """Return everything that package/install.yaml holds.
 
     Args:
         claims: the plurals of the claims' kinds; a composite's has an x in front.
         deliveries: the CRD of SecretDelivery.
+        upgrades: the CRD of CRDUpgrade.
     """
     return [
         Part(
@@ -57,7 +58,7 @@ def parts(claims: list[str], deliveries: dict[str, Any]) -> list[Part]:
         *(Part(comment, manifest) for comment, manifest in functions()),
         *_guard(claims),
         *_namespace_guard(),
-        *(Part(comment, manifest) for comment, manifest in delivery(deliveries)),
+        *(Part(comment, manifest) for comment, manifest in delivery(deliveries, upgrades)),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The part of package/install.yaml that delivers Secrets: the agent of the control plane, and its rights."""
+"""The part of package/install.yaml that is the control plane's agent: what it follows, and its rights."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ GUARD = "freehold-agent"
 NAMESPACE = "crossplane-system"
 """Where deliveries, ProviderConfigs and the agent are; functions' inputs may name another."""
 _NAME = contract.DELIVERY_AGENT
+_FOLLOWED = [contract.DELIVERY_PLURAL, contract.UPGRADE_PLURAL]
 _RBAC = "rbac.authorization.k8s.io"
 _LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "freehold"}
 
 
-def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+def delivery(crd: dict[str, Any], upgrades: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     """Return manifests, each with what it is for.
 
     Args:
         crd: of SecretDelivery.
+        upgrades: the CRD of CRDUpgrade.
     """
     group = contract.REPORT_GROUP
     core = _object("ClusterRole", f"{_NAME}-composes", here=False)
     core["metadata"]["labels"]["rbac.crossplane.io/aggregate-to-crossplane"] = "true"
     verbs = ["get", "list", "watch", "create", "update", "patch", "delete"]
-    core["rules"] = [_rule(group, [contract.DELIVERY_PLURAL], *verbs)]
+    core["rules"] = [_rule(group, _FOLLOWED, *verbs)]
     return [
         (
             "How a Hub token or a pull secret gets into a GPU cluster. function-vllm composes deliveries,\n"
@@ -39,8 +41,13 @@ def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             crd,
         ),
         (
-            "Crossplane composes deliveries. Nobody else may: whoever creates one in that namespace has\n"
-            "Secrets read.",
+            "How the CRDs of a chart, which Helm never upgrades, are upgraded in a GPU cluster:\n"
+            "function-cluster-stack names the chart, and the agent applies the CRDs that the chart has.",
+            upgrades,
+        ),
+        (
+            "Crossplane composes deliveries and upgrades. Nobody else may: whoever creates one in that\n"
+            "namespace has Secrets read.",
             core,
         ),
         (
@@ -48,13 +55,13 @@ def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
             {**_object("ServiceAccount", _NAME), "automountServiceAccountToken": False},
         ),
         (
-            "What the agent does in that namespace: it follows deliveries, says how they do, makes keys of\n"
-            "Models, and reads how a cluster is reached.",
+            "What the agent does in that namespace: it follows deliveries and upgrades, says how they do,\n"
+            "makes keys of Models, and reads how a cluster is reached.",
             {
                 **_object("Role", _NAME),
                 "rules": [
-                    _rule(group, [contract.DELIVERY_PLURAL], "list", "watch"),
-                    _rule(group, [f"{contract.DELIVERY_PLURAL}/status"], "patch"),
+                    _rule(group, _FOLLOWED, "list", "watch"),
+                    _rule(group, [f"{plural}/status" for plural in _FOLLOWED], "patch"),
                     _rule("kubernetes.m.crossplane.io", ["providerconfigs"], "get"),
                     _rule("", ["secrets"], "create", "patch"),
                 ],
@@ -90,6 +97,7 @@ def delivery(crd: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
                 "rules": [
                     _rule("", ["configmaps"], "get"),
                     _rule("", ["secrets"], "create", "patch"),
+                    _rule("apiextensions.k8s.io", ["customresourcedefinitions"], "get", "create", "patch"),
                 ],
             },
         ),

@@ -104,7 +104,7 @@ def _added(desired: Manifest, extra: Manifest) -> Manifest:
 def _status(desired: Manifest, ready: bool, failure: str | None) -> Manifest:
     if desired["kind"] in {"Usage", "ClusterUsage"}:
         return {"conditions": [_ready(ready)]}
-    if desired["kind"] in {COLLECTION, contract.DELIVERY_KIND}:
+    if desired["kind"] in {COLLECTION, contract.DELIVERY_KIND, contract.UPGRADE_KIND}:
         return {"conditions": [_ready(ready), _synced(failure)]}
     if not is_managed(desired):
         return {}

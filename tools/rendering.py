@@ -92,9 +92,15 @@ def _schemas(without: Collection[str]) -> Iterator[Manifest]:
             yield {"openapi": "3.0.0", "components": {"schemas": {provider.kind: schema}}}
     group, version = contract.DELIVERY_API_VERSION.split("/")
     if group not in without:
-        kind = {"group": group, "version": version, "kind": contract.DELIVERY_KIND}
-        schema = {"type": "object", "x-kubernetes-group-version-kind": [kind]}
-        yield {"openapi": "3.0.0", "components": {"schemas": {contract.DELIVERY_KIND: schema}}}
+        # One document for a group and version: the engine reads the first.
+        found = {
+            kind: {
+                "type": "object",
+                "x-kubernetes-group-version-kind": [{"group": group, "version": version, "kind": kind}],
+            }
+            for kind in (contract.DELIVERY_KIND, contract.UPGRADE_KIND)
+        }
+        yield {"openapi": "3.0.0", "components": {"schemas": found}}
 
 
 def _after(xr: Manifest, answer: Reconciled) -> Manifest:

@@ -18,6 +18,7 @@ from .cluster_status import (
     Slices,
     Summary,
 )
+from .crd_upgrade import AppliedCRDs, CRDUpgrade, CRDUpgradeStatus
 from .engine import OWNED, KVCacheType, Resources
 from .gateway import Gateway, GatewayTls, Issuer, IssuerRef, Reach, TlsSecretRef
 from .inputs import (
@@ -90,10 +91,13 @@ __all__ = [
     "Access",
     "AgentInput",
     "Allocatable",
+    "AppliedCRDs",
     "Architecture",
     "Autoscaler",
     "Aws",
     "AwsSubnet",
+    "CRDUpgrade",
+    "CRDUpgradeStatus",
     "Callers",
     "Capacity",
     "Certainty",

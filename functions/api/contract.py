@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = [
     "AUTOSCALER_SERVICE_ACCOUNT",
+    "CHART_OF_CRD",
     "CLUSTER_KIND",
     "COMPONENT",
     "COMPONENTS_READY",
@@ -51,6 +52,9 @@ __all__ = [
     "REPORT_NAME",
     "REPORT_PLURAL",
     "SERVING",
+    "UPGRADE_API_VERSION",
+    "UPGRADE_KIND",
+    "UPGRADE_PLURAL",
     "WEIGHTS_USER",
 ]
 
@@ -143,6 +147,14 @@ DELIVERY_OF = "agent.freehold.dev/delivery"
 """Annotation of the ConfigMap that owns the delivered Secret in its cluster: the SecretDelivery's name."""
 DELIVERY_AGENT = "freehold-agent"
 """Name of the agent's Deployment and ServiceAccount in the platform namespace."""
+
+# How the CRDs of a chart, which Helm never upgrades, are upgraded in a GPU cluster: a CRDUpgrade in the
+# platform namespace names the chart, and the same agent applies what the chart has.
+
+UPGRADE_API_VERSION = REPORT_API_VERSION
+UPGRADE_KIND, UPGRADE_PLURAL = "CRDUpgrade", "crdupgrades"
+CHART_OF_CRD = "agent.freehold.dev/chart"
+"""Annotation of a CRD that the agent has applied: the chart's name and version, a space between them."""
 
 # What nodes offer, as NVIDIA's and AWS' device plugins name it.
 

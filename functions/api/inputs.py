@@ -139,6 +139,14 @@ class Chart(Schema):
         "secrets, resources. Lists replace the package's.",
         json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
     )
+    upgrade_crds: bool = Field(
+        True,
+        alias="upgradeCRDs",
+        description="Whether the agent of the control plane upgrades the CRDs of the chart's folder crds, "
+        "which Helm does not, before a live cluster gets another version of the chart. If not, apply them "
+        "yourself before. Only for charts that leave it to others: LeaderWorkerSet's and Node Feature "
+        "Discovery's. Default true.",
+    )
 
 
 class AgentInput(Schema):

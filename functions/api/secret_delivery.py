@@ -30,7 +30,7 @@ _NAME, _LABEL, _ASKED, _PEM = 253, 63, 64, 32768
 
 
 class Undeliverable(StrEnum):
-    """Why a Secret is not delivered."""
+    """Why a Secret is not delivered, or CRDs are not upgraded."""
 
     SOURCE_MISSING = "SourceMissing"
     """The Secret of the control plane is not there."""
@@ -53,6 +53,10 @@ class Undeliverable(StrEnum):
     """The GPU cluster's API server refuses the Secret."""
     STILL_COMPOSED = "StillComposed"
     """Crossplane composes the Secret too (still), and would read the value."""
+    CHART_UNREADABLE = "ChartUnreadable"
+    """The chart, whose CRDs are to be upgraded, cannot be had from its repository, or is none."""
+    VERSION_IN_USE = "VersionInUse"
+    """The chart's CRD lacks a version that the one in the GPU cluster serves or has stored."""
     AGENT_FAILED = "AgentFailed"
     """The agent has failed in a way that nobody has foreseen."""
 

@@ -6,7 +6,7 @@ what reaches into other clusters.
 """
 
 from . import remote
-from .conditions import Condition, Progress, Status, Whose
+from .conditions import Condition, Progress, Reason, Status, Whose
 from .errors import Invalid, Unanswered
 from .naming import HELM_RELEASE, LABEL, digest, label_value, unique_name
 from .outcome import Function, Outcome, Readiness, Resource, by_itself, condition_true, exists, reports
@@ -27,6 +27,7 @@ __all__ = [
     "Outcome",
     "Progress",
     "Readiness",
+    "Reason",
     "Request",
     "Resource",
     "Selector",

@@ -146,6 +146,8 @@ class Component:
     """What says that it works, beside Helm."""
     after: tuple[str, ...] = ()
     """Names of components that must be installed before."""
+    upgrades_crds: bool = False
+    """Whether its chart has CRDs of its own that nothing upgrades: Helm does not, nor does the chart."""
     stays: bool = False
     """Whether it stays in a cluster that no longer needs it, until the cluster goes."""
     advice: Callable[[Facts], str] = lambda _: ""

@@ -20,13 +20,14 @@ from functions.base import (
 )
 from functions.catalog import kubernetes
 
-from . import agent, gateway, own
+from . import agent, crds, gateway, own
 from .cluster import Cluster
 from .component import Auxiliary, Component
 from .facts import Facts
 from .input import ClusterStackInput, given
 from .registry import AUXILIARIES, COMPONENTS
 from .render import (
+    Rendered,
     auxiliary_names,
     auxiliary_workload,
     keep_helm_provider_config,
@@ -53,7 +54,12 @@ class Installed:
     """A component of this cluster, and its composed resources."""
 
     component: Component
-    resources: tuple[Resource, ...]
+    rendered: Rendered
+
+    @property
+    def resources(self) -> tuple[Resource, ...]:
+        """All that must be ready for it to work."""
+        return self.rendered.resources
 
     def exists(self, request: Request) -> bool:
         """Tell whether its Release exists."""
@@ -97,11 +103,10 @@ def compose(request: Request) -> Outcome:
         for c in COMPONENTS
         if c.wanted(facts) or (c.stays and request.resource(release_name(c.name)) is not None)
     ]
-    installed = [
-        Installed(c, tuple(render(request, cluster, c, facts, given(parameters, c)))) for c in needed
-    ]
+    installed = [Installed(c, render(request, cluster, c, facts, given(parameters, c))) for c in needed]
     resources = [resource for each in installed for resource in each.resources]
-    kept = {resource.name for resource in resources}
+    upgrades = [each.rendered.upgrade for each in installed if each.rendered.upgrade]
+    kept = {resource.name for resource in (*resources, *upgrades)}
     reached = gateway.addresses(request) if facts.gateway else []
     auxiliary = [
         r for a in AUXILIARIES for r in render_auxiliary(cluster, a, getattr(parameters, a.name), facts)
@@ -110,22 +115,27 @@ def compose(request: Request) -> Outcome:
     wanted = [a for a in AUXILIARIES if auxiliary_workload(a) in asked]
     running = [a for a in wanted if _runs(request, auxiliary_workload(a))]
     warnings = [f"{c.label}: {said}" for c in needed if (said := c.warning(request))]
+    ready = (
+        f"{_listed([*(each.component.label for each in installed), *(a.label for a in running)])} run"
+        + (f". {facts.gateway.host} has to lead to {reached[0]}" if facts.gateway and reached else "")
+        + "".join(_without(a) for a in wanted if a not in running)
+        + "".join(f". {warning[0].upper()}{warning[1:]}" for warning in warnings)
+    )
     return Outcome(
         resources=[
             *resources,
             *auxiliary,
+            *upgrades,
             *keep_helm_provider_config(cluster, resources),
             *(r for c in needed for r in own.order_of_deletion(cluster, c, facts, resources)),
         ],
         conditions=(
             _broken(request, installed)
+            or _held(request, installed, ready)
             or Progress(
                 "ComponentsReady",
                 tuple(resource.name for resource in resources),
-                f"{_listed([*(each.component.label for each in installed), *(a.label for a in running)])} run"
-                + (f". {facts.gateway.host} has to lead to {reached[0]}" if facts.gateway and reached else "")
-                + "".join(_without(a) for a in wanted if a not in running)
-                + "".join(f". {warning[0].upper()}{warning[1:]}" for warning in warnings),
+                ready,
                 hint=_hint(request, cluster, facts, installed),
             ),
         ),
@@ -136,6 +146,7 @@ def compose(request: Request) -> Outcome:
         notes=warnings,
         gone=[
             *(name for c in needed for name in own.own_names(c) if name not in kept),
+            *(crds.upgrade_name(c.name) for c in needed if not given(parameters, c).upgrade_crds),
             *(name for c in COMPONENTS if c not in needed for name in leaving(request, c)),
             *(name for a in AUXILIARIES for name in auxiliary_names(a) if name not in asked),
         ],
@@ -163,6 +174,15 @@ def _broken(request: Request, installed: Sequence[Installed]) -> Condition | Non
     label = each.component.label
     text = f"{label[0].upper()}{label[1:]} does not work: {said.text}"
     return Condition("ComponentsReady", Status.FALSE, said.reason, text, Whose.PLATFORM)
+
+
+def _held(request: Request, installed: Sequence[Installed], ready: str) -> Condition | None:
+    """Return what is to be said where all works, some of it with the chart of before; None for nothing."""
+    if not all(each.works(request) for each in installed):
+        return None
+    return crds.told(
+        "ComponentsReady", ready, [each.rendered.held for each in installed if each.rendered.held]
+    )
 
 
 def _ever_ran(request: Request, wanted: Sequence[Auxiliary]) -> list[str]:

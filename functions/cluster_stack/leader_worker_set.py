@@ -35,6 +35,7 @@ COMPONENT = Component(
     wanted=lambda facts: any(_carries_large_models(pool) for pool in facts.pools),
     values=lambda _: _VALUES,
     observed=(workload(contract.LEADER_WORKER_SET, "Deployment", _NAMESPACE, f"{_NAME}-controller-manager"),),
+    upgrades_crds=True,
     # Models may still run on nodes of a pool that takes no more such Models.
     stays=True,
 )

@@ -45,4 +45,5 @@ COMPONENT = Component(
         workload(_NAME, "DaemonSet", _NAMESPACE, f"{_NAME}-worker"),
         workload(_NAME, "Deployment", _NAMESPACE, f"{_NAME}-master"),
     ),
+    upgrades_crds=True,
 )

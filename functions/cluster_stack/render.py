@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.api import Chart, Distribution, contract
 from functions.base import HELM_RELEASE, Request, Resource, exists, remote, unique_name
 from functions.catalog import chart
 
-from . import own
+from . import crds, own
 from .cluster import FIRST, LAST, NAMESPACE, Cluster, before_the_mark, in_cluster
 from .component import Auxiliary, Component, Namespace, Observed
 from .facts import Facts
 
 __all__ = [
+    "Rendered",
     "auxiliary_names",
     "auxiliary_workload",
     "keep_helm_provider_config",
@@ -30,9 +31,18 @@ _QUOTA = "-quota"
 """Ends the name of the Object that lets a namespace have pods of the system's priorities."""
 
 
-def render(
-    request: Request, cluster: Cluster, component: Component, facts: Facts, given: Chart
-) -> list[Resource]:
+class Rendered(NamedTuple):
+    """A component as composed resources."""
+
+    resources: tuple[Resource, ...]
+    """All that must be ready for it to work."""
+    upgrade: Resource | None
+    """What has the CRDs of its chart upgraded."""
+    held: crds.Held | None
+    """Why its Release keeps the chart of before."""
+
+
+def render(request: Request, cluster: Cluster, component: Component, facts: Facts, given: Chart) -> Rendered:
     """Compose a component: its namespace, its Release, what says that it works, and what it has beside.
 
     Args:
@@ -44,9 +54,13 @@ def render(
     """
     before = _namespace(cluster, component, facts)
     installed = _release(cluster, component, facts, given, before)
+    upgrade = crds.upgrade(request, cluster, component, given, installed)
+    held = crds.hold(request, cluster, component, given, installed)
+    if held:
+        installed = installed.waiting(held.text)
     chart_ = [installed, *(_observation(cluster, what, installed) for what in component.observed)]
     beside = own.of(request, cluster, component, facts, [resource.name for resource in chart_])
-    return [*before, *chart_, *beside]
+    return Rendered((*before, *chart_, *beside), upgrade, held)
 
 
 def release_name(component: str) -> str:
@@ -78,6 +92,8 @@ def _groups(component: Component) -> tuple[list[str], ...]:
     """Name everything that may be composed of a component, in the order in which it goes."""
     release = release_name(component.name)
     chart_ = [release, *(f"cluster-stack/{what.name}" for what in component.observed)]
+    if component.upgrades_crds:
+        chart_.append(crds.upgrade_name(component.name))
     beside = own.own_names(component)
     order = [f"{name}{FIRST}" for name in beside] if component.namespace.goes else []
     namespace = [release + ending for ending in (NAMESPACE, _QUOTA, NAMESPACE + LAST, NAMESPACE + FIRST)]

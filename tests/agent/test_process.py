@@ -112,4 +112,5 @@ def test_it_delivers_in_its_other_mode(tmp_path: Path) -> None:
         process.communicate(timeout=20 * patience())
         assert process.returncode == 0
     deliveries = "/apis/agent.freehold.dev/v1alpha1/namespaces/here/secretdeliveries"
-    assert {request.path for request in asked} == {deliveries}
+    followed = {deliveries, deliveries.replace("secretdeliveries", "crdupgrades")}
+    assert {request.path for request in asked} == followed

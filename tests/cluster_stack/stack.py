@@ -25,6 +25,8 @@ AGENT_ALL = [
 """What every cluster gets and is ready without."""
 AGENT_GOES = [f"{AGENT}-{part}" for part in ("namespace", "crd", "role", "binding")]
 """What of it goes with the claim of an existing cluster; the rest goes with the namespace."""
+CRDS = [f"{NFD}-crds"]
+"""What has the CRDs of charts upgraded that every cluster gets; a cluster is ready without it, too."""
 REACHABLE = "node-pools/reachable"
 AWS = {"aws": {"region": "eu-central-1"}, "nodePools": [{"name": "l4", "gpu": {"model": "L4"}}]}
 EXISTING = {

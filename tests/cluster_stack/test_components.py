@@ -13,6 +13,7 @@ from tests.cluster_stack.stack import (
     AGENT_ALL,
     ALWAYS,
     AWS,
+    CRDS,
     EXISTING,
     NFD,
     OPERATOR,
@@ -95,7 +96,8 @@ def release(component: str, namespace: str, chart: Mapping[str, str], own: Mappi
     ],
 )
 def test_what_is_needed(status: Mapping[str, Any], pools: list[Any], expected: list[str]) -> None:
-    assert list(composed(status=status, pools=pools)) == [*ALWAYS, *expected, *AGENT_ALL]
+    crds = [f"{LWS}-crds"] if LWS in expected else []
+    assert list(composed(status=status, pools=pools)) == [*ALWAYS, *expected, *AGENT_ALL, *CRDS, *crds]
 
 
 @pytest.mark.parametrize("release", [LWS, EFA])
@@ -108,7 +110,7 @@ def test_what_no_pool_needs_any_more_stays(release: str) -> None:
 def test_each_comes_as_soon_as_what_it_needs_is_there() -> None:
     # Proves: only the GPU Operator needs another component; an observation waits for its Release alone.
     found = FUNCTION.compose(request(status=SIZED, pools=[H100])).resources
-    assert {r.name: r.after for r in found[len(ALWAYS) :] if r.name not in AGENT_ALL} == {
+    assert {r.name: r.after for r in found[len(ALWAYS) :] if r.name not in [*AGENT_ALL, *CRDS]} == {
         AUTOSCALER: (REACHABLE,),
         f"{AUTOSCALER}-deployment": (AUTOSCALER,),
         EFA: (REACHABLE,),
@@ -116,6 +118,7 @@ def test_each_comes_as_soon_as_what_it_needs_is_there() -> None:
         f"{LWS}-namespace": (REACHABLE,),
         LWS: (REACHABLE, f"{LWS}-namespace"),
         f"{LWS}-deployment": (LWS,),
+        f"{LWS}-crds": (REACHABLE,),
     }
 
 

@@ -16,6 +16,7 @@ from tests.cluster_stack.stack import (
     AGENT_GOES,
     ALWAYS,
     AWS,
+    CRDS,
     EXISTING,
     NFD,
     NFD_ALL,
@@ -45,6 +46,7 @@ def test_names_and_order() -> None:
         (POLICY, (OPERATOR,)),
         (f"{OPERATOR}-deployment", (OPERATOR,)),
         *((name, (REACHABLE if name in AGENT_GOES else AGENT_ALL[0],)) for name in AGENT_ALL),
+        *((name, (REACHABLE,)) for name in CRDS),
     ]
 
 
@@ -56,7 +58,7 @@ def test_nothing_is_installed_before_the_cluster_answers() -> None:
     message = desired.conditions["ComponentsReady"].message
     assert message.startswith("Namespace node-feature-discovery waits for the cluster's API")
     ready = request(ready=[REACHABLE])
-    first = [f"{NFD}-namespace", f"{OPERATOR}-namespace", *AGENT_GOES]
+    first = [f"{NFD}-namespace", f"{OPERATOR}-namespace", *AGENT_GOES, *CRDS]
     assert list(assemble(ready, FUNCTION, FUNCTION.compose(ready)).manifests) == first
 
 

@@ -51,6 +51,7 @@ _COMPOSED = (
     (remote.HELM_API.partition("/")[0], "releases"),
     (remote.PROTECTION_API.partition("/")[0], "usages"),
     (contract.DELIVERY_API_VERSION.partition("/")[0], contract.DELIVERY_PLURAL),
+    (contract.UPGRADE_API_VERSION.partition("/")[0], contract.UPGRADE_PLURAL),
 )
 """Group and plural of what core composes, and needs a role for."""
 

@@ -1,4 +1,4 @@
-"""The agent that delivers Secrets, as a process with what package/install.yaml gives it."""
+"""The agent of the control plane, as a process with what package/install.yaml gives it."""
 
 import sys
 from urllib.request import urlopen
@@ -20,7 +20,9 @@ def start(processes: Processes, layout: Layout) -> None:
     shipped = [argument for argument in container["args"] if not argument.startswith("--health")]
     own = [f"--kubeconfig={layout.kubeconfig(NAME)}", f"--health=127.0.0.1:{port}"]
     command = [sys.executable, *container["command"][1:], *shipped, *own]
-    processes.start(NAME, command, {"PYTHONPATH": str(paths.ROOT)})
+    # The registry that has the charts is signed by an authority of this control plane's own.
+    trusted = {"SSL_CERT_FILE": str(layout.certificates / "ca.crt")}
+    processes.start(NAME, command, {"PYTHONPATH": str(paths.ROOT), **trusted})
     processes.wait(NAME, lambda: _ready(port))
 
 

@@ -37,19 +37,32 @@ def repository(host: str) -> str:
     return f"oci://{host}/{_REPOSITORY}"
 
 
-def push(registry: Registry) -> None:
-    """Push every chart, under the tag that Freehold pins."""
+def push(registry: Registry, crds: Mapping[str, Manifest] | None = None) -> None:
+    """Push every chart, under the tag that Freehold pins.
+
+    Args:
+        registry: that takes them.
+        crds: real CRDs by name, which the charts have in place of those that stand in.
+    """
     for component in CHARTS.values():
-        put(registry, component, package(component))
+        put(registry, component, packed(component, files(component, crds)))
 
 
-def put(registry: Registry, component: str, archive: bytes) -> None:
-    """Push the chart of a component, in place of what the registry has of it."""
+def put(registry: Registry, component: str, archive: bytes, version: str = "") -> None:
+    """Push the chart of a component, in place of what the registry has of it.
+
+    Args:
+        registry: that takes it.
+        component: whose chart.
+        archive: of the chart.
+        version: that the archive says it is of; by default the one that Freehold pins.
+    """
     known = chart(component)
     content = Blob(CONTENT, archive)
-    config = Blob(CONFIG, _metadata(chart_facts(known.name)))
+    config = Blob(CONFIG, _metadata(chart_facts(known.name), version))
     listing = manifest(config, [content.descriptor])
-    registry.push_artifact(f"{_REPOSITORY}/{known.name}", known.version, listing, config, content)
+    tag = version or known.version
+    registry.push_artifact(f"{_REPOSITORY}/{known.name}", tag, listing, config, content)
 
 
 def mirrored(composition: Manifest, repository: str) -> Manifest:
@@ -61,11 +74,17 @@ def mirrored(composition: Manifest, repository: str) -> Manifest:
     return composition
 
 
-def files(component: str) -> dict[str, bytes]:
-    """Return the files of the chart that stands in for a component's, by their paths in the chart."""
+def files(component: str, crds: Mapping[str, Manifest] | None = None, version: str = "") -> dict[str, bytes]:
+    """Return the files of the chart that stands in for a component's, by their paths in the chart.
+
+    Args:
+        component: whose chart.
+        crds: CRDs by name, in place of those that stand in.
+        version: of the chart; by default the one that Freehold pins.
+    """
     facts = chart_facts(chart(component).name)
-    found = {"Chart.yaml": _metadata(facts), "values.schema.json": _json(schema(facts))}
-    found |= {f"crds/{name}.yaml": _json(_crd(name)) for name in facts.crds}
+    found = {"Chart.yaml": _metadata(facts, version), "values.schema.json": _json(schema(facts))}
+    found |= {f"crds/{name}.yaml": _json((crds or {}).get(name) or _crd(name)) for name in facts.crds}
     for workload in facts.workloads:
         if not workload.hook:
             found[f"templates/{workload.kind.lower()}-{workload.name}.yaml"] = _json(_manifest(workload))
@@ -76,12 +95,17 @@ def files(component: str) -> dict[str, bytes]:
 
 def package(component: str) -> bytes:
     """Return the archive of a component's chart, the same bytes for the same files."""
+    return packed(component, files(component))
+
+
+def packed(component: str, contents: Mapping[str, bytes]) -> bytes:
+    """Return the archive of a component's chart of some files, the same bytes for the same files."""
     buffer = io.BytesIO()
     with (
         gzip.GzipFile(fileobj=buffer, mode="wb", filename="", mtime=0) as compressed,
         tarfile.open(fileobj=compressed, mode="w") as archive,
     ):
-        for name, content in files(component).items():
+        for name, content in contents.items():
             member = tarfile.TarInfo(f"{chart(component).name}/{name}")
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
@@ -93,8 +117,8 @@ def _json(content: Mapping[str, Any]) -> bytes:
     return json.dumps(content, indent=1).encode()
 
 
-def _metadata(facts: ChartFacts) -> bytes:
-    return _json({"apiVersion": "v2", "name": facts.chart, "version": facts.version})
+def _metadata(facts: ChartFacts, version: str = "") -> bytes:
+    return _json({"apiVersion": "v2", "name": facts.chart, "version": version or facts.version})
 
 
 _TYPES: dict[str, Mapping[str, Any]] = {

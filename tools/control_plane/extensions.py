@@ -28,15 +28,19 @@ _FOLDERS = (
 
 def install(api: Api) -> int:
     """Install the CRDs of all kinds that are composed; return how many there are."""
-    folder = _folder()
-    files = [path for name in _FOLDERS for path in sorted((folder / name).glob("*.yaml"))]
-    crds = [crd for path in files for crd in load(path) if crd.get("kind") == "CustomResourceDefinition"]
-    # A kind may be in two folders; the first wins.
-    named = {crd["metadata"]["name"]: crd for crd in reversed(crds)}
+    named = crds_of(*_FOLDERS)
     with ThreadPoolExecutor(_THREADS) as pool:
         list(pool.map(lambda crd: create(api, crd), named.values()))
     api.apply(_access(list(named.values())))
     return len(named)
+
+
+def crds_of(*folders: str) -> dict[str, Manifest]:
+    """Return the real CRDs of some folders, by name; of a kind that is in two, the first wins."""
+    folder = _folder()
+    files = [path for name in folders for path in sorted((folder / name).glob("*.yaml"))]
+    crds = [crd for path in files for crd in load(path) if crd.get("kind") == "CustomResourceDefinition"]
+    return {crd["metadata"]["name"]: crd for crd in reversed(crds)}
 
 
 def established(api: Api) -> bool:

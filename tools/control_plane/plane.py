@@ -144,7 +144,9 @@ def _start(processes: Processes, layout: Layout, on: Nodes) -> Api:
     with _step("etcd and Kubernetes"):
         api = kubernetes.start(processes, layout, ports, serving, kubelets)
     with _step("registry with charts"):
-        charts.push(registry.start(processes, layout, ports, authority))
+        # The agent upgrades CRDs to what the charts have: stand-ins would take the real ones' place.
+        real = extensions.crds_of("lws", "node-feature-discovery")
+        charts.push(registry.start(processes, layout, ports, authority), real)
     with _step(on.title):
         on.start(processes, layout, ports, api, authority)
     with _step("Crossplane"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from functions.catalog import chart
+from functions.cluster_stack.registry import COMPONENTS
 from tools.pinned_versions.facts import ChartFacts, unknown
 from tools.pinned_versions.releases import releases
 
@@ -21,6 +23,16 @@ def changes(old: ChartFacts, new: ChartFacts) -> list[str]:
     ]
 
 
+_BY_HAND = (
+    "Before a live cluster gets the new version, apply them in the cluster: kubectl apply --server-side "
+    "--force-conflicts -f CHART/crds"
+)
+_AGENT = (
+    "The agent of the control plane applies them before a live cluster gets the new version, unless the "
+    "input says upgradeCRDs: false"
+)
+
+
 def crd_warning(old: ChartFacts, new: ChartFacts) -> list[str]:
     """Say which CRDs Helm would leave as they are in clusters that have the old version."""
     if old.version == new.version:
@@ -28,10 +40,10 @@ def crd_warning(old: ChartFacts, new: ChartFacts) -> list[str]:
     changed = [name for name, digest in new.crds.items() if old.crds.get(name) != digest]
     if not changed:
         return []
+    ours = any(c.upgrades_crds and chart(c.name).name == new.chart for c in COMPONENTS)
     return [
         f"CRDs of {new.chart} changed or came: {', '.join(changed)}. Helm never upgrades CRDs of a chart's "
-        "folder crds. Before a live cluster gets the new version, apply them in the cluster: kubectl apply "
-        "--server-side --force-conflicts -f CHART/crds",
+        f"folder crds. {_AGENT if ours else _BY_HAND}",
         *(f"CRD {name} is gone from the chart, and stays in clusters" for name in old.crds.keys() - new.crds),
     ]
 

@@ -134,7 +134,7 @@ def test_a_chart_moves_its_pin_and_its_facts(
     assert main(["versions", "set", "leader-worker-set", "--chart", str(chart)]) == 0
     told = capsys.readouterr().err
     assert "charts.leader-worker-set: v0.10.0 -> v0.11.0" in told
-    assert "kubectl apply --server-side --force-conflicts -f CHART/crds" in told
+    assert "The agent of the control plane applies them before a live cluster gets the new version" in told
     assert "value enablePrometheus is gone" in told
     assert pins.read()["charts", "leader-worker-set"] == "v0.11.0"
     assert "tag v0.11.0" in written.read_text(), "the comment beside it too"
