@@ -121,6 +121,8 @@ def compose(request: Request) -> Outcome:
         + "".join(_without(a) for a in wanted if a not in running)
         + "".join(f". {warning[0].upper()}{warning[1:]}" for warning in warnings)
     )
+    held = [each.rendered.held for each in installed if each.rendered.held]
+    all_work = all(each.works(request) for each in installed)
     return Outcome(
         resources=[
             *resources,
@@ -131,12 +133,17 @@ def compose(request: Request) -> Outcome:
         ],
         conditions=(
             _broken(request, installed)
-            or _held(request, installed, ready)
+            or (crds.told("ComponentsReady", ready, held) if all_work else None)
             or Progress(
                 "ComponentsReady",
                 tuple(resource.name for resource in resources),
                 ready,
-                hint=_hint(request, cluster, facts, installed),
+                hint=". ".join(
+                    [
+                        *(each.text for each in held),
+                        *filter(None, [_hint(request, cluster, facts, installed)]),
+                    ]
+                ),
             ),
         ),
         status={
@@ -174,15 +181,6 @@ def _broken(request: Request, installed: Sequence[Installed]) -> Condition | Non
     label = each.component.label
     text = f"{label[0].upper()}{label[1:]} does not work: {said.text}"
     return Condition("ComponentsReady", Status.FALSE, said.reason, text, Whose.PLATFORM)
-
-
-def _held(request: Request, installed: Sequence[Installed], ready: str) -> Condition | None:
-    """Return what is to be said where all works, some of it with the chart of before; None for nothing."""
-    if not all(each.works(request) for each in installed):
-        return None
-    return crds.told(
-        "ComponentsReady", ready, [each.rendered.held for each in installed if each.rendered.held]
-    )
 
 
 def _ever_ran(request: Request, wanted: Sequence[Auxiliary]) -> list[str]:

@@ -224,7 +224,9 @@ def test_who_upgrades_crds_by_hand_is_not_waited_for() -> None:
 def test_what_does_not_work_is_told_first() -> None:
     desired, told = of(installed(upgrade=said("False", "no"), unready=[f"{NFD}-daemonset"]))
     assert version(desired) == OLD
-    assert told.startswith("False Creating")
+    assert told.startswith("False Creating: [infrastructure] DaemonSet node-feature-discovery"), told
+    assert "Node Feature Discovery stays at chart 0.18.3: " in told
+    assert "Look at the pods" in told
 
 
 def test_it_goes_with_its_component() -> None:
