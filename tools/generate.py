@@ -61,6 +61,8 @@ class Composite(NamedTuple):
     spec: type[Schema]
     status: type[Schema]
     columns: tuple[Column, ...]
+    connection: tuple[str, ...] = ()
+    """Keys of the connection Secret that a claim may ask for; none: there is none."""
 
 
 COMPOSITES = (
@@ -91,6 +93,7 @@ COMPOSITES = (
             Column("GPUs", ".status.placement.gpus", "integer"),
             Column("Endpoint", ".status.endpoint.baseURL"),
         ),
+        contract.CONNECTION_KEYS,
     ),
 )
 INPUTS: dict[str, tuple[str, str, type[Schema]]] = {
@@ -119,6 +122,7 @@ def xrd(composite: Composite) -> dict[str, Any]:
             "claimNames": _names(composite.kind, composite.plural, composite.short),
             "enforcedCompositionRef": {"name": composite.composition},
             "defaultCompositeDeletePolicy": "Foreground",
+            **({"connectionSecretKeys": list(composite.connection)} if composite.connection else {}),
             "versions": [
                 {
                     "name": VERSION,

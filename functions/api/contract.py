@@ -12,6 +12,7 @@ __all__ = [
     "CLUSTER_KIND",
     "COMPONENT",
     "COMPONENTS_READY",
+    "CONNECTION_KEYS",
     "CONTROL_PLANE_READY",
     "CREATED_BY_CLAIM",
     "DELIVERY_AGENT",
@@ -155,6 +156,15 @@ UPGRADE_API_VERSION = REPORT_API_VERSION
 UPGRADE_KIND, UPGRADE_PLURAL = "CRDUpgrade", "crdupgrades"
 CHART_OF_CRD = "agent.freehold.dev/chart"
 """Annotation of a CRD that the agent has applied: the chart's name and version, a space between them."""
+
+# How a Model is called: in the Secret beside the claim, and in the claim's own connection Secret.
+
+CONNECTION_KEYS = CONNECTION_URL, CONNECTION_MODEL, CONNECTION_CA = (
+    "OPENAI_BASE_URL",
+    "OPENAI_MODEL",
+    "ca.crt",
+)
+"""Keys of the claim's connection Secret, which functions write, and so never a Model's key."""
 
 # What nodes offer, as NVIDIA's and AWS' device plugins name it.
 

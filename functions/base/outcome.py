@@ -116,6 +116,8 @@ class Outcome:
     """
     notes: Sequence[str] = ()
     """Warnings for the claim, beside its conditions."""
+    connection: Mapping[str, str] | None = None
+    """What the composite's connection Secret says, by key, and no secret; None: what it says now."""
     unreachable: bool = False
     """Whether what the resources manage is out of reach for good.
 

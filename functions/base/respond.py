@@ -45,6 +45,7 @@ def respond(function: Function, message: fnv1.RunFunctionRequest) -> fnv1.RunFun
         desired = assemble(request, function, outcome, lambda name: _emptied(response, name))
         _write_ready(response, desired)
         _write_status(response, function, request, outcome)
+        _write_connection(response, message, outcome)
         response.conditions.extend(_every_condition(function, request, desired.conditions))
         _write_readiness(response, desired, _informs(desired.conditions))
         _note_sent(response, function)
@@ -157,6 +158,19 @@ def _write_status(
         for key in status:
             struct.fields[key].Clear()  # writing into a list would add to it
         to_struct(status, struct)
+
+
+def _write_connection(
+    response: fnv1.RunFunctionResponse, message: fnv1.RunFunctionRequest, outcome: Outcome
+) -> None:
+    """Send what the connection Secret is to say: undecided, what it says now and no earlier step has said."""
+    details = response.desired.composite.connection_details
+    if outcome.connection is not None:
+        details.update({key: value.encode() for key, value in outcome.connection.items()})
+        return
+    for key, value in message.observed.composite.connection_details.items():
+        if key not in details:
+            details[key] = value
 
 
 def _every_condition(

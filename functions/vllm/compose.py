@@ -124,6 +124,7 @@ def _moving(request: Request, spec: ModelSpec, given: VLLMInput, move: Moving) -
         gone=[name for name in made.gone if name not in SHARED],
         conditions=[*made.conditions[:2], *serves],
         status={**status, "placement": move.old.plain()},
+        connection=None,
     )
 
 

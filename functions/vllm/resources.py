@@ -22,6 +22,7 @@ from .serve.endpoint import (
     Connection,
     called_inside,
     connection,
+    details,
     endpoint,
     is_called_outside,
     is_told,
@@ -127,7 +128,7 @@ def composed(
     gone = [*secrets.gone, *handed_out.gone]
     if sure:
         gone += _gone(request, plan, fetch.name, replaced)
-    return Outcome(resources, conditions, status, gone=gone, notes=notes)
+    return Outcome(resources, conditions, status, gone=gone, notes=notes, connection=details(plan, told))
 
 
 def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) -> list[str]:

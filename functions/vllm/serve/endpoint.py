@@ -32,6 +32,7 @@ __all__ = [
     "Connection",
     "called_inside",
     "connection",
+    "details",
     "endpoint",
     "is_called_outside",
     "is_told",
@@ -123,6 +124,18 @@ def connection(request: Request, plan: Plan) -> Connection:
     return Connection([handed_out], [CONNECTION], [], handed_over=True)
 
 
+def details(plan: Plan, told: Endpoint | None) -> dict[str, str] | None:
+    """Return what the claim's own connection Secret says, where one is asked for: all but the key.
+
+    Core writes it from what functions answer, and reads it to them.
+
+    Args:
+        plan: of the Model.
+        told: the endpoint that the status names; None: none yet, and the Secret stays as it is.
+    """
+    return _texts(plan, told) if told else None
+
+
 def _is_handed_over(request: Request) -> bool:
     live = request.resource(HANDED_OUT)
     said = live.condition("Synced") if live else None
@@ -154,8 +167,8 @@ def _moves_in(request: Request, plan: Plan, found: Endpoint) -> list[str]:
 
 
 def _texts(plan: Plan, found: Endpoint) -> dict[str, str]:
-    ca = {"ca.crt": plan.gateway.ca} if plan.gateway and plan.gateway.ca else {}
-    return {"OPENAI_BASE_URL": found.base_url, "OPENAI_MODEL": found.model, **ca}
+    ca = {contract.CONNECTION_CA: plan.gateway.ca} if plan.gateway and plan.gateway.ca else {}
+    return {contract.CONNECTION_URL: found.base_url, contract.CONNECTION_MODEL: found.model, **ca}
 
 
 def _composed(plan: Plan, found: Endpoint) -> Resource:

@@ -147,6 +147,22 @@ def test_a_private_authority_is_handed_out() -> None:
     assert texts["OPENAI_BASE_URL"] == "https://h.example.org:8443/team-a/qwen/v1"
 
 
+def test_the_claims_connection_secret_has_all_but_the_key() -> None:
+    # Proves: it says what the status says, when the status does, and never a key.
+    of = cluster("eu", allowed=["*"], gateway={"host": "h.example.org", "port": 8443, "ca": "PEM"})
+    assert compose(request(SPEC, of)).connection is None
+    before, observed = served(of)
+    assert set(before.connection or ()) == set(contract.CONNECTION_KEYS)
+    assert before.connection == {
+        "OPENAI_BASE_URL": "https://h.example.org:8443/team-a/qwen/v1",
+        "OPENAI_MODEL": "Qwen/Qwen3-8B",
+        "ca.crt": "PEM",
+    }
+    assert observed[HANDED_OUT]["spec"]["target"]["key"] not in contract.CONNECTION_KEYS
+    inside = compose(request(SPEC, EU)).connection
+    assert inside == {"OPENAI_BASE_URL": INSIDE, "OPENAI_MODEL": "Qwen/Qwen3-8B"}
+
+
 def test_only_the_gateways_proxies_reach_the_pods() -> None:
     made = compose(request(SPEC, GATED))
     assert callers(made) == [contract.GATEWAY_NAMESPACE]
@@ -367,6 +383,7 @@ def test_a_move_leaves_the_address_and_the_secret() -> None:
     assert len(tagged) == 1
     assert HANDED_OUT not in manifests(moving)
     assert endpoint(moving) == "https://h/team-a/qwen/v1"
+    assert moving.connection is None
     observed |= live(moving)
     arrived = compose(request({**SPEC, **other}, two, status=status, observed=observed, answers=answers))
     assert arrived.status["placement"]["nodePool"] != there
