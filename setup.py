@@ -12,7 +12,7 @@ setup(
     ],
     package_dir={f"tools.files.{name}": name for name in FILES},
     package_data={
-        "": ["*.json", "*.tsv", "*.toml", "*.yaml", "*/*.yaml", "*.j2"],
+        "": ["*.json", "*.tsv", "*.toml", "*.yaml", "*/*.yaml", "*.j2", "*.lua"],
         "tools": ["templates/*", "go/admission/*", "go/crossplane-core/*"],
         "tools.files.requirements": ["go.txt"],
     },

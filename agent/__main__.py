@@ -19,6 +19,7 @@ from functions.api import contract
 from .cluster import EVENTS, PODS, REPORTS, Cluster
 from .deliverer import Deliverer, path_of_deliveries
 from .reporter import Reporter
+from .shared_address import SharedAddress, answering
 from .upgrader import Upgrader, path_of_upgrades
 from .watching import Watching
 
@@ -81,6 +82,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--health", default=":8081", help="address of the health endpoint (default %(default)s)"
     )
+    parser.add_argument(
+        "--models",
+        help="report: answer there which Models a client of the gateway may call, and merge the keys of all "
+        "Models beside the gateway; default: the cluster has no gateway",
+    )
     given = parser.parse_args(arguments)
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json())
@@ -95,6 +101,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _upgrades(stop, cluster, given.namespace):
             _run(stop, given.health, [Watching(cluster, path, {}, deliverer.deliveries)], deliverer.run)
         return 0
+    if given.models:
+        _share(stop, given.models, SharedAddress(cluster))
     reporter = Reporter(cluster)
     watches = [
         # The reports first: only their namespaces matter.
@@ -124,6 +132,12 @@ def _upgrades(stop: threading.Event, cluster: Cluster, namespace: str) -> Iterat
     finally:
         stop.set()
         working.join()
+
+
+def _share(stop: threading.Event, address: str, shared: SharedAddress) -> None:
+    """Keep the address of all Models; neither reports nor the agent's health wait for it."""
+    for target, given in ((shared.run, [stop]), (answering(address, shared).serve_forever, [])):
+        threading.Thread(target=target, args=given, daemon=True).start()
 
 
 def _run(

@@ -25,6 +25,8 @@ PACKAGE = _FILES / "package"
 INSTALL = PACKAGE / "install.yaml"
 """What a platform team applies beside the packages."""
 GO_LOCK = _FILES / "requirements" / "go.txt"
+OWN_SCHEMAS = ROOT / "tools" / "own_schemas"
+"""CRDs of ours for kinds that a folder of schemas may lack."""
 EXAMPLES = ROOT / "examples"
 OUT = ROOT / "out"
 

@@ -62,7 +62,7 @@ def validate(
     schemas = schemas or schemas_folder()
     found = [inner for manifest in manifests for inner in unwrap(manifest)]
     ours = [paths.PACKAGE, (definitions or Definitions()).xrds]
-    answers = ask([inner.manifest for inner in found], [schemas, *ours])
+    answers = ask([inner.manifest for inner in found], [paths.OWN_SCHEMAS, schemas, *ours])
     return [
         Problem(inner.label, field, message)
         for inner, answer in zip(found, answers, strict=True)

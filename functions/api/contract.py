@@ -26,8 +26,11 @@ __all__ = [
     "GATEWAY",
     "GATEWAY_ADDRESS",
     "GATEWAY_CERTIFICATE",
+    "GATEWAY_CLIENT",
     "GATEWAY_COMPONENT",
+    "GATEWAY_KEYS",
     "GATEWAY_LISTENER",
+    "GATEWAY_MODEL",
     "GATEWAY_NAMESPACE",
     "GATEWAY_PROXY",
     "GPU",
@@ -36,6 +39,7 @@ __all__ = [
     "MIG_CONFIG",
     "MIG_DEVICE",
     "MODEL",
+    "MODEL_KEYS",
     "NODE_POOL",
     "OFFER",
     "OFFERED_BY",
@@ -138,6 +142,24 @@ GATEWAY_CERTIFICATE = "cluster-stack/gateway-certificate-delivery"
 """Composed resource: the delivery of the gateway's certificate, which says who vouches for it."""
 GATEWAY_PROXY = "gateway"
 """Label COMPONENT of the pods that the gateway's traffic goes through, for Models' network policies."""
+GATEWAY_CLIENT = "x-freehold-client"
+"""Header by which the gateway says whose key it was, by a client id; it drops what clients send so.
+
+An id is NAMESPACE.NAME of the claim, `_CLIENT` behind it for a client of the Model's spec, and
+NAMESPACE_CLIENT for one whose key several Models of a namespace have, at the address that they share.
+"""
+GATEWAY_MODEL = "x-freehold-model"
+"""Header by which a request at the shared address comes to the Model that its body names, as NAMESPACE/NAME.
+
+The gateway sets it; what a client sends under this name is dropped.
+"""
+MODEL_KEYS = "freehold-keys"
+"""Name of the Secret with a Model's keys, by client id, in the Model's namespace.
+
+The agent of the cluster may read Secrets of this name in every namespace, and no other.
+"""
+GATEWAY_KEYS = "keys"
+"""Name of the Secret with the keys of all Models, by client id, in GATEWAY_NAMESPACE: the agent writes it."""
 
 # How a Secret gets from the control plane into a GPU cluster: a SecretDelivery in the platform namespace says
 # which, and the agent of the control plane carries it there.

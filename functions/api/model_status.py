@@ -38,6 +38,15 @@ class Endpoint(Schema):
         description="Secret in the claim's namespace with both, as OPENAI_BASE_URL and OPENAI_MODEL. With a "
         "gateway it holds OPENAI_API_KEY, too, and ca.crt where clients do not know the authority.",
     )
+    shared_base_url: str | None = Field(
+        None,
+        alias="sharedBaseURL",
+        description="OpenAI base URL at the cluster's gateway of all Models that a key is for; none without "
+        "a gateway.",
+    )
+    shared_model: str | None = Field(
+        None, description="Value of `model` in requests there: NAMESPACE/NAME of the claim."
+    )
 
 
 class RunnerUp(Schema):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.api import AgentInput, contract
 from functions.base import Request, View
@@ -15,16 +15,32 @@ from functions.catalog import image
 from .component import Auxiliary, Namespace, PodSecurity
 from .facts import Facts
 
-__all__ = ["API_SERVER_PORTS", "AUXILIARY", "agent_pod", "api_server_ports"]
+__all__ = ["ANSWERS", "API_SERVER_PORTS", "AUXILIARY", "SERVICE_ACCOUNT", "agent_pod", "api_server_ports"]
 
-_NAMESPACE = Namespace("freehold-agent", PodSecurity.RESTRICTED)
+# A gateway looks at its Services and grants in namespaces with this label alone.
+_NAMESPACE = Namespace(
+    "freehold-agent", PodSecurity.RESTRICTED, labels={"app.kubernetes.io/managed-by": "freehold"}
+)
 _NAME = "agent"
+SERVICE_ACCOUNT = (_NAME, _NAMESPACE.name)
+"""Name and namespace of the agent's ServiceAccount."""
 _COMPOSED = f"cluster-stack/{_NAME}"
 _CLUSTER_WIDE = "freehold-agent"
 """Name of what has no namespace."""
 _LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "freehold"}
 _HEALTH = 8081
 _USER = 65532
+
+
+class _Answers(NamedTuple):
+    name: str
+    namespace: str
+    port: int
+    labels: Mapping[str, str]
+
+
+ANSWERS = _Answers("models", _NAMESPACE.name, 8082, {"app.kubernetes.io/name": _NAME})
+"""Where the agent answers a gateway which Models there are: the Service, and the labels of its pods."""
 API_SERVER_PORTS = (443, 6443)
 """Of the API server's Service, and of where that leads in most clusters."""
 _API_SERVER = "api-server"
@@ -53,6 +69,8 @@ def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
             "verbs": ["list", "watch", "patch"],
         },
     ]
+    if facts.gateway:
+        rules += _AT_A_GATEWAY
     role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": _CLUSTER_WIDE}
     account = {"kind": "ServiceAccount", "name": _NAME, "namespace": _NAMESPACE.name}
     return {
@@ -68,6 +86,7 @@ def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
             "roleRef": role,
             "subjects": [account],
         },
+        **(_answering() if facts.gateway else {}),
         "network-policy": {**_object("networking.k8s.io/v1", "NetworkPolicy"), "spec": _policy(facts)},
         "deployment": {
             **_object("apps/v1", "Deployment"),
@@ -79,29 +98,74 @@ def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
                 "selector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
                 "template": {
                     "metadata": {"labels": _LABELS},
-                    "spec": agent_pod(_NAME, given.image or image(_NAME), [], facts.tolerations),
+                    "spec": agent_pod(
+                        _NAME,
+                        given.image or image(_NAME),
+                        [f"--models=:{ANSWERS.port}"] if facts.gateway else [],
+                        facts.tolerations,
+                    ),
                 },
             },
         },
     }
 
 
-def _object(api_version: str, kind: str, *, everywhere: bool = False) -> dict[str, Any]:
-    place = {"name": _CLUSTER_WIDE} if everywhere else {"name": _NAME, "namespace": _NAMESPACE.name}
+_AT_A_GATEWAY: list[dict[str, Any]] = [
+    {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["list", "watch"]},
+    {"apiGroups": ["gateway.networking.k8s.io"], "resources": ["httproutes"], "verbs": ["list", "watch"]},
+    {
+        "apiGroups": [""],
+        "resources": ["secrets"],
+        # RBAC takes a list by this name alone for a look at the named ones, in whichever namespace.
+        "resourceNames": [contract.MODEL_KEYS],
+        "verbs": ["list", "watch"],
+    },
+]
+"""What the agent may do, too, where the Models' keys are merged for the address that they share."""
+
+
+def _answering() -> dict[str, Mapping[str, Any]]:
+    """Return the Service by which a gateway asks which Models there are, and the gateway's leave to."""
+    port = {"name": "models", "protocol": "TCP", "port": ANSWERS.port, "targetPort": ANSWERS.port}
+    asks = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "HTTPRoute",
+        "namespace": contract.GATEWAY_NAMESPACE,
+    }
+    return {
+        "service": {
+            **_object("v1", "Service", name=ANSWERS.name),
+            "spec": {"selector": dict(ANSWERS.labels), "ports": [port]},
+        },
+        "grant": {
+            **_object("gateway.networking.k8s.io/v1beta1", "ReferenceGrant", name=ANSWERS.name),
+            "spec": {"from": [asks], "to": [{"group": "", "kind": "Service", "name": ANSWERS.name}]},
+        },
+    }
+
+
+def _object(api_version: str, kind: str, *, name: str = _NAME, everywhere: bool = False) -> dict[str, Any]:
+    place = {"name": _CLUSTER_WIDE} if everywhere else {"name": name, "namespace": _NAMESPACE.name}
     return {"apiVersion": api_version, "kind": kind, "metadata": {**place, "labels": _LABELS}}
 
 
 def _policy(facts: Facts) -> dict[str, Any]:
-    """Let nothing in (probes come from the node), and nothing out but to the ports of the API server.
+    """Let in a gateway's Envoys (probes come from the node), and out to the ports of the API server.
 
     A NetworkPolicy cannot name the API server. Its addresses change, and a network plugin that knows it
     as something else than an address takes no address for it. A plugin may look at a packet before or
     after the Service has led it elsewhere.
     """
     ports = [{"protocol": "TCP", "port": port} for port in facts.api_server_ports or API_SERVER_PORTS]
+    envoys = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": contract.GATEWAY_NAMESPACE}},
+        "podSelector": {"matchLabels": {contract.COMPONENT: contract.GATEWAY_PROXY}},
+    }
+    asks = {"from": [envoys], "ports": [{"protocol": "TCP", "port": ANSWERS.port}]}
     return {
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
         "policyTypes": ["Ingress", "Egress"],
+        **({"ingress": [asks]} if facts.gateway else {}),
         "egress": [{"ports": ports}],
     }
 
@@ -182,7 +246,7 @@ AUXILIARY = Auxiliary(
     given=AgentInput,
     namespace=_NAMESPACE,
     manifests=_manifests,
-    parts=("crd", "service-account", "role", "binding", "network-policy", "deployment"),
+    parts=("crd", "service-account", "role", "binding", "service", "grant", "network-policy", "deployment"),
     without="why a Model's pods do not start is told late and without their logs",
     observed={
         _API_SERVER: {

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from functions.api import AgentInput, Distribution, NodeImage
+from functions.api import AgentInput, Distribution, Gateway, NodeImage, contract
 from functions.base import Outcome, Progress, unique_name
 from functions.base.assemble import assemble
 from functions.cluster_stack.agent import AUXILIARY
@@ -150,9 +150,50 @@ def test_the_service_of_an_existing_cluster_is_looked_at_and_no_more() -> None:
     assert API_SERVER in outcome.gone
 
 
+GATED = AUXILIARY.manifests(
+    AgentInput(),
+    replace(
+        FACTS, gateway=Gateway.model_validate({"host": "h.example.org", "tls": {"issuerRef": {"name": "i"}}})
+    ),
+)
+
+
 def test_every_part_is_listed() -> None:
-    assert tuple(OBJECTS) == AUXILIARY.parts
-    assert list(OBJECTS)[-1] == "deployment"
+    assert tuple(GATED) == AUXILIARY.parts
+    assert set(GATED) - set(OBJECTS) == {"service", "grant"}
+    assert list(OBJECTS)[-1] == list(GATED)[-1] == "deployment"
+
+
+def test_what_it_may_do_for_a_gateway() -> None:
+    """Of Secrets those of one name, which only Freehold gives; and no namespace or route is changed."""
+    before, after = OBJECTS["role"]["rules"], GATED["role"]["rules"]
+    more = [rule for rule in after if rule not in before]
+    assert {resource: set(rule["verbs"]) for rule in more for resource in rule["resources"]} == {
+        "namespaces": {"list", "watch"},
+        "httproutes": {"list", "watch"},
+        "secrets": {"list", "watch"},
+    }
+    [secrets] = [rule for rule in more if rule["resources"] == ["secrets"]]
+    assert secrets["resourceNames"] == [contract.MODEL_KEYS]
+
+
+def test_only_a_gateways_envoys_reach_it() -> None:
+    [rule] = GATED["network-policy"]["spec"]["ingress"]
+    [envoys] = rule["from"]
+    assert envoys["namespaceSelector"]["matchLabels"] == {
+        "kubernetes.io/metadata.name": contract.GATEWAY_NAMESPACE
+    }
+    assert envoys["podSelector"]["matchLabels"] == {contract.COMPONENT: contract.GATEWAY_PROXY}
+    [port] = rule["ports"]
+    [container] = GATED["deployment"]["spec"]["template"]["spec"]["containers"]
+    assert f"--models=:{port['port']}" in container["args"]
+    [served] = GATED["service"]["spec"]["ports"]
+    assert served["port"] == served["targetPort"] == port["port"]
+    labels = GATED["deployment"]["spec"]["template"]["metadata"]["labels"]
+    assert GATED["service"]["spec"]["selector"].items() <= labels.items()
+    [to], [by] = GATED["grant"]["spec"]["to"], GATED["grant"]["spec"]["from"]
+    assert to["name"] == GATED["service"]["metadata"]["name"]
+    assert by["namespace"] == contract.GATEWAY_NAMESPACE
 
 
 def test_a_cluster_is_ready_without_it() -> None:

@@ -84,6 +84,8 @@ def test_namespaces_admit_what_runs_in_them(pools: list[Any], levels: Mapping[st
     found = [m for n, m in composed(EXISTING, pools=pools).items() if n.endswith("-namespace")]
     namespaces = [m["spec"]["forProvider"]["manifest"] for m in found]
     labels = {n["metadata"]["name"]: n["metadata"]["labels"] for n in namespaces}
+    # A gateway looks at the agent's Service in a namespace that is Freehold's alone.
+    assert labels["freehold-agent"].pop("app.kubernetes.io/managed-by") == "freehold"
     assert labels == {
         name: {f"pod-security.kubernetes.io/{mode}": level for mode in ("enforce", "warn")}
         for name, level in {**levels, "freehold-agent": "restricted"}.items()

@@ -74,7 +74,7 @@ def test_what_the_charts_values_say_of_envoys_holds() -> None:
 
 
 def test_the_listener() -> None:
-    # Proves: TLS alone, for one host, and routes from the namespaces of Models alone.
+    # Proves: TLS alone, for one host, and routes from Freehold's own namespaces alone.
     found = inside(composed(spec(BY_SECRET)), "listener")
     assert (found["kind"], found["metadata"]["name"], found["metadata"]["namespace"]) == (
         "Gateway",
@@ -92,7 +92,7 @@ def test_the_listener() -> None:
             "kinds": [{"kind": "HTTPRoute"}],
             "namespaces": {
                 "from": "Selector",
-                "selector": {"matchExpressions": [{"key": contract.MODEL, "operator": "Exists"}]},
+                "selector": {"matchLabels": {"app.kubernetes.io/managed-by": "freehold"}},
             },
         },
     }
@@ -102,7 +102,11 @@ def test_what_clients_may_send() -> None:
     found = inside(composed(spec(BY_SECRET)), "clients")["spec"]
     assert found["tls"] == {"minVersion": "1.2"}
     assert found["path"] == {"escapedSlashesAction": "RejectRequest"}
-    assert found["headers"] == {"withUnderscoresAction": "RejectRequest"}
+    assert found["headers"] == {
+        "withUnderscoresAction": "RejectRequest",
+        # Whose key it was, and which Model a body names, are the gateway's own to say.
+        "earlyRequestHeaders": {"remove": [contract.GATEWAY_CLIENT, contract.GATEWAY_MODEL]},
+    }
     # A request may wait for its first token as long as this.
     http = found["timeout"]["http"]
     # The first is of connections on which no request is under way.

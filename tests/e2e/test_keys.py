@@ -95,7 +95,7 @@ def address(claim: Manifest) -> str:
 
 def all_taken(api: Api, claim: Manifest) -> dict[str, str]:
     """Return the keys that the gateway takes for a Model, by the client's id without the Model's."""
-    found = api.find("v1", "Secret", "api-key", place(api, claim))
+    found = api.find("v1", "Secret", contract.MODEL_KEYS, place(api, claim))
     model_ = f"{TEAM}.{claim['metadata']['name']}"
     data = found["data"].items() if found else ()
     return {client.removeprefix(model_): base64.b64decode(key).decode() for client, key in data}
@@ -209,7 +209,7 @@ def test_no_other_object_ever_held_a_key(
         at |= {
             f"/registry/secrets/{NAMESPACE}/{source}",
             f"/registry/secrets/{TEAM}/{beside}",
-            f"/registry/secrets/{place(api, claim)}/api-key",
+            f"/registry/secrets/{place(api, claim)}/{contract.MODEL_KEYS}",
         }
     assert etcd.written(control_plane, began, *forms) == at
     logs = sorted(path for path in Path(control_plane.layout.folder).rglob("*.log"))

@@ -71,6 +71,9 @@ GATEWAY = {
         f"node-pools/{what}-after-load-balancer"
         for what in ("cluster", "cluster-auth", "provider-config-kubernetes")
     ),
+    # By which the gateway asks the agent for the list of Models.
+    "cluster-stack/agent-service",
+    "cluster-stack/agent-grant",
     # The records of the hosts of the examples.
     "node-pools/gateway-host-0e876a7b75c7e88f",
     "node-pools/gateway-host-4c26e545763566de",

@@ -30,6 +30,9 @@ def _values(facts: Facts) -> dict[str, Any]:
             "envoyGateway": {
                 # Of our own, so that an Envoy Gateway which somebody else has installed leaves ours alone.
                 "gateway": {"controllerName": manifests.CONTROLLER},
+                # Of the namespaces below alone, in which nobody but Freehold writes: it runs in Envoys, and
+                # the controller tries it.
+                "extensionApis": {"enableLua": True},
                 "provider": {
                     "type": "Kubernetes",
                     # Of other namespaces nothing is looked at: neither their Gateways nor their routes.

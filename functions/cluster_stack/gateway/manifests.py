@@ -8,9 +8,10 @@ from typing import Any
 from functions.api import Gateway, Reach, contract
 from functions.base import Request
 
-from ..agent import API_SERVER_PORTS
+from ..agent import ANSWERS, API_SERVER_PORTS
 from ..component import Own
 from ..facts import Facts
+from . import shared_address
 
 __all__ = [
     "BROUGHT",
@@ -32,7 +33,7 @@ CONTROLLER = "gateway.freehold.dev/controller"
 """Name of the controller, as the GatewayClass says whose it is."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "freehold"}
 """Label of the gateway's namespace, and of every Model's."""
-PROXIES, CLASS, CLOSED, GATEWAY, CLIENTS, SERVICE, CERTIFICATE, TO_PROXIES, TO_CONTROLLER = PARTS = (
+PROXIES, CLASS, CLOSED, GATEWAY, CLIENTS, SERVICE, CERTIFICATE, TO_PROXIES, TO_CONTROLLER = _OWN = (
     "proxies",
     "class",
     "closed",
@@ -43,6 +44,7 @@ PROXIES, CLASS, CLOSED, GATEWAY, CLIENTS, SERVICE, CERTIFICATE, TO_PROXIES, TO_C
     "network-policy-proxies",
     "network-policy-controller",
 )
+PARTS = (*_OWN, *shared_address.PARTS)
 """Names of the parts, which end those of composed resources."""
 IN_CLUSTER = ("status", "atProvider", "manifest")
 """Where an Object has what it observes."""
@@ -92,6 +94,7 @@ def own(facts: Facts) -> dict[str, Own]:
         GATEWAY: Own(
             _gateway(gateway), (CLASS, CLOSED, *certificate), _PROGRAMMED, label="the gateway", goes=True
         ),
+        **shared_address.own(gateway, (CLASS, CLOSED, CLIENTS)),
     }
 
 
@@ -175,10 +178,8 @@ def _gateway(gateway: Gateway) -> dict[str, Any]:
         "tls": {"mode": "Terminate", "certificateRefs": [{"kind": "Secret", "name": secret}]},
         "allowedRoutes": {
             "kinds": [{"kind": "HTTPRoute"}],
-            "namespaces": {
-                "from": "Selector",
-                "selector": {"matchExpressions": [{"key": contract.MODEL, "operator": "Exists"}]},
-            },
+            # Of Models, and the gateway's own.
+            "namespaces": {"from": "Selector", "selector": {"matchLabels": MANAGED_BY}},
         },
     }
     return _object(_API, "Gateway", contract.GATEWAY, {"gatewayClassName": _CLASS, "listeners": [listener]})
@@ -245,7 +246,11 @@ def _clients() -> dict[str, Any]:
         "targetRefs": [_TARGET],
         "tls": {"minVersion": "1.2"},
         "path": {"escapedSlashesAction": "RejectRequest"},
-        "headers": {"withUnderscoresAction": "RejectRequest"},
+        "headers": {
+            "withUnderscoresAction": "RejectRequest",
+            # Before a route is looked for: what these say is the gateway's own to say.
+            "earlyRequestHeaders": {"remove": [contract.GATEWAY_CLIENT, contract.GATEWAY_MODEL]},
+        },
         "connection": {"connectionLimit": {"value": 10000}},
         # Load balancers forget a silent connection: AWS' after 350 seconds.
         "tcpKeepalive": {"idleTime": "60s", "interval": "30s", "probes": 5},
@@ -304,11 +309,15 @@ def _policy(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to_proxies(gateway: Gateway) -> dict[str, Any]:
-    """Let clients to the Envoys, and those to the controller, to serving pods of Models and to DNS alone."""
+    """Let clients to the Envoys, and those to the controller, Models' pods, the agent and DNS alone."""
     clients: dict[str, Any] = {"from": [{"namespaceSelector": {}}]} if gateway.reach is Reach.CLUSTER else {}
     models = {
         "namespaceSelector": {"matchExpressions": [{"key": contract.MODEL, "operator": "Exists"}]},
         "podSelector": {"matchLabels": {contract.COMPONENT: contract.SERVING}},
+    }
+    agent = {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": ANSWERS.namespace}},
+        "podSelector": {"matchLabels": ANSWERS.labels},
     }
     spec = {
         "podSelector": {"matchLabels": _IS_PROXY},
@@ -316,6 +325,7 @@ def _to_proxies(gateway: Gateway) -> dict[str, Any]:
         "egress": [
             {"to": [{"podSelector": _NO_PROXY}], "ports": [{"protocol": "TCP", "port": _XDS}]},
             {"to": [models]},
+            {"to": [agent], "ports": [{"protocol": "TCP", "port": ANSWERS.port}]},
             {"to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_DNS}}], "ports": _DNS},
         ],
     }

@@ -28,7 +28,14 @@ def own_id(plan: Plan) -> str:
 
 def ids(plan: Plan) -> list[str]:
     """Return the client ids that the Model's route lets in."""
-    return [own_id(plan), _id(plan, _FORMER), *(_id(plan, c.name) for c in plan.spec.access.clients)]
+    names = [client.name for client in plan.spec.access.clients]
+    return [
+        own_id(plan),
+        _id(plan, _FORMER),
+        *(_id(plan, name) for name in names),
+        # At the address that all Models share, where several Models of the namespace have the client's key.
+        *(f"{plan.claim.namespace}_{name}" for name in names),
+    ]
 
 
 def rotation(plan: Plan) -> dict[str, Any]:

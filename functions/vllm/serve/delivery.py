@@ -74,12 +74,13 @@ def deliveries(
     *,
     made: dict[str, Any] | None = None,
     clients: Sequence[dict[str, Any]] = (),
+    called: str = "",
 ) -> list[Resource]:
     """Compose what brings a Secret into the Model's namespace.
 
     Args:
         plan: of the Model.
-        what: name of the Secret there.
+        what: in the names of what is composed.
         source: the value in the control plane.
         key: of the value there.
         label: how messages name the Secret.
@@ -87,17 +88,18 @@ def deliveries(
         asked_at: when a user asked for the Secret as it is now; empty: nobody did.
         made: how the value changes that the agent makes; None: it makes none.
         clients: whose keys stand beside the value.
+        called: name of the Secret there; empty: `what`.
     """
     name = plan.object_name(f"{what}{_DELIVERY}")
-    namespace = plan.placement.namespace
+    namespace, called = plan.placement.namespace, called or what
     owned_by = in_cluster(
-        plan, f"{what}{_OWNER}", owner(what, namespace, name), label=f"the ConfigMap that owns {label}"
+        plan, f"{what}{_OWNER}", owner(called, namespace, name), label=f"the ConfigMap that owns {label}"
     )
     manifest = delivery(
         name,
         (plan.placement.provider_config_namespace, plan.placement.provider_config),
         source,
-        {"namespace": namespace, "name": what, "key": key, "type": type_, "labels": labels(plan)},
+        {"namespace": namespace, "name": called, "key": key, "type": type_, "labels": labels(plan)},
     )
     manifest["metadata"]["labels"] = {contract.MODEL: plan.name}
     if made:

@@ -22,7 +22,7 @@ from ..plan import Plan
 from .clients import rotation
 from .delivery import brought, delivery
 from .objects import LABEL
-from .route import ROUTE, answers, key_source, url
+from .route import ROUTE, answers, key_source, shared_model, shared_url, url
 from .service import base_url
 
 __all__ = [
@@ -62,8 +62,15 @@ class Connection(NamedTuple):
 def endpoint(request: Request, plan: Plan) -> Endpoint:
     """Return how to call the Model: at the gateway, once that has taken the Model's route."""
     secret = secret_name(plan.claim) if plan.claim.namespace else None
-    address = url(plan) if is_called_outside(request, plan) else base_url(plan)
-    return Endpoint(base_url=address, model=plan.spec.model, secret_name=secret)
+    if not is_called_outside(request, plan):
+        return Endpoint(base_url=base_url(plan), model=plan.spec.model, secret_name=secret)
+    return Endpoint(
+        base_url=url(plan),
+        model=plan.spec.model,
+        secret_name=secret,
+        shared_base_url=shared_url(plan),
+        shared_model=shared_model(plan),
+    )
 
 
 def is_told(request: Request, plan: Plan) -> bool:

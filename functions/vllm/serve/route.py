@@ -18,7 +18,19 @@ from .delivery import deliveries, resources_of
 from .network_policy import SERVING_POLICY
 from .objects import in_cluster
 
-__all__ = ["PARTS", "ROUTE", "answers", "gone", "key", "key_source", "refused", "route", "url"]
+__all__ = [
+    "PARTS",
+    "ROUTE",
+    "answers",
+    "gone",
+    "key",
+    "key_source",
+    "refused",
+    "route",
+    "shared_model",
+    "shared_url",
+    "url",
+]
 
 _ROUTE, _SECURITY, _TRAFFIC = "route", "route-security", "route-traffic"
 ROUTE = f"vllm/{_ROUTE}"
@@ -26,9 +38,7 @@ ROUTE = f"vllm/{_ROUTE}"
 PARTS = (ROUTE, f"vllm/{_SECURITY}", f"vllm/{_TRAFFIC}")
 """Composed resources of the route, in the order in which they go."""
 _KEY = "api-key"
-"""Name of the Secret in the Model's namespace."""
-_CLIENT = "x-freehold-client"
-"""Header by which the gateway says whose key it was; what a client sends under this name is overwritten."""
+"""In names of what brings the key."""
 _ROUTES, _POLICIES = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
 _WAIT = "3600s"
 """How long nothing need be sent on a stream: a request may wait in the engine's queue for its first token."""
@@ -39,9 +49,17 @@ _STATUS = ("status", "atProvider", "manifest", "status")
 
 def url(plan: Plan) -> str:
     """Return the Model's OpenAI base URL at the gateway; it has the claim's name and no placement's."""
-    assert plan.gateway is not None, "there is a gateway"
-    port = "" if plan.gateway.port == 443 else f":{plan.gateway.port}"
-    return f"https://{plan.gateway.host}{port}{_base(plan)}/v1"
+    return f"{_origin(plan)}{_base(plan)}/v1"
+
+
+def shared_url(plan: Plan) -> str:
+    """Return the OpenAI base URL of all Models of the cluster."""
+    return f"{_origin(plan)}/v1"
+
+
+def shared_model(plan: Plan) -> str:
+    """Return what requests at the shared address name the Model by."""
+    return f"{plan.claim.namespace}/{plan.claim.name}"
 
 
 def key_source(plan: Plan) -> remote.SecretKey:
@@ -62,6 +80,7 @@ def key(plan: Plan) -> list[Resource]:
         "the Model's key",
         made=rotation(plan),
         clients=client_keys(plan),
+        called=contract.MODEL_KEYS,
     )
 
 
@@ -146,6 +165,12 @@ _ACCEPTED = (
 )
 
 
+def _origin(plan: Plan) -> str:
+    assert plan.gateway is not None, "there is a gateway"
+    port = "" if plan.gateway.port == 443 else f":{plan.gateway.port}"
+    return f"https://{plan.gateway.host}{port}"
+
+
 def _base(plan: Plan) -> str:
     return f"/{plan.claim.namespace}/{plan.claim.name}"
 
@@ -166,20 +191,44 @@ def _http_route(plan: Plan) -> dict[str, Any]:
     rules = [
         _rule(plan, f"{_base(plan)}{path}", method, own) for path, (method, own) in plan.engine.api.items()
     ]
-    spec = {"parentRefs": [parent], "hostnames": [plan.gateway.host], "rules": rules}
+    spec = {"parentRefs": [parent], "hostnames": [plan.gateway.host], "rules": [*rules, *_shared(plan)]}
     return _object(plan, _ROUTES, "HTTPRoute", spec)
 
 
-def _rule(plan: Plan, path: str, method: str, own: str) -> dict[str, Any]:
+def _match(path: str, method: str, **more: Any) -> dict[str, Any]:
+    return {"path": {"type": "Exact", "value": path}, "method": method, **more}
+
+
+def _rule(plan: Plan, path: str, method: str, own: str, **more: Any) -> dict[str, Any]:
     """Return the rule of one path; what no rule names, such as the engine's metrics, is not found."""
     rewrite = {"path": {"type": "ReplaceFullPath", "replaceFullPath": own}}
+    return _leads(
+        plan,
+        matches=[_match(path, method, **more)],
+        filters=[{"type": "URLRewrite", "urlRewrite": rewrite}],
+    )
+
+
+def _leads(plan: Plan, **rule: Any) -> dict[str, Any]:
     return {
-        "matches": [{"path": {"type": "Exact", "value": path}, "method": method}],
-        "filters": [{"type": "URLRewrite", "urlRewrite": rewrite}],
+        **rule,
         "backendRefs": [{"name": plan.engine.name, "port": plan.engine.port}],
         # Envoy's own limit would cut a stream after 15 seconds.
         "timeouts": {"request": "0s"},
     }
+
+
+def _shared(plan: Plan) -> list[dict[str, Any]]:
+    """Return the rules of the address that all Models of the cluster share; a route takes 16 rules at most.
+
+    Its own route, which function-cluster-stack composes, asks for a key, reads which Model a body names and
+    sets the header. The policies of this route hold for what comes here by it, but for the key.
+    """
+    header = {"type": "Exact", "name": contract.GATEWAY_MODEL, "value": shared_model(plan)}
+    posted = [(path, own) for path, (method, own) in plan.engine.api.items() if method == "POST"]
+    same = [_match(path, "POST", headers=[header]) for path, own in posted if path == own]
+    others = [_rule(plan, path, "POST", own, headers=[header]) for path, own in posted if path != own]
+    return [_leads(plan, matches=same), *others]
 
 
 def _target(plan: Plan) -> list[dict[str, Any]]:
@@ -192,13 +241,13 @@ def _security(plan: Plan) -> dict[str, Any]:
     Where the Secret of keys is empty, Envoy takes the keys of whichever route of the listener it met first.
     So the holders are named, too: another Model's keys have others.
     """
-    header = {"name": _CLIENT, "values": ids(plan)}
+    header = {"name": contract.GATEWAY_CLIENT, "values": ids(plan)}
     spec = {
         "targetRefs": _target(plan),
         "apiKeyAuth": {
-            "credentialRefs": [{"group": "", "kind": "Secret", "name": _KEY}],
+            "credentialRefs": [{"group": "", "kind": "Secret", "name": contract.MODEL_KEYS}],
             "extractFrom": [{"headers": ["Authorization"]}],
-            "forwardClientIDHeader": _CLIENT,
+            "forwardClientIDHeader": contract.GATEWAY_CLIENT,
             "sanitize": True,
         },
         "authorization": {

@@ -116,7 +116,7 @@ def test_only_the_paths_of_the_api_are_there(api: Api, chat: Manifest) -> None:
 
 def test_an_emptied_secret_of_keys_lets_nobody_in(api: Api, chat: Manifest, other: Manifest) -> None:
     """Where it is empty, Envoy would take the keys of another route; a cluster's owner may empty it."""
-    secret = api.get("v1", "Secret", "api-key", place(api, other))
+    secret = api.get("v1", "Secret", contract.MODEL_KEYS, place(api, other))
     path, keys = f"/{TEAM}/other/v1/models", (key(api, chat), key(api, other), "", "wrong")
     api.patch(secret, {"data": dict.fromkeys(secret["data"])})
     try:

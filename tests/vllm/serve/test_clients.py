@@ -39,7 +39,14 @@ def test_clients_have_keys_of_their_own_beside_the_models() -> None:
         ("web", "key"),
     ]
     [rule] = inner(made[SECURITY])["spec"]["authorization"]["rules"]
-    assert rule["principal"]["headers"][0]["values"] == [IDS[0], FORMER, *IDS[1:]]
+    assert rule["principal"]["headers"][0]["values"] == [
+        IDS[0],
+        FORMER,
+        *IDS[1:],
+        # With one key for several Models of the namespace, at the address that they share.
+        "team-a_batch",
+        "team-a_web-app",
+    ]
     assert "clients" not in made[HANDED_OUT]["spec"]
     assert "clients" not in manifests(compose(request(SPEC, GATED)))[KEY]["spec"]
 

@@ -10,6 +10,7 @@ import pytest
 from functions.api import SecretDelivery, contract
 from functions.base import Condition, Outcome, Progress
 from functions.base.assemble import Desired, assemble
+from functions.cluster_stack.gateway.shared_address import POSTED
 from functions.vllm.compose import FUNCTION, compose
 from tests.vllm.world import EU, SPEC, cluster, live, manifests, request
 from tools.errors import SchemaMissingError
@@ -81,7 +82,8 @@ def test_a_route_leads_by_exact_paths_to_the_engines_own() -> None:
     [parent] = route["spec"]["parentRefs"]
     assert (parent["namespace"], parent["name"]) == (contract.GATEWAY_NAMESPACE, contract.GATEWAY)
     leads = {}
-    for rule in route["spec"]["rules"]:
+    own = [rule for rule in route["spec"]["rules"] if "headers" not in rule["matches"][0]]
+    for rule in own:
         [match], [rewrite] = rule["matches"], rule["filters"]
         assert match["path"]["type"] == "Exact"
         assert rule["timeouts"] == {"request": "0s"}
@@ -98,6 +100,38 @@ def test_a_route_leads_by_exact_paths_to_the_engines_own() -> None:
         if word in path
     ]
     assert told == []
+
+
+def test_at_the_shared_address_it_is_led_to_by_the_name_that_the_gateway_has_read() -> None:
+    # Proves: the header that clients cannot send, the same paths, and no list: the gateway has one.
+    route = inner(manifests(compose(request(SPEC, GATED)))[ROUTE])
+    shared = [rule for rule in route["spec"]["rules"] if "headers" in rule["matches"][0]]
+    assert len(route["spec"]["rules"]) <= 16, "a route takes no more"
+    leads = {}
+    for rule in shared:
+        assert rule["timeouts"] == {"request": "0s"}
+        for match in rule["matches"]:
+            assert match["headers"] == [
+                {"type": "Exact", "name": contract.GATEWAY_MODEL, "value": "team-a/qwen"}
+            ]
+            path = match["path"]["value"]
+            [rewrite] = rule.get("filters", [None])
+            leads[match["method"], path] = (
+                rewrite["urlRewrite"]["path"]["replaceFullPath"] if rewrite else path
+            )
+    assert {method for method, _ in leads} == {"POST"}
+    assert leads["POST", "/v1/chat/completions"] == "/v1/chat/completions"
+    assert leads["POST", "/v1/classify"] == "/classify"
+    gateways = {f"/v1/{path}" for path in POSTED}
+    assert {path for _, path in leads} == gateways
+
+
+def test_the_shared_address_is_told() -> None:
+    made, _ = served(GATED)
+    told = made.status["endpoint"]
+    assert (told["sharedBaseURL"], told["sharedModel"]) == ("https://models.example.org/v1", "team-a/qwen")
+    inside = compose(request(SPEC, EU)).status["endpoint"]
+    assert "sharedBaseURL" not in inside
 
 
 def test_only_the_models_own_key_passes() -> None:

