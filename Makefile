@@ -21,8 +21,8 @@ FREEHOLD := $(PY) -m tools
 ARGS ?=
 # Two workers suit two cores; the suite is dominated by short child processes.
 JOBS ?= 2
-# Control planes for make e2e, 3.3 GiB of memory each; one has a real node, with five GiB of engines at times. With four
-# of them, and what CI runs beside them, two cores are busy.
+# Control planes for make e2e, 3 GiB of memory each; one has a real node, with five GiB of engines at times. With four
+# of them two cores are busy.
 PLANES ?= 4
 # Models for make load.
 N ?= 100

@@ -27,16 +27,8 @@ from tools.vllm_cpu import environment
 INSIDE = Path(__file__).parent / "inside"
 ASK_SECONDS = 600 * patience()
 
-_FIRST = "test_serving.py"
-"""Its three engines take five GiB, which are free before the tests on a real node beside these have engines."""
-
 AskVLLM = Callable[..., Any]
 """Called with the name of a module of `inside`, the request, and variables of its environment."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the module with the engines first; the order within a module stays."""
-    items.sort(key=lambda item: item.path.name != _FIRST)
 
 
 @pytest.fixture(scope="session")
