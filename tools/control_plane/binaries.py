@@ -75,6 +75,20 @@ PROVIDER_HELM = Tool(
         "sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=0",
     ),
 )
+CROSSPLANE_CLI = Tool(
+    name="crossplane-cli",
+    title="Crossplane CLI",
+    folder="crossplane-cli",
+    variable="CROSSPLANE_CLI",
+    module="github.com/crossplane/crossplane/v2",
+    package="github.com/crossplane/crossplane/v2/cmd/crank",
+    ask=("version", "--client"),
+    answer=r"v2\.\d+\.\d+",
+    oldest=(2, 0, 0),
+    minutes=3,
+    variables=("github.com/crossplane/crossplane/v2/internal/version.version={version}",),
+)
+"""No part of a control plane: a test has it build our packages. Newer ones are in a module of their own."""
 REGISTRY = Tool(
     name="registry",
     title="OCI registry",
