@@ -34,12 +34,7 @@ def playing(api: Api) -> Iterator[dict[str, str]]:
     The words in which routes are refused are given, by the routes' namespace: a test may put some there.
     """
     refused: dict[str, str] = {}
-    # Ours come last: a kind whose real CRD is there keeps that.
-    for folder in (*(paths.schemas() / name for name in _FOLDERS), paths.OWN_SCHEMAS):
-        for path in sorted(folder.glob("*.yaml")):
-            for crd in load(path):
-                extensions.create(api, crd)
-    wait_for("the kinds of the Gateway API", lambda: extensions.established(api))
+    kinds(api)
     stop = threading.Event()
     thread = threading.Thread(target=_run, args=[api, refused, stop])
     thread.start()
@@ -48,6 +43,16 @@ def playing(api: Api) -> Iterator[dict[str, str]]:
     finally:
         stop.set()
         thread.join()
+
+
+def kinds(api: Api) -> None:
+    """Have the kinds of a gateway, which stay."""
+    # Ours come last: a kind whose real CRD is there keeps that.
+    for folder in (*(paths.schemas() / name for name in _FOLDERS), paths.OWN_SCHEMAS):
+        for path in sorted(folder.glob("*.yaml")):
+            for crd in load(path):
+                extensions.create(api, crd)
+    wait_for("the kinds of the Gateway API", lambda: extensions.established(api))
 
 
 def _run(api: Api, refused: Mapping[str, str], stop: threading.Event) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from functions.base.own_fields import own_fields
+from tests.e2e import gateway
 from tests.e2e.conftest import Plane, examples
 from tools import demo, paths
 from tools.admission import ask
@@ -41,7 +42,8 @@ def settled() -> dict[str, Settled]:
 
 @pytest.fixture(scope="module", autouse=True)
 def reports(api: Api, settled: dict[str, Settled]) -> Iterator[None]:
-    """Have the kind of the Models' reports, which comes with a cluster's claim and goes with it."""
+    """Have the kind of the Models' reports, which comes with a cluster's claim and goes with it, and a gateway's."""
+    gateway.kinds(api)
     made = [found.manifest for m in settled["existing/small"].composed for found in unwrap(m)]
     [crd] = [manifest for manifest in made if manifest["kind"] == "CustomResourceDefinition"]
     api.apply(crd)
