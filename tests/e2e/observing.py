@@ -59,6 +59,29 @@ def composed(api: Api, claim: Manifest) -> list[Manifest]:
     return [resource for resource in found if resource is not None]
 
 
+def left(api: Api, claim: Manifest) -> list[str]:
+    """Return a line for a claim, its XR and each composed resource that exists: what keeps each from going."""
+    found = api.find(*identity(claim))
+    if found is None:
+        return ["the claim is gone"]
+    reference = found["spec"].get("resourceRef")
+    xr = api.find(reference["apiVersion"], reference["kind"], reference["name"]) if reference else None
+    return [_holding(each) for each in (found, *((xr,) if xr else ()), *composed(api, claim))]
+
+
+def _holding(manifest: Manifest) -> str:
+    metadata = manifest["metadata"]
+    asked = metadata.get("deletionTimestamp")
+    conditions = [line for line in told(manifest) if "=True" not in line.partition(" ")[0]]
+    said = [
+        f"asked to go at {asked}" if asked else "not asked to go",
+        f"finalizers {', '.join(metadata['finalizers'])}" if metadata.get("finalizers") else "",
+        "in use" if "crossplane.io/in-use" in metadata.get("labels", {}) else "",
+        *conditions,
+    ]
+    return f"{manifest['kind']} {metadata['name']}: {'; '.join(filter(None, said))}"
+
+
 def uids(api: Api, claim: Manifest) -> dict[str, str]:
     """Return the uids of a claim's composed resources, by their names in the composition."""
     return {r["metadata"]["annotations"][RESOURCE_NAME]: r["metadata"]["uid"] for r in composed(api, claim)}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import http.client
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from tests.e2e.conftest import Plane
-from tests.e2e.observing import FREEHOLD, composed, composite, refreshed, request, told
+from tests.e2e.observing import FREEHOLD, composed, composite, left, refreshed, request, told
 from tools.control_plane.api import Api, ApiError, condition, identity
 from tools.control_plane.waiting import wait_for
+from tools.errors import ToolError
 from tools.manifests import Manifest
 
 OWNER = "platform"
@@ -108,8 +109,7 @@ def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
     for claim in claims:
         ask_to_go(api, claim)
     for claim in claims:
-        name = claim["metadata"]["name"]
-        wait_for(f"{name} to be gone", lambda claim=claim: _gone(api, claim), seconds)  # type: ignore[misc]
+        _wait_gone(api, claim, lambda claim=claim: _gone(api, claim), seconds)  # type: ignore[misc]
 
 
 def clear(api: Api, *claims: Manifest, seconds: float = 120) -> None:
@@ -131,7 +131,15 @@ def clear(api: Api, *claims: Manifest, seconds: float = 120) -> None:
                 _look(api, claim)
             return False
 
+        _wait_gone(api, claim, gone, seconds)
+
+
+def _wait_gone(api: Api, claim: Manifest, gone: Callable[[], bool], seconds: float) -> None:
+    """Return once a claim is gone; raise AssertionError with what is left of it otherwise."""
+    try:
         wait_for(f"{claim['metadata']['name']} to be gone", gone, seconds)
+    except ToolError as error:
+        raise AssertionError("\n".join([str(error), *left(api, claim)])) from error
 
 
 def wait_gone(api: Api, resources: Sequence[Manifest], seconds: float = 30) -> None:
@@ -140,17 +148,17 @@ def wait_gone(api: Api, resources: Sequence[Manifest], seconds: float = 30) -> N
     A claim may go a moment before the last resource that its composite owned: the garbage collector holds an
     owner back only for dependents that it had heard of when the owner was deleted.
     """
-    left = list(resources)
+    present = list(resources)
 
     def gone() -> bool:
-        left[:] = [found for found in left if api.find(*identity(found))]
-        return not left
+        present[:] = [found for found in present if api.find(*identity(found))]
+        return not present
 
     try:
         wait_for("everything composed to be gone", gone, seconds)
     except Exception as error:
         raise AssertionError(
-            "left: " + ", ".join(f"{r['kind']} {r['metadata']['name']}" for r in left)
+            "left: " + ", ".join(f"{r['kind']} {r['metadata']['name']}" for r in present)
         ) from error
 
 
