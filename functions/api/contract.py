@@ -44,6 +44,7 @@ __all__ = [
     "OFFER",
     "OFFERED_BY",
     "OFFER_KEY",
+    "ORDER_OF_DELETION",
     "REACHABLE",
     "REACHABLE_LABEL",
     "RECORD_CLUSTER",
@@ -78,6 +79,13 @@ HOLDER = "node-pools/holder"
 """Composed resource: the mark of the claim that has taken an existing cluster, an Object.
 
 It is the last to leave the cluster: the next claim installs its own once the mark is gone.
+"""
+ORDER_OF_DELETION = ("node-pools/holder-first", "node-pools/helm-after-holder")
+"""Composed resources: the Usages that keep the ProviderConfigs of an existing cluster until the mark is gone.
+
+Nothing is created in the cluster before these are ready. The claim may be deleted at any moment, and the
+garbage collector would delete the ProviderConfigs at once: what is created in that moment could never be
+deleted.
 """
 LEADER_WORKER_SET = "leader-worker-set"
 """Component that a Model of several nodes needs, as `status.components` lists it."""

@@ -36,6 +36,12 @@ class Cluster:
         """Namespace of Helm's ProviderConfig, and so of every Release."""
         return self.access.helm_namespace or self.access.namespace
 
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Composed resources that must be ready before anything is created in the cluster."""
+        order = () if self.deleted_with_claim else contract.ORDER_OF_DELETION
+        return (contract.REACHABLE, *order)
+
 
 def in_cluster(
     cluster: Cluster,
@@ -61,11 +67,18 @@ def in_cluster(
 
 
 def before_the_mark(cluster: Cluster, made: Sequence[Resource]) -> list[Resource]:
-    """Compose the Usages that keep the mark of an existing cluster until some Objects are deleted there.
+    """Compose the Usages that keep the mark of an existing cluster until something is deleted there.
 
-    A claim that waits for the cluster then installs its own after that, and the ProviderConfig, which the
-    mark keeps, is there for as long as something has to be deleted.
+    A claim that waits for the cluster then installs its own after that, and the ProviderConfigs, which the
+    mark keeps, are there for as long as something has to be deleted. In a cluster that is deleted with its
+    claim, nothing is uninstalled.
+
+    Args:
+        cluster: that the claim leaves.
+        made: Objects and Releases; those that leave what they manage are passed over.
     """
+    if cluster.deleted_with_claim:
+        return []
     mark = {
         "apiVersion": remote.KUBERNETES_API,
         "kind": "Object",
@@ -75,6 +88,7 @@ def before_the_mark(cluster: Cluster, made: Sequence[Resource]) -> list[Resource
         },
     }
     return [
+        # Created with what it keeps the mark for, not once that is ready: the claim may be deleted before.
         remote.goes_after(f"{r.name}{FIRST}", cluster.composite, mark, r.manifest, r.after)
         for r in made
         if r.manifest and "managementPolicies" not in r.manifest["spec"]

@@ -21,7 +21,7 @@ from functions.base import (
 from functions.catalog import kubernetes
 
 from . import agent, crds, gateway, own
-from .cluster import Cluster
+from .cluster import Cluster, before_the_mark
 from .component import Auxiliary, Component
 from .facts import Facts
 from .input import ClusterStackInput, given
@@ -30,7 +30,6 @@ from .render import (
     Rendered,
     auxiliary_names,
     auxiliary_workload,
-    keep_helm_provider_config,
     leaving,
     release_name,
     render,
@@ -105,6 +104,7 @@ def compose(request: Request) -> Outcome:
     ]
     installed = [Installed(c, render(request, cluster, c, facts, given(parameters, c))) for c in needed]
     resources = [resource for each in installed for resource in each.resources]
+    releases = [r for r in resources if r.manifest and r.manifest["kind"] == "Release"]
     upgrades = [each.rendered.upgrade for each in installed if each.rendered.upgrade]
     kept = {resource.name for resource in (*resources, *upgrades)}
     reached = gateway.addresses(request) if facts.gateway else []
@@ -128,7 +128,7 @@ def compose(request: Request) -> Outcome:
             *resources,
             *auxiliary,
             *upgrades,
-            *keep_helm_provider_config(cluster, resources),
+            *before_the_mark(cluster, releases),
             *(r for c in needed for r in own.order_of_deletion(cluster, c, facts, resources)),
         ],
         conditions=(
@@ -249,5 +249,8 @@ FUNCTION = Function(
     status=("components", "gatewayAddresses"),
     author=Whose.PLATFORM,
     compose=compose,
-    labels={contract.REACHABLE: contract.REACHABLE_LABEL},
+    labels={
+        contract.REACHABLE: contract.REACHABLE_LABEL,
+        **dict.fromkeys(contract.ORDER_OF_DELETION, "the order in which it is deleted"),
+    },
 )

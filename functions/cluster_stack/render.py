@@ -19,7 +19,6 @@ __all__ = [
     "Rendered",
     "auxiliary_names",
     "auxiliary_workload",
-    "keep_helm_provider_config",
     "leaving",
     "names",
     "release_name",
@@ -126,7 +125,7 @@ def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: 
             cluster,
             f"{auxiliary.name}-{part}",
             manifest,
-            (namespace if _inside(manifest) else contract.REACHABLE,),
+            (namespace,) if _inside(manifest) else cluster.open,
             remote.cel(remote.RUNS[kind]) if (kind := manifest["kind"]) in remote.RUNS else None,
             watch=kind in remote.RUNS,
             goes=not cluster.deleted_with_claim and not _inside(manifest),
@@ -174,9 +173,7 @@ def _namespace(cluster: Cluster, component: Component, facts: Facts) -> list[Res
     manifest = _namespace_manifest(component.namespace)
     ready = remote.cel(remote.NAMESPACE_ACTIVE)
     goes = component.namespace.goes and not cluster.deleted_with_claim
-    namespace = in_cluster(
-        cluster, f"{component.name}{NAMESPACE}", manifest, (contract.REACHABLE,), ready, goes=goes
-    )
+    namespace = in_cluster(cluster, f"{component.name}{NAMESPACE}", manifest, cluster.open, ready, goes=goes)
     if facts.distribution is not Distribution.GKE:
         return [namespace]
     # GKE admits pods of the system's priorities only where a quota allows them:
@@ -230,7 +227,7 @@ def _release(
     return Resource(
         release_name(component.name),
         manifest,
-        (contract.REACHABLE, *components, *(r.name for r in before)),
+        (*cluster.open, *components, *(r.name for r in before)),
         label=component.label,
     )
 
@@ -262,28 +259,6 @@ def _observation(cluster: Cluster, what: Observed, installed: Resource) -> Resou
         watch=True,
     )
     return Resource(f"cluster-stack/{what.name}", manifest, (installed.name,))
-
-
-def keep_helm_provider_config(cluster: Cluster, resources: Sequence[Resource]) -> list[Resource]:
-    """Compose the Usages that keep Helm's ProviderConfig until every Release is uninstalled.
-
-    A deleted composite's ProviderConfigUsages go before the Releases, and a Release without a
-    ProviderConfig can never be uninstalled. In a cluster that is deleted with its claim, nothing is
-    uninstalled.
-    """
-    if cluster.deleted_with_claim:
-        return []
-    provider_config = {
-        "apiVersion": remote.HELM_API,
-        "kind": "ProviderConfig",
-        "metadata": {"name": cluster.access.helm_provider_config, "namespace": cluster.helm_namespace},
-    }
-    return [
-        # Created with the Release, not once the Release is ready: the claim may be deleted before.
-        remote.goes_after(f"{r.name}{FIRST}", cluster.composite, provider_config, r.manifest, r.after)
-        for r in resources
-        if r.manifest and r.manifest["kind"] == "Release"
-    ]
 
 
 def _over(under: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

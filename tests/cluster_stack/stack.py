@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from functions.api import contract
 from functions.base import Request
 from functions.cluster_stack.compose import FUNCTION
 
@@ -94,7 +95,7 @@ def request(
             "status": {"components": list(recorded)},
         },
         observed={name: live(name in ready) for name in (*ready, *unready)},
-        composed_before={REACHABLE: REACHABLE in ready},
+        composed_before={name: name in ready for name in (REACHABLE, *contract.ORDER_OF_DELETION)},
         status_before={**said, "access": access} if access else {},
         answers={},
         input=given or {},

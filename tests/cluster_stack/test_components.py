@@ -123,14 +123,17 @@ def test_each_comes_as_soon_as_what_it_needs_is_there() -> None:
 
 
 def test_in_a_cluster_that_stays_each_is_uninstalled_first() -> None:
-    # Proves: every Release keeps Helm's ProviderConfig until it is uninstalled, and is deleted with its claim.
+    # Proves: every Release keeps the mark of the claim until it is uninstalled, and is deleted with its claim.
     found = composed(EXISTING, pools=[H100])
     releases = [name for name, manifest in found.items() if manifest["kind"] == "Release"]
     assert releases == [NFD, OPERATOR, EFA, LWS]
-    kept = [
-        n for n, m in found.items() if m["kind"] == "Usage" and m["spec"]["of"]["kind"] == "ProviderConfig"
-    ]
-    assert kept == [f"{name}-first" for name in releases]
+    kept = {
+        n: m["spec"]["of"]["resourceRef"]
+        for n, m in found.items()
+        if m["kind"] == "Usage" and m["spec"]["by"]["kind"] == "Release" and n.endswith("-first")
+    }
+    mark = {"name": unique_name("eu-prod-x7k2p", "holder")}
+    assert kept == {f"{name}-first": mark for name in releases}
     assert not any("managementPolicies" in found[name]["spec"] for name in releases)
 
 

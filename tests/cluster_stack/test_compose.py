@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from functions.api import contract
 from functions.base import HELM_RELEASE, Request, unique_name
 from functions.base.assemble import assemble
 from functions.cluster_stack.compose import FUNCTION
@@ -60,6 +61,20 @@ def test_nothing_is_installed_before_the_cluster_answers() -> None:
     ready = request(ready=[REACHABLE])
     first = [f"{NFD}-namespace", f"{OPERATOR}-namespace", *AGENT_GOES, *CRDS]
     assert list(assemble(ready, FUNCTION, FUNCTION.compose(ready)).manifests) == first
+
+
+@pytest.mark.parametrize("late", contract.ORDER_OF_DELETION)
+def test_nothing_is_installed_before_the_order_of_deletion_stands(late: str) -> None:
+    # Proves: of a claim that is deleted now, no ProviderConfig goes before what needs it; what is there stays.
+    ready = [REACHABLE, *(name for name in contract.ORDER_OF_DELETION if name != late)]
+    waiting = request(EXISTING, ready=ready)
+    desired = assemble(waiting, FUNCTION, FUNCTION.compose(waiting))
+    assert [n for n, m in desired.manifests.items() if m["kind"] in ("Release", "Usage")] == []
+    assert f"{NFD}-namespace" not in desired.manifests
+    message = desired.conditions["ComponentsReady"].message
+    assert message.startswith("Namespace node-feature-discovery waits for the order in which it is deleted")
+    before = request(EXISTING, ready=[*ready, *ALWAYS])
+    assert set(ALWAYS) <= set(assemble(before, FUNCTION, FUNCTION.compose(before)).manifests)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.api import contract
 from functions.base import Request
 from functions.base.assemble import Desired, assemble
 from functions.catalog import chart
@@ -209,7 +210,7 @@ def test_what_does_not_change_its_version_waits_for_nobody() -> None:
     desired, told = of(installed(KNOWN.version, upgrade={}))
     assert version(desired) == (KNOWN.version, None)
     assert "stays at chart" not in told
-    first = request(EXISTING, ready=[REACHABLE, f"{NFD}-namespace"])
+    first = request(EXISTING, ready=[REACHABLE, *contract.ORDER_OF_DELETION, f"{NFD}-namespace"])
     assert NFD in assemble(first, FUNCTION, FUNCTION.compose(first)).manifests
 
 

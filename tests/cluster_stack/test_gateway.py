@@ -248,12 +248,12 @@ def test_the_order_in_which_it_leaves_a_cluster_that_stays() -> None:
         for name, manifest in found.items()
         if name.startswith(G) and manifest["kind"] == "Usage"
         for use in [manifest["spec"]]
-        if use["of"]["kind"] != "ProviderConfig"
     }
     assert order == {
         (f"{G}-listener", G),
         (f"{G}-class", G),
         (G, f"{G}-namespace"),
+        (G, "mark"),
         (f"{G}-namespace", "mark"),
     }
     goes = [n for n in of_gateway(found) if found[n]["kind"] == "Object" and deleted(found[n])]

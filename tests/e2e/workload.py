@@ -19,6 +19,8 @@ from tools.manifests import Manifest
 OWNER = "platform"
 """The platform team's namespace, in which clusters are claimed."""
 _ASK_SECONDS = 3
+_GONE_SECONDS = 240
+"""For a claim to go: several things in order, and the garbage collector asks again for each after growing delays."""
 _IN_USE = "crossplane.io/in-use"
 """Crossplane's label of what a Usage guards; while an object has it, its deletion is refused."""
 L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 4}}
@@ -104,7 +106,7 @@ def nodes_of(api: Api, claim: Manifest) -> list[str]:
     return sorted(pod["spec"].get("nodeName", "") for pod in serving(api, claim))
 
 
-def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
+def delete(api: Api, *claims: Manifest, seconds: float = _GONE_SECONDS) -> None:
     """Delete claims, and return once they are gone; a cluster's deletion is refused while it has Models."""
     for claim in claims:
         ask_to_go(api, claim)
@@ -112,7 +114,7 @@ def delete(api: Api, *claims: Manifest, seconds: float = 120) -> None:
         _wait_gone(api, claim, lambda claim=claim: _gone(api, claim), seconds)  # type: ignore[misc]
 
 
-def clear(api: Api, *claims: Manifest, seconds: float = 120) -> None:
+def clear(api: Api, *claims: Manifest, seconds: float = _GONE_SECONDS) -> None:
     """Delete claims at the end of a module, as `delete` does, and sooner.
 
     A cluster looks once a minute whether Models are left, which would be most of the wait.

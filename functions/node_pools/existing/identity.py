@@ -33,6 +33,7 @@ from ..pools.pool import recorded
 __all__ = ["HOLDER", "Identity", "held_by", "holder", "identity", "is_held", "taken"]
 
 HOLDER = contract.HOLDER
+_KUBERNETES_LAST, _HELM_LAST = contract.ORDER_OF_DELETION
 _AFTER_HOLDER, _AFTER_RELEASES = "node-pools/kubeconfig-after-holder", "node-pools/kubeconfig-after-releases"
 _TRIED, _ANSWERS = "node-pools/provider-config-tried", "node-pools/reachable-tried"
 _MARK = {"namespace": "kube-system", "name": "freehold-holder"}
@@ -158,7 +159,7 @@ def holder(request: Request, access: reach.ClusterAccess) -> tuple[Resource, ...
     """Compose the ConfigMap that marks the cluster as this claim's, and the order of its deletion.
 
     The first claim creates the ConfigMap, and no other claim may delete or change it. The
-    ProviderConfig and the kubeconfig stay until the ConfigMap is deleted.
+    ProviderConfigs and the kubeconfig stay until the ConfigMap is deleted.
     """
     data = {_HOLDER: request.name, _CLAIM: _claim(request)}
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": dict(_MARK), "data": data}
@@ -170,11 +171,13 @@ def holder(request: Request, access: reach.ClusterAccess) -> tuple[Resource, ...
         readiness=remote.cel(f"object.data.{_HOLDER} == '{request.name}'"),
         policies=("Observe", "Create", "Delete") if _is_own(request) else ("Observe", "Create"),
     )
-    provider_config = _object(remote.KUBERNETES_API, "ProviderConfig", access.kubernetes, access.namespace)
+    kubernetes = _object(remote.KUBERNETES_API, "ProviderConfig", access.kubernetes, access.namespace)
+    helm = _object(remote.HELM_API, "ProviderConfig", access.helm, access.helm_namespace)
     return (
         # Ready only with the policy Delete: a claim that was ready leaves no ConfigMap behind.
         Resource(HOLDER, made, (reach.KUBERNETES,), _is_ready, label="the mark of who has taken the cluster"),
-        remote.goes_after(f"{HOLDER}-first", request.name, provider_config, made, (reach.KUBERNETES,)),
+        remote.goes_after(_KUBERNETES_LAST, request.name, kubernetes, made, (reach.KUBERNETES,)),
+        remote.goes_after(_HELM_LAST, request.name, helm, made, (reach.KUBERNETES, reach.HELM)),
         *_kubeconfig_last(request, access, made),
     )
 
@@ -184,8 +187,8 @@ def _kubeconfig_last(
 ) -> tuple[Resource, ...]:
     """Compose the Usages that keep the kubeconfig until nothing of the claim is in the cluster.
 
-    Without the kubeconfig no Release could be uninstalled. Each Release keeps Helm's ProviderConfig
-    (a Usage of function-cluster-stack), and Helm's ProviderConfig keeps the Secret.
+    Without the kubeconfig no Release could be uninstalled. Each Release keeps the mark (a Usage of
+    function-cluster-stack), the mark keeps Helm's ProviderConfig, and that keeps the Secret.
     """
     if access.kubeconfig is None:
         return ()

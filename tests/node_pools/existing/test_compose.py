@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions.api import contract
 from functions.base import Condition, Invalid, Progress
 from functions.base.assemble import assemble
 from functions.node_pools import reach
@@ -32,6 +33,7 @@ def test_composes_what_reaches_the_cluster_and_nothing_else() -> None:
         (reach.REACHABLE, (reach.KUBERNETES, reach.HELM)),
         ("node-pools/holder", (reach.KUBERNETES,)),
         ("node-pools/holder-first", (reach.KUBERNETES,)),
+        ("node-pools/helm-after-holder", (reach.KUBERNETES, reach.HELM)),
         ("node-pools/kubeconfig-after-holder", (reach.KUBERNETES,)),
         ("node-pools/kubeconfig-after-releases", (reach.HELM,)),
         ("node-pools/nodes-l4", (reach.REACHABLE,)),
@@ -99,23 +101,30 @@ def test_the_proof_changes_nothing_in_the_cluster() -> None:
 
 
 GUARDS = {
-    "node-pools/holder-first",
+    *contract.ORDER_OF_DELETION,
     "node-pools/kubeconfig-after-holder",
     "node-pools/kubeconfig-after-releases",
 }
 
 
 def test_the_kubeconfig_stays_until_nothing_needs_it() -> None:
-    # Proves: by the mark in the cluster, and by Helm's ProviderConfig, which the Releases keep; each beside its user.
+    # Proves: by the mark in the cluster, which the Releases keep, and by Helm's ProviderConfig; each beside its user.
     found = {n: m for n, m in manifests(existing()).items() if n in GUARDS}
-    order = {
-        (m["spec"]["of"]["kind"], m["spec"]["by"]["kind"], m["metadata"]["namespace"]) for m in found.values()
-    }
-    assert order == {
-        ("ProviderConfig", "Object", "crossplane-system"),
-        ("Secret", "Object", "crossplane-system"),
-        ("Secret", "ProviderConfig", "platform"),
-    }
+    order = sorted(
+        (
+            m["spec"]["of"]["apiVersion"].partition(".")[0],
+            m["spec"]["of"]["kind"],
+            m["spec"]["by"]["kind"],
+            m["metadata"]["namespace"],
+        )
+        for m in found.values()
+    )
+    assert order == [
+        ("helm", "ProviderConfig", "Object", "crossplane-system"),
+        ("kubernetes", "ProviderConfig", "Object", "crossplane-system"),
+        ("v1", "Secret", "Object", "crossplane-system"),
+        ("v1", "Secret", "ProviderConfig", "platform"),
+    ]
     beside = found["node-pools/kubeconfig-after-releases"]["spec"]["of"]["resourceRef"]
     across = found["node-pools/kubeconfig-after-holder"]["spec"]["of"]["resourceRef"]
     assert (beside, across) == ({"name": "kubeconfig-eu"}, {"name": "kubeconfig-eu", "namespace": "platform"})
