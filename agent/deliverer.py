@@ -22,12 +22,11 @@ from .cluster import Cluster, Refused
 from .delivery import (
     Asked,
     Carried,
+    Proven,
     Undelivered,
     Version,
     asked_of,
-    made_secret,
     private_key,
-    refuse_made,
     refuse_source,
     secret,
     status_of,
@@ -35,6 +34,7 @@ from .delivery import (
 )
 from .keys import clients_of, told
 from .known import Known
+from .made import made_secret, refuse_made, renewal
 from .owners import config_map, take_over
 from .reaching import reach
 
@@ -74,8 +74,8 @@ class _Record:
         """The status that was written last, which the watch may not have brought yet."""
         self.carried: Carried | None = None
         """What was delivered last of this generation."""
-        self.warning = ""
-        """What is to be done soon about what was delivered last."""
+        self.warning, self.authorities = "", ""
+        """What is to be done soon about what was delivered last, and who vouches for it."""
         self.anew_at = 0.0
         self.look_at = 0.0
         self.failures = 0
@@ -217,7 +217,7 @@ class Deliverer:
             return before
         with reading(asked.source, Undeliverable.SOURCE_MISSING, _CORRECT):
             found = self._control_plane.read(source)
-        proven = private_key(asked, found, value_of(asked, found), time.time())
+        found, proven = self._proven(asked, source, found)
         given, versions = clients.read(self._control_plane, asked)
         if broken is not None:
             raise broken
@@ -230,14 +230,14 @@ class Deliverer:
                 owner = asked.owner
                 take_over(cluster, path, asked)
             if due:
-                found = self._rotated(asked, source, found)
+                found = self._changed_by(asked, source, rotation.changed(asked, found, datetime.now(UTC)))
             value = value_of(asked, found)
             own = {target.key: value}
             if asked.cluster:
                 own |= rotation.former(asked, found, datetime.now(UTC))
             taken, left_out = clients_of(asked, own, given)
             cluster.apply(path, secret(asked, value, owner, {**own, **taken, **proven.more}))
-        record.warning = proven.warning
+        record.warning, record.authorities = proven.warning, proven.authorities
         record.anew_at = time.monotonic() + _ANEW_SECONDS
         return Carried(_version(found["metadata"]), versions, told(left_out, len(given)))
 
@@ -256,21 +256,41 @@ class Deliverer:
             if error.code != http.client.NOT_FOUND:
                 raise
             with making(asked):
-                made = made_secret(asked, rotation.new_value(), rotation.annotated(asked))
-                self._control_plane.create(path.rpartition("/")[0], made)
+                self._control_plane.create(path.rpartition("/")[0], made_secret(asked, datetime.now(UTC)))
             _LOG.info("made a Secret", extra={"details": {"secret": asked.source}})
             found = self._control_plane.metadata(path)
         refuse_made(asked, found)
         return found
 
-    def _rotated(self, asked: Asked, path: str, found: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a source that the agent has made, with another value or without the one of before.
+    def _proven(self, asked: Asked, path: str, found: dict[str, Any]) -> tuple[dict[str, Any], Proven]:
+        """Return a source, renewed where that is due, and what is delivered beside its value.
+
+        A certificate that may not be renewed is delivered as long as it serves.
+
+        Raises:
+            Undelivered: saying why it does not.
+        """
+        patch = renewal(asked, found, datetime.now(UTC))
+        if not patch:
+            return found, private_key(asked, found, value_of(asked, found), time.time())
+        try:
+            found = self._changed_by(asked, path, patch)
+        except Undelivered as refused:
+            try:
+                proven = private_key(asked, found, value_of(asked, found), time.time())
+            except Undelivered:
+                raise refused from None
+            return found, proven._replace(warning=f"{asked.source} cannot be renewed: {refused}")
+        return found, private_key(asked, found, value_of(asked, found), time.time())
+
+    def _changed_by(self, asked: Asked, path: str, patch: dict[str, Any]) -> dict[str, Any]:
+        """Change a source that the agent has made; return it as it is then.
 
         Raises:
             Undelivered: where it may not be written, or read.
         """
         with making(asked):
-            self._control_plane.merge(path, rotation.changed(asked, found, datetime.now(UTC)))
+            self._control_plane.merge(path, patch)
             _LOG.info("changed a Secret", extra={"details": {"secret": asked.source}})
         with reading(asked.source, Undeliverable.SOURCE_MISSING, _CORRECT):
             return self._control_plane.read(path)
@@ -297,7 +317,7 @@ class Deliverer:
     def _tell(self, asked: Asked, record: _Record, outcome: Carried | Undelivered) -> None:
         """Write the status, where it says something else than before."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        status = status_of(asked, outcome, now, record.warning)
+        status = status_of(asked, outcome, now, record.warning, record.authorities)
         if status == asked.status:
             return
         try:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from functions.api import CLIENTS, EXPIRES_SOON, SecretDelivery, Undeliverable, contract
 
+from .authority import AUTHORITY
 from .certificate import judge
 
 __all__ = [
@@ -24,9 +25,7 @@ __all__ = [
     "handed_over",
     "is_composed",
     "is_owner",
-    "made_secret",
     "private_key",
-    "refuse_made",
     "refuse_source",
     "secret",
     "status_of",
@@ -166,48 +165,8 @@ _COMPOSED_ALONE = (
 )
 
 
-def made_secret(asked: Asked, value: str, annotations: Mapping[str, str]) -> dict[str, Any]:
-    """Return the Secret to create as the delivery's source.
-
-    The composite owns it, so it goes with the Model and stays where the Model moves.
-
-    Args:
-        asked: the delivery.
-        value: in base64.
-        annotations: of the Secret.
-    """
-    source = asked.spec.source
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {
-            "name": source.name,
-            "namespace": source.namespace,
-            "labels": {"app.kubernetes.io/managed-by": "freehold"},
-            "annotations": dict(annotations),
-            "ownerReferences": [asked.owner],
-        },
-        "type": "Opaque",
-        "data": {source.key: value},
-    }
-
-
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def refuse_made(asked: Asked, metadata: Mapping[str, Any]) -> None:
-    """Refuse a source that was not made for the delivery's composite, such as a kubeconfig.
-
-    Raises:
-        Undelivered: saying so.
-    """
-    owners = {owner["uid"] for owner in metadata.get("ownerReferences", ())}
-    if asked.composite["uid"] not in owners:
-        raise Undelivered(
-            Undeliverable.NOT_ALLOWED,
-            f"{asked.source} was not made for this Model: delete it if nobody needs it, and one is made",
-        )
 
 
 def value_of(asked: Asked, found: Mapping[str, Any]) -> str:
@@ -242,6 +201,8 @@ class Proven(NamedTuple):
     """What is delivered beside the value, by key, in base64."""
     warning: str = ""
     """What is to be done soon; empty: nothing."""
+    authorities: str = ""
+    """Whoever vouches for it and was made here, as PEM; empty: the agent has made none."""
 
 
 def private_key(asked: Asked, found: Mapping[str, Any], value: str, now: float) -> Proven:
@@ -259,8 +220,10 @@ def private_key(asked: Asked, found: Mapping[str, Any], value: str, now: float) 
     host = asked.spec.target.certificate_for
     if not host:
         return Proven({})
-    key = str((found.get("data") or {}).get(_PRIVATE_KEY) or "")
-    authorities = asked.spec.target.authorities or ""
+    data = found.get("data") or {}
+    key = str(data.get(_PRIVATE_KEY) or "")
+    own = base64.b64decode(data.get(AUTHORITY) or "").decode("ascii", "replace") if asked.spec.made else ""
+    authorities = own or asked.spec.target.authorities or ""
     judged = judge(base64.b64decode(value), base64.b64decode(key), host, authorities)
     if judged.problem:
         known = ", of an authority that spec.gateway.tls.ca names" if authorities else ""
@@ -269,10 +232,10 @@ def private_key(asked: Asked, found: Mapping[str, Any], value: str, now: float) 
             f"{asked.source}: {judged.problem}. Put a certificate for {host} there{known}, with its key",
         )
     if judged.ends - now > _SOON_SECONDS:
-        return Proven({_PRIVATE_KEY: key})
+        return Proven({_PRIVATE_KEY: key}, authorities=own)
     ends = datetime.fromtimestamp(judged.ends, UTC).strftime("%Y-%m-%d %H:%M")
     warning = f"the certificate in {asked.source} expires on {ends} UTC: put one there that lasts longer"
-    return Proven({_PRIVATE_KEY: key}, warning)
+    return Proven({_PRIVATE_KEY: key}, warning, own)
 
 
 def secret(
@@ -329,7 +292,9 @@ def is_owner(asked: Asked, config_map: Mapping[str, Any]) -> bool:
     return bool(annotations.get(contract.DELIVERY_OF) == asked.name)
 
 
-def status_of(asked: Asked, outcome: Carried | Undelivered, now: str, warning: str = "") -> dict[str, Any]:
+def status_of(
+    asked: Asked, outcome: Carried | Undelivered, now: str, warning: str = "", authorities: str = ""
+) -> dict[str, Any]:
     """Return the status after a try.
 
     What was delivered stays delivered: `Ready` goes only where the spec names another source, which could
@@ -340,6 +305,7 @@ def status_of(asked: Asked, outcome: Carried | Undelivered, now: str, warning: s
         outcome: what was delivered, or why nothing was.
         now: the time, as Kubernetes writes it.
         warning: what is to be done soon, of what was delivered; empty: nothing.
+        authorities: who vouches for the certificate that was delivered, as PEM; empty: none made here.
     """
     source = asked.spec.source.plain()
     delivered: Mapping[str, str] = asked.status.get("delivered") or {}
@@ -349,6 +315,7 @@ def status_of(asked: Asked, outcome: Carried | Undelivered, now: str, warning: s
         synced = ("True", EXPIRES_SOON, warning) if warning else _DELIVERED
     else:
         synced = ("False", outcome.reason.value, str(outcome)[:_MESSAGE])
+        authorities = str(asked.status.get("authorities") or "")
     ready = _DELIVERED if source.items() <= delivered.items() else synced
     before = {each["type"]: each for each in asked.status.get("conditions", ())}
     said = {"Ready": ready, "Synced": synced}
@@ -358,6 +325,8 @@ def status_of(asked: Asked, outcome: Carried | Undelivered, now: str, warning: s
     return {
         "observedGeneration": asked.generation,
         **({"delivered": delivered} if delivered else {}),
+        # A status is merged: what is not named would stay.
+        **({"authorities": authorities or None} if authorities or "authorities" in asked.status else {}),
         "conditions": conditions,
     }
 

@@ -19,7 +19,8 @@ CERTIFICATES = "gateway.tls.ca holds certificates as PEM, and no private key: ev
 
 
 def gateway(place: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    given = {"host": "models.example.org", "tls": SECRET, **fields}
+    asked = {"host": "models.example.org", "tls": SECRET, **fields}
+    given = {key: value for key, value in asked.items() if value is not None}
     return cluster({**(place or {"existing": EXISTING}), "nodePools": [POOL], "gateway": given})
 
 
@@ -66,6 +67,7 @@ def test_refused(name: str) -> None:
         gateway(),
         gateway(host=f"{'a' * 63}.b-c.example"),
         gateway(host="models.freehold-gateway.svc"),
+        gateway(tls=None),
         gateway(reach="Organisation", serviceAnnotations={}),
         gateway({"aws": AWS}, reach="Organisation"),
         gateway(reach="Internet"),

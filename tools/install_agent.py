@@ -17,6 +17,8 @@ NAMESPACE = "crossplane-system"
 """Where deliveries, ProviderConfigs and the agent are; functions' inputs may name another."""
 _NAME = contract.DELIVERY_AGENT
 _FOLLOWED = [contract.DELIVERY_PLURAL, contract.UPGRADE_PLURAL]
+_MADE = {"XModel": ["key", "former"], "XInferenceCluster": ["ca.crt", "ca.key", "tls.crt", "tls.key"]}
+"""Keys of the Secrets that the agent makes in that namespace, by what owns them."""
 _RBAC = "rbac.authorization.k8s.io"
 _LABELS = {"app.kubernetes.io/name": _NAME, "app.kubernetes.io/managed-by": "freehold"}
 
@@ -56,7 +58,7 @@ def delivery(crd: dict[str, Any], upgrades: dict[str, Any]) -> list[tuple[str, d
         ),
         (
             "What the agent does in that namespace: it follows deliveries and upgrades, says how they do,\n"
-            "makes keys of Models, and reads how a cluster is reached.",
+            "makes keys of Models and certificates of gateways, and reads how a cluster is reached.",
             {
                 **_object("Role", _NAME),
                 "rules": [
@@ -145,19 +147,21 @@ def _guard() -> list[tuple[str, dict[str, Any]]]:
             ],
             "validations": [
                 {
-                    "expression": "object.type in ['Opaque', 'kubernetes.io/dockerconfigjson']",
-                    "message": "the agent writes keys, tokens and pull secrets alone",
+                    "expression": "object.type in ['Opaque', 'kubernetes.io/dockerconfigjson', "
+                    "'kubernetes.io/tls']",
+                    "message": "the agent writes keys, tokens, certificates and pull secrets alone",
                     "reason": "Forbidden",
                 },
                 {
                     "expression": f"{new} && (oldObject == null || {old})",
-                    "message": "the agent writes only what a Model, or a ConfigMap of the same name, owns",
+                    "message": "the agent writes only what a Model, or a ConfigMap of the same name, owns, "
+                    "and certificates of gateways in its own namespace",
                     "reason": "Forbidden",
                 },
                 {
                     "expression": f"oldObject == null || request.namespace != '{NAMESPACE}' || "
-                    f"{_is_a_made_key()}",
-                    "message": "the agent changes here only keys that it has made",
+                    + " || ".join(_is_made(owner, keys) for owner, keys in _MADE.items()),
+                    "message": "the agent changes here only keys and certificates that it has made",
                     "reason": "Forbidden",
                 },
             ],
@@ -180,23 +184,27 @@ def _guard() -> list[tuple[str, dict[str, Any]]]:
 
 
 def _is_the_agents(secret: str) -> str:
-    """Return CEL that holds for a Secret that a Model owns, or in a GPU cluster the ConfigMap of its name."""
+    """Return CEL that holds for a Secret that a Model owns, or in a GPU cluster the ConfigMap of its name.
+
+    What a cluster's claim owns, a gateway's authority, is made in the platform namespace and nowhere else.
+    """
     return (
         f"{secret}.metadata.?ownerReferences.orValue([]).exists(o, "
         "o.kind == 'XModel' && o.apiVersion.startsWith('freehold.dev/') "
+        f"|| o.kind == 'XInferenceCluster' && o.apiVersion.startsWith('freehold.dev/') "
+        f"&& request.namespace == '{NAMESPACE}' "
         f"|| o.kind == 'ConfigMap' && o.name == {secret}.metadata.name)"
     )
 
 
-def _is_a_made_key() -> str:
-    """Return CEL that holds for a Secret of a Model that has keys alone, and stays that Model's."""
-    keys = " && ".join(
-        f"(!has({secret}.data) || {secret}.data.all(k, k in ['key', 'former']))"
-        for secret in ("object", "oldObject")
+def _is_made(owner: str, keys: list[str]) -> str:
+    """Return CEL that holds for a composite's Secret that has some keys alone and stays that composite's."""
+    held = " && ".join(
+        f"(!has({secret}.data) || {secret}.data.all(k, k in {keys}))" for secret in ("object", "oldObject")
     )
     owners = "object.metadata.?ownerReferences.orValue([])"
     return (
-        f"({owners}.exists(o, o.kind == 'XModel') && {keys} && "
+        f"({owners}.exists(o, o.kind == '{owner}') && {held} && "
         f"{owners} == oldObject.metadata.?ownerReferences.orValue([]))"
     )
 

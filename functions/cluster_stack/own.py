@@ -78,11 +78,16 @@ def _brought(
         tuple(after),
         goes=not cluster.deleted_with_claim,
     )
+    source = (
+        (cluster.claim_namespace or access.namespace, secret.source)
+        if secret.source
+        else (access.namespace, unique_name(cluster.composite, name))
+    )
     manifest = delivery(
         own,
         secret,
+        source,
         into=into,
-        claim_namespace=cluster.claim_namespace or access.namespace,
         provider_config=(access.namespace, access.kubernetes_provider_config),
     )
     brought = delivery_resource(delivery_name(component.name, secret.name), manifest, owned.name, secret)

@@ -1,4 +1,4 @@
-"""Secrets of the claim's namespace that a component needs in the cluster, brought by the agent.
+"""Secrets that a component needs in the cluster: the agent brings the claim's, or makes them.
 
 No Object holds them: a SecretDelivery names the Secret, and a ConfigMap in the cluster owns the one there.
 """
@@ -16,12 +16,12 @@ __all__ = ["Brought", "delivery", "delivery_name", "delivery_resource", "owner"]
 
 @dataclass(frozen=True)
 class Brought:
-    """A certificate of the claim's namespace, with its private key."""
+    """A certificate, with its private key."""
 
     name: str
     """Of the Secret in the cluster."""
     source: str
-    """Name of the Secret in the claim's namespace."""
+    """Name of the Secret in the claim's namespace; empty: the agent makes the certificate."""
     host: str
     """DNS name that the certificate must be for."""
     label: str
@@ -47,20 +47,26 @@ def owner(brought: Brought, namespace: str, delivery: str) -> dict[str, Any]:
 
 
 def delivery(
-    name: str, brought: Brought, *, into: str, claim_namespace: str, provider_config: tuple[str, str]
+    name: str,
+    brought: Brought,
+    source: tuple[str, str],
+    *,
+    into: str,
+    provider_config: tuple[str, str],
 ) -> dict[str, Any]:
     """Return the SecretDelivery of a certificate.
 
     Args:
         name: of the SecretDelivery.
         brought: the Secret.
+        source: namespace and name of the Secret in the control plane.
         into: namespace of the Secret in the cluster.
-        claim_namespace: namespace of the Secret in the control plane.
         provider_config: namespace and name of the ProviderConfig by which the cluster is reached.
     """
     namespace, config = provider_config
     spec = {
-        "source": {"namespace": claim_namespace, "name": brought.source, "key": "tls.crt"},
+        "source": {"namespace": source[0], "name": source[1], "key": "tls.crt"},
+        **({} if brought.source else {"made": True}),
         "target": {
             "namespace": into,
             "name": brought.name,

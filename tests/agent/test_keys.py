@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import logging
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from agent.delivery import Undelivered, handed_over, made_secret, refuse_made, refuse_source, secret
-from agent.rotation import new_value
+from agent.delivery import Undelivered, handed_over, refuse_source, secret
+from agent.made import made_secret, refuse_made
 from functions.api import SecretDelivery
 from tests.agent.api_server import Answer
 from tests.agent.deliveries import (
@@ -109,7 +110,7 @@ def test_a_secret_that_was_not_made_for_the_model_is_not_delivered() -> None:
     with world(plane(secrets={MADE: (1, {"key": base64_of("x")})}, owners={MADE: other}), gpu()) as now:
         now.has(into_cluster())
         within_seconds(lambda: now.said("in")[0] == "NotAllowed")
-        assert "was not made for this Model" in now.said("in")[1]
+        assert "was not made for this claim" in now.said("in")[1]
         assert now.gpu.applied == []
 
 
@@ -170,14 +171,14 @@ def test_what_no_claim_has_asked_for_is_not_made_or_written(wrong: dict[str, Any
 
 def test_every_key_is_another() -> None:
     of = asked(made=True, source=SOURCE)
-    keys = {made_secret(of, new_value(), {})["data"]["key"] for _ in range(100)}
+    keys = {made_secret(of, datetime.now(UTC))["data"]["key"] for _ in range(100)}
     assert len(keys) == 100
 
 
 def test_a_made_source_is_the_deliverys_own() -> None:
     of = asked(made=True, source=SOURCE)
     refuse_source(of)
-    refuse_made(of, made_secret(of, new_value(), {})["metadata"])
+    refuse_made(of, made_secret(of, datetime.now(UTC))["metadata"])
     with pytest.raises(Undelivered):
         refuse_made(of, {"ownerReferences": []})
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agent import rotation
-from agent.delivery import made_secret
+from agent.made import made_secret
 from tests.agent.api_server import Answer
 from tests.agent.deliveries import COMPOSITE, asked, base64_of
 from tests.agent.test_deliverer import World, quick, within_seconds, world
@@ -177,7 +177,7 @@ def test_a_change_is_of_the_version_that_was_seen_and_keeps_one_value_of_before(
 
 
 def test_a_new_secret_needs_no_change() -> None:
-    made = made_secret(of(5), rotation.new_value(), rotation.annotated(of(5)))
+    made = made_secret(of(5), datetime.now(UTC))
     assert not rotation.is_due(of(5), made["metadata"], NOW)
     assert rotation.is_due(of(6), made["metadata"], NOW)
     assert not rotation.is_due(asked(made=True, source=SOURCE), made["metadata"], NOW)

@@ -194,6 +194,25 @@ def test_a_certificate_of_the_claims_namespace() -> None:
     assert owner["metadata"]["name"] == "certificate"
 
 
+MADE = {"host": "models.example.org"}
+
+
+def test_a_certificate_that_the_agent_makes() -> None:
+    # Proves: it stands in the platform namespace, and no authority of the spec is asked for.
+    found = composed(spec(MADE))
+    delivery = found[f"{G}-certificate-delivery"]
+    source = delivery["spec"]["source"]
+    assert source["namespace"] == delivery["metadata"]["namespace"] == "crossplane-system"
+    assert source["name"].startswith("eu-prod-x7k2p-gateway-certificate-")
+    assert delivery["spec"]["made"] is True
+    assert delivery["spec"]["target"]["certificateFor"] == "models.example.org"
+    [ref] = inside(found, "listener")["spec"]["listeners"][0]["tls"]["certificateRefs"]
+    assert ref["name"] == "certificate"
+    assert f"{G}-issued" not in found
+    brought = composed(spec(BY_SECRET))[f"{G}-certificate-delivery"]["metadata"]["name"]
+    assert delivery["metadata"]["name"] == brought, "a live one only changes its source"
+
+
 def test_a_control_plane_without_the_agent_applies_all_else() -> None:
     # Proves: Crossplane applies nothing of a composite with a kind that it does not know.
     asked = request(spec(BY_SECRET), ready=[REACHABLE])

@@ -314,7 +314,7 @@ def test_the_agent_writes_only_what_models_own(control_plane: Plane, api: Api, l
         "metadata": {**metadata, "annotations": account, "ownerReferences": owner},
     }
     for secret, words in (
-        (token, "keys, tokens and pull secrets alone"),
+        (token, "keys, tokens, certificates and pull secrets alone"),
         ({**plain, "metadata": metadata}, "the agent writes only what a Model"),
         ({**plain, "metadata": {**metadata, "namespace": TEAM}}, "the agent writes only what a Model"),
     ):
@@ -322,7 +322,9 @@ def test_the_agent_writes_only_what_models_own(control_plane: Plane, api: Api, l
             agent.apply(secret)
     changed = {"kubeconfig": base64.b64encode(b"x").decode()}
     for patch in ({"data": changed}, {"metadata": {"ownerReferences": owner}}):
-        with pytest.raises(ApiError, match="the agent changes here only keys that it has made"):
+        with pytest.raises(
+            ApiError, match="the agent changes here only keys and certificates that it has made"
+        ):
             agent.patch(made(api, late), patch)
     with pytest.raises(ApiError, match="the agent writes"):
         agent.patch(certificate(), {"data": {"tls.key": base64.b64encode(b"x").decode()}})

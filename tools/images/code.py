@@ -21,13 +21,13 @@ def part(name: str, *paths: str) -> Part:
     return Part(f"code of {name}", inputs, lambda: python.compiled(mounted(files, wheels.SITE)))
 
 
-def site(lock: Path, architecture: str) -> Part:
-    """Return the layer with the packages that a file of requirements pins."""
-    inputs = [lock.read_bytes(), architecture.encode()]
+def site(lock: Path, architecture: str, *without: str) -> Part:
+    """Return the layer with the packages that a file of requirements pins, without some folders of them."""
+    inputs = [lock.read_bytes(), architecture.encode(), *(folder.encode() for folder in without)]
     return Part(
         f"packages of {lock.name}",
         inputs,
-        lambda: python.compiled(wheels.tree(lock, architecture)),
+        lambda: python.compiled(wheels.tree(lock, architecture, without)),
         materials=wheels.materials(lock, architecture),
     )
 

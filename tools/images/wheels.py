@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -30,13 +30,18 @@ _INSTALLERS = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.
 """What an installer notes of itself in a package's metadata."""
 
 
-def tree(lock: Path, architecture: str) -> dict[str, Entry]:
-    """Return the packages that a file of requirements pins by hash, below SITE.
+def tree(lock: Path, architecture: str, without: Sequence[str] = ()) -> dict[str, Entry]:
+    """Return the packages that a file of requirements pins by hash, below SITE, without some folders of them.
 
     Their programs and what the installer noted of itself are left out: both name paths of this machine.
     Raises ToolError when a package has no wheel for the architecture, or its hash is not pinned.
     """
-    return mounted(from_folder(_unpacked(lock, architecture), _is_shipped), SITE)
+    left_out = tuple(f"{folder}/" for folder in without)
+
+    def is_shipped(path: str) -> bool:
+        return _is_shipped(path) and not f"{path}/".startswith(left_out)
+
+    return mounted(from_folder(_unpacked(lock, architecture), is_shipped), SITE)
 
 
 def materials(lock: Path, architecture: str) -> list[Material]:

@@ -54,11 +54,13 @@ def _values(facts: Facts) -> dict[str, Any]:
 
 def _secrets(facts: Facts) -> Sequence[Brought]:
     gateway = facts.gateway
-    if gateway is None or gateway.tls.secret_ref is None:
+    if gateway is None or gateway.issuer_ref is not None:
         return ()
-    label = f"the gateway's certificate in Secret {gateway.tls.secret_ref.name}"
-    source, known = gateway.tls.secret_ref.name, gateway.tls.ca or ""
-    return (Brought(manifests.BROUGHT, source, gateway.host, label, known),)
+    named = gateway.secret_ref
+    if named is None:
+        return (Brought(manifests.BROUGHT, "", gateway.host, "the gateway's certificate"),)
+    label = f"the gateway's certificate in Secret {named.name}"
+    return (Brought(manifests.BROUGHT, named.name, gateway.host, label, gateway.authorities or ""),)
 
 
 def addresses(request: Request) -> list[str]:

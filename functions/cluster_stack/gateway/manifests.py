@@ -49,7 +49,7 @@ PARTS = (*_OWN, *shared_address.PARTS)
 IN_CLUSTER = ("status", "atProvider", "manifest")
 """Where an Object has what it observes."""
 BROUGHT = "certificate"
-"""Name of the Secret with the certificate that the claim's Secret holds."""
+"""Name of the Secret with the certificate that the claim's Secret holds, or that the agent has made."""
 _ISSUED = "issued-certificate"
 """Name of the Secret with the certificate that cert-manager has issued."""
 
@@ -76,7 +76,7 @@ def own(facts: Facts) -> dict[str, Own]:
     """Return the manifests of a cluster's gateway, by what they are."""
     gateway = facts.gateway
     assert gateway is not None, "the component is wanted only with one"
-    certificate = (CERTIFICATE,) if gateway.tls.issuer_ref else (BROUGHT,)
+    certificate = (CERTIFICATE,) if gateway.issuer_ref else (BROUGHT,)
     return {
         TO_PROXIES: Own(_to_proxies(gateway)),
         TO_CONTROLLER: Own(_to_controller(facts)),
@@ -169,7 +169,7 @@ def _class() -> dict[str, Any]:
 
 
 def _gateway(gateway: Gateway) -> dict[str, Any]:
-    secret = _ISSUED if gateway.tls.issuer_ref else BROUGHT
+    secret = _ISSUED if gateway.issuer_ref else BROUGHT
     listener = {
         "name": contract.GATEWAY_LISTENER,
         "protocol": "HTTPS",
@@ -290,7 +290,7 @@ def _service(facts: Facts, gateway: Gateway) -> dict[str, Any]:
 
 
 def _certificate(gateway: Gateway) -> dict[str, Any] | None:
-    issuer = gateway.tls.issuer_ref
+    issuer = gateway.issuer_ref
     if issuer is None:
         return None
     spec = {

@@ -51,24 +51,34 @@ def gateway(request: Request, asked: Gateway | None, *, taken: bool) -> OfferedG
     worked = contract.GATEWAY_COMPONENT in View(request.composite).texts("status", "components")
     if not worked and offered is None:
         return None
-    return OfferedGateway(host=asked.host, ca=_authorities(request, asked, offered))
-
-
-def _authorities(request: Request, asked: Gateway, offered: OfferedGateway | None) -> str | None:
-    """Return the authorities that vouch for the gateway, as PEM: new ones once the certificate is theirs.
-
-    Until then the gateway goes on with the certificate of before, and clients with those who vouch for it.
-    """
     live = request.resource(contract.GATEWAY_CERTIFICATE)
-    if live is None or offered is None or asked.tls.issuer_ref is not None:
-        return asked.tls.ca
+    if asked.tls is None:
+        made = live.text("status", "authorities") if live else None
+        ca = made or (offered.ca if offered else None)
+        # Without the authority that was made no client takes the certificate.
+        return OfferedGateway(host=asked.host, ca=ca) if ca else offered
+    named = asked.secret_ref
+    if live is None or offered is None or named is None or _is_delivered(live, named.name, asked.authorities):
+        return OfferedGateway(host=asked.host, ca=asked.authorities)
+    # The gateway goes on with the certificate of before, and clients with those who vouch for it.
+    return OfferedGateway(host=asked.host, ca=offered.ca)
+
+
+def _is_delivered(live: View, secret: str, authorities: str | None) -> bool:
+    """Tell whether the agent has delivered a certificate that authorities vouch for, and not one of before.
+
+    Args:
+        live: the delivery.
+        secret: name of the Secret that the certificate is from.
+        authorities: as PEM; None: nobody asks who has issued it.
+    """
     said = live.condition("Synced")
     newest = (live.number("status", "observedGeneration") or 0) >= (
         live.number("metadata", "generation") or 0
     )
-    theirs = live.text("spec", "target", "authorities") == asked.tls.ca
-    proven = said is not None and said.text("status") == "True" and newest and theirs
-    return asked.tls.ca if proven else offered.ca
+    theirs = live.text("spec", "target", "authorities") == authorities
+    here = live.text("spec", "source", "name") == secret
+    return said is not None and said.text("status") == "True" and newest and theirs and here
 
 
 def _offered(request: Request) -> OfferedGateway | None:

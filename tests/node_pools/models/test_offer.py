@@ -103,7 +103,8 @@ NEW = "-----BEGIN CERTIFICATE----- new"
 def delivered(authorities: str | None, synced: str, seen: int = 2) -> dict[str, Any]:
     target = {"authorities": authorities} if authorities else {}
     status = {"observedGeneration": seen, "conditions": [{"type": "Synced", "status": synced}]}
-    return {"metadata": {"generation": 2}, "spec": {"target": target}, "status": status}
+    spec = {"source": {"name": "models-tls"}, "target": target}
+    return {"metadata": {"generation": 2}, "spec": spec, "status": status}
 
 
 @pytest.mark.parametrize(
@@ -122,3 +123,27 @@ def test_clients_get_authorities_that_vouch_for_the_gateway(live: Any, told: Any
     assert gateway(cluster(asked, observed={**before, CERTIFICATE: live}))["ca"] == told
     issued = {**asked, "gateway": {**GATEWAY, "tls": {"issuerRef": {"name": "own"}, "ca": NEW}}}
     assert gateway(cluster(issued, observed={**before, CERTIFICATE: live}))["ca"] == NEW
+
+
+def test_the_authority_that_the_agent_has_made() -> None:
+    # Proves: no Model gets an address whose certificate its clients cannot check, and none loses it later.
+    asked = {**existing(), "gateway": {"host": "models.example.org", "reach": "Cluster"}}
+    worked = {"components": ["gateway"]}
+    assert gateway(cluster(asked, status=worked)) is None
+    live = {CERTIFICATE: {"status": {"authorities": NEW}}}
+    told = {"host": "models.example.org", "port": 443, "ca": NEW}
+    first = cluster(asked, status=worked, observed=live)
+    assert gateway(first) == told
+    assert gateway(cluster(asked, observed={OFFER: offered(first)})) == told
+
+
+def test_a_certificate_of_ones_own_takes_the_place_of_the_made_one() -> None:
+    # Proves: clients are told of the other authorities once the other certificate is there.
+    made = {**existing(), "gateway": {"host": "models.example.org", "reach": "Cluster"}}
+    before = {CERTIFICATE: {"status": {"authorities": NEW}}}
+    live = {OFFER: offered(cluster(made, status={"components": ["gateway"]}, observed=before))}
+    own = {**made, "gateway": {**made["gateway"], "tls": {"secretRef": {"name": "models-tls"}}}}
+    still = {**delivered(None, "True"), "spec": {"source": {"name": "made"}, "target": {}}}
+    assert gateway(cluster(own, observed={**live, CERTIFICATE: still}))["ca"] == NEW
+    arrived = gateway(cluster(own, observed={**live, CERTIFICATE: delivered(None, "True")}))
+    assert "ca" not in arrived

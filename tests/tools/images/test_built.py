@@ -120,6 +120,21 @@ def test_the_agent_starts(images: dict[str, Built], roots: dict[str, Path]) -> N
     assert done.stdout.startswith("usage: agent ")
 
 
+def test_the_agent_alone_makes_certificates(images: dict[str, Built], roots: dict[str, Path]) -> None:
+    """With what the wheels bring, on the image's own libraries."""
+    script = (
+        "import sys; from datetime import UTC, datetime; import agent.__main__; "
+        "assert 'cryptography' not in sys.modules, 'an agent that makes none loads none of it'; "
+        "from agent.authority import made; print(sorted(made('h.example.org', datetime.now(UTC))))"
+    )
+    words = ["python3", "-c", script]
+    done = subprocess.run(
+        command(images["agent"], roots["agent"], *words), capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("['ca.crt', 'ca.key', 'tls.crt', 'tls.key']\n", "")
+    assert not [path for path in entries(images["functions"]) if "/cryptography/" in path]
+
+
 def test_a_process_is_nobody_and_changes_nothing(images: dict[str, Built], roots: dict[str, Path]) -> None:
     script = "import os; print(os.getuid(), os.getgid(), os.getgroups()); open('/tmp/x', 'w')"
     words = ["python3", "-c", script]
