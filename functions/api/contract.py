@@ -28,8 +28,10 @@ __all__ = [
     "GATEWAY_CERTIFICATE",
     "GATEWAY_CLIENT",
     "GATEWAY_COMPONENT",
+    "GATEWAY_ISSUED",
     "GATEWAY_KEYS",
     "GATEWAY_LISTENER",
+    "GATEWAY_LISTENS",
     "GATEWAY_MODEL",
     "GATEWAY_NAMESPACE",
     "GATEWAY_PROXY",
@@ -148,6 +150,10 @@ A cloud's load balancer goes with it, and has to go before the cluster and its n
 """
 GATEWAY_CERTIFICATE = "cluster-stack/gateway-certificate-delivery"
 """Composed resource: the delivery of the gateway's certificate, which says who vouches for it."""
+GATEWAY_LISTENS = "cluster-stack/gateway-listener"
+"""Composed resource: the Gateway, an Object, whose listener names the Secret with its certificate."""
+GATEWAY_ISSUED = "issued-certificate"
+"""Name of that Secret where cert-manager has issued the certificate; what the agent brings has another."""
 GATEWAY_PROXY = "gateway"
 """Label COMPONENT of the pods that the gateway's traffic goes through, for Models' network policies."""
 GATEWAY_CLIENT = "x-freehold-client"

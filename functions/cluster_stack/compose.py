@@ -87,6 +87,7 @@ def compose(request: Request) -> Outcome:
     if status.held_by is not None:
         return _left_alone(status.held_by)
     cluster = Cluster(request.name, status.access, status.deleted_with_claim, request.claim.namespace)
+    wanted_gateway = _gateway(request, status)
     facts = Facts(
         cloud=status.cloud,
         node_image=status.node_image or _BARE,
@@ -95,7 +96,8 @@ def compose(request: Request) -> Outcome:
         pools=tuple(status.node_pools),
         autoscaler=status.autoscaler,
         api_server_ports=agent.api_server_ports(request),
-        gateway=_gateway(request, status),
+        gateway=wanted_gateway,
+        former=gateway.former(request, wanted_gateway),
     )
     needed = [
         c

@@ -7,7 +7,17 @@ from typing import Any
 
 from functions.api import Autoscaler, CloudFacts, Distribution, Gateway, NodeImage, PoolStatus, contract
 
-__all__ = ["Facts"]
+__all__ = ["Facts", "Former"]
+
+
+@dataclass(frozen=True)
+class Former:
+    """What a gateway has its certificate from, until it has the one that the spec asks for."""
+
+    gateway: Gateway | None
+    """As it was asked for, as far as what makes the certificate; None: nothing makes it any more."""
+    serves: bool
+    """Whether the listener goes on with that certificate: the other is not in the cluster yet."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,8 @@ class Facts:
     """TCP ports of Service default/kubernetes and of where it leads; empty while they are not known."""
     gateway: Gateway | None = None
     """The gateway that the spec asks for; None: it asks for none."""
+    former: Former | None = None
+    """Of the gateway's certificate; None: the listener has the one that the spec asks for, or none yet."""
 
     @property
     def taints(self) -> list[tuple[str, str, str]]:

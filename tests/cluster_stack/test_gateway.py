@@ -301,14 +301,6 @@ def test_it_leaves_step_by_step_once_the_spec_asks_for_none(under: Any) -> None:
     assert f"{G}-namespace" in went[2]
 
 
-def test_another_kind_of_certificate_takes_the_place_of_the_first() -> None:
-    seen = {name: is_ready(m) for name, m in composed(spec(BY_SECRET)).items()}
-    asked = played(spec(BY_ISSUER), seen, ready=[REACHABLE])
-    after = assemble(asked, FUNCTION, FUNCTION.compose(asked)).manifests
-    assert f"{G}-certificate-delivery" not in after
-    assert f"{G}-issued" in after
-
-
 def works(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: is_ready(m) for name, m in composed(given).items()}
 

@@ -23,11 +23,12 @@ from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, told, wait_ready
 from tests.e2e.workload import OWNER, claimed, delete, existing, model, wait_told
 from tools.control_plane.agent import NAME as AGENT
-from tools.control_plane.api import Api, ApiError
+from tools.control_plane.api import Api, ApiError, identity
 from tools.control_plane.layout import NAMESPACE
 from tools.control_plane.nodes import cpu_node, gpu_node
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
+from tools.provider_status import TIME
 
 TEAM, HOST = "team-a", "models.example.org"
 MINUTE = 60
@@ -77,7 +78,7 @@ def _authority(api: Api, claim: Manifest) -> str | None:
 
 def source(api: Api, claim: Manifest) -> Manifest:
     """Return the Secret that the agent has made."""
-    [delivery] = [r for r in composed(api, claim) if r["kind"] == "SecretDelivery"]
+    [delivery] = deliveries(api, claim)
     assert delivery["spec"]["made"] is True
     asked = delivery["spec"]["source"]
     return api.get("v1", "Secret", asked["name"], asked["namespace"])
@@ -156,7 +157,7 @@ def test_where_the_cluster_is_the_control_plane_the_agent_needs_one_more_right(
     config: Manifest = {"apiVersion": "kubernetes.m.crossplane.io/v1alpha1", "kind": "ProviderConfig"}
     here = {"namespace": NAMESPACE, "name": "itself"}
     config |= {"metadata": here, "spec": {"credentials": {"source": "InjectedIdentity"}}}
-    [composed_one] = [r for r in composed(api, cluster) if r["kind"] == "SecretDelivery"]
+    [composed_one] = deliveries(api, cluster)
     spec = {
         **composed_one["spec"],
         "source": {**composed_one["spec"]["source"], "name": "itself"},
@@ -274,6 +275,55 @@ def test_the_models_key_is_in_no_connection_secret(api: Api, team: Api, app: Man
     kept = [s for s in api.items("v1", "Secret", "") if s.get("type") == "connection.crossplane.io/v1alpha1"]
     assert {s["metadata"]["namespace"] for s in kept} >= {TEAM, NAMESPACE}
     assert not [s for s in kept if key in str(s.get("data"))]
+
+
+def test_the_listener_turns_to_another_certificate_once_that_is_there(
+    api: Api, cluster: Manifest, app: Manifest
+) -> None:
+    """cert-manager is not there: its Certificate says what is written into it."""
+    del app
+    ours, authority = decoded(delivered(api)), _authority(api, cluster)
+    issued: Manifest = {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": contract.GATEWAY, "namespace": contract.GATEWAY_NAMESPACE},
+    }
+    api.patch(cluster, {"spec": {"gateway": {"tls": {"issuerRef": {"name": "own"}}}}})
+    wait_for("the Certificate", lambda: api.find(*identity(issued)) is not None, MINUTE)
+    assert (listener(api), decoded(delivered(api)), _authority(api, cluster)) == (
+        "certificate",
+        ours,
+        authority,
+    )
+    ready = {"type": "Ready", "status": "True", "reason": "Ready", "message": "", "lastTransitionTime": TIME}
+    api.patch(issued, {"status": {"conditions": [ready]}}, "status")
+    wait_for("the listener to turn", lambda: listener(api) == contract.GATEWAY_ISSUED, MINUTE)
+    wait_for("the delivery to go", lambda: not deliveries(api, cluster), MINUTE)
+    wait_for("other authorities", lambda: _authority(api, cluster) is None, MINUTE)
+
+    api.patch(cluster, {"spec": {"gateway": {"tls": None}}})
+    wait_for("the listener to turn back", lambda: listener(api) == "certificate", 2 * MINUTE)
+    assert delivered(api)["tls.crt"], "it was there before"
+    wait_for("our authority", lambda: _authority(api, cluster) == authority, MINUTE)
+    wait_for("the Certificate's Object to go", lambda: "Certificate" not in made_inside(api, cluster), MINUTE)
+    assert decoded(source(api, cluster)["data"])["ca.crt"].decode() == authority
+
+
+def listener(api: Api) -> str:
+    """Return the name of the Secret that the listener has its certificate from."""
+    found = api.get("gateway.networking.k8s.io/v1", "Gateway", contract.GATEWAY, contract.GATEWAY_NAMESPACE)
+    name: str = found["spec"]["listeners"][0]["tls"]["certificateRefs"][0]["name"]
+    return name
+
+
+def deliveries(api: Api, claim: Manifest) -> list[Manifest]:
+    return [r for r in composed(api, claim) if r["kind"] == "SecretDelivery"]
+
+
+def made_inside(api: Api, claim: Manifest) -> set[str]:
+    """Return the kinds of what Objects of a claim make."""
+    objects = [r for r in composed(api, claim) if r["kind"] == "Object"]
+    return {r["spec"]["forProvider"]["manifest"]["kind"] for r in objects}
 
 
 def test_an_address_that_changes_reaches_the_connection_secret(

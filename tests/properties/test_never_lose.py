@@ -82,8 +82,6 @@ GATEWAY = {
 # What goes away with an optional field, since the spec says so.
 GOES_WITH = {
     "gateway": GATEWAY,
-    # Without, another certificate is made, and cert-manager's goes.
-    "tls": {"cluster-stack/gateway-issued"},
     "adminRoleArns": {"node-pools/access-entry-b53a6a", "node-pools/access-policy-b53a6a"},
     "source": HUB_TOKEN,
     "huggingFace": HUB_TOKEN,

@@ -1,9 +1,10 @@
 """The gateway: Envoy Gateway, and what is our own of it.
 
-`component` is what the registry lists, `manifests` are the objects beside the chart, `trouble` says in words
-what those objects say of themselves.
+`component` is what the registry lists, `manifests` are the objects beside the chart, `former` finds the
+certificate that is used until another is there, `trouble` says in words what those objects say of themselves.
 """
 
 from .component import COMPONENT, addresses
+from .former import former
 
-__all__ = ["COMPONENT", "addresses"]
+__all__ = ["COMPONENT", "addresses", "former"]

@@ -53,8 +53,9 @@ def _values(facts: Facts) -> dict[str, Any]:
 
 
 def _secrets(facts: Facts) -> Sequence[Brought]:
-    gateway = facts.gateway
-    if gateway is None or gateway.issuer_ref is not None:
+    gateways = (facts.gateway, facts.former.gateway if facts.former else None)
+    gateway = next((each for each in gateways if each and each.issuer_ref is None), None)
+    if gateway is None:
         return ()
     named = gateway.secret_ref
     if named is None:

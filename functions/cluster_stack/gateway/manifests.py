@@ -20,12 +20,14 @@ __all__ = [
     "CONTROLLER",
     "GATEWAY",
     "IN_CLUSTER",
+    "ISSUED",
     "MANAGED_BY",
     "PARTS",
     "SERVICE",
     "addresses",
     "composed",
     "own",
+    "secret_of",
     "tolerations",
 ]
 
@@ -50,7 +52,7 @@ IN_CLUSTER = ("status", "atProvider", "manifest")
 """Where an Object has what it observes."""
 BROUGHT = "certificate"
 """Name of the Secret with the certificate that the claim's Secret holds, or that the agent has made."""
-_ISSUED = "issued-certificate"
+ISSUED = contract.GATEWAY_ISSUED
 """Name of the Secret with the certificate that cert-manager has issued."""
 
 _CLASS = "freehold"
@@ -84,7 +86,7 @@ def own(facts: Facts) -> dict[str, Own]:
         CLASS: Own(_class(), (PROXIES,), _says("object.status.conditions", "Accepted"), goes=True),
         CLOSED: Own(_closed(), (CLASS,)),
         CLIENTS: Own(_clients(), (CLASS,), _says_some("object.status.ancestors", "Accepted")),
-        **({CERTIFICATE: Own(issued, works=_READY)} if (issued := _certificate(gateway)) else {}),
+        **({CERTIFICATE: Own(issued, works=_READY)} if (issued := _certificate(facts)) else {}),
         SERVICE: Own(
             _service(facts, gateway),
             works=_HAS_ADDRESS if gateway.reach is not Reach.CLUSTER else "",
@@ -92,7 +94,11 @@ def own(facts: Facts) -> dict[str, Own]:
             reaches_out=gateway.reach is not Reach.CLUSTER,
         ),
         GATEWAY: Own(
-            _gateway(gateway), (CLASS, CLOSED, *certificate), _PROGRAMMED, label="the gateway", goes=True
+            _gateway(facts, gateway),
+            (CLASS, CLOSED, *certificate),
+            _PROGRAMMED,
+            label="the gateway",
+            goes=True,
         ),
         **shared_address.own(gateway, (CLASS, CLOSED, CLIENTS)),
     }
@@ -168,8 +174,15 @@ def _class() -> dict[str, Any]:
     }
 
 
-def _gateway(gateway: Gateway) -> dict[str, Any]:
-    secret = _ISSUED if gateway.issuer_ref else BROUGHT
+def secret_of(gateway: Gateway) -> str:
+    """Return the name of the Secret that the gateway's certificate gets to the cluster in."""
+    return ISSUED if gateway.issuer_ref else BROUGHT
+
+
+def _gateway(facts: Facts, gateway: Gateway) -> dict[str, Any]:
+    secret = secret_of(gateway)
+    if facts.former and facts.former.serves:
+        secret = BROUGHT if secret == ISSUED else ISSUED
     listener = {
         "name": contract.GATEWAY_LISTENER,
         "protocol": "HTTPS",
@@ -289,12 +302,14 @@ def _service(facts: Facts, gateway: Gateway) -> dict[str, Any]:
     return _object("v1", "Service", contract.GATEWAY, spec, **more)
 
 
-def _certificate(gateway: Gateway) -> dict[str, Any] | None:
-    issuer = gateway.issuer_ref
-    if issuer is None:
+def _certificate(facts: Facts) -> dict[str, Any] | None:
+    gateways = (facts.gateway, facts.former.gateway if facts.former else None)
+    gateway = next((each for each in gateways if each and each.issuer_ref), None)
+    issuer = gateway.issuer_ref if gateway else None
+    if gateway is None or issuer is None:
         return None
     spec = {
-        "secretName": _ISSUED,
+        "secretName": ISSUED,
         "dnsNames": [gateway.host],
         "issuerRef": {"group": "cert-manager.io", "kind": issuer.kind.value, "name": issuer.name},
         "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},

@@ -58,7 +58,12 @@ def gateway(request: Request, asked: Gateway | None, *, taken: bool) -> OfferedG
         # Without the authority that was made no client takes the certificate.
         return OfferedGateway(host=asked.host, ca=ca) if ca else offered
     named = asked.secret_ref
-    if live is None or offered is None or named is None or _is_delivered(live, named.name, asked.authorities):
+    arrived = (
+        not _serves_another(request)
+        if named is None
+        else live is None or _is_delivered(live, named.name, asked.authorities)
+    )
+    if arrived or offered is None:
         return OfferedGateway(host=asked.host, ca=asked.authorities)
     # The gateway goes on with the certificate of before, and clients with those who vouch for it.
     return OfferedGateway(host=asked.host, ca=offered.ca)
@@ -79,6 +84,14 @@ def _is_delivered(live: View, secret: str, authorities: str | None) -> bool:
     theirs = live.text("spec", "target", "authorities") == authorities
     here = live.text("spec", "source", "name") == secret
     return said is not None and said.text("status") == "True" and newest and theirs and here
+
+
+def _serves_another(request: Request) -> bool:
+    """Tell whether the listener still has a certificate that cert-manager has not issued."""
+    live = request.resource(contract.GATEWAY_LISTENS)
+    listeners = live.each("status", "atProvider", "manifest", "spec", "listeners") if live else ()
+    named = [ref.text("name") for each in listeners for ref in each.each("tls", "certificateRefs")]
+    return bool(named) and contract.GATEWAY_ISSUED not in named
 
 
 def _offered(request: Request) -> OfferedGateway | None:

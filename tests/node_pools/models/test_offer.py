@@ -97,6 +97,7 @@ def test_what_somebody_wrote_into_the_offer_offers_no_gateway() -> None:
 
 
 CERTIFICATE = "cluster-stack/gateway-certificate-delivery"
+LISTENER = "cluster-stack/gateway-listener"
 NEW = "-----BEGIN CERTIFICATE----- new"
 
 
@@ -105,6 +106,11 @@ def delivered(authorities: str | None, synced: str, seen: int = 2) -> dict[str, 
     status = {"observedGeneration": seen, "conditions": [{"type": "Synced", "status": synced}]}
     spec = {"source": {"name": "models-tls"}, "target": target}
     return {"metadata": {"generation": 2}, "spec": spec, "status": status}
+
+
+def listening(secret: str) -> dict[str, Any]:
+    listeners = [{"tls": {"certificateRefs": [{"name": secret}]}}]
+    return {"status": {"atProvider": {"manifest": {"spec": {"listeners": listeners}}}}}
 
 
 @pytest.mark.parametrize(
@@ -123,6 +129,8 @@ def test_clients_get_authorities_that_vouch_for_the_gateway(live: Any, told: Any
     assert gateway(cluster(asked, observed={**before, CERTIFICATE: live}))["ca"] == told
     issued = {**asked, "gateway": {**GATEWAY, "tls": {"issuerRef": {"name": "own"}, "ca": NEW}}}
     assert gateway(cluster(issued, observed={**before, CERTIFICATE: live}))["ca"] == NEW
+    for secret, ca in (("certificate", OFFERED["ca"]), ("issued-certificate", NEW)):
+        assert gateway(cluster(issued, observed={**before, LISTENER: listening(secret)}))["ca"] == ca
 
 
 def test_the_authority_that_the_agent_has_made() -> None:
