@@ -84,9 +84,10 @@ def gateway(real: Plane, cluster: Manifest) -> Iterator[Manifest]:
     stays = "gateway" in refreshed(real.api, cluster)["spec"]
     if not stays:
         node_gateway.offer(real.layout)
-        # Nothing is slower by it: all else of the gateway comes meanwhile, and waits for its certificate.
+        # Nothing is slower by it: all else of the gateway comes meanwhile, and waits for its certificate, which is
+        # the made one then: who trusts no more than what Models hand out is answered.
         _is_told_of_a_wrong_certificate(real, cluster)
-    yield node_gateway.working(real.layout, real.api, cluster)
+    yield node_gateway.working(real.api, cluster)
     if not stays:
         gone = lambda: not real.api.items(FREEHOLD, "XModel")  # noqa: E731
         wait_for("the Models to be gone", gone, _MODELS_LEAVE_SECONDS)
