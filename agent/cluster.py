@@ -154,18 +154,21 @@ class Cluster:
         found: dict[str, Any] = json.loads(self._whole(response))["metadata"]
         return found
 
-    def apply(self, path: str, manifest: Mapping[str, Any], manager: str = _MANAGER) -> None:
+    def apply(
+        self, path: str, manifest: Mapping[str, Any], manager: str = _MANAGER, *, dry: bool = False
+    ) -> None:
         """Create an object, or set the fields that the manifest has.
 
         Args:
             path: of the object.
             manifest: the fields.
             manager: whose the fields are from then on.
+            dry: whether it is only asked if it would be taken, and nothing is kept.
 
         Raises:
             Refused: when the API server does not take it.
         """
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": manager, "force": "true", **({"dryRun": "All"} if dry else {})}
         # Only metadata come back: a CRD may have a megabyte.
         self._whole(self._send("PATCH", path, query, dict(manifest), kind=_APPLY, accept=_METADATA))
 

@@ -137,13 +137,19 @@ class Upgrader:
         with self._reach(asked) as cluster, writing(f"CRDs of chart {asked.chart}", hides=False):
             # All are looked at before the first is changed.
             steps = {name: step(crd, _found(cluster, name), asked.chart) for name, crd in crds.items()}
-        for name, crd in crds.items():
-            if steps[name] is Step.APPLY:
-                # Each with the time that a cluster has: large ones take the API server long.
-                with self._reach(asked) as cluster, writing(f"CRD {name}", hides=False):
-                    cluster.apply(f"{_CRDS}/{name}", annotated(crd, asked.chart), _MANAGER)
-                _LOG.info("upgraded a CRD", extra={"details": {**_details(asked), "crd": name}})
+        due = {name: crd for name, crd in crds.items() if steps[name] is Step.APPLY}
+        # Much of what is wrong with a CRD only an API server knows.
+        for name, crd in due.items():
+            self._apply(asked, name, crd, dry=True)
+        for name, crd in due.items():
+            self._apply(asked, name, crd)
+            _LOG.info("upgraded a CRD", extra={"details": {**_details(asked), "crd": name}})
         return Done(tuple(crds), tuple(name for name in crds if steps[name] is Step.NEWER))
+
+    def _apply(self, asked: Asked, name: str, crd: Mapping[str, Any], *, dry: bool = False) -> None:
+        # Each with the time that a cluster has: large ones take the API server long.
+        with self._reach(asked) as cluster, writing(f"CRD {name}", hides=False):
+            cluster.apply(f"{_CRDS}/{name}", annotated(crd, asked.chart), _MANAGER, dry=dry)
 
     def _has(self, asked: Asked, names: Sequence[str]) -> Done | None:
         """Return what a cluster has, where that is what was applied last; None where it is not."""

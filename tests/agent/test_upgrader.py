@@ -40,6 +40,8 @@ class Crds:
 
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
     refuses: Answer | None = None
+    invalid: str = ""
+    """The CRD that the API server refuses, whoever asks."""
     applied: list[Asked] = field(default_factory=list)
 
     def answer(self, request: Asked) -> Answer:
@@ -47,6 +49,10 @@ class Crds:
         if request.method == "PATCH":
             if self.refuses:
                 return self.refuses
+            if name == self.invalid:
+                return Answer(422, {"message": "spec.names.kind: field is immutable"})
+            if request.query.get("dryRun") == "All":
+                return Answer(200, {"metadata": {}})
             self.applied.append(request)
             versions = [each["name"] for each in request.body["spec"]["versions"]]
             self.found[name] = {**request.body, "status": {"storedVersions": versions[:1]}}
@@ -171,6 +177,20 @@ def test_where_one_cannot_be_upgraded_none_is() -> None:
         assert now.gpu.applied == []
         now.gpu.found[B] = {**crd(B), "status": {"storedVersions": ["v1"]}}
         within_seconds(lambda: now.said()[0] == "Applied")
+
+
+def test_where_the_api_server_refuses_one_none_is_upgraded() -> None:
+    # Proves: what only the API server knows is asked before the first is changed.
+    with world() as now:
+        now.gpu.invalid = B
+        now.charts = {"charts/lws:v0.10.0": packed(crd(A), crd(B))}
+        now.has()
+        within_seconds(lambda: now.said()[0] == "Refused")
+        assert f"CRD {B} (422: spec.names.kind" in now.said()[1]
+        assert now.gpu.applied == []
+        now.gpu.invalid = ""
+        within_seconds(lambda: now.said()[0] == "Applied")
+        assert [each.path.rpartition("/")[2] for each in now.gpu.applied] == [A, B]
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,13 @@ def definition(api: Api) -> Manifest:
 
 def says(api: Api) -> str:
     """Return which chart the CRD says it is of."""
-    return str(definition(api)["metadata"].get("annotations", {}).get("agent.freehold.dev/chart", ""))
+    return chart_of_crd(api, CRD)
+
+
+def chart_of_crd(api: Api, name: str) -> str:
+    """Return which chart a CRD says it is of: name and version."""
+    annotations = api.get(*DEFINITIONS, name)["metadata"].get("annotations", {})
+    return str(annotations.get("agent.freehold.dev/chart", ""))
 
 
 def has_more(api: Api) -> bool:
@@ -219,6 +225,9 @@ def test_what_cannot_be_upgraded_is_told_and_changes_nothing(
         assert lines[0].startswith("ComponentsReady=True UpdateFailing: [platform] ")
         assert chart_of(api, cluster) == PINNED
         assert definition(api)["metadata"]["generation"] == before
+        # Nor is another CRD of the chart changed, of which the API server would take each.
+        others = {chart_of_crd(api, name) for name in extensions.crds_of(COMPONENT)}
+        assert f"{COMPONENT} {version}" not in others
     wait_for(
         "no word of it", lambda: "stays at chart" not in "\n".join(told(refreshed(api, cluster))), MINUTE
     )
