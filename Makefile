@@ -101,6 +101,11 @@ e2e: venv ## Run the tests on a real control plane of their own (E2E_PLANE=FOLDE
 	@$(FREEHOLD) build --control-plane
 	@$(PY) -m pytest -n $(PLANES) --dist loadfile --no-loadscope-reorder $(ARGS) tests/e2e
 
+.PHONY: signatures
+signatures: venv ## Sign packages by cosign, and have Crossplane verify them (cosign is built once, five minutes)
+	@$(FREEHOLD) build --control-plane
+	@$(PY) -m pytest $(ARGS) tests/signatures
+
 .PHONY: contract
 contract: venv ## Check what is rendered against the real vLLM, on the CPU (minutes; first 1 GB to download)
 	@$(FREEHOLD) build --vllm

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tools.control_plane.binaries import COSIGN
 from tools.images.command import build
 from tools.paths import ROOT
+from tools.toolchain import pinned_version
 
 FOLDER = ROOT / ".github"
 WORKFLOWS = sorted((FOLDER / "workflows").glob("*.yml"))
@@ -56,6 +59,25 @@ def test_what_a_workflow_calls_is_there(path: Path) -> None:
                     assert word in targets, word
                 if before == "sh":
                     assert (ROOT / word).is_file(), word
+
+
+def test_a_release_is_signed_by_the_cosign_of_the_tests() -> None:
+    [signs] = [
+        step["with"]
+        for job in jobs(FOLDER / "workflows" / "release.yml")
+        for step in job["steps"]
+        if step.get("uses", "").startswith("sigstore/cosign-installer@")
+    ]
+    assert signs["cosign-release"] == pinned_version(COSIGN)
+
+
+def test_security_txt_says_whom_to_tell_and_until_when() -> None:
+    """RFC 9116 wants both, and a date within a year; the release looks whether it is over."""
+    lines = (ROOT / ".well-known" / "security.txt").read_text().splitlines()
+    said = dict(line.split(": ", 1) for line in lines)
+    assert said["Contact"].startswith("https://github.com/freehold-dev/freehold/security/")
+    assert datetime.fromisoformat(said["Expires"]).tzinfo is not None
+    assert ".well-known/security.txt" in (FOLDER / "workflows" / "release.yml").read_text()
 
 
 def test_every_schema_has_a_source() -> None:

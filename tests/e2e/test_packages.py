@@ -11,29 +11,25 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from functions.catalog import providers
 from functions.main import FUNCTIONS
+from tests.e2e import empty_plane
 from tools import paths
 from tools.check import command
-from tools.control_plane import crossplane, kubernetes, packages, plane, registry
+from tools.control_plane import packages
 from tools.control_plane.api import Api, condition
-from tools.control_plane.certificates import Authority, signing_key
-from tools.control_plane.layout import Layout, Ports, free_ports
 from tools.control_plane.packages import API as PACKAGES
-from tools.control_plane.processes import Processes
 from tools.control_plane.waiting import wait_for
 from tools.errors import Exit
 from tools.images.image import Image
 from tools.images.kinds.clouds import CLOUDS, package_name, providers_of
 from tools.images.kinds.packages import CONFIGURATION, kinds, object_name, package
-from tools.images.registry import Registry
 from tools.images.store import Store
 from tools.manifests import Manifest, load, parse
 from tools.toolchain import CORE, pinned_version
@@ -49,12 +45,8 @@ LATE = "function-vllm"
 
 
 @dataclass(frozen=True)
-class Empty:
-    """A control plane where nothing is installed yet."""
-
-    layout: Layout
-    api: Api
-    registry: Registry
+class Empty(empty_plane.Empty):
+    """A control plane where nothing is installed yet, with our packages in its registry."""
 
     def push(self, tag: str, *names: str) -> None:
         """Push our packages of a version: some, or all."""
@@ -72,39 +64,14 @@ class Empty:
 @pytest.fixture(scope="module")
 def empty() -> Iterator[Empty]:
     """Start it, with our packages but one, and those of the providers, in its registry."""
-    layout = Layout(paths.MADE / "e2e-packages")
-    plane.down(layout)
-    shutil.rmtree(layout.folder, ignore_errors=True)
-    layout.folder.mkdir(parents=True, mode=0o700)
-    processes, ports = Processes(layout.folder), Ports(*free_ports(len(fields(Ports))))
-    (layout.folder / "ports.json").write_text(json.dumps(asdict(ports)))
-    try:
-        authority = Authority(layout.certificates)
-        signing_key(layout.signing_key)
-        layout.write_users(ports.api_server)
-        serving = authority.serve("kube-apiserver", "kubernetes.default.svc")
-        api = kubernetes.start(processes, layout, ports, serving)
-        crossplane.start(processes, layout, ports, api, authority)
-        remote = registry.start(processes, layout, ports, authority)
-        running = Empty(layout, api, remote)
+    with empty_plane.started("packages") as plane:
+        api, remote = plane.api, plane.registry
+        running = Empty(plane.layout, api, remote)
         running.push(FIRST, *(kind.name for kind in kinds() if kind.name != LATE))
         packages.push(remote, *packages.dependencies(*providers().values()))
         for prefix in {OURS, *(each.package.rpartition("/")[0] for each in providers().values())}:
-            api.apply(mirrored(prefix, remote.host))
+            api.apply(empty_plane.mirrored(prefix, remote.host))
         yield running
-    finally:
-        plane.down(layout)
-
-
-def mirrored(prefix: str, host: str) -> Manifest:
-    """Return the ImageConfig that takes packages from a mirror."""
-    mirror = f"{host}/{prefix.partition('/')[2]}"
-    return {
-        "apiVersion": "pkg.crossplane.io/v1beta1",
-        "kind": "ImageConfig",
-        "metadata": {"name": f"mirror-{prefix.rpartition('/')[2]}"},
-        "spec": {"matchImages": [{"prefix": prefix}], "rewriteImage": {"prefix": mirror}},
-    }
 
 
 def offered(plural: str, api: Api) -> bool:

@@ -102,6 +102,20 @@ REGISTRY = Tool(
     minutes=2,
     variables=("github.com/distribution/distribution/v3/version.version={version}",),
 )
+COSIGN = Tool(
+    name="cosign",
+    title="cosign",
+    folder="cosign",
+    variable="COSIGN",
+    module="github.com/sigstore/cosign/v3",
+    package="github.com/sigstore/cosign/v3/cmd/cosign",
+    ask=("version",),
+    answer=r"GitVersion: +v3\.",
+    oldest=(3, 0, 0),
+    minutes=5,
+    variables=("sigs.k8s.io/release-utils/version.gitVersion={version}",),
+)
+"""No part of a control plane: tests sign packages by it. It is of the version that core verifies with."""
 KWOK = Tool(
     name="kwok",
     title="kwok",

@@ -3,6 +3,8 @@
 import base64
 import os
 import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -33,13 +35,23 @@ _INIT_TRIES = 5
 """`core init` does not wait for the CRDs that it installs; Kubernetes would restart the init container."""
 
 
+@dataclass(frozen=True)
+class Core:
+    """How core is run, beside what its chart does with our values."""
+
+    runtime: str = OUTSIDE
+    """What runs packages, as core's argument has it; by default nothing of core's."""
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
 def start(
     processes: Processes,
     layout: Layout,
     ports: Ports,
     api: Api,
     authority: Authority,
-    runtime: str = OUTSIDE,
+    own: Core | None = None,
 ) -> None:
     """Start core and the RBAC manager, and return when core is ready.
 
@@ -51,8 +63,9 @@ def start(
         ports: its ports.
         api: its API.
         authority: its certificate authority, which becomes Crossplane's.
-        runtime: what runs packages, as core's argument has it; by default nothing of core's.
+        own: how core is run, where that is not as everywhere.
     """
+    own = own or Core()
     for manifest in load(MANIFESTS / "crossplane.yaml"):
         api.apply(manifest)
     # Core takes an authority that exists instead of making one, so the functions' certificates can be of it.
@@ -63,8 +76,9 @@ def start(
     for secret in (_SERVER, _CLIENT):
         _write_secret(api, secret, layout.certificates / secret)
     # What stands in for the registries of the world is here, and no proxy reaches it.
-    environment = {"KUBECONFIG": str(layout.kubeconfig("crossplane")), "NO_PROXY": "*"}
-    processes.start("crossplane", core(layout, ports, runtime), environment)
+    environment = {"KUBECONFIG": str(layout.kubeconfig("crossplane")), "NO_PROXY": "*", **own.environment}
+    command = [*core(layout, ports, own.runtime), *own.arguments]
+    processes.start("crossplane", command, environment)
     environment = {"KUBECONFIG": str(layout.kubeconfig("rbac-manager"))}
     processes.start(RBAC_MANAGER, [_binary(), "rbac", "start"], environment)
     processes.wait("crossplane", lambda: ready(ports))

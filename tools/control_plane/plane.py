@@ -150,7 +150,7 @@ def _start(processes: Processes, layout: Layout, on: Nodes) -> Api:
     with _step(on.title):
         on.start(processes, layout, ports, api, authority)
     with _step("Crossplane"):
-        crossplane.start(processes, layout, ports, api, authority, on.runtime)
+        crossplane.start(processes, layout, ports, api, authority, crossplane.Core(on.runtime))
     with _step("CRDs of providers and components"):
         extensions.install(api)
         wait_for("the CRDs to be established", lambda: extensions.established(api))

@@ -22,6 +22,8 @@ from tools.images.store import Built, Store
 
 __all__ = ["REGISTRY", "build", "lock", "run"]
 
+INDEX = "index"
+"""In place of an architecture: of what a tag names that has several."""
 _SUMS, _LICENCES = "SHA256SUMS", "LICENSES.txt"
 
 
@@ -76,12 +78,14 @@ def run(
         bills = [_write(built, each.kind, output) for each in made for built in each.builts]
         (output / paths.INSTALL.name).write_text(install(registry, tag))
         _sum_up(output, bills)
-    rows = [
-        (each.kind.reference, built.architecture, built.digest, _megabytes(built.size))
-        for each in made
-        for built in each.builts
-    ]
-    show(table(("IMAGE", "ARCHITECTURE", "DIGEST", "SIZE"), rows))
+    show(table(("IMAGE", "ARCHITECTURE", "DIGEST", "SIZE"), [row for each in made for row in _rows(each)]))
+
+
+def _rows(version: Version) -> list[tuple[str, str, str, str]]:
+    """Return what is told of an image: each architecture, and what the tag names where those are several."""
+    name = version.kind.reference
+    rows = [(name, each.architecture, each.digest, _megabytes(each.size)) for each in version.builts]
+    return [*rows, (name, INDEX, version.manifest.digest, "")] if len(rows) > 1 else rows
 
 
 def install(registry: str, tag: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import pytest
 
 from tests.tools.images.played_registry import BASIC, PASSWORD, USER, Played, serving
 from tools.errors import ToolError
-from tools.images import credentials
+from tools.images import command, credentials
 from tools.images.image import Image, Part
 from tools.images.kinds import KINDS
 from tools.images.publish import Version, publish
@@ -73,6 +74,20 @@ def test_tags_are_set_at_the_end_and_in_order(versions: list[Version]) -> None:
         for built in each.builts
         for path in built.blobs
     }
+
+
+def test_the_digest_of_what_a_tag_names_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """It is what a release signs, and what Crossplane verifies."""
+    played, name = Played(), "configuration-freehold"
+    with serving(played) as remote:
+        command.run(
+            [name], ["amd64", "arm64"], "r.example.org/own", "v1", f"http://{remote.host}", None, None
+        )
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    printed = {architecture: digest for _, architecture, digest, *_ in rows[1:]}
+    assert printed.keys() == {"amd64", "arm64", command.INDEX}
+    tagged = hashlib.sha256(played.manifests[f"own/{name}:v1"]).hexdigest()
+    assert printed[command.INDEX] == f"sha256:{tagged}"
 
 
 def test_what_is_there_already_is_left_alone(
