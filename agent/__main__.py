@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -14,8 +15,12 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import certifi
+
 from functions.api import contract
 
+from .asker import Asker
+from .asking import ask, resolves, trusting
 from .cluster import EVENTS, PODS, REPORTS, Cluster
 from .deliverer import Deliverer, path_of_deliveries
 from .reporter import Reporter
@@ -24,6 +29,7 @@ from .upgrader import Upgrader, path_of_upgrades
 from .watching import Watching
 
 _LOG = logging.getLogger("agent")
+_AUTHORITIES = "GATEWAY_AUTHORITIES"
 
 
 class _Json(logging.Formatter):
@@ -87,6 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="report: answer there which Models a client of the gateway may call, and merge the keys of all "
         "Models beside the gateway; default: the cluster has no gateway",
     )
+    parser.add_argument(
+        "--gateway",
+        metavar="HOST:PORT",
+        help="report: ask each Model there, with its own key, which models it serves; needs --models. "
+        f"{_AUTHORITIES} of the environment has the authorities that clients know it by, as PEM",
+    )
+    parser.add_argument(
+        "--clients-are-here",
+        action="store_true",
+        help="report: pods of this cluster alone can connect to the gateway, so its name has to lead there",
+    )
     given = parser.parse_args(arguments)
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_Json())
@@ -101,9 +118,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _upgrades(stop, cluster, given.namespace):
             _run(stop, given.health, [Watching(cluster, path, {}, deliverer.deliveries)], deliverer.run)
         return 0
+    reporter = Reporter(cluster, asks=bool(given.gateway))
     if given.models:
-        _share(stop, given.models, SharedAddress(cluster))
-    reporter = Reporter(cluster)
+        shared = SharedAddress(cluster)
+        _share(stop, given.models, shared)
+        if given.gateway:
+            _ask(stop, given.gateway, shared, reporter, clients_are_here=given.clients_are_here)
     watches = [
         # The reports first: only their namespaces matter.
         Watching(cluster, REPORTS, {}, reporter.reports),
@@ -138,6 +158,24 @@ def _share(stop: threading.Event, address: str, shared: SharedAddress) -> None:
     """Keep the address of all Models; neither reports nor the agent's health wait for it."""
     for target, given in ((shared.run, [stop]), (answering(address, shared).serve_forever, [])):
         threading.Thread(target=target, args=given, daemon=True).start()
+
+
+def _ask(
+    stop: threading.Event, at: str, shared: SharedAddress, reporter: Reporter, *, clients_are_here: bool
+) -> None:
+    """Ask Models through the gateway; the agent's health is not asked of this."""
+    host, _, port = at.rpartition(":")
+    authorities = os.environ.get(_AUTHORITIES, "")
+    context = trusting(authorities, certifi.where())
+    asker = Asker(
+        shared.questions,
+        reporter.serves,
+        lambda question: ask(question, (host, int(port)), context, all_known=bool(authorities)),
+        resolves,
+        reporter.asked,
+        clients_are_here=clients_are_here,
+    )
+    threading.Thread(target=asker.run, args=[stop], daemon=True).start()
 
 
 def _run(

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-__all__ = ["KeysOf", "Merged", "merged"]
+__all__ = ["KeysOf", "Merged", "decoded", "merged"]
 
 _SHORTEST, _LONGEST = 16, 1024
 """Bytes of a key."""
@@ -65,7 +65,7 @@ def merged(models: Iterable[KeysOf]) -> Merged:
     left_out: list[str] = []
     for each in sorted(models, key=lambda model: model.model):
         for id_, value in sorted(each.data.items()):
-            key = _decoded(value)
+            key = decoded(value)
             client = _client(each, id_)
             why = "is no client id of this Model" if client is None else _fault(key)
             if why:
@@ -101,7 +101,8 @@ def _client(model: KeysOf, id_: str) -> str | None:
     return client if client != id_ and _CLIENT.fullmatch(client) else None
 
 
-def _decoded(value: str) -> bytes:
+def decoded(value: str) -> bytes:
+    """Return a value of a Secret; empty for what is no base64."""
     try:
         return base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from functions.api import Ending, PodReport, PodsOf, PodTrouble, Trouble, contract
+from functions.api import AtGateway, Ending, PodReport, PodsOf, PodTrouble, Trouble, contract
 
 from .logs import without_secrets
 from .troubles import Crash, Object, Warned, crash_of, ready, time_of, trouble_of
 
-__all__ = ["crashes", "report"]
+__all__ = ["crashes", "report", "serves"]
 
 _MOST_NODES = 16
 _REPLACED_SECONDS = 600
@@ -34,18 +34,34 @@ def crashes(pods: Sequence[Object]) -> list[Crash]:
     return [crash for pod in pods if (crash := crash_of(pod)) is not None]
 
 
-def report(pods: Sequence[Object], warnings: Sequence[Warned], lines: Mapping[Crash, str]) -> PodReport:
+def serves(pods: Iterable[Object]) -> bool:
+    """Tell whether a pod of a Model is ready to serve."""
+    return any(
+        pod["metadata"].get("labels", {}).get(contract.COMPONENT) == contract.SERVING and ready(pod)
+        for pod in pods
+    )
+
+
+def report(
+    pods: Sequence[Object],
+    warnings: Sequence[Warned],
+    lines: Mapping[Crash, str],
+    gateway: AtGateway | None = None,
+) -> PodReport:
     """Return the report of a Model.
 
     Args:
         pods: all of the Model's namespace, in any order.
         warnings: all that Events of the namespace give, in any order.
         lines: the line that explains each crash, where a log could be read.
+        gateway: what came of a request through the gateway; None: nothing is known. It says nothing new of a
+            Model of which no pod is ready.
     """
     return PodReport(
         serving=_component(contract.SERVING, pods, warnings, lines),
         download=_component(contract.DOWNLOAD, pods, warnings, lines),
         ending=_ending(pods),
+        gateway=gateway if serves(pods) else None,
     )
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from functions.api import contract
+from functions.api import AtGateway, contract
 
 from .cluster import Cluster, Refused
 from .known import Known
 from .logs import explaining_line
-from .report import crashes, report
+from .report import crashes, report, serves
 from .troubles import Crash, Warned, crash_of, warned
 
 __all__ = ["Reporter"]
@@ -47,14 +47,23 @@ class _Namespace:
         self.not_before = 0.0
         """When the report may be written again."""
         self.failures = 0
+        self.gateway: AtGateway | None = None
+        """What came of a request through the gateway; None: that cannot be told."""
+        self.asked = False
+        """Whether one was made."""
 
 
 class Reporter:
     """What the agent knows of its cluster, and which reports are due."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        """Know nothing yet."""
-        self._cluster = cluster
+    def __init__(self, cluster: Cluster, *, asks: bool = False) -> None:
+        """Know nothing yet.
+
+        Args:
+            cluster: whose Models are reported of.
+            asks: whether somebody asks through a gateway, and says what comes of it.
+        """
+        self._cluster, self._asks = cluster, asks
         self._lock = threading.Condition()
         self._namespaces: dict[str, _Namespace] = {}
         self._due: dict[str, float] = {}
@@ -71,6 +80,17 @@ class Reporter:
                 except Exception:
                     # What nobody has foreseen of one Model must not keep the others waiting.
                     _LOG.exception("cannot report", extra={"details": {"namespace": namespace}})
+
+    def serves(self, namespace: str) -> bool:
+        """Tell whether a Model is reported of, and a pod of it is ready."""
+        return bool(self.reports.of(namespace)) and serves(self.pods.of(namespace).values())
+
+    def asked(self, namespace: str, gateway: AtGateway | None) -> None:
+        """Take what came of a request through the gateway; None: that cannot be told."""
+        here = self._namespaces.setdefault(namespace, _Namespace())
+        if (here.asked, here.gateway) != (True, gateway):
+            here.asked, here.gateway = True, gateway
+            self._touch(namespace)
 
     def _ready(self) -> list[str]:
         """Wait a second at most; return the namespaces that are due."""
@@ -92,7 +112,8 @@ class Reporter:
         here = self._namespaces.setdefault(namespace, _Namespace())
         pods = [*self.pods.of(namespace).values(), *here.past]
         self._read(namespace, here, crashes(pods))
-        now = report(pods, list(self.events.of(namespace).values()), here.lines).plain()
+        gateway = _gateway(known) if self._asks and not here.asked else here.gateway
+        now = report(pods, list(self.events.of(namespace).values()), here.lines, gateway).plain()
         # A report that said the time alone anew would wake its Model for nothing.
         if now != {key: value for key, value in known.items() if key != _OBSERVED_AT}:
             self._write(namespace, here, {**now, _OBSERVED_AT: time.strftime(_UTC, time.gmtime())})
@@ -149,6 +170,14 @@ class Reporter:
         if here and _GROUP in pod["metadata"].get("labels", {}) and crash_of(pod) is not None:
             pod["status"]["phase"] = "Failed"
             here.past.append(pod)
+
+
+def _gateway(known: dict[str, Any]) -> AtGateway | None:
+    """Return what a report says already: an agent that starts has not asked yet."""
+    try:
+        return AtGateway.model_validate(known["gateway"])
+    except (KeyError, ValueError):
+        return None
 
 
 def _pod(pod: dict[str, Any]) -> dict[str, Any]:

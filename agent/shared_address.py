@@ -21,8 +21,9 @@ from urllib3.exceptions import HTTPError
 
 from functions.api import contract
 
+from .asking import Question
 from .cluster import Cluster, Refused
-from .keys_of_all import KeysOf, Merged, merged
+from .keys_of_all import KeysOf, Merged, decoded, merged
 from .known import Known
 from .watching import Watching
 
@@ -49,6 +50,9 @@ class _Route(NamedTuple):
     """NAMESPACE/NAME, by which requests name the Model."""
     created: int
     """Seconds since 1970."""
+    host: str = ""
+    path: str = ""
+    """Of the Model's own list of models at the gateway; empty where the route names none."""
 
 
 class SharedAddress:
@@ -129,6 +133,16 @@ class SharedAddress:
             if name in routes
         ]
 
+    def questions(self) -> dict[str, Question]:
+        """Return how each Model is asked with its own key, by the Model's namespace."""
+        found = {}
+        for namespace, route in self._routes().items():
+            data = self.secrets.of(namespace).get(contract.MODEL_KEYS) or {}
+            key = decoded(data.get(route.model.replace("/", "."), ""))
+            if route.host and route.path and key:
+                found[namespace] = Question(route.host, route.path, key.decode("ascii", "replace"))
+        return found
+
     def _routes(self) -> dict[str, _Route]:
         """Return the route of each namespace of a Model."""
         found = {}
@@ -195,14 +209,20 @@ def _label(namespace: dict[str, Any]) -> str:
 
 def _route(found: dict[str, Any]) -> _Route | None:
     """Return what a route says of its Model; None for one without an address that is shared."""
-    rules: Sequence[dict[str, Any]] = found.get("spec", {}).get("rules") or ()
-    for rule in rules:
-        for match in rule.get("matches") or ():
-            for header in match.get("headers") or ():
-                if header.get("name") == contract.GATEWAY_MODEL:
-                    created = datetime.fromisoformat(found["metadata"]["creationTimestamp"])
-                    return _Route(str(header.get("value")), int(created.timestamp()))
-    return None
+    spec = found.get("spec", {})
+    rules: Sequence[dict[str, Any]] = spec.get("rules") or ()
+    matches = [match for rule in rules for match in rule.get("matches") or ()]
+    headers = [header for match in matches for header in match.get("headers") or ()]
+    model = next(
+        (str(each.get("value")) for each in headers if each.get("name") == contract.GATEWAY_MODEL), ""
+    )
+    if not model:
+        return None
+    created = datetime.fromisoformat(found["metadata"]["creationTimestamp"])
+    own = [str(match["path"]["value"]) for match in matches if match.get("method") == "GET"]
+    path = next((each for each in own if each == f"/{model}/v1/models"), "")
+    host = next(iter(spec.get("hostnames") or ()), "")
+    return _Route(model, int(created.timestamp()), str(host), path)
 
 
 def _secret(data: dict[str, str]) -> dict[str, Any]:

@@ -42,7 +42,7 @@ from .model import (
     Requirement,
     Task,
 )
-from .model_report import Ending, PodReport, PodsOf, PodTrouble, Trouble
+from .model_report import AtGateway, Ending, GatewayTrouble, PodReport, PodsOf, PodTrouble, Trouble
 from .model_status import (
     Certainty,
     Endpoint,
@@ -93,6 +93,7 @@ __all__ = [
     "Allocatable",
     "AppliedCRDs",
     "Architecture",
+    "AtGateway",
     "Autoscaler",
     "Aws",
     "AwsSubnet",
@@ -121,6 +122,7 @@ __all__ = [
     "FabricKind",
     "Gateway",
     "GatewayTls",
+    "GatewayTrouble",
     "Gpu",
     "GpuChoice",
     "Issuer",

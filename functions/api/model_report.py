@@ -1,4 +1,4 @@
-"""What the agent reports of the pods of one Model.
+"""What the agent reports of the pods of one Model, and of its address.
 
 The agent writes a `ModelReport` in the Model's namespace of a GPU cluster; function-vllm reads the
 report, and records it in the Model's status. Every text has a bound, so that a report has at most
@@ -13,7 +13,7 @@ from pydantic import Field
 
 from .schema import Schema
 
-__all__ = ["Ending", "PodReport", "PodTrouble", "PodsOf", "Trouble"]
+__all__ = ["AtGateway", "Ending", "GatewayTrouble", "PodReport", "PodTrouble", "PodsOf", "Trouble"]
 
 _NAME, _TEXT = 253, 1024
 _MOST_NODES = 16
@@ -94,12 +94,47 @@ class Ending(Schema):
     at: str = Field(max_length=32, description="When the container ended.")
 
 
+class GatewayTrouble(StrEnum):
+    """Why a request through the gateway with the Model's key is not answered."""
+
+    HOST_UNRESOLVED = "HostUnresolved"
+    """The gateway's host leads nowhere in the cluster, whose pods alone can connect."""
+    GATEWAY_UNREACHABLE = "GatewayUnreachable"
+    """No connection comes about."""
+    CERTIFICATE_REFUSED = "CertificateRefused"
+    """Its certificate is not for its host, has expired, or is of authorities that no client knows."""
+    KEY_REFUSED = "KeyRefused"
+    """401 or 403."""
+    ROUTE_MISSING = "RouteMissing"
+    """404."""
+    PODS_UNREACHED = "PodsUnreached"
+    """502 or 503: the gateway knows no pod, or reaches none."""
+    NO_ANSWER = "NoAnswer"
+    """Nothing comes back in time, or 504."""
+    UNEXPECTED_ANSWER = "UnexpectedAnswer"
+    """Another status."""
+
+
+class AtGateway(Schema):
+    """What came of a request through the gateway with the Model's key."""
+
+    answered: bool = Field(description="Whether it is answered.")
+    reason: GatewayTrouble | None = Field(None, description="Why it is not.")
+    message: str | None = Field(None, max_length=_TEXT, description="What was seen; none: nothing else.")
+    since: str | None = Field(None, max_length=32, description="Since when it is not answered, in UTC.")
+
+
 class PodReport(Schema):
     """The pods of a Model, as the agent in its cluster sees them."""
 
     serving: PodsOf | None = Field(None, description="Pods that serve; none: there are none.")
     download: PodsOf | None = Field(None, description="Pods that download the weights; none: there are none.")
     ending: Ending | None = Field(None, description="How the newest ended download ended; none: none did.")
+    gateway: AtGateway | None = Field(
+        None,
+        description="What comes of a request through the cluster's gateway with the Model's key; none: there "
+        "is no gateway or no ready pod, or nobody has asked yet.",
+    )
     observed_at: str | None = Field(
         None,
         max_length=32,

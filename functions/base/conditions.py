@@ -77,3 +77,5 @@ class Progress:
     whose: Whose = Whose.INFRASTRUCTURE
     hint: str = ""
     """The next step to offer while something is not ready."""
+    reason: str = Reason.AVAILABLE.value
+    """The reason once all are ready and as they are asked for."""

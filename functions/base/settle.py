@@ -87,7 +87,7 @@ def settle(progress: Progress, seen: Seen) -> Condition:
         more = f" and {len(changing) - 1} more" if len(changing) > 1 else ""
         text = f"{progress.ready}; being updated: {seen.label(changing[0])}{more}"
         return _condition(progress, True, Reason.UPDATING, text)
-    return _condition(progress, True, Reason.AVAILABLE, progress.ready)
+    return Condition(progress.type, Status.TRUE, progress.reason, progress.ready, progress.whose)
 
 
 _END = ". \n"

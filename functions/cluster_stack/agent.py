@@ -8,14 +8,23 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-from functions.api import AgentInput, contract
+from functions.api import AgentInput, Gateway, Reach, contract
 from functions.base import Request, View
 from functions.catalog import image
 
 from .component import Auxiliary, Namespace, PodSecurity
 from .facts import Facts
 
-__all__ = ["ANSWERS", "API_SERVER_PORTS", "AUXILIARY", "SERVICE_ACCOUNT", "agent_pod", "api_server_ports"]
+__all__ = [
+    "ANSWERS",
+    "API_SERVER_PORTS",
+    "AUXILIARY",
+    "GATEWAY_PORTS",
+    "SERVICE_ACCOUNT",
+    "TO_NAME_SERVERS",
+    "agent_pod",
+    "api_server_ports",
+]
 
 # A gateway looks at its Services and grants in namespaces with this label alone.
 _NAMESPACE = Namespace(
@@ -43,6 +52,16 @@ ANSWERS = _Answers("models", _NAMESPACE.name, 8082, {"app.kubernetes.io/name": _
 """Where the agent answers a gateway which Models there are: the Service, and the labels of its pods."""
 API_SERVER_PORTS = (443, 6443)
 """Of the API server's Service, and of where that leads in most clusters."""
+GATEWAY_PORTS = (443, 10443)
+"""Of the gateway's Service, and of where that leads: Envoy Gateway has Envoy listen 10000 above a privileged
+port."""
+_NODE_DNS = "169.254.20.10/32"
+"""A node's own name server: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"""
+TO_NAME_SERVERS: dict[str, Any] = {
+    "to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_DNS}}],
+    "ports": [{"protocol": protocol, "port": port} for protocol in ("UDP", "TCP") for port in (53, 5353)],
+}
+"""What of a NetworkPolicy lets pods resolve names; OpenShift's name servers listen on 5353."""
 _API_SERVER = "api-server"
 
 
@@ -101,13 +120,23 @@ def _manifests(given: AgentInput, facts: Facts) -> dict[str, Mapping[str, Any]]:
                     "spec": agent_pod(
                         _NAME,
                         given.image or image(_NAME),
-                        [f"--models=:{ANSWERS.port}"] if facts.gateway else [],
+                        _at_a_gateway(facts.gateway) if facts.gateway else [],
                         facts.tolerations,
+                        {"GATEWAY_AUTHORITIES": facts.gateway_authorities} if facts.gateway else {},
                     ),
                 },
             },
         },
     }
+
+
+def _at_a_gateway(gateway: Gateway) -> list[str]:
+    service = f"{contract.GATEWAY}.{contract.GATEWAY_NAMESPACE}.svc"
+    return [
+        f"--models=:{ANSWERS.port}",
+        f"--gateway={service}:{GATEWAY_PORTS[0]}",
+        *(["--clients-are-here"] if gateway.reach is Reach.CLUSTER else []),
+    ]
 
 
 _AT_A_GATEWAY: list[dict[str, Any]] = [
@@ -150,7 +179,7 @@ def _object(api_version: str, kind: str, *, name: str = _NAME, everywhere: bool 
 
 
 def _policy(facts: Facts) -> dict[str, Any]:
-    """Let in a gateway's Envoys (probes come from the node), and out to the ports of the API server.
+    """Let in a gateway's Envoys (probes come from the node), and out to these and the API server's ports.
 
     A NetworkPolicy cannot name the API server. Its addresses change, and a network plugin that knows it
     as something else than an address takes no address for it. A plugin may look at a packet before or
@@ -161,12 +190,16 @@ def _policy(facts: Facts) -> dict[str, Any]:
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": contract.GATEWAY_NAMESPACE}},
         "podSelector": {"matchLabels": {contract.COMPONENT: contract.GATEWAY_PROXY}},
     }
+    to_envoys = [{"protocol": "TCP", "port": port} for port in GATEWAY_PORTS]
     asks = {"from": [envoys], "ports": [{"protocol": "TCP", "port": ANSWERS.port}]}
     return {
         "podSelector": {"matchLabels": {"app.kubernetes.io/name": _NAME}},
         "policyTypes": ["Ingress", "Egress"],
         **({"ingress": [asks]} if facts.gateway else {}),
-        "egress": [{"ports": ports}],
+        "egress": [
+            {"ports": ports},
+            *([{"to": [envoys], "ports": to_envoys}, TO_NAME_SERVERS] if facts.gateway else []),
+        ],
     }
 
 
@@ -182,7 +215,8 @@ def api_server_ports(request: Request) -> tuple[int, ...]:
         return tuple(sorted(found))
     policy = request.resource(f"{_COMPOSED}-network-policy")
     rules = policy.each("spec", "forProvider", "manifest", "spec", "egress") if policy else ()
-    return tuple(port for rule in rules for each in rule.each("ports") if (port := _port(each, "port")))
+    to_it = (each for rule in rules if not rule.has("to") for each in rule.each("ports"))
+    return tuple(port for each in to_it if (port := _port(each, "port")))
 
 
 def _port(of: View, key: str) -> int:
@@ -192,7 +226,11 @@ def _port(of: View, key: str) -> int:
 
 
 def agent_pod(
-    account: str, image_: str, arguments: list[str], tolerations: list[dict[str, Any]]
+    account: str,
+    image_: str,
+    arguments: list[str],
+    tolerations: list[dict[str, Any]],
+    environment: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the spec of an agent's pod, in whichever cluster and mode it runs.
 
@@ -201,7 +239,9 @@ def agent_pod(
         image_: the agent's.
         arguments: the mode, and what the mode takes.
         tolerations: of the pod.
+        environment: variables of the container; empty ones are left out.
     """
+    variables = [{"name": name, "value": value} for name, value in (environment or {}).items() if value]
 
     def probe(path: str) -> dict[str, Any]:
         return {"httpGet": {"path": path, "port": "health"}, "periodSeconds": 10, "timeoutSeconds": 3}
@@ -225,6 +265,7 @@ def agent_pod(
                 "image": image_,
                 "command": ["python", "-m", "agent"],
                 "args": [*arguments, f"--health=:{_HEALTH}"],
+                **({"env": variables} if variables else {}),
                 "ports": [{"name": "health", "containerPort": _HEALTH, "protocol": "TCP"}],
                 "readinessProbe": probe("/readyz"),
                 "livenessProbe": {**probe("/healthz"), "failureThreshold": 6},

@@ -98,6 +98,7 @@ def compose(request: Request) -> Outcome:
         api_server_ports=agent.api_server_ports(request),
         gateway=wanted_gateway,
         former=gateway.former(request, wanted_gateway),
+        gateway_authorities=_authorities(request, status),
     )
     needed = [
         c
@@ -171,6 +172,12 @@ def _gateway(request: Request, status: ClusterStatus) -> Gateway | None:
     if asked is None or offered is None or asked.host == offered.host:
         return asked
     return asked.model_copy(update={"host": offered.host})
+
+
+def _authorities(request: Request, status: ClusterStatus) -> str:
+    """Return the authorities that Models hand out, or will: new ones once the certificate is theirs."""
+    asked, offered = request.spec(_Spec).gateway, status.gateway
+    return (offered.ca if offered else asked.authorities if asked else None) or ""
 
 
 def _broken(request: Request, installed: Sequence[Installed]) -> Condition | None:

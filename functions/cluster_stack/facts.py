@@ -41,6 +41,8 @@ class Facts:
     """The gateway that the spec asks for; None: it asks for none."""
     former: Former | None = None
     """Of the gateway's certificate; None: the listener has the one that the spec asks for, or none yet."""
+    gateway_authorities: str = ""
+    """Certificates of those that vouch for the gateway, as PEM, as Models hand them out; empty: none."""
 
     @property
     def taints(self) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ import pytest
 
 from agent.cluster import Cluster, Refused
 from agent.reporter import Reporter
+from functions.api import AtGateway
 from tests.agent.api_server import Answer, Asked, served
 from tests.agent.pods import (
     CREATED,
@@ -212,3 +213,37 @@ def test_a_refusal_keeps_its_words() -> None:
         pytest.raises(Refused, match="422: unknown field"),
     ):
         cluster.write(NAMESPACE, json.loads("{}"))
+
+
+def test_what_the_gateway_answers_is_reported_of_ready_pods() -> None:
+    world = World()
+    with served(world.answer) as (cluster, _):
+        made = reporter(cluster, serves())
+        assert made.serves(NAMESPACE)
+        assert not made.serves("elsewhere")
+        made.asked(NAMESPACE, AtGateway(answered=True))
+        made.update(NAMESPACE)
+        assert world.report["gateway"] == {"answered": True}
+        made.asked(NAMESPACE, None)
+        made.update(NAMESPACE)
+        assert "gateway" not in world.report
+        made.asked(NAMESPACE, AtGateway(answered=True))
+        made.pods.replace([loads()])
+        made.update(NAMESPACE)
+        assert not made.serves(NAMESPACE)
+        assert "gateway" not in world.report
+
+
+@pytest.mark.parametrize("asks", [True, False])
+def test_an_agent_that_starts_leaves_what_was_answered_until_it_has_asked(asks: bool) -> None:
+    """Else each start would wake every Model twice. Where there is no gateway any more, it goes."""
+    before = {"serving": {"total": 1, "ready": 1, "restarts": 0, "nodes": ["l4-2"]}}
+    world = World()
+    with served(world.answer) as (cluster, asked):
+        made = Reporter(cluster, asks=asks)
+        known = {**before, "gateway": {"answered": True}, "observedAt": "2026-11-28T18:00:00Z"}
+        made.reports.replace([{**EMPTY, "report": known}])
+        made.pods.replace([serves()])
+        made.update(NAMESPACE)
+        assert bool(asked) == (not asks)
+        assert "gateway" not in world.report

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from agent import shared_address
+from agent.asking import Question
 from agent.shared_address import SharedAddress, answering
 from functions.api import contract
 from tests.agent.api_server import Answer, Asked, served
@@ -214,3 +215,21 @@ def test_a_client_is_told_its_own_models() -> None:
 def test_before_it_knows_the_models_it_says_so() -> None:
     with served(lambda _: Answer(503, {})) as (cluster, _), listing(SharedAddress(cluster)) as ask:
         assert ask("/v1/models", x_freehold_client="team-a.chat")[0] == 503
+
+
+def test_how_a_model_is_asked_with_its_own_key() -> None:
+    """By the route's own words; a Model without a key, or without such a path, is not asked."""
+    with served(lambda _: Answer(503, {})) as (cluster, _):
+        shared = SharedAddress(cluster)
+    shared.namespaces.replace([labelled(name, name) for name in ("chat-1", "embed-1", "old-1")])
+    asked, old = route("chat-1", "team-a/chat"), route("old-1", "team-a/old")
+    own = {"method": "GET", "path": {"type": "Exact", "value": "/team-a/chat/v1/models"}}
+    asked["spec"] |= {"hostnames": ["models.example.org"]}
+    asked["spec"]["rules"].append({"matches": [own]})
+    shared.routes.replace([asked, route("embed-1", "team-b/embed"), old])
+    shared.secrets.replace([keys("chat-1", **{"team-a.chat": "a" * 20, "team-a.chat_web": "w" * 20})])
+    assert shared.questions() == {
+        "chat-1": Question("models.example.org", "/team-a/chat/v1/models", "a" * 20)
+    }
+    shared.secrets.replace([keys("chat-1", **{"team-a.chat": ""})])
+    assert shared.questions() == {}

@@ -102,7 +102,7 @@ def ports_with(observed: dict[str, dict[str, Any]], spec: Any = EXISTING) -> lis
     asked = replace(request(spec), observed=observed)
     made = {r.name: r.manifest for r in FUNCTION.compose(asked).resources}
     policy: Any = made[POLICY]
-    [rule] = policy["spec"]["forProvider"]["manifest"]["spec"]["egress"]
+    rule = policy["spec"]["forProvider"]["manifest"]["spec"]["egress"][0]
     assert list(rule) == ["ports"]
     return [port["port"] for port in rule["ports"]]
 
@@ -132,6 +132,15 @@ def test_it_is_not_cut_off_while_the_service_is_not_seen() -> None:
     assert policy is not None
     for seen in ({}, {API_SERVER: live(ready=False)}):
         assert ports_with({POLICY: observe(policy), **seen}) == [443, 16443]
+
+
+def test_ports_of_a_gateway_are_none_of_the_api_servers() -> None:
+    gateway = {"host": "h.example.org", "tls": {"issuerRef": {"name": "i"}}}
+    spec = {**EXISTING, "gateway": gateway}
+    asked = replace(request(spec), observed={API_SERVER: service({"port": 443, "targetPort": 16443})})
+    policy = next(r.manifest for r in FUNCTION.compose(asked).resources if r.name == POLICY)
+    assert policy is not None
+    assert ports_with({POLICY: observe(policy)}, spec) == [443, 16443]
 
 
 def test_the_service_of_an_existing_cluster_is_looked_at_and_no_more() -> None:
@@ -194,6 +203,38 @@ def test_only_a_gateways_envoys_reach_it() -> None:
     [to], [by] = GATED["grant"]["spec"]["to"], GATED["grant"]["spec"]["from"]
     assert to["name"] == GATED["service"]["metadata"]["name"]
     assert by["namespace"] == contract.GATEWAY_NAMESPACE
+
+
+def gated(reach: str = "Cluster", authorities: str = "") -> dict[str, Any]:
+    """Return the agent's container where there is a gateway."""
+    asked = {"host": "h.example.org", "reach": reach, "tls": {"issuerRef": {"name": "i"}}}
+    facts = replace(FACTS, gateway=Gateway.model_validate(asked), gateway_authorities=authorities)
+    made = AUXILIARY.manifests(AgentInput(), facts)["deployment"]
+    [container] = made["spec"]["template"]["spec"]["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def test_it_asks_through_the_gateways_service_and_knows_it_as_clients_do() -> None:
+    assert gated()["args"][:3] == [
+        "--models=:8082",
+        "--gateway=models.freehold-gateway.svc:443",
+        "--clients-are-here",
+    ]
+    assert "--clients-are-here" not in gated("Internet")["args"]
+    assert "env" not in gated()
+    assert gated(authorities="PEM")["env"] == [{"name": "GATEWAY_AUTHORITIES", "value": "PEM"}]
+
+
+def test_it_reaches_the_gateways_envoys_and_name_servers_too() -> None:
+    api_server, envoys, names = GATED["network-policy"]["spec"]["egress"]
+    assert "to" not in api_server
+    [to] = envoys["to"]
+    assert to["podSelector"]["matchLabels"] == {contract.COMPONENT: contract.GATEWAY_PROXY}
+    assert [port["port"] for port in envoys["ports"]] == [443, 10443]
+    assert {port["port"] for port in names["ports"]} == {53, 5353}
+    [without] = OBJECTS["network-policy"]["spec"]["egress"]
+    assert without == api_server
 
 
 def test_a_cluster_is_ready_without_it() -> None:

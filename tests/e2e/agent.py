@@ -36,15 +36,16 @@ PLAYED = {"metadata": {"annotations": {"kwok.freehold.dev/pod": "played"}}}
 
 
 @contextmanager
-def running(plane: Plane) -> Iterator[Api]:
+def running(plane: Plane, *arguments: str, **environment: str) -> Iterator[Api]:
     """Run the agent of a claimed cluster, once its rights are there; give the API as the agent sees it."""
     wait_for("the agent's rights", lambda: all(plane.api.find(*part) for part in PARTS))
     kubeconfig = plane.layout.folder / "agent.kubeconfig"
     kubeconfig.touch(mode=0o600)
     kubeconfig.write_text(json.dumps(_kubeconfig(plane)))
     [port] = free_ports(1)
-    command = [sys.executable, "-m", "agent", f"--kubeconfig={kubeconfig}", f"--health=127.0.0.1:{port}"]
-    plane.processes.start(NAME, command, {"PYTHONPATH": str(paths.ROOT)})
+    own = [f"--kubeconfig={kubeconfig}", f"--health=127.0.0.1:{port}"]
+    command = [sys.executable, "-m", "agent", *arguments, *own]
+    plane.processes.start(NAME, command, {"PYTHONPATH": str(paths.ROOT), **environment})
     try:
         plane.processes.wait(NAME, lambda: _answers(port, "readyz"))
         yield Api.of(kubeconfig)

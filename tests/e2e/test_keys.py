@@ -17,15 +17,16 @@ import pytest
 import trustme
 
 from functions.api import contract
-from tests.e2e import etcd
+from tests.e2e import agent, etcd
 from tests.e2e.conftest import Plane
+from tests.e2e.envoy import answering
 from tests.e2e.gateway import playing
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, wait_ready
 from tests.e2e.workload import OWNER, delete, existing, model, place, wait_told
 from tools.control_plane.agent import NAME as AGENT
-from tools.control_plane.api import Api, ApiError
-from tools.control_plane.layout import NAMESPACE
+from tools.control_plane.api import Api, ApiError, condition
+from tools.control_plane.layout import NAMESPACE, free_ports
 from tools.control_plane.nodes import cpu_node, gpu_node
 from tools.control_plane.waiting import patience, wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
@@ -303,7 +304,7 @@ def _until(what: str, true: Callable[[], bool]) -> float:
 
 
 def test_the_agent_writes_only_what_models_own(control_plane: Plane, api: Api, late: Manifest) -> None:
-    agent = control_plane.layout.api(AGENT)
+    deliverer = control_plane.layout.api(AGENT)
     account = {"kubernetes.io/service-account.name": "default"}
     metadata = {"name": "stolen", "namespace": NAMESPACE}
     owner = [{"apiVersion": "freehold.dev/v1alpha1", "kind": "XModel", "name": "x", "uid": "x"}]
@@ -319,15 +320,15 @@ def test_the_agent_writes_only_what_models_own(control_plane: Plane, api: Api, l
         ({**plain, "metadata": {**metadata, "namespace": TEAM}}, "the agent writes only what a Model"),
     ):
         with pytest.raises(ApiError, match=words):
-            agent.apply(secret)
+            deliverer.apply(secret)
     changed = {"kubeconfig": base64.b64encode(b"x").decode()}
     for patch in ({"data": changed}, {"metadata": {"ownerReferences": owner}}):
         with pytest.raises(
             ApiError, match="the agent changes here only keys and certificates that it has made"
         ):
-            agent.patch(made(api, late), patch)
+            deliverer.patch(made(api, late), patch)
     with pytest.raises(ApiError, match="the agent writes"):
-        agent.patch(certificate(), {"data": {"tls.key": base64.b64encode(b"x").decode()}})
+        deliverer.patch(certificate(), {"data": {"tls.key": base64.b64encode(b"x").decode()}})
 
 
 def test_a_route_that_the_gateway_refuses_is_told(
@@ -338,6 +339,33 @@ def test_a_route_that_the_gateway_refuses_is_told(
     wait_told(team, early, "the cluster's gateway refuses the Model's route: no such listener", MINUTE)
     refused.clear()
     wait_ready(team, early, seconds=MINUTE)
+
+
+def test_serving_is_what_an_app_is_answered(
+    control_plane: Plane, api: Api, team: Api, late: Manifest
+) -> None:
+    """By the cluster's agent, with the key that the gateway has; Envoy is played, and what it answers a test's."""
+    authority, before = trustme.CA(), refreshed(team, late)
+    assert serving(before)[:2] == ("True", "Available")
+    pem = authority.cert_pem.bytes().decode()
+    [port] = free_ports(1)
+    with answering(api, authority.issue_cert(HOST)) as envoy:
+        where = (f"--models=127.0.0.1:{port}", f"--gateway=127.0.0.1:{envoy.port}")
+        with agent.running(control_plane, *where, GATEWAY_AUTHORITIES=pem):
+            wait_for("an answer", lambda: serving(refreshed(team, late))[1] == "Answered", MINUTE)
+            assert set(envoy.asked) >= {f"/{TEAM}/late/v1/models"}
+            assert f"{HOST} leads to no address in the GPU cluster" in serving(refreshed(team, late))[2]
+            envoy.status = 503
+            wait_told(team, late, "Serving=False PodsUnreached: [platform] pods of the Mod", 2 * MINUTE)
+            assert values(team, late)[KEY] == taken(api, late)
+            envoy.status = 200
+            wait_ready(team, late, seconds=MINUTE)
+        assert values(team, late)[KEY] not in control_plane.processes.log(agent.NAME).read_text()
+
+
+def serving(claim: Manifest) -> tuple[str, str, str]:
+    found = condition(claim, "Serving")
+    return found["status"], found["reason"], found["message"]
 
 
 def test_a_gateway_that_goes_brings_apps_back_inside(

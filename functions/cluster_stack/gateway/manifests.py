@@ -8,7 +8,7 @@ from typing import Any
 from functions.api import Gateway, Reach, contract
 from functions.base import Request
 
-from ..agent import ANSWERS, API_SERVER_PORTS
+from ..agent import ANSWERS, API_SERVER_PORTS, GATEWAY_PORTS, TO_NAME_SERVERS
 from ..component import Own
 from ..facts import Facts
 from . import shared_address
@@ -59,14 +59,10 @@ _CLASS = "freehold"
 _NAMESPACE = contract.GATEWAY_NAMESPACE
 _API = "gateway.networking.k8s.io/v1"
 _ENVOY_API = "gateway.envoyproxy.io/v1alpha1"
-_PORT, _CONTAINER_PORT = 443, 10443
-"""Envoy Gateway has Envoy listen 10000 above a privileged port."""
+_PORT, _CONTAINER_PORT = GATEWAY_PORTS
 _XDS = 18000
 """Where Envoys get their configuration from the controller."""
 _IS_PROXY = {contract.COMPONENT: contract.GATEWAY_PROXY}
-_DNS = [{"protocol": protocol, "port": port} for protocol in ("UDP", "TCP") for port in (53, 5353)]
-_NODE_DNS = "169.254.20.10/32"
-"""A node's own name server: https://kubernetes.io/docs/tasks/administer-cluster/nodelocaldns/"""
 
 _WAIT = "3600s"
 """How long nothing need be sent on a stream: a request may wait in a queue before its first token."""
@@ -341,7 +337,7 @@ def _to_proxies(gateway: Gateway) -> dict[str, Any]:
             {"to": [{"podSelector": _NO_PROXY}], "ports": [{"protocol": "TCP", "port": _XDS}]},
             {"to": [models]},
             {"to": [agent], "ports": [{"protocol": "TCP", "port": ANSWERS.port}]},
-            {"to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_DNS}}], "ports": _DNS},
+            TO_NAME_SERVERS,
         ],
     }
     return _policy("proxies", spec)

@@ -8,6 +8,7 @@ from functions.api import ModelSpec, contract
 from functions.base import (
     Condition,
     Progress,
+    Reason,
     Request,
     Resource,
     Status,
@@ -21,10 +22,11 @@ from ..live.placement import takes
 from ..plan import Plan
 from ..serve import WORKLOADS, live_workload, route
 from ..serve.delivery import undelivered, whose_fault
-from ..serve.endpoint import CONNECTION, HANDED_OUT
+from ..serve.endpoint import CONNECTION, HANDED_OUT, is_called_outside
 from ..serve.network_policy import DEFAULT_DENY, SERVING_POLICY
 from ..source import source_of
 from ..source.failures import UNKNOWN, Cause
+from .gateway import ANSWERED, answered, unanswered
 from .pods import pods_in_trouble
 from .weights import said_by_download
 
@@ -120,7 +122,10 @@ def closed(request: Request, key: Sequence[Resource]) -> Condition | None:
         request: the Model's.
         key: what brings the Model's key.
     """
-    return undelivered(request, "Serving", key) or route.refused(request, "Serving")
+    lacks = undelivered(request, "Serving", key) or route.refused(request, "Serving")
+    workload = request.resource(live_workload(request.observed))
+    pods_are_ready = workload is not None and condition_true()(workload)
+    return lacks or (unanswered(request, "Serving") if pods_are_ready else None)
 
 
 def serving(
@@ -140,11 +145,19 @@ def serving(
         # It is what was asked for, so the Model is Ready once its pods are gone.
         return Condition("Serving", Status.FALSE, "ScaledToZero", text, Whose.MODEL, decides_ready=False)
     needed = tuple(name for name in NEEDED_TO_SERVE if name in names)
+    told = answered(request) if is_called_outside(request, plan) else None
+    # Without a gateway, ready pods are all that can be known.
+    unasked = " by what its pods and the gateway say: nobody has asked it there yet"
+    text = f"{_ANSWERS}{told or (unasked if is_called_outside(request, plan) else '')}"
     return (
         _stuck(request, plan.spec)
         or hindered
         or Progress(
-            "Serving", needed, f"{_ANSWERS}. {update}" if update else _ANSWERS, hint=_hint(request, plan)
+            "Serving",
+            needed,
+            f"{text}. {update}" if update else text,
+            hint=_hint(request, plan),
+            reason=ANSWERED if told else Reason.AVAILABLE.value,
         )
     )
 

@@ -9,10 +9,11 @@ import pytest
 
 from functions.api import contract
 from tests.e2e.conftest import Plane
+from tests.e2e.observing import refreshed
 from tests.e2e.real import asking, pods
 from tests.e2e.real.gateways import key
 from tests.e2e.real.policies import calling
-from tests.e2e.workload import place, serving
+from tests.e2e.workload import place, serving, wait_told
 from tools.control_plane.api import Api
 from tools.control_plane.waiting import wait_for
 from tools.manifests import Manifest
@@ -67,6 +68,16 @@ def test_an_app_with_the_secrets_values_is_answered(api: Api, chat: Manifest) ->
     """A stream, to its end; over TLS, by the authority in the Secret."""
     assert chat["status"]["endpoint"]["baseURL"] == f"https://{node_gateway.HOST}/{TEAM}/tiny/v1"
     assert asking.chat(api, chat)["tokens"] >= 1
+
+
+def test_serving_says_that_a_request_with_the_key_was_answered(api: Api, chat: Manifest) -> None:
+    """By the agent in the cluster, as a pod there, which knows the gateway by the authority that apps are given."""
+    words = (
+        "Serving=True Answered: the Model answers at its endpoint: a request through the gateway with its key is "
+        "answered"
+    )
+    wait_told(api, chat, words, 60)
+    assert "leads to no address" not in str(refreshed(api, chat)["status"]["conditions"])
 
 
 def test_nothing_but_the_models_own_key_lets_in(api: Api, chat: Manifest, other: Manifest) -> None:

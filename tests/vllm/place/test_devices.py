@@ -141,5 +141,5 @@ def test_a_models_own_pods_do_not_count() -> None:
 def test_a_pool_whose_pods_are_not_known_counts_as_filled_node_by_node() -> None:
     for used, word in ((8, "Placed"), (9, "NoFreeGPUs")):
         made = compose(request(LARGE, cluster("eu", {**H100, "gpusInUse": used}, allowed=["*"])))
-        assert made.conditions[0].reason == word  # type: ignore[union-attr]
+        assert made.conditions[0].reason == word
     assert L4["gpusPerNode"] == 1
