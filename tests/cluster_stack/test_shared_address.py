@@ -48,8 +48,12 @@ def test_the_body_is_read_by_requests_route_alone_and_is_bounded() -> None:
     assert targets("reads") == targets("checks")
     assert targets("bounds") == targets("checks") | targets("lists")
     assert inside("bounds")["spec"]["requestBuffer"] == {"limit": "10Mi"}
-    [script] = inside("reads")["spec"]["lua"]
-    assert f'"{contract.GATEWAY_MODEL}"' in script["inline"]
+    reads, counts = inside("reads")["spec"]["lua"]
+    assert f'"{contract.GATEWAY_MODEL}"' in reads["inline"]
+    # A route with Lua of its own has none of the gateway's.
+    every = MADE[f"{G}-usage"]["spec"]["forProvider"]["manifest"]["spec"]
+    assert every["lua"] == [counts]
+    assert [target["kind"] for target in every["targetRefs"]] == ["Gateway"]
     assert values(MADE[G])["config"]["envoyGateway"]["extensionApis"] == {"enableLua": True}
 
 

@@ -1,4 +1,4 @@
-"""A real Envoy with the filters of the shared address, in the order in which Envoy Gateway 1.9 puts them.
+"""A real Envoy with the filters of the gateway's routes, in the order in which Envoy Gateway 1.9 puts them.
 
 Envoy Gateway's own configuration is tried in tests/e2e/real; here it is what is rendered, asked at leisure.
 """
@@ -18,16 +18,22 @@ from pathlib import Path
 from typing import Any
 
 from functions.api import contract
-from functions.cluster_stack.gateway import shared_address
+from functions.cluster_stack.gateway import shared_address, usage
 from tools.control_plane.layout import free_ports
 from tools.images import wheels
 from tools.paths import ROOT
 
-__all__ = ["PATH", "running"]
+__all__ = ["PATH", "PLAY", "RECORDS", "running"]
 
 PATH = "/v1/chat/completions"
+PLAY = "x-play"
+"""Header of a request that has the engine answer with a type and chunks, as JSON; a number is so many bytes."""
+RECORDS = "usage.log"
+"""The file in Envoy's folder that has its records."""
 _HTTP = "envoy.extensions.filters.http"
 _SECONDS = 60
+_AT_ONCE = ("--file-flush-interval-msec", "50")
+"""Else records come every ten seconds."""
 _Json = dict[str, Any]
 
 
@@ -109,20 +115,32 @@ def _on() -> _Json:
     return _typed("envoy.config.route.v3.FilterConfig", config={})
 
 
-def _model(name: str, key: str) -> _Json:
+def _model(name: str, key: str) -> list[_Json]:
+    """Return the routes of a Model: at the shared address, and at its own."""
     client = name.replace("/", ".")
     header = {"name": contract.GATEWAY_MODEL, "string_match": {"exact": name}}
+    own = {"keys": _keys({client: key}), "rbac": _lets_in(client), "own-counts": _on()}
+    matches: list[_Json] = [{"path": PATH, "headers": [header]}, {"path": f"/{name}{PATH}"}]
+    return [
+        {
+            "match": match,
+            "route": {"cluster": "engine", "timeout": "0s"},
+            "typed_per_filter_config": own,
+        }
+        for match in matches
+    ]
+
+
+def _lua(name: str, script: str) -> _Json:
+    source = {"inline_string": script}
     return {
-        "match": {"path": PATH, "headers": [header]},
-        "route": {"cluster": "engine", "timeout": "0s"},
-        "typed_per_filter_config": {
-            "keys": _keys({client: key}),
-            "rbac": _lets_in(client),
-        },
+        "name": name,
+        "disabled": True,
+        "typed_config": _typed(f"{_HTTP}.lua.v3.Lua", default_source_code=source),
     }
 
 
-def _configuration(port: int, engine: int, models: dict[str, str]) -> _Json:
+def _configuration(port: int, engine: int, models: dict[str, str], records: Path) -> _Json:
     bounds = shared_address.bounds()["spec"]
     most = int(bounds["requestBuffer"]["limit"].removesuffix("Mi")) << 20
     clients = {"nobody": "x" * 43, **{name.replace("/", "."): key for name, key in models.items()}}
@@ -134,11 +152,11 @@ def _configuration(port: int, engine: int, models: dict[str, str]) -> _Json:
             "rbac": _lets_in(),
             "says": _on(),
             "lua": _on(),
+            "counts": _on(),
             "buffer": _typed(f"{_HTTP}.buffer.v3.BufferPerRoute", buffer={"max_request_bytes": most}),
         },
     }
-    routes = [_model(name, key) for name, key in models.items()]
-    source = {"inline_string": shared_address.script()}
+    routes = [route for name, key in models.items() for route in _model(name, key)]
     nobody = {
         "credentials": [{"client": "nobody", "key": "x" * 43}],
         "key_sources": [{"header": "Authorization"}],
@@ -155,11 +173,9 @@ def _configuration(port: int, engine: int, models: dict[str, str]) -> _Json:
             "disabled": True,
             "typed_config": _typed(f"{_HTTP}.buffer.v3.Buffer", max_request_bytes=most),
         },
-        {
-            "name": "lua",
-            "disabled": True,
-            "typed_config": _typed(f"{_HTTP}.lua.v3.Lua", default_source_code=source),
-        },
+        _lua("lua", shared_address.script()),
+        _lua("counts", usage.script()),
+        _lua("own-counts", usage.script()),
         {"name": "rbac", "typed_config": _typed(f"{_HTTP}.rbac.v3.RBAC")},
         {"name": "router", "typed_config": _typed(f"{_HTTP}.router.v3.Router")},
     ]
@@ -167,9 +183,15 @@ def _configuration(port: int, engine: int, models: dict[str, str]) -> _Json:
     early = _typed(
         "envoy.extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation", mutations=removed
     )
+    printed = _typed(
+        "envoy.extensions.access_loggers.file.v3.FileAccessLog",
+        path=str(records),
+        log_format={"json_format": usage.RECORD},
+    )
     manager = _typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="http",
+        access_log=[{"name": "records", "typed_config": printed}],
         early_header_mutation_extensions=[{"name": "early", "typed_config": early}],
         route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [*routes, shared]}]},
         http_filters=filters,
@@ -194,13 +216,16 @@ def _address(port: int) -> _Json:
 
 
 class _Engine(BaseHTTPRequestHandler):
-    """Answers with what it was asked."""
+    """Answers with what it was asked, or what it is told to."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length")
         body = self.rfile.read(int(length)) if length else b""
+        if PLAY in self.headers:
+            self._play(*json.loads(self.headers[PLAY]))
+            return
         small = body.decode() if len(body) < 1000 else ""
         headers = {name.lower(): value for name, value in self.headers.items()}
         answer = json.dumps({"headers": headers, "body": small, "length": len(body)}).encode()
@@ -208,6 +233,17 @@ class _Engine(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def _play(self, type_: str, chunks: list[str | int]) -> None:
+        """Answer; a number stands for so many bytes."""
+        self.send_response(200)
+        self.send_header("Content-Type", type_)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        for chunk in [*(b"x" * each if isinstance(each, int) else each.encode() for each in chunks), b""]:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            self.wfile.flush()
+            time.sleep(0.02)  # Else Envoy hears of several at once.
 
     def log_message(self, *_: object) -> None:
         pass
@@ -225,10 +261,10 @@ def running(folder: Path, models: dict[str, str]) -> Iterator[tuple[int, int]]:
     threading.Thread(target=engine.serve_forever, daemon=True).start()
     [port] = free_ports(1)
     path = folder / "envoy.json"
-    path.write_text(json.dumps(_configuration(port, engine.server_port, models)))
+    path.write_text(json.dumps(_configuration(port, engine.server_port, models, folder / RECORDS)))
     program, options = (
         str(_program(folder)),
-        ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warn"),
+        ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warn", *_AT_ONCE),
     )
     with (
         (folder / "envoy.log").open("w") as log,

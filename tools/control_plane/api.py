@@ -174,9 +174,10 @@ class Api:
         found: Manifest = json.loads(text) if text[:1] == b"{" else {"message": text.decode()}
         return found
 
-    def log(self, pod: Manifest) -> str:
-        """Return what a pod of one container has printed, as the kubelet has it."""
-        return self._answer("GET", self.path(*identity(pod)) + "/log").decode(errors="replace")
+    def log(self, pod: Manifest, container: str = "") -> str:
+        """Return what a container of a pod has printed, its only one by default, as the kubelet has it."""
+        query = {"container": container} if container else None
+        return self._answer("GET", self.path(*identity(pod)) + "/log", query=query).decode(errors="replace")
 
     def _answer(
         self,

@@ -11,7 +11,7 @@ from functions.base import Request
 from ..agent import ANSWERS, API_SERVER_PORTS, GATEWAY_PORTS, TO_NAME_SERVERS
 from ..component import Own
 from ..facts import Facts
-from . import shared_address
+from . import shared_address, usage
 
 __all__ = [
     "BROUGHT",
@@ -35,12 +35,13 @@ CONTROLLER = "gateway.freehold.dev/controller"
 """Name of the controller, as the GatewayClass says whose it is."""
 MANAGED_BY = {"app.kubernetes.io/managed-by": "freehold"}
 """Label of the gateway's namespace, and of every Model's."""
-PROXIES, CLASS, CLOSED, GATEWAY, CLIENTS, SERVICE, CERTIFICATE, TO_PROXIES, TO_CONTROLLER = _OWN = (
+PROXIES, CLASS, CLOSED, GATEWAY, CLIENTS, USAGE, SERVICE, CERTIFICATE, TO_PROXIES, TO_CONTROLLER = _OWN = (
     "proxies",
     "class",
     "closed",
     "listener",
     "clients",
+    "usage",
     "service",
     "issued",
     "network-policy-proxies",
@@ -82,6 +83,7 @@ def own(facts: Facts) -> dict[str, Own]:
         CLASS: Own(_class(), (PROXIES,), _says("object.status.conditions", "Accepted"), goes=True),
         CLOSED: Own(_closed(), (CLASS,)),
         CLIENTS: Own(_clients(), (CLASS,), _says_some("object.status.ancestors", "Accepted")),
+        USAGE: Own(_usage(), (CLASS,)),
         **({CERTIFICATE: Own(issued, works=_READY)} if (issued := _certificate(facts)) else {}),
         SERVICE: Own(
             _service(facts, gateway),
@@ -229,6 +231,7 @@ def _proxies(facts: Facts) -> dict[str, Any]:
         "concurrency": 4,
         "provider": {"type": "Kubernetes", "kubernetes": kubernetes},
         "shutdown": {"drainTimeout": "600s"},
+        "telemetry": {"accessLog": usage.access_log()},
     }
     return _object(_ENVOY_API, "EnvoyProxy", contract.GATEWAY, spec)
 
@@ -274,6 +277,13 @@ def _clients() -> dict[str, Any]:
         },
     }
     return _object(_ENVOY_API, "ClientTrafficPolicy", contract.GATEWAY, spec)
+
+
+def _usage() -> dict[str, Any]:
+    """Have every route counted, but for one that has Lua of its own: that counts there, too."""
+    return _object(
+        _ENVOY_API, "EnvoyExtensionPolicy", "usage", {"targetRefs": [_TARGET], "lua": [usage.lua()]}
+    )
 
 
 def _service(facts: Facts, gateway: Gateway) -> dict[str, Any]:

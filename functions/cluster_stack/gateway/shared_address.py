@@ -17,6 +17,7 @@ from functions.api import Gateway, contract
 
 from ..agent import ANSWERS, SERVICE_ACCOUNT
 from ..component import Own
+from . import usage
 
 __all__ = ["PARTS", "POSTED", "bounds", "own", "script"]
 
@@ -130,8 +131,8 @@ def _checks(route: str, more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reads() -> dict[str, Any]:
-    """Have the body read; where Envoy Gateway takes no Lua, the route answers 500."""
-    spec = {"targetRefs": _targets(_ASK), "lua": [{"type": "Inline", "inline": script()}]}
+    """Have the body read, and then what comes of it counted, as at every other route."""
+    spec = {"targetRefs": _targets(_ASK), "lua": [{"type": "Inline", "inline": script()}, usage.lua()]}
     return _object(f"{_ENVOY}/v1alpha1", "EnvoyExtensionPolicy", _ASK, spec=spec)
 
 

@@ -1,0 +1,68 @@
+"""Who has taken how many tokens of which Model: one record a request, which the Envoys print.
+
+Lua counts, at every route of the gateway, and puts what it has counted where Envoy's access log reads it, and
+limits can. A record has nothing of what was asked or answered, and no key.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from functions.api import contract
+
+__all__ = ["METADATA", "RECORD", "TOKENS", "access_log", "lua", "script"]
+
+METADATA, TOKENS = "freehold", "tokens"
+"""Namespace of what Lua counts in a stream's metadata, and its key for all tokens of a request."""
+
+
+def _counted(key: str) -> str:
+    return f"%DYNAMIC_METADATA({METADATA}:{key})%"
+
+
+RECORD = {
+    "time": "%START_TIME%",
+    "client": f"%REQ({contract.GATEWAY_CLIENT.upper()})%",
+    "model": _counted("model"),
+    "api": _counted("api"),
+    "status": "%RESPONSE_CODE%",
+    "tokensIn": _counted("tokens_in"),
+    "tokensOut": _counted("tokens_out"),
+    "estimated": _counted("estimated"),
+    "milliseconds": "%DURATION%",
+    # Of a request that no engine has answered: why.
+    "why": "%RESPONSE_CODE_DETAILS%",
+    "flags": "%RESPONSE_FLAGS%",
+    "method": "%REQ(:METHOD)%",
+    "bytesIn": "%BYTES_RECEIVED%",
+    "bytesOut": "%BYTES_SENT%",
+    "requestID": "%REQ(X-REQUEST-ID)%",
+    "address": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+    "pod": "%UPSTREAM_HOST%",
+}
+"""Members of a record, and what Envoy writes there; what it does not know is null."""
+
+
+@cache
+def script() -> str:
+    """Return the Lua that counts."""
+    return resources.files(__package__).joinpath("usage.lua").read_text(encoding="utf-8")
+
+
+def lua() -> dict[str, Any]:
+    """Return what an EnvoyExtensionPolicy says to have a route counted."""
+    return {"type": "Inline", "inline": script()}
+
+
+def access_log() -> dict[str, Any]:
+    """Return what the EnvoyProxy says of access logs: a JSON object a line, for whatever collects logs."""
+    return {
+        "settings": [
+            {
+                "format": {"type": "JSON", "json": RECORD},
+                "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
+            }
+        ]
+    }

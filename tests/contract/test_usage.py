@@ -1,0 +1,125 @@
+"""What is recorded of requests at a real Envoy: who has asked which Model, and for how many tokens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+
+from functions.cluster_stack.gateway import usage
+from tests.contract import envoy
+
+KEY, SECRET = "key-of-team-a-0123456789", "what nobody may read in a record"
+BODY = json.dumps({"model": "team-a/chat", "prompt": SECRET}).encode()
+OWN = f"/team-a/chat{envoy.PATH}"
+JSON, STREAM = "application/json", "text/event-stream; charset=utf-8"
+CHAT = '{"choices":[{"text":"\\"usage\\":{\\"prompt_tokens\\":1}"}],"usage":{"prompt_tokens":%d,"total_tokens":%d,"completion_tokens":%d,"prompt_tokens_details":{"cached_tokens":4}},"kv_transfer_params":null}'
+EVENT = 'data: {"choices":[{"delta":{"content":"x"}}],"usage":null}\n\n'
+LAST = 'data: {"choices":[],"usage":{"prompt_tokens":12,"total_tokens":19,"completion_tokens":7}}\n\n'
+DONE = "data: [DONE]\n\n"
+
+Asked = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    folder = tmp_path_factory.mktemp("envoy")
+    records = folder / envoy.RECORDS
+    with envoy.running(folder, {"team-a/chat": KEY}) as (port, _):
+
+        def lines() -> list[str]:
+            return records.read_text().splitlines() if records.exists() else []
+
+        def ask(
+            type_: str,
+            *chunks: str | int,
+            path: str = OWN,
+            key: str = KEY,
+            body: bytes = BODY,
+            read: int = -1,
+        ) -> dict[str, Any]:
+            before = len(lines())
+            connection = HTTPConnection("127.0.0.1", port, timeout=60)
+            headers = {"Authorization": f"Bearer {key}", envoy.PLAY: json.dumps([type_, chunks])}
+            connection.request("POST", path, body, headers)
+            answer = connection.getresponse()
+            answer.read(None if read < 0 else read)
+            connection.close()
+            deadline = time.monotonic() + 20
+            while len(lines()) == before and time.monotonic() < deadline:
+                time.sleep(0.02)
+            assert SECRET not in records.read_text()
+            assert KEY not in records.read_text()
+            [line] = lines()[before:]
+            found: dict[str, Any] = json.loads(line)
+            return found
+
+        yield ask
+
+
+def tokens(record: dict[str, Any]) -> tuple[Any, Any, Any]:
+    return record["tokensIn"], record["tokensOut"], record["estimated"]
+
+
+@pytest.mark.parametrize("path", [OWN, envoy.PATH])
+def test_an_answers_own_count_is_recorded(asked: Asked, path: str) -> None:
+    record = asked(JSON, CHAT % (12, 19, 7), path=path)
+    assert tokens(record) == (12, 7, False)
+    assert (record["client"], record["model"], record["api"]) == (
+        "team-a.chat",
+        "team-a/chat",
+        "chat/completions",
+    )
+    assert (record["status"], record["method"]) == (200, "POST")
+    assert set(record) == set(usage.RECORD)
+
+
+@pytest.mark.parametrize(
+    ("answer", "count"),
+    [
+        ('{"data":[{"embedding":[0.1]}],"usage":{"prompt_tokens":5,"total_tokens":5,"completion_tokens":0}}', (5, 0)),
+        ('{"id":"score","usage":{"total_tokens":9}}', (9, 0)),
+        ('{"object":"response","usage":{"input_tokens":3,"input_tokens_details":{"cached_tokens":0},"output_tokens":8,"total_tokens":11}}', (3, 8)),
+        ('{ "usage" : { "prompt_tokens" : 2, "completion_tokens" : 1 } }', (2, 1)),
+    ],
+)  # fmt: skip
+def test_every_api_is_counted(asked: Asked, answer: str, count: tuple[int, int]) -> None:
+    assert tokens(asked(JSON, answer)) == (*count, False)
+
+
+def test_a_count_in_two_chunks_of_a_large_answer_is_found(asked: Asked) -> None:
+    text = CHAT % (12, 19, 7)
+    middle = text.rindex("total_tokens")
+    large = ('{"data":"', 300_000, f'",{text[1:middle]}', text[middle:])
+    assert tokens(asked(JSON, *large)) == (12, 7, False)
+
+
+def test_a_stream_that_says_its_count_is_believed(asked: Asked) -> None:
+    assert tokens(asked(STREAM, EVENT * 3, EVENT, LAST, DONE)) == (12, 7, False)
+    continuous = LAST.replace('"completion_tokens":7', '"completion_tokens":1')
+    assert tokens(asked(STREAM, continuous, continuous, LAST, DONE)) == (12, 7, False)
+
+
+def test_a_stream_without_a_count_is_estimated(asked: Asked) -> None:
+    """An event a token, also one whose end is divided; and a token for four bytes of the request."""
+    guessed = -(-len(json.dumps({"model": "team-a/chat", "prompt": SECRET})) // 4)
+    assert tokens(asked(STREAM, EVENT, EVENT * 3, EVENT[:-1], EVENT[-1:], DONE)) == (guessed, 6, True)
+
+
+def test_a_client_that_goes_away_has_what_it_got_counted(asked: Asked) -> None:
+    record = asked(STREAM, *([EVENT] * 40), read=2 * len(EVENT))
+    assert record["estimated"] is True
+    assert 2 <= record["tokensOut"] < 40
+    assert "downstream" in str(record["why"])
+
+
+def test_what_is_refused_takes_no_tokens(asked: Asked) -> None:
+    for path in (OWN, envoy.PATH):
+        record = asked(JSON, path=path, key="wrong")
+        assert (record["status"], record["client"], *tokens(record)) == (401, None, None, None, None)
+    unknown = asked(JSON, path=envoy.PATH, body=b'{"model":"team-a/none"}')
+    assert (unknown["status"], unknown["client"], unknown["model"]) == (404, "team-a.chat", "team-a/none")
