@@ -19,6 +19,17 @@ def clients(*names: str, **fields: Any) -> dict[str, Any]:
     return model(access={"clients": [{"name": name, "secretRef": KEYS, **fields} for name in names]})
 
 
+FOR_SOMEBODY = "access.jwt needs claims or serviceAccounts"
+NO_CLAIM = "this is no name of a claim"
+STAFF = {"issuer": "corp", "audience": "chat", "claims": [{"name": "groups", "values": ["ml"]}]}
+
+
+def tokens(*more: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return a Model that takes tokens; None leaves a field out."""
+    given = {key: value for key, value in {**STAFF, **fields}.items() if value is not None}
+    return model(access={"jwt": [given, *more]})
+
+
 # What is refused; the words of the API server, and those of a function.
 BAD = {
     "a client's capitals": (clients("Web"), NO_CLIENT, NO_CLIENT),
@@ -31,6 +42,29 @@ BAD = {
         "this is no name of a Secret",
         "this is no name of a Secret",
     ),
+    "tokens of an address instead of a name": (
+        tokens(issuer="https://evil.example.org/"),
+        "this is no name of an issuer",
+        "this is no name of an issuer",
+    ),
+    "tokens of no issuer": (tokens(issuer=None), "issuer: Required value", "issuer"),
+    "tokens for whatever": (tokens(audience=None), "audience: Required value", "audience"),
+    "tokens for nothing": (tokens(audience=""), "audience", "audience"),
+    "tokens of anybody": (tokens(claims=[]), FOR_SOMEBODY, FOR_SOMEBODY),
+    "tokens of whom nobody says": (tokens(claims=None), FOR_SOMEBODY, FOR_SOMEBODY),
+    "a claim that is no string": (
+        tokens(claims=[{"name": 7, "values": ["x"]}]),
+        "claims[0].name",
+        "claims",
+    ),
+    "a claim of blanks": (tokens(claims=[{"name": "a b", "values": ["x"]}]), NO_CLAIM, NO_CLAIM),
+    "a claim of any value": (tokens(claims=[{"name": "sub", "values": []}]), "values", "values"),
+    "a service account by a pattern": (
+        tokens(serviceAccounts=[{"namespace": "shop", "name": "*"}]),
+        "'*' stands for nothing here",
+        "stands for nothing here",
+    ),
+    "an issuer twice": (tokens(STAFF), "Duplicate value", "names corp more than once"),
     "any namespace": (
         model(access={"namespaces": ["team-*"]}),
         "name each namespace",
@@ -52,3 +86,17 @@ def test_admitted() -> None:
     claim = clients("web-app", "2fast")
     claim["spec"]["access"] |= {"namespaces": ["jobs"], "inCluster": True}
     assert admit([claim]) == []
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        tokens(),
+        tokens(claims=[{"name": "realm_access.roles", "values": ["a", "b"], "isList": True}]),
+        tokens(claims=None, serviceAccounts=[{"namespace": "shop", "name": "chat.v1"}]),
+        tokens({**STAFF, "issuer": "apps"}),
+    ],
+)
+def test_tokens_are_admitted(claim: dict[str, Any]) -> None:
+    assert admit([claim]) == []
+    parse(ModelSpec, claim["spec"], "spec")

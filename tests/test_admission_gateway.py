@@ -24,7 +24,33 @@ def gateway(place: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any
     return cluster({**(place or {"existing": EXISTING}), "nodePools": [POOL], "gateway": given})
 
 
+PUBLIC = '{"keys": [{"kty": "RSA", "kid": "1", "n": "AQAB", "e": "AQAB"}]}'
+PRIVATE = '{"keys": [{"kty": "EC", "crv": "P-256", "x": "x", "y": "y", "d" : "secret"}]}'
+SHARED = '{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}'
+NO_KEYS = "jwks is a JSON Web Key Set of public keys"
+ONE_SOURCE = "name exactly one of jwks and jwksURI"
+CORP = {"name": "corp", "issuer": "https://login.example.org/", "jwks": PUBLIC}
+
+
+def issuers(*more: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """Return a gateway that lists an issuer; None leaves a field out."""
+    given = {key: value for key, value in {**CORP, **fields}.items() if value is not None}
+    return gateway(issuers=[given, *more])
+
+
 BAD = {
+    "an issuer without keys": (issuers(jwks=None), ONE_SOURCE),
+    "an issuer with keys from two places": (issuers(jwksURI="https://login.example.org/keys"), ONE_SOURCE),
+    "keys over plain HTTP": (
+        issuers(jwks=None, jwksURI="http://login.example.org/keys"),
+        "begins with https://",
+    ),
+    "no keys": (issuers(jwks="https://login.example.org/keys"), NO_KEYS),
+    "a private key of an issuer": (issuers(jwks=PRIVATE), NO_KEYS),
+    "a key that who verifies could sign with": (issuers(jwks=SHARED), NO_KEYS),
+    "an issuer's blanks": (issuers(issuer="https://a b"), "this is no issuer"),
+    "an issuer that is no address": (issuers(issuer="corp"), "this is no issuer"),
+    "a client's claim with blanks": (issuers(clientClaim="a b"), "this is no name of a claim"),
     "a URL": (gateway(host="https://models.example.org"), NO_HOST),
     "a port": (gateway(host="models.example.org:8443"), NO_HOST),
     "a path": (gateway(host="models.example.org/v1"), NO_HOST),
@@ -73,8 +99,25 @@ def test_refused(name: str) -> None:
         gateway(reach="Internet"),
         gateway(tls={**SECRET, "ca": CA * 3}),
         gateway(tls={"issuerRef": {"name": "own", "kind": "Issuer"}}),
+        issuers(),
+        issuers(jwks=None, jwksURI="https://login.example.org:8443/keys?v=1", clientClaim="ext.id"),
+        issuers({**CORP, "name": "apps", "issuer": "https://kubernetes.default.svc.cluster.local"}),
     ],
 )
 def test_next_to_what_is_refused(claim: dict[str, Any]) -> None:
     assert admit([claim]) == []
     parse(ClusterSpec, claim["spec"], "spec")
+
+
+def test_what_only_a_function_sees_of_keys() -> None:
+    for jwks in (
+        '{"keys": []}',
+        '{"keys": [{"kid": "1"}]}',
+        '{"keys": [1]}',
+        '"keys"',
+        '{"keys": [{"kty": "x"}]}',
+    ):
+        with pytest.raises(Invalid, match=NO_KEYS):
+            parse(ClusterSpec, issuers(jwks=jwks)["spec"], "spec")
+    with pytest.raises(Invalid, match=r"gateway.issuers names https://login.example.org/ more than once"):
+        parse(ClusterSpec, issuers({**CORP, "name": "again"})["spec"], "spec")

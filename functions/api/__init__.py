@@ -78,6 +78,7 @@ from .secret_delivery import (
     SecretDeliveryStatus,
     Undeliverable,
 )
+from .tokens import ServiceAccount, TokenClaim, TokenIssuer, Tokens
 
 API_VERSION = "freehold.dev/v1alpha1"
 """API group and version of both XRs, their claims and the functions' inputs."""
@@ -159,6 +160,7 @@ __all__ = [
     "Schema",
     "SecretDelivery",
     "SecretDeliveryStatus",
+    "ServiceAccount",
     "Sharing",
     "SharingMode",
     "Sizing",
@@ -168,6 +170,9 @@ __all__ = [
     "Taint",
     "Task",
     "TlsSecretRef",
+    "TokenClaim",
+    "TokenIssuer",
+    "Tokens",
     "Trouble",
     "Undeliverable",
     "VLLMInput",

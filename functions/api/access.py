@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from .forms import Form, SecretName
 from .schema import Schema, rules
+from .tokens import Tokens, unique
 
 __all__ = ["Callers", "Client", "ClientSecretRef", "OwnKey"]
 
@@ -90,6 +91,13 @@ class Callers(Schema):
         max_length=32,
         json_schema_extra=_LIST_BY_NAME,
     )
+    jwt: list[Tokens] = Field(
+        default_factory=list,
+        description="Tokens of issuers that the Model takes beside keys, at its own address at the cluster's "
+        "gateway. The platform says which issuers there are. Default none.",
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["issuer"]},
+    )
     in_cluster: bool = Field(
         False,
         description="Whether pods of the GPU cluster, in a namespace named like the claim's, may call the "
@@ -104,11 +112,14 @@ class Callers(Schema):
         json_schema_extra={"x-kubernetes-list-type": "set"},
     )
 
+    @field_validator("jwt")
+    @classmethod
+    def _each_issuer_once(cls, jwt: list[Tokens]) -> list[Tokens]:
+        unique(jwt, "access.jwt", "issuer")
+        return jwt
+
     @field_validator("clients")
     @classmethod
     def _each_once(cls, clients: list[Client]) -> list[Client]:
-        names = [client.name for client in clients]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"access.clients names {', '.join(twice)} more than once")
+        unique(clients, "access.clients", "name")
         return clients

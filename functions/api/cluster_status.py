@@ -8,6 +8,7 @@ from .contract import DEVICE_PLUGIN_CONFIG, MIG_CONFIG, MIG_DEVICE
 from .node_pool import Capacity, Nodes, Reservation, SharingMode, Taint
 from .places.existing import Distribution
 from .schema import Schema
+from .tokens import TokenIssuer
 
 __all__ = [
     "Access",
@@ -195,6 +196,9 @@ class OfferedGateway(Schema):
         None,
         description="Certificates of the authorities that vouch for the gateway's, as PEM; none: those that "
         "every client knows.",
+    )
+    issuers: list[TokenIssuer] | None = Field(
+        None, description="Whose tokens Models may take; of a placed Model, those that it names."
     )
 
 

@@ -29,12 +29,14 @@ __all__ = [
     "GATEWAY_CLIENT",
     "GATEWAY_COMPONENT",
     "GATEWAY_ISSUED",
+    "GATEWAY_ISSUER",
     "GATEWAY_KEYS",
     "GATEWAY_LISTENER",
     "GATEWAY_LISTENS",
     "GATEWAY_MODEL",
     "GATEWAY_NAMESPACE",
     "GATEWAY_PROXY",
+    "GATEWAY_SUBJECT",
     "GPU",
     "HOLDER",
     "LEADER_WORKER_SET",
@@ -162,6 +164,9 @@ GATEWAY_CLIENT = "x-freehold-client"
 An id is NAMESPACE.NAME of the claim, `_CLIENT` behind it for a client of the Model's spec, and
 NAMESPACE_CLIENT for one whose key several Models of a namespace have, at the address that they share.
 """
+GATEWAY_ISSUER, GATEWAY_SUBJECT = "x-freehold-issuer", "x-freehold-subject"
+"""Headers by which the gateway says whose token it was: `iss`, and the claim by which its clients are known.
+It drops what clients send so. GATEWAY_CLIENT is then `ISS:VALUE`; no id of a key has a colon."""
 GATEWAY_MODEL = "x-freehold-model"
 """Header by which a request at the shared address comes to the Model that its body names, as NAMESPACE/NAME.
 

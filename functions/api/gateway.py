@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from .forms import HostName, SecretName
 from .schema import Rule, Schema, rules
+from .tokens import TokenIssuer, unique
 
 __all__ = ["EXISTING_ORGANISATION", "Gateway", "GatewayTls", "Issuer", "IssuerRef", "Reach", "TlsSecretRef"]
 
@@ -117,6 +118,13 @@ class Gateway(Schema):
         description="The certificate. Nothing is served without TLS. Default: one that is made and renewed, "
         "of an authority of this gateway's own, which Models hand out beside their address.",
     )
+    issuers: list[TokenIssuer] = Field(
+        default_factory=list,
+        description="Whose tokens (JWT) Models may take beside keys: of the organisation, or of clusters for "
+        "their pods. Models choose among these. Default none.",
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
     service_annotations: dict[str, Annotated[str, Field(max_length=1024)]] | None = Field(
         None,
         description="Annotations of the Service that is the gateway's address, over those that the cloud "
@@ -138,3 +146,10 @@ class Gateway(Schema):
     def authorities(self) -> str | None:
         """Those that the spec says vouch for the certificate, as PEM."""
         return self.tls.ca if self.tls else None
+
+    @field_validator("issuers")
+    @classmethod
+    def _each_issuer_once(cls, issuers: list[TokenIssuer]) -> list[TokenIssuer]:
+        unique(issuers, "gateway.issuers", "name")
+        unique(issuers, "gateway.issuers", "issuer")
+        return issuers

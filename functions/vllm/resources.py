@@ -12,7 +12,7 @@ from .live.placement import Placed
 from .live.record import record
 from .live.stay import placement_is_lost, storage
 from .plan import Plan, make_plan
-from .serve import live_workload, workload_of
+from .serve import live_workload, tokens, workload_of
 from .serve import route as gate
 from .serve.clients import left_out
 from .serve.delivery import Delivered, delivered
@@ -99,6 +99,7 @@ def composed(
     hindered = closed(request, key.resources)
     needed = {r.name for r in resources}
     notes = [*secrets.notes, *key.notes, *handed_out.notes, *left_out(request, plan, key.resources)]
+    notes += tokens.not_taken(request, plan)
     if not is_called_outside(request, plan):
         # Apps call the Service, and go on to until the route answers.
         notes += [hindered.text] if hindered and plan.gateway else []
@@ -148,7 +149,7 @@ def _gone(request: Request, plan: Plan, fetch: str, replaced: Placement | None) 
             or (name == DISRUPTION_BUDGET and plan.spec.replicas.min <= 1)
         ):
             gone.append(name)
-    return gone if plan.gateway else [*gone, *gate.gone(request)]
+    return [*gone, *(tokens.gone(request, plan) if plan.gateway else gate.gone(request))]
 
 
 def _resources(

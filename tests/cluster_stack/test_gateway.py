@@ -105,7 +105,14 @@ def test_what_clients_may_send() -> None:
     assert found["headers"] == {
         "withUnderscoresAction": "RejectRequest",
         # Whose key it was, and which Model a body names, are the gateway's own to say.
-        "earlyRequestHeaders": {"remove": [contract.GATEWAY_CLIENT, contract.GATEWAY_MODEL]},
+        "earlyRequestHeaders": {
+            "remove": [
+                contract.GATEWAY_CLIENT,
+                contract.GATEWAY_MODEL,
+                contract.GATEWAY_ISSUER,
+                contract.GATEWAY_SUBJECT,
+            ]
+        },
     }
     # A request may wait for its first token as long as this.
     http = found["timeout"]["http"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from functions.api import Gateway, Reach, contract
 from functions.base import Request
@@ -261,7 +262,7 @@ def _clients() -> dict[str, Any]:
         "headers": {
             "withUnderscoresAction": "RejectRequest",
             # Before a route is looked for: what these say is the gateway's own to say.
-            "earlyRequestHeaders": {"remove": [contract.GATEWAY_CLIENT, contract.GATEWAY_MODEL]},
+            "earlyRequestHeaders": {"remove": list(_OWN_HEADERS)},
         },
         "connection": {"connectionLimit": {"value": 10000}},
         # Load balancers forget a silent connection: AWS' after 350 seconds.
@@ -284,6 +285,14 @@ def _usage() -> dict[str, Any]:
     return _object(
         _ENVOY_API, "EnvoyExtensionPolicy", "usage", {"targetRefs": [_TARGET], "lua": [usage.lua()]}
     )
+
+
+_OWN_HEADERS = (
+    contract.GATEWAY_CLIENT,
+    contract.GATEWAY_MODEL,
+    contract.GATEWAY_ISSUER,
+    contract.GATEWAY_SUBJECT,
+)
 
 
 def _service(facts: Facts, gateway: Gateway) -> dict[str, Any]:
@@ -330,12 +339,13 @@ def _policy(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to_proxies(gateway: Gateway) -> dict[str, Any]:
-    """Let clients to the Envoys, and those to the controller, Models' pods, the agent and DNS alone."""
+    """Let clients to the Envoys, and those to the controller, Models' pods, agent, DNS and issuers' keys."""
     clients: dict[str, Any] = {"from": [{"namespaceSelector": {}}]} if gateway.reach is Reach.CLUSTER else {}
     models = {
         "namespaceSelector": {"matchExpressions": [{"key": contract.MODEL, "operator": "Exists"}]},
         "podSelector": {"matchLabels": {contract.COMPONENT: contract.SERVING}},
     }
+    keys = _ports_of_keys(gateway)
     agent = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": ANSWERS.namespace}},
         "podSelector": {"matchLabels": ANSWERS.labels},
@@ -348,9 +358,16 @@ def _to_proxies(gateway: Gateway) -> dict[str, Any]:
             {"to": [models]},
             {"to": [agent], "ports": [{"protocol": "TCP", "port": ANSWERS.port}]},
             TO_NAME_SERVERS,
+            *([{"ports": keys}] if keys else []),
         ],
     }
     return _policy("proxies", spec)
+
+
+def _ports_of_keys(gateway: Gateway) -> list[dict[str, Any]]:
+    """Return the ports from which issuers' keys come; whose addresses these are no NetworkPolicy can say."""
+    uris = [urlsplit(issuer.jwks_uri) for issuer in gateway.issuers if issuer.jwks_uri]
+    return [{"protocol": "TCP", "port": port} for port in sorted({uri.port or 443 for uri in uris})]
 
 
 _NO_PROXY = {

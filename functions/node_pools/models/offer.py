@@ -52,11 +52,12 @@ def gateway(request: Request, asked: Gateway | None, *, taken: bool) -> OfferedG
     if not worked and offered is None:
         return None
     live = request.resource(contract.GATEWAY_CERTIFICATE)
+    issuers = asked.issuers or None
     if asked.tls is None:
         made = live.text("status", "authorities") if live else None
         ca = made or (offered.ca if offered else None)
         # Without the authority that was made no client takes the certificate.
-        return OfferedGateway(host=asked.host, ca=ca) if ca else offered
+        return OfferedGateway(host=asked.host, ca=ca, issuers=issuers) if ca else offered
     named = asked.secret_ref
     arrived = (
         not _serves_another(request)
@@ -64,9 +65,9 @@ def gateway(request: Request, asked: Gateway | None, *, taken: bool) -> OfferedG
         else live is None or _is_delivered(live, named.name, asked.authorities)
     )
     if arrived or offered is None:
-        return OfferedGateway(host=asked.host, ca=asked.authorities)
+        return OfferedGateway(host=asked.host, ca=asked.authorities, issuers=issuers)
     # The gateway goes on with the certificate of before, and clients with those who vouch for it.
-    return OfferedGateway(host=asked.host, ca=offered.ca)
+    return OfferedGateway(host=asked.host, ca=offered.ca, issuers=issuers)
 
 
 def _is_delivered(live: View, secret: str, authorities: str | None) -> bool:

@@ -10,6 +10,7 @@ from functions.api import (
     Fabric,
     KVCacheType,
     ModelSpec,
+    OfferedGateway,
     Placement,
     PoolStatus,
     RunnerUp,
@@ -28,6 +29,7 @@ from ..source import source_of
 
 __all__ = [
     "Placed",
+    "gateway_of",
     "placed_on",
     "placement_of",
     "sized_by",
@@ -92,13 +94,22 @@ def placement_of(
         gpu_memory_utilization=fit.device.utilization,
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=_runners_up(choices),
-        gateway=cluster.status.gateway,
+        gateway=gateway_of(spec, cluster.status.gateway),
         image=image,
         engine_flags=[*flags, *need.engine.memory_arguments(fit.batch, need.facts)],
         context_length=need.context,
         weights=source_of(spec).identity(spec, flags),
         sized_by=sized_by(spec),
     )
+
+
+def gateway_of(spec: ModelSpec, offered: OfferedGateway | None) -> OfferedGateway | None:
+    """Return a cluster's gateway, of whose issuers with those that a Model names: placements are recorded."""
+    if offered is None or offered.issuers is None:
+        return offered
+    named = {tokens.issuer for tokens in spec.access.jwt}
+    issuers = [issuer for issuer in offered.issuers if issuer.name in named]
+    return offered.model_copy(update={"issuers": issuers or None})
 
 
 def _best(choices: Choices) -> Choice:

@@ -27,7 +27,17 @@ from ..size.need import need
 from ..source import source_of
 from .move import GOES_ON, Moving, goes_on, leave, names_another
 from .names import only, tags
-from .placement import Placed, placed_on, placement_of, sized_by, sizing_of, storage_of, takes, where
+from .placement import (
+    Placed,
+    gateway_of,
+    placed_on,
+    placement_of,
+    sized_by,
+    sizing_of,
+    storage_of,
+    takes,
+    where,
+)
 
 __all__ = [
     "CLUSTER_MISSING",
@@ -267,7 +277,7 @@ def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Cluster, pool: Poo
         "node_selector": pool.node_selector,
         "taints": pool.taints,
         "weights": weights,
-        "gateway": cluster.status.gateway,
+        "gateway": gateway_of(spec, cluster.status.gateway),
     }
     if recorded.weights != weights:
         update |= storage_of(cluster.status, pool, several_nodes=spec.replicas.min > 1 or recorded.nodes > 1)

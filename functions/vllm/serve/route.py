@@ -10,13 +10,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from functions.api import contract
-from functions.base import Condition, Request, Resource, Status, View, Whose, remote, unique_name
+from functions.base import Condition, Request, Resource, Status, Whose, remote, unique_name
 
 from ..plan import Plan
+from . import tokens
 from .clients import client_keys, ids, own_id, rotation
 from .delivery import deliveries, resources_of
 from .network_policy import SERVING_POLICY
 from .objects import in_cluster
+from .routing import (
+    ACCEPTED,
+    POLICIES,
+    base,
+    gateway_object,
+    http_route,
+    leads,
+    match,
+    origin,
+    refusal,
+    rule,
+    target,
+)
 
 __all__ = [
     "PARTS",
@@ -39,22 +53,20 @@ PARTS = (ROUTE, f"vllm/{_SECURITY}", f"vllm/{_TRAFFIC}")
 """Composed resources of the route, in the order in which they go."""
 _KEY = "api-key"
 """In names of what brings the key."""
-_ROUTES, _POLICIES = "gateway.networking.k8s.io", "gateway.envoyproxy.io"
 _WAIT = "3600s"
 """How long nothing need be sent on a stream: a request may wait in the engine's queue for its first token."""
 _BODY = "10Mi"
 """The largest request: more than a million tokens, or some images, of text."""
-_STATUS = ("status", "atProvider", "manifest", "status")
 
 
 def url(plan: Plan) -> str:
     """Return the Model's OpenAI base URL at the gateway; it has the claim's name and no placement's."""
-    return f"{_origin(plan)}{_base(plan)}/v1"
+    return f"{origin(plan)}{base(plan)}/v1"
 
 
 def shared_url(plan: Plan) -> str:
     """Return the OpenAI base URL of all Models of the cluster."""
-    return f"{_origin(plan)}/v1"
+    return f"{origin(plan)}/v1"
 
 
 def shared_model(plan: Plan) -> str:
@@ -105,19 +117,20 @@ def route(plan: Plan, workload: str, key: Sequence[Resource]) -> list[Resource]:
         in_cluster(
             plan,
             _ROUTE,
-            _http_route(plan),
+            http_route(plan, [*_own(plan), *_shared(plan)]),
             label="the Model's route at the gateway",
             after=before,
-            ready=_ACCEPTED,
+            ready=ACCEPTED,
         ),
+        *tokens.route(plan, before),
     ]
 
 
 def gone(request: Request) -> list[str]:
-    """Return what goes of a route whose gateway is gone: the route first, since its policies close it."""
-    if ROUTE in request.observed:
-        return [ROUTE]
-    return [name for name in (*PARTS, *resources_of(_KEY)) if name in request.observed]
+    """Return what goes of routes whose gateway is gone: the routes first, since their policies close them."""
+    routes = [name for name in (ROUTE, tokens.ROUTE) if name in request.observed]
+    parts = (*PARTS, *tokens.PARTS, *resources_of(_KEY))
+    return routes or [name for name in parts if name in request.observed]
 
 
 def answers(request: Request) -> bool:
@@ -135,7 +148,7 @@ def refused(request: Request, type_: str) -> Condition | None:
     """
     for name in PARTS:
         live = request.resource(name)
-        said = _refusal(live) if live else None
+        said = refusal(live) if live else None
         if said is not None:
             why = (said.text("message") or said.text("reason") or "no word why").rstrip(". \n")
             text = (
@@ -146,76 +159,8 @@ def refused(request: Request, type_: str) -> Condition | None:
     return None
 
 
-def _refusal(live: View) -> View | None:
-    """Return the condition by which a controller refuses an object of the Gateway API."""
-    for kind in ("parents", "ancestors"):
-        for parent in live.each(*_STATUS, kind):
-            for condition in parent.each("conditions"):
-                if condition.text("type") in _TAKEN and condition.text("status") == "False":
-                    return condition
-    return None
-
-
-_TAKEN = ("Accepted", "ResolvedRefs")
-_ACCEPTED = (
-    "has(object.status) && has(object.status.parents) && object.status.parents.exists(p, "
-    f"p.parentRef.name == '{contract.GATEWAY}' && has(p.conditions) && ['Accepted', 'ResolvedRefs'].all(t, "
-    "p.conditions.exists(c, c.type == t && c.status == 'True' "
-    "&& (!has(c.observedGeneration) || c.observedGeneration >= object.metadata.generation))))"
-)
-
-
-def _origin(plan: Plan) -> str:
-    assert plan.gateway is not None, "there is a gateway"
-    port = "" if plan.gateway.port == 443 else f":{plan.gateway.port}"
-    return f"https://{plan.gateway.host}{port}"
-
-
-def _base(plan: Plan) -> str:
-    return f"/{plan.claim.namespace}/{plan.claim.name}"
-
-
-def _object(plan: Plan, group: str, kind: str, spec: dict[str, Any]) -> dict[str, Any]:
-    version = "v1" if group == _ROUTES else "v1alpha1"
-    metadata = {"name": plan.engine.name, "namespace": plan.placement.namespace}
-    return {"apiVersion": f"{group}/{version}", "kind": kind, "metadata": metadata, "spec": spec}
-
-
-def _http_route(plan: Plan) -> dict[str, Any]:
-    assert plan.gateway is not None, "there is a gateway"
-    parent = {
-        "name": contract.GATEWAY,
-        "namespace": contract.GATEWAY_NAMESPACE,
-        "sectionName": contract.GATEWAY_LISTENER,
-    }
-    rules = [
-        _rule(plan, f"{_base(plan)}{path}", method, own) for path, (method, own) in plan.engine.api.items()
-    ]
-    spec = {"parentRefs": [parent], "hostnames": [plan.gateway.host], "rules": [*rules, *_shared(plan)]}
-    return _object(plan, _ROUTES, "HTTPRoute", spec)
-
-
-def _match(path: str, method: str, **more: Any) -> dict[str, Any]:
-    return {"path": {"type": "Exact", "value": path}, "method": method, **more}
-
-
-def _rule(plan: Plan, path: str, method: str, own: str, **more: Any) -> dict[str, Any]:
-    """Return the rule of one path; what no rule names, such as the engine's metrics, is not found."""
-    rewrite = {"path": {"type": "ReplaceFullPath", "replaceFullPath": own}}
-    return _leads(
-        plan,
-        matches=[_match(path, method, **more)],
-        filters=[{"type": "URLRewrite", "urlRewrite": rewrite}],
-    )
-
-
-def _leads(plan: Plan, **rule: Any) -> dict[str, Any]:
-    return {
-        **rule,
-        "backendRefs": [{"name": plan.engine.name, "port": plan.engine.port}],
-        # Envoy's own limit would cut a stream after 15 seconds.
-        "timeouts": {"request": "0s"},
-    }
+def _own(plan: Plan) -> list[dict[str, Any]]:
+    return [rule(plan, f"{base(plan)}{path}", method, own) for path, (method, own) in plan.engine.api.items()]
 
 
 def _shared(plan: Plan) -> list[dict[str, Any]]:
@@ -226,13 +171,9 @@ def _shared(plan: Plan) -> list[dict[str, Any]]:
     """
     header = {"type": "Exact", "name": contract.GATEWAY_MODEL, "value": shared_model(plan)}
     posted = [(path, own) for path, (method, own) in plan.engine.api.items() if method == "POST"]
-    same = [_match(path, "POST", headers=[header]) for path, own in posted if path == own]
-    others = [_rule(plan, path, "POST", own, headers=[header]) for path, own in posted if path != own]
-    return [_leads(plan, matches=same), *others]
-
-
-def _target(plan: Plan) -> list[dict[str, Any]]:
-    return [{"group": _ROUTES, "kind": "HTTPRoute", "name": plan.engine.name}]
+    same = [match(path, "POST", headers=[header]) for path, own in posted if path == own]
+    others = [rule(plan, path, "POST", own, headers=[header]) for path, own in posted if path != own]
+    return [leads(plan, matches=same), *others]
 
 
 def _security(plan: Plan) -> dict[str, Any]:
@@ -243,7 +184,7 @@ def _security(plan: Plan) -> dict[str, Any]:
     """
     header = {"name": contract.GATEWAY_CLIENT, "values": ids(plan)}
     spec = {
-        "targetRefs": _target(plan),
+        "targetRefs": [target(plan.engine.name)],
         "apiKeyAuth": {
             "credentialRefs": [{"group": "", "kind": "Secret", "name": contract.MODEL_KEYS}],
             "extractFrom": [{"headers": ["Authorization"]}],
@@ -255,7 +196,7 @@ def _security(plan: Plan) -> dict[str, Any]:
             "rules": [{"name": "own-key", "action": "Allow", "principal": {"headers": [header]}}],
         },
     }
-    return _object(plan, _POLICIES, "SecurityPolicy", spec)
+    return gateway_object(plan, POLICIES, "SecurityPolicy", spec)
 
 
 def _traffic(plan: Plan) -> dict[str, Any]:
@@ -264,8 +205,9 @@ def _traffic(plan: Plan) -> dict[str, Any]:
     Envoy passes on no request before it has all of it, so clients that send slowly hold no connection of the
     engine's. It reads the body once the key has been found right.
     """
+    routes = [plan.engine.name, *([tokens.name(plan)] if tokens.taken(plan) else [])]
     spec = {
-        "targetRefs": _target(plan),
+        "targetRefs": [target(name) for name in routes],
         "requestBuffer": {"limit": _BODY},
         "timeout": {
             "tcp": {"connectTimeout": "10s"},
@@ -276,4 +218,4 @@ def _traffic(plan: Plan) -> dict[str, Any]:
             "retryOn": {"triggers": ["connect-failure", "refused-stream", "reset-before-request"]},
         },
     }
-    return _object(plan, _POLICIES, "BackendTrafficPolicy", spec)
+    return gateway_object(plan, POLICIES, "BackendTrafficPolicy", spec)

@@ -25,14 +25,14 @@ _ASKED = "freehold.dev/pods-asked"
 
 # What is not known to leave the pods alone is taken to reach them, so that a new field is never ignored.
 _SPEC_ELSEWHERE: dict[str, bool | set[str]] = {
-    **dict.fromkeys(("replicas", "cluster", "gpu", "source"), True),
+    **dict.fromkeys(("replicas", "cluster", "gpu", "source", "access"), True),
     "engine": {"image"},
 }
 """Fields of the spec that pods are not rendered from; the placement has the image and the GPUs."""
 _PLACEMENT_ELSEWHERE = {
     *("cluster", "claim", "node_pool", "gpu_model", "provider_config", "provider_config_namespace"),
     *("storage_class_name", "shared_storage", "price_usd_per_hour", "runners_up", "sized_by"),
-    *("context_length", "taints"),
+    *("context_length", "taints", "gateway"),
 }
 """Fields of the placement that pods are not rendered from; the context, which the plan has; the taints."""
 _STATUS = ("status", "atProvider", "manifest", "status")

@@ -88,6 +88,20 @@ def test_a_gateway_that_was_offered_stays_so_without_a_status() -> None:
     assert gateway(cluster(existing(), observed=live)) is None
 
 
+def test_issuers_are_offered_as_the_spec_lists_them() -> None:
+    # Proves: with a certificate that is brought, and while it is not; and one that is taken back is offered no more.
+    issuer = {
+        "name": "corp",
+        "issuer": "https://login.example.org/",
+        "jwksURI": "https://login.example.org/keys",
+    }
+    asked = {**existing(), "gateway": {**GATEWAY, "issuers": [issuer]}}
+    found = gateway(cluster(asked, status={"components": ["gateway"]}))
+    assert found == {**OFFERED, "issuers": [{**issuer, "clientClaim": "sub"}]}
+    live = {OFFER: offered(cluster(asked, status={"components": ["gateway"]}))}
+    assert gateway(cluster({**asked, "gateway": GATEWAY}, observed=live)) == OFFERED
+
+
 def test_what_somebody_wrote_into_the_offer_offers_no_gateway() -> None:
     asked = {**existing(), "gateway": GATEWAY}
     written = offered(cluster(asked))
