@@ -21,6 +21,8 @@ from tests.issuers import ISSUER, Issuer
 from tests.vllm.world import SPEC, cluster, manifests, request
 
 NODE, AUDIENCE = "https://kubernetes.default.svc", "models"
+SILENT = "https://silent.example.org/"
+"""An issuer whose keys are at an address that leads nowhere."""
 POD = "system:serviceaccount:team-a:default"
 PATH = "/team-a/qwen/v1/models"
 JWT = [
@@ -30,6 +32,7 @@ JWT = [
         "audience": AUDIENCE,
         "serviceAccounts": [{"namespace": "team-a", "name": "default"}],
     },
+    {"issuer": "silent", "audience": AUDIENCE, "claims": [{"name": "sub", "values": ["alice"]}]},
 ]
 PARTS = ("route", "route-security", "route-traffic", "token-route", "token-route-security")
 
@@ -62,6 +65,7 @@ def test_only_a_right_token_or_the_key_lets_in(tmp_path: Path) -> None:
         "not signed, with a signature": (corp.unsigned("c2ln", **alice), 401),
         "signed with the public key": (corp.signed_by_anybody(**alice), 401),
         "cut": (right[:-20], 401),
+        "of an issuer that does not answer": (corp.token(**alice, iss=SILENT), 401),
         "another Model's subject": (corp.token(**{**alice, "sub": "bob"}), 403),
         "nobody's": (corp.token(aud=AUDIENCE), 403),
         "alice of the other issuer": (node.token(iss=NODE, sub="alice", aud=AUDIENCE), 403),
@@ -97,6 +101,7 @@ def _rendered(corp: Issuer, node: Issuer) -> list[dict[str, Any]]:
     issuers = [
         {"name": "corp", "issuer": ISSUER, "jwks": corp.jwks()},
         {"name": "node", "issuer": NODE, "jwks": node.jwks()},
+        {"name": "silent", "issuer": SILENT, "jwksURI": f"{SILENT}keys"},
     ]
     at = cluster("eu", allowed=["*"], gateway={"host": HOST, "issuers": issuers})
     made = manifests(compose(request({**SPEC, "access": {"jwt": JWT}}, at)))
