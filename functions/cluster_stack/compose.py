@@ -25,12 +25,12 @@ from .cluster import Cluster, before_the_mark
 from .component import Auxiliary, Component
 from .facts import Facts
 from .input import ClusterStackInput, given
+from .leaving import leaving
 from .registry import AUXILIARIES, COMPONENTS
 from .render import (
     Rendered,
     auxiliary_names,
     auxiliary_workload,
-    leaving,
     release_name,
     render,
     render_auxiliary,
@@ -157,7 +157,7 @@ def compose(request: Request) -> Outcome:
         gone=[
             *(name for c in needed for name in own.own_names(c) if name not in kept),
             *(crds.upgrade_name(c.name) for c in needed if not given(parameters, c).upgrade_crds),
-            *(name for c in COMPONENTS if c not in needed for name in leaving(request, c)),
+            *(name for c in COMPONENTS if c not in needed for name in leaving(request, cluster, c)),
             *(name for a in AUXILIARIES for name in auxiliary_names(a) if name not in asked),
         ],
     )

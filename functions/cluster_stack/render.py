@@ -11,22 +11,21 @@ from functions.base import HELM_RELEASE, Request, Resource, exists, remote, uniq
 from functions.catalog import chart
 
 from . import crds, own
-from .cluster import FIRST, LAST, NAMESPACE, Cluster, before_the_mark, in_cluster
+from .cluster import FIRST, NAMESPACE, Cluster, before_the_mark, in_cluster
 from .component import Auxiliary, Component, Namespace, Observed
 from .facts import Facts
 
 __all__ = [
+    "QUOTA",
     "Rendered",
     "auxiliary_names",
     "auxiliary_workload",
-    "leaving",
-    "names",
     "release_name",
     "render",
     "render_auxiliary",
 ]
 
-_QUOTA = "-quota"
+QUOTA = "-quota"
 """Ends the name of the Object that lets a namespace have pods of the system's priorities."""
 
 
@@ -65,41 +64,6 @@ def render(request: Request, cluster: Cluster, component: Component, facts: Fact
 def release_name(component: str) -> str:
     """Return the name in the composition of a component's Release."""
     return f"cluster-stack/{component}"
-
-
-def names(component: Component) -> list[str]:
-    """Name everything that may be composed of a component, its Usages included."""
-    return [name for group in _groups(component) for name in group]
-
-
-def leaving(request: Request, component: Component) -> list[str]:
-    """Name what goes now of a component that the cluster no longer needs.
-
-    What it has beside its chart goes first, then the chart, then its namespace: the chart's controller clears
-    up, and Helm still finds its release. The Usages that hold the same order while a claim is deleted would
-    refuse it here, and hold up everything else.
-    """
-    going: list[str] = []
-    for group in _groups(component):
-        going += group
-        if any(name in request.observed for name in group):
-            break
-    return going
-
-
-def _groups(component: Component) -> tuple[list[str], ...]:
-    """Name everything that may be composed of a component, in the order in which it goes."""
-    release = release_name(component.name)
-    chart_ = [release, *(f"cluster-stack/{what.name}" for what in component.observed)]
-    if component.upgrades_crds:
-        chart_.append(crds.upgrade_name(component.name))
-    beside = own.own_names(component)
-    order = [f"{name}{FIRST}" for name in beside] if component.namespace.goes else []
-    namespace = [release + ending for ending in (NAMESPACE, _QUOTA, NAMESPACE + LAST, NAMESPACE + FIRST)]
-    if not beside:
-        # Nothing of it depends on the order.
-        return ([*chart_, release + FIRST, *namespace],)
-    return (beside, [*chart_, *order], [release + FIRST, *namespace])
 
 
 def render_auxiliary(cluster: Cluster, auxiliary: Auxiliary, given: Any, facts: Facts) -> list[Resource]:
@@ -195,7 +159,7 @@ def _namespace(cluster: Cluster, component: Component, facts: Facts) -> list[Res
             },
         },
     }
-    return [namespace, in_cluster(cluster, f"{component.name}{_QUOTA}", quota, (namespace.name,))]
+    return [namespace, in_cluster(cluster, f"{component.name}{QUOTA}", quota, (namespace.name,))]
 
 
 def _release(

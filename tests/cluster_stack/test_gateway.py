@@ -290,6 +290,40 @@ def deleted(manifest: Any) -> bool:
     return "managementPolicies" not in manifest["spec"]
 
 
+class Existing(dict[str, Any]):
+    """Answers of Crossplane to what is required by name: what was given, and nothing of all else."""
+
+    def __missing__(self, key: str) -> tuple[Any, ...]:
+        return ()
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("what", [f"{G}-class", G], ids=["class", "release"])
+def test_what_is_asked_to_go_and_lingers_keeps_what_it_needs(what: str) -> None:
+    # Proves: Crossplane observes nothing of it any more, and a finalizer holds it: what clears up after it stays.
+    found = composed(spec(BY_SECRET))
+    seen = {name: is_ready(m) for name, m in found.items()}
+    went: set[str] = set()
+    manifest = found[what]
+    lingers = Existing({f"leaving-{manifest['kind']}-{manifest['metadata']['name']}": (manifest,)})
+    unanswered: dict[str, Any] = {}
+    for answers in (unanswered, lingers, lingers, lingers):
+        asked = played(EXISTING, seen, ready=[REACHABLE])
+        asked.answers = answers
+        after = assemble(asked, FUNCTION, FUNCTION.compose(asked)).manifests
+        went |= {name for name in of_gateway(seen) if name not in after}
+        seen = {name: is_ready(m) for name, m in after.items()}
+    assert what in went
+    assert f"{G}-namespace" not in went
+    assert (G in went) == (what == G)
+    asked = played(EXISTING, seen, ready=[REACHABLE])
+    asked.answers = Existing()
+    after = assemble(asked, FUNCTION, FUNCTION.compose(asked)).manifests
+    assert {name for name in of_gateway(seen) if name not in after}
+
+
 @pytest.mark.parametrize("under", [AWS, EXISTING], ids=["aws", "existing"])
 def test_it_leaves_step_by_step_once_the_spec_asks_for_none(under: Any) -> None:
     # Proves: Envoy Gateway is there until what it clears up is gone, and Helm until the release is.
@@ -298,6 +332,7 @@ def test_it_leaves_step_by_step_once_the_spec_asks_for_none(under: Any) -> None:
     went = []
     while of_gateway(seen):
         asked = played(under, seen, ready=[REACHABLE])
+        asked.answers = Existing()
         after = assemble(asked, FUNCTION, FUNCTION.compose(asked)).manifests
         went.append({name for name in of_gateway(seen) if name not in after})
         assert went[-1], "something goes at each step"

@@ -12,8 +12,9 @@ from functions.catalog import chart
 from functions.cluster_stack.component import Component
 from functions.cluster_stack.facts import Facts
 from functions.cluster_stack.input import ClusterStackInput
+from functions.cluster_stack.leaving import names
 from functions.cluster_stack.registry import AUXILIARIES, COMPONENTS
-from functions.cluster_stack.render import auxiliary_names, names
+from functions.cluster_stack.render import auxiliary_names
 from tests.cluster_stack.stack import pool, shared
 
 COMPONENT = pytest.mark.parametrize("component", COMPONENTS, ids=lambda c: c.name)
