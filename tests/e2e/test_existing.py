@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,15 +20,17 @@ from tests.e2e.observing import (
     reconcile,
     refreshed,
     settled,
+    uids,
     versions,
     wait_ready,
 )
+from tests.e2e.pull_request import PullRequest
 from tests.e2e.workload import OWNER, ask_to_go, delete, existing, model, wait_gone
 from tools.control_plane.api import Api, ApiError, condition, identity
 from tools.control_plane.nodes import gpu_node
 from tools.control_plane.plane import ports_of
 from tools.control_plane.waiting import wait_for
-from tools.manifests import Manifest
+from tools.manifests import RESOURCE_NAME, Manifest
 
 MARK = ("v1", "ConfigMap", "freehold-holder", "kube-system")
 USAGES = "protection.crossplane.io/v1beta1"
@@ -97,6 +100,50 @@ def test_nothing_changes_once_both_are_ready(
     # Each forced reconcile leaves an annotation on the XR.
     assert [without_composites(v) for v in after] == [without_composites(v) for v in before]
     assert inside(api, small) == place
+
+
+def test_a_pull_request_checks_claims_by_the_packages_alone(
+    api: Api, cluster: Manifest, small: Manifest, tmp_path: Path
+) -> None:
+    """Crossplane's own CLI on the steps of docs/ci.md: it finds the cluster that the control plane has."""
+    asked = PullRequest(tmp_path)
+    asked.know(api)
+    again = {key: small[key] for key in ("apiVersion", "kind", "spec")}
+    again["spec"] = {k: v for k, v in again["spec"].items() if k in ("model", "cluster")}
+    new = {**again, "metadata": {"name": "new", "namespace": "team-a"}}
+    other = {key: cluster[key] for key in ("apiVersion", "kind")} | {
+        "metadata": {"name": "other", "namespace": OWNER},
+        "spec": {"existing": {"kubeconfigSecretRef": {"name": "other"}}, "nodePools": [POOL]},
+    }
+    asked.claim("models", new)
+    asked.claim("clusters", other)
+    assert asked.run("extract", but=["crossplane xpkg extract"]).returncode == 0
+    done = asked.run("validate")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with asked.functions():
+        done = asked.run("render")
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = {c["type"]: c["status"] for c in asked.rendered(new)[0]["status"]["conditions"]}
+        assert said["Placed"] == "True"
+        first = {
+            m["metadata"]["annotations"][RESOURCE_NAME]
+            for m in asked.rendered(new)[1:]
+            if m["kind"] != "Result"
+        }
+        assert first
+        assert first <= set(uids(api, small))
+        of_cluster = {m["kind"] for m in asked.rendered(other)[1:]}
+        assert {"ConfigMap", "ProviderConfig"} <= of_cluster
+        asked.claim("models", {**new, "spec": {**new["spec"], "model": "Qwen/Qwen3-32B"}})
+        asked.run("extract", but=["crossplane xpkg extract"])
+    with asked.functions():
+        done = asked.run("render")
+        assert done.returncode == 1
+        assert "team-a.new.rendered.yaml: Placed NothingFits: " in done.stdout
+    asked.claim("models", {**new, "spec": {**new["spec"], "replica": 2}})
+    done = asked.run("validate")
+    assert done.returncode == 1
+    assert 'spec.replica: Invalid value: "replica": unknown field: "replica"' in done.stdout
 
 
 def without_composites(found: dict[str, Any]) -> dict[str, Any]:
