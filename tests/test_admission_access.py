@@ -65,6 +65,31 @@ BAD = {
         "stands for nothing here",
     ),
     "an issuer twice": (tokens(STAFF), "Duplicate value", "names corp more than once"),
+    "a client that may more than all": (
+        model(
+            access={
+                "limits": {"requestsPerMinute": 5},
+                "clients": [{"name": "a", "secretRef": KEYS, "limits": {"requestsPerMinute": 6}}],
+            }
+        ),
+        "limits of a client.requestsPerMinute is above access.limits.requestsPerMinute",
+        "limits of client a.requestsPerMinute is above access.limits.requestsPerMinute",
+    ),
+    "each client may more than all": (
+        model(access={"limits": {"tokensPerMonth": 5, "perClient": {"tokensPerMonth": 6}}}),
+        "access.limits.perClient.tokensPerMonth is above access.limits.tokensPerMonth",
+        "access.limits.perClient.tokensPerMonth is above access.limits.tokensPerMonth",
+    ),
+    "a minute that uses up the month": (
+        model(access={"limits": {"tokensPerMinute": 6, "tokensPerMonth": 5}}),
+        "the first minute would use up the month",
+        "the first minute would use up the month",
+    ),
+    "a limit of nothing": (
+        model(access={"limits": {"requestsPerMinute": 0}}),
+        "greater than or equal to 1",
+        "has to be at least 1",
+    ),
     "any namespace": (
         model(access={"namespaces": ["team-*"]}),
         "name each namespace",
@@ -85,6 +110,7 @@ def test_refused(name: str) -> None:
 def test_admitted() -> None:
     claim = clients("web-app", "2fast")
     claim["spec"]["access"] |= {"namespaces": ["jobs"], "inCluster": True}
+    claim["spec"]["access"]["limits"] = {"requestsPerMinute": 9, "perClient": {"requestsPerMinute": 9}}
     assert admit([claim]) == []
 
 

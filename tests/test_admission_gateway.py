@@ -70,6 +70,10 @@ BAD = {
         CERTIFICATES,
     ),
     "an authority's name": (gateway(tls={**SECRET, "ca": "our CA"}), CERTIFICATES),
+    "a ceiling's minute that uses up the month": (
+        gateway(limits={"namespaces": [{"name": "team-a", "tokensPerMinute": 6, "tokensPerMonth": 5}]}),
+        "the first minute would use up the month",
+    ),
     "a public load balancer by accident": (
         gateway(reach="Organisation"),
         "gateway.reach Organisation in an existing cluster needs gateway.serviceAnnotations",

@@ -20,17 +20,29 @@ from .cluster_status import (
 )
 from .crd_upgrade import AppliedCRDs, CRDUpgrade, CRDUpgradeStatus
 from .engine import OWNED, KVCacheType, Resources
-from .gateway import Gateway, GatewayTls, Issuer, IssuerRef, Reach, TlsSecretRef
+from .gateway import (
+    Gateway,
+    GatewayLimits,
+    GatewayTls,
+    Issuer,
+    IssuerRef,
+    NamespaceLimits,
+    Reach,
+    TlsSecretRef,
+    WhenUnavailable,
+)
 from .inputs import (
     AgentInput,
     Chart,
     Cloud,
     EksInput,
+    GatewayChart,
     NodePoolsInput,
     ProviderConfigRule,
     VLLMInput,
     Weights,
 )
+from .limits import Limits, above
 from .model import (
     Architecture,
     ClusterChoice,
@@ -122,6 +134,8 @@ __all__ = [
     "Fabric",
     "FabricKind",
     "Gateway",
+    "GatewayChart",
+    "GatewayLimits",
     "GatewayTls",
     "GatewayTrouble",
     "Gpu",
@@ -129,9 +143,11 @@ __all__ = [
     "Issuer",
     "IssuerRef",
     "KVCacheType",
+    "Limits",
     "ModelFiles",
     "ModelSpec",
     "ModelStatus",
+    "NamespaceLimits",
     "Network",
     "NodeImage",
     "NodePool",
@@ -178,5 +194,7 @@ __all__ = [
     "VLLMInput",
     "Weights",
     "WeightsStatus",
+    "WhenUnavailable",
+    "above",
     "quantity",
 ]

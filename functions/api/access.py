@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from .forms import Form, SecretName
+from .forms import Form, Namespace, SecretName
+from .limits import OF_CLIENTS, Limits, ModelLimits, above, contradiction
 from .schema import Schema, rules
 from .tokens import Tokens, unique
 
@@ -21,15 +22,6 @@ _ClientName = Annotated[
     str,
     AfterValidator(_CLIENT.check),
     Field(min_length=1, max_length=40, json_schema_extra=rules(_CLIENT.rule)),
-]
-_NAMESPACE = Form(
-    "[a-z0-9]([a-z0-9-]*[a-z0-9])?",
-    "this is no name of a namespace, and '*' stands for nothing here: name each namespace",
-)
-_Namespace = Annotated[
-    str,
-    AfterValidator(_NAMESPACE.check),
-    Field(min_length=1, max_length=63, json_schema_extra=rules(_NAMESPACE.rule)),
 ]
 _LIST_BY_NAME: dict[str, Any] = {
     "x-kubernetes-list-type": "map",
@@ -52,6 +44,10 @@ class Client(Schema):
         description="The client's key, which you choose: 16 to 1024 printable ASCII characters without "
         "blanks, such as from `openssl rand -hex 32`, and not another client's. A change, or deleting the "
         "Secret, refuses the key of before within seconds."
+    )
+    limits: Limits | None = Field(
+        None,
+        description="Limits of this client, instead of access.limits.perClient. Default: those.",
     )
 
 
@@ -79,6 +75,8 @@ class OwnKey(Schema):
 class Callers(Schema):
     """Who may call the Model beside those with its key."""
 
+    model_config = ConfigDict(json_schema_extra=rules(*OF_CLIENTS))
+
     key: OwnKey = Field(
         default_factory=OwnKey, description="The key that is made for the Model at a gateway."
     )
@@ -98,13 +96,19 @@ class Callers(Schema):
         max_length=8,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["issuer"]},
     )
+    limits: ModelLimits = Field(
+        default_factory=ModelLimits,
+        description="How much may be asked of the Model at the cluster's gateway, in requests and tokens; "
+        "what is above gets 429. They need spec.gateway.limits of the cluster, and hold for whoever comes by "
+        "the gateway. Default: no limits.",
+    )
     in_cluster: bool = Field(
         False,
         description="Whether pods of the GPU cluster, in a namespace named like the claim's, may call the "
         "Model's Service, too: over plain HTTP and without a key. Where the cluster has no gateway they may "
         "anyhow, since nothing else leads to the Model. Default false.",
     )
-    namespaces: list[_Namespace] = Field(
+    namespaces: list[Namespace] = Field(
         default_factory=list,
         description="More namespaces of the GPU cluster whose pods may call the Model's Service, over plain "
         "HTTP and without a key. Whoever may run pods there may call the Model. Default none.",
@@ -123,3 +127,10 @@ class Callers(Schema):
     def _each_once(cls, clients: list[Client]) -> list[Client]:
         unique(clients, "access.clients", "name")
         return clients
+
+    @model_validator(mode="after")
+    def _no_client_above_all(self) -> Self:
+        for client in self.clients:
+            for each in above(client.limits, self.limits):
+                raise ValueError(contradiction(each.field, f"limits of client {client.name}"))
+        return self

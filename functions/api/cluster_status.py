@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from .contract import DEVICE_PLUGIN_CONFIG, MIG_CONFIG, MIG_DEVICE
+from .gateway import NamespaceLimits
 from .node_pool import Capacity, Nodes, Reservation, SharingMode, Taint
 from .places.existing import Distribution
 from .schema import Schema
@@ -200,6 +201,17 @@ class OfferedGateway(Schema):
     issuers: list[TokenIssuer] | None = Field(
         None, description="Whose tokens Models may take; of a placed Model, those that it names."
     )
+    limits: list[NamespaceLimits] | None = Field(
+        None,
+        description="Ceilings by namespace, where the gateway counts, so that Models' limits hold; none: it "
+        "does not count.",
+    )
+
+    def seen_by(self, namespace: str) -> OfferedGateway:
+        """Return what Models of a namespace may know: the ceiling of no other."""
+        if self.limits is None:
+            return self
+        return self.model_copy(update={"limits": [each for each in self.limits if each.name == namespace]})
 
 
 class ClusterStatus(Schema):

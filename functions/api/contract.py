@@ -31,6 +31,7 @@ __all__ = [
     "GATEWAY_ISSUED",
     "GATEWAY_ISSUER",
     "GATEWAY_KEYS",
+    "GATEWAY_LIMITS",
     "GATEWAY_LISTENER",
     "GATEWAY_LISTENS",
     "GATEWAY_MODEL",
@@ -65,6 +66,8 @@ __all__ = [
     "UPGRADE_API_VERSION",
     "UPGRADE_KIND",
     "UPGRADE_PLURAL",
+    "USAGE",
+    "USAGE_TOKENS",
     "WEIGHTS_USER",
 ]
 
@@ -156,6 +159,8 @@ GATEWAY_LISTENS = "cluster-stack/gateway-listener"
 """Composed resource: the Gateway, an Object, whose listener names the Secret with its certificate."""
 GATEWAY_ISSUED = "issued-certificate"
 """Name of that Secret where cert-manager has issued the certificate; what the agent brings has another."""
+GATEWAY_LIMITS = "cluster-stack/gateway-limits-service"
+"""Composed resource: the service that counts for the gateway; ready once limits of Models can hold."""
 GATEWAY_PROXY = "gateway"
 """Label COMPONENT of the pods that the gateway's traffic goes through, for Models' network policies."""
 GATEWAY_CLIENT = "x-freehold-client"
@@ -179,6 +184,9 @@ The agent of the cluster may read Secrets of this name in every namespace, and n
 """
 GATEWAY_KEYS = "keys"
 """Name of the Secret with the keys of all Models, by client id, in GATEWAY_NAMESPACE: the agent writes it."""
+
+USAGE, USAGE_TOKENS = "freehold", "tokens"
+"""Namespace of what the gateway counts of a request, in Envoy's metadata, and its key for all tokens."""
 
 # How a Secret gets from the control plane into a GPU cluster: a SecretDelivery in the platform namespace says
 # which, and the agent of the control plane carries it there.

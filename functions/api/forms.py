@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from .schema import Rule, rules
 
-__all__ = ["Form", "HostName", "Image", "NamespacePattern", "SecretName"]
+__all__ = ["Form", "HostName", "Image", "Namespace", "NamespacePattern", "SecretName"]
 
 
 class Form(NamedTuple):
@@ -87,3 +87,14 @@ HostName = Annotated[
     Field(min_length=3, max_length=253, json_schema_extra=rules(_HOST.rule)),
 ]
 """DNS name of a host, with its domain."""
+
+_NAMESPACE = Form(
+    "[a-z0-9]([a-z0-9-]*[a-z0-9])?",
+    "this is no name of a namespace, and '*' stands for nothing here: name each namespace",
+)
+Namespace = Annotated[
+    str,
+    AfterValidator(_NAMESPACE.check),
+    Field(min_length=1, max_length=63, json_schema_extra=rules(_NAMESPACE.rule)),
+]
+"""Name of one namespace."""

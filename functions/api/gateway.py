@@ -7,11 +7,23 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from .forms import HostName, SecretName
+from .forms import HostName, Namespace, SecretName
+from .limits import Limits
 from .schema import Rule, Schema, rules
 from .tokens import TokenIssuer, unique
 
-__all__ = ["EXISTING_ORGANISATION", "Gateway", "GatewayTls", "Issuer", "IssuerRef", "Reach", "TlsSecretRef"]
+__all__ = [
+    "EXISTING_ORGANISATION",
+    "Gateway",
+    "GatewayLimits",
+    "GatewayTls",
+    "Issuer",
+    "IssuerRef",
+    "NamespaceLimits",
+    "Reach",
+    "TlsSecretRef",
+    "WhenUnavailable",
+]
 
 _ONE_CERTIFICATE = Rule(
     "has(self.secretRef) != has(self.issuerRef)",
@@ -27,6 +39,13 @@ EXISTING_ORGANISATION = Rule(
     " || has(self.gateway.serviceAnnotations)",
     "gateway.reach Organisation in an existing cluster needs gateway.serviceAnnotations: those that make a "
     "load balancer of your cloud internal, or {} where none is reached from the internet",
+)
+
+
+_LIMITS_STAY = Rule(
+    "!has(oldSelf.limits) || has(self.limits)",
+    "gateway.limits cannot be taken away from a live gateway, where routes of Models would answer 500: leave "
+    "it {}",
 )
 
 
@@ -99,8 +118,40 @@ class GatewayTls(Schema):
         return self
 
 
+class WhenUnavailable(StrEnum):
+    """What becomes of a request while nobody counts."""
+
+    SERVE = "Serve"
+    REFUSE = "Refuse"
+
+
+class NamespaceLimits(Limits):
+    """The ceiling of one namespace: of all its Models on the cluster together."""
+
+    name: Namespace = Field(description="Namespace of the Models' claims.")
+
+
+class GatewayLimits(Schema):
+    """That the gateway counts requests and tokens, and the most that it lets through."""
+
+    when_unavailable: WhenUnavailable = Field(
+        WhenUnavailable.SERVE,
+        description="What becomes of requests while the counters cannot be asked. Serve: they are answered "
+        "and not counted. Refuse: 500. Default Serve.",
+    )
+    namespaces: list[NamespaceLimits] = Field(
+        default_factory=list,
+        description="Ceilings by namespace of the Models' claims, for all clients of all its Models on this "
+        "cluster together. Default none.",
+        max_length=64,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+
+
 class Gateway(Schema):
     """What clients reach the Models of a cluster by."""
+
+    model_config = ConfigDict(json_schema_extra=rules(_LIMITS_STAY))
 
     host: HostName = Field(
         description="DNS name of the gateway, such as models.eu.example.org. Let it lead to one of "
@@ -130,6 +181,12 @@ class Gateway(Schema):
         description="Annotations of the Service that is the gateway's address, over those that the cloud "
         "needs. At most 20. Default none.",
         max_length=20,
+    )
+    limits: GatewayLimits | None = Field(
+        None,
+        description="Have the gateway count requests and tokens, so that limits of Models hold, with a "
+        "service of Envoy's and a Valkey in the cluster. {} counts, and sets no ceiling. Default: nothing is "
+        "counted, and limits of Models do not hold.",
     )
 
     @property

@@ -22,6 +22,7 @@ __all__ = [
     "Chart",
     "Cloud",
     "EksInput",
+    "GatewayChart",
     "NodePoolsInput",
     "ProviderConfigRule",
     "VLLMInput",
@@ -146,6 +147,16 @@ class Chart(Schema):
         "which Helm does not, before a live cluster gets another version of the chart. If not, apply them "
         "yourself before. Only for charts that leave it to others: LeaderWorkerSet's and Node Feature "
         "Discovery's. Default true.",
+    )
+
+
+class GatewayChart(Chart):
+    """Envoy Gateway's chart, and what the gateway runs beside it."""
+
+    valkey_image: Image | None = Field(
+        None,
+        description="Image of Valkey, which keeps the counters of limits: with the program valkey-server. "
+        "Default: the package's, from the registry in values.global.imageRegistry where that is set.",
     )
 
 

@@ -52,15 +52,19 @@ def in_cluster(
     *,
     watch: bool = False,
     goes: bool = False,
+    looks: bool = False,
 ) -> Resource:
-    """Compose an Object that makes something in the cluster and leaves it there, unless it `goes`."""
+    """Compose an Object that makes something in the cluster and leaves it there, unless it `goes`.
+
+    One that `looks` makes nothing, and shows what somebody else has made.
+    """
     made = remote.kubernetes_object(
         unique_name(cluster.composite, name),
         cluster.access.namespace,
         cluster.access.kubernetes_provider_config,
         manifest,
         readiness=readiness,
-        policies=() if goes else remote.NEVER_DELETE,
+        policies=remote.OBSERVE_ONLY if looks else () if goes else remote.NEVER_DELETE,
         watch=watch,
     )
     return Resource(f"cluster-stack/{name}", made, after)

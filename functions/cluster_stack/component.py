@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from functions.api import Schema
+from functions.api import Chart, Schema
 from functions.base import Request, remote
 
 from .facts import Facts
@@ -116,6 +116,8 @@ class Own:
     """
     reaches_out: bool = False
     """Whether it has something outside of the cluster, so that it is deleted before any cluster is."""
+    looks: bool = False
+    """Whether somebody else makes it: it is looked at, and never changed."""
 
 
 class Trouble(NamedTuple):
@@ -142,6 +144,8 @@ class Component:
     """Tells whether a cluster needs it."""
     values: Callable[[Facts], dict[str, Any]]
     """The chart's values, as the package sets them."""
+    given: type[Chart] = Chart
+    """The model of its field in the function's input."""
     observed: tuple[Observed, ...] = ()
     """What says that it works, beside Helm."""
     after: tuple[str, ...] = ()

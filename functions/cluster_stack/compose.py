@@ -99,6 +99,7 @@ def compose(request: Request) -> Outcome:
         gateway=wanted_gateway,
         former=gateway.former(request, wanted_gateway),
         gateway_authorities=_authorities(request, status),
+        valkey_image=gateway.valkey_image(given(parameters, gateway.COMPONENT)),
     )
     needed = [
         c

@@ -43,6 +43,8 @@ class Facts:
     """Of the gateway's certificate; None: the listener has the one that the spec asks for, or none yet."""
     gateway_authorities: str = ""
     """Certificates of those that vouch for the gateway, as PEM, as Models hand them out; empty: none."""
+    valkey_image: str = ""
+    """Image of what keeps the counters of a gateway's limits."""
 
     @property
     def taints(self) -> list[tuple[str, str, str]]:

@@ -14,7 +14,7 @@ from .registry import AUXILIARIES, COMPONENTS
 __all__ = ["ClusterStackInput", "given"]
 
 _FIELDS: dict[str, Any] = {
-    component.field: (Chart, Field(default_factory=Chart, description=component.about))
+    component.field: (component.given, Field(default_factory=component.given, description=component.about))
     for component in COMPONENTS
 } | {
     each.name: (each.given, Field(default_factory=each.given, description=each.about)) for each in AUXILIARIES

@@ -47,15 +47,17 @@ def of(
     for part, own in component.own(facts).items():
         needs = tuple(named.get(name) or f"cluster-stack/{component.name}-{name}" for name in own.after)
         metadata = own.manifest["metadata"]
-        labels = {"app.kubernetes.io/managed-by": "freehold", **metadata.get("labels", {})}
+        whose = {} if own.looks else {"app.kubernetes.io/managed-by": "freehold"}
+        labels = {**whose, **metadata.get("labels", {})}
         made = in_cluster(
             cluster,
             f"{component.name}-{part}",
-            {**own.manifest, "metadata": {**metadata, "labels": labels}},
+            {**own.manifest, "metadata": {**metadata, **({"labels": labels} if labels else {})}},
             (*after, *needs),
             remote.cel(own.works) if own.works else None,
             watch=bool(own.works),
             goes=own.reaches_out or (own.goes and stays),
+            looks=own.looks,
         )
         resources.append(replace(made, label=own.label))
     return resources

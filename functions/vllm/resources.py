@@ -27,6 +27,7 @@ from .serve.endpoint import (
     is_called_outside,
     is_told,
 )
+from .serve.limits import doubtful
 from .serve.namespace import namespace
 from .serve.network_policy import default_deny, serving_policy
 from .serve.pull_secret import pull_secret
@@ -100,6 +101,7 @@ def composed(
     needed = {r.name for r in resources}
     notes = [*secrets.notes, *key.notes, *handed_out.notes, *left_out(request, plan, key.resources)]
     notes += tokens.not_taken(request, plan)
+    notes += doubtful(plan)
     if not is_called_outside(request, plan):
         # Apps call the Service, and go on to until the route answers.
         notes += [hindered.text] if hindered and plan.gateway else []

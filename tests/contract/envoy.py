@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.api import contract
 from functions.cluster_stack.gateway import shared_address, usage
@@ -23,7 +23,7 @@ from tools.control_plane.layout import free_ports
 from tools.images import wheels
 from tools.paths import ROOT
 
-__all__ = ["PATH", "PLAY", "RECORDS", "running"]
+__all__ = ["PATH", "PLAY", "RECORDS", "Counted", "running", "wait"]
 
 PATH = "/v1/chat/completions"
 PLAY = "x-play"
@@ -115,11 +115,22 @@ def _on() -> _Json:
     return _typed("envoy.config.route.v3.FilterConfig", config={})
 
 
-def _model(name: str, key: str) -> list[_Json]:
+class Counted(NamedTuple):
+    """What counts for Models' routes, and what it counts there, in Envoy's words."""
+
+    port: int
+    domain: str
+    limits: list[_Json]
+
+
+def _model(name: str, key: str, counted: Counted | None) -> list[_Json]:
     """Return the routes of a Model: at the shared address, and at its own."""
     client = name.replace("/", ".")
     header = {"name": contract.GATEWAY_MODEL, "string_match": {"exact": name}}
     own = {"keys": _keys({client: key}), "rbac": _lets_in(client), "own-counts": _on()}
+    if counted:
+        rate = f"{_HTTP}.ratelimit.v3.RateLimitPerRoute"
+        own["limits"] = _typed(rate, domain=counted.domain, rate_limits=counted.limits)
     matches: list[_Json] = [{"path": PATH, "headers": [header]}, {"path": f"/{name}{PATH}"}]
     return [
         {
@@ -140,7 +151,39 @@ def _lua(name: str, script: str) -> _Json:
     }
 
 
-def _configuration(port: int, engine: int, models: dict[str, str], records: Path) -> _Json:
+def _limits() -> _Json:
+    service = {
+        "grpc_service": {"envoy_grpc": {"cluster_name": "limits"}},
+        "transport_api_version": "V3",
+    }
+    filter_ = _typed(
+        f"{_HTTP}.ratelimit.v3.RateLimit",
+        domain="none",
+        rate_limit_service=service,
+        timeout="0.25s",
+        enable_x_ratelimit_headers="DRAFT_VERSION_03",
+        disable_x_envoy_ratelimited_header=True,
+    )
+    return {"name": "limits", "typed_config": filter_}
+
+
+def _cluster(name: str, port: int, **more: Any) -> _Json:
+    endpoint = {"lb_endpoints": [{"endpoint": {"address": _address(port)}}]}
+    assignment = {"cluster_name": name, "endpoints": [endpoint]}
+    return {"name": name, "type": "STATIC", "load_assignment": assignment, **more}
+
+
+_HTTP2 = {
+    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+        "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        "explicit_http_config": {"http2_protocol_options": {}},
+    }
+}
+
+
+def _configuration(
+    port: int, engine: int, models: dict[str, str], records: Path, counted: Counted | None
+) -> _Json:
     bounds = shared_address.bounds()["spec"]
     most = int(bounds["requestBuffer"]["limit"].removesuffix("Mi")) << 20
     clients = {"nobody": "x" * 43, **{name.replace("/", "."): key for name, key in models.items()}}
@@ -156,7 +199,7 @@ def _configuration(port: int, engine: int, models: dict[str, str], records: Path
             "buffer": _typed(f"{_HTTP}.buffer.v3.BufferPerRoute", buffer={"max_request_bytes": most}),
         },
     }
-    routes = [route for name, key in models.items() for route in _model(name, key)]
+    routes = [route for name, key in models.items() for route in _model(name, key, counted)]
     nobody = {
         "credentials": [{"client": "nobody", "key": "x" * 43}],
         "key_sources": [{"header": "Authorization"}],
@@ -177,6 +220,7 @@ def _configuration(port: int, engine: int, models: dict[str, str], records: Path
         _lua("counts", usage.script()),
         _lua("own-counts", usage.script()),
         {"name": "rbac", "typed_config": _typed(f"{_HTTP}.rbac.v3.RBAC")},
+        *([_limits()] if counted else []),
         {"name": "router", "typed_config": _typed(f"{_HTTP}.router.v3.Router")},
     ]
     removed = [{"remove": name} for name in (contract.GATEWAY_CLIENT, contract.GATEWAY_MODEL)]
@@ -202,13 +246,10 @@ def _configuration(port: int, engine: int, models: dict[str, str], records: Path
         "per_connection_buffer_limit_bytes": 32768,
         "filter_chains": [{"filters": [{"name": "http", "typed_config": manager}]}],
     }
-    endpoint = {"lb_endpoints": [{"endpoint": {"address": _address(engine)}}]}
-    cluster = {
-        "name": "engine",
-        "type": "STATIC",
-        "load_assignment": {"cluster_name": "engine", "endpoints": [endpoint]},
-    }
-    return {"static_resources": {"listeners": [listener], "clusters": [cluster]}}
+    clusters = [_cluster("engine", engine)]
+    if counted:
+        clusters.append(_cluster("limits", counted.port, typed_extension_protocol_options=_HTTP2))
+    return {"static_resources": {"listeners": [listener], "clusters": clusters}}
 
 
 def _address(port: int) -> _Json:
@@ -250,18 +291,21 @@ class _Engine(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running(folder: Path, models: dict[str, str]) -> Iterator[tuple[int, int]]:
+def running(
+    folder: Path, models: dict[str, str], counted: Counted | None = None
+) -> Iterator[tuple[int, int]]:
     """Run an Envoy in front of an engine; give its port, and its process' id.
 
     Args:
         folder: for its program and configuration.
         models: the key of each Model, by NAMESPACE/NAME.
+        counted: limits of each Model.
     """
     engine = ThreadingHTTPServer(("127.0.0.1", 0), _Engine)
     threading.Thread(target=engine.serve_forever, daemon=True).start()
     [port] = free_ports(1)
     path = folder / "envoy.json"
-    path.write_text(json.dumps(_configuration(port, engine.server_port, models, folder / RECORDS)))
+    path.write_text(json.dumps(_configuration(port, engine.server_port, models, folder / RECORDS, counted)))
     program, options = (
         str(_program(folder)),
         ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warn", *_AT_ONCE),
@@ -271,7 +315,7 @@ def running(folder: Path, models: dict[str, str]) -> Iterator[tuple[int, int]]:
         subprocess.Popen([program, "--config-path", str(path), *options], stderr=log) as process,
     ):
         try:
-            _wait(port, process, folder / "envoy.log")
+            wait(port, folder / "envoy.log", process)
             yield port, process.pid
         finally:
             process.terminate()
@@ -280,9 +324,10 @@ def running(folder: Path, models: dict[str, str]) -> Iterator[tuple[int, int]]:
             engine.server_close()
 
 
-def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait(port: int, log: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+    """Wait until something listens; raises AssertionError with the end of its log."""
     deadline = time.monotonic() + _SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
+    while time.monotonic() < deadline and (process is None or process.poll() is None):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return

@@ -11,7 +11,7 @@ from functions.catalog import chart
 from tools.control_plane.modules import module_folder
 from tools.toolchain import Tool, pinned_version
 
-__all__ = ["IMAGE", "PROGRAM", "PROXY", "packaged_chart"]
+__all__ = ["COUNTER", "COUNTS", "IMAGE", "PROGRAM", "PROXY", "packaged_chart"]
 
 PROGRAM = Tool(
     name="envoy-gateway",
@@ -26,10 +26,27 @@ PROGRAM = Tool(
     minutes=4,
     variables=("github.com/envoyproxy/gateway/internal/cmd/version.envoyGatewayVersion={version}",),
 )
+COUNTS = Tool(
+    name="ratelimit",
+    title="Envoy's rate-limit service",
+    folder="ratelimit",
+    variable="RATELIMIT",
+    module="github.com/envoyproxy/ratelimit",
+    package="github.com/envoyproxy/ratelimit/src/service_cmd",
+    # It tells no version.
+    ask=(),
+    answer="",
+    oldest=(0, 0, 0),
+    minutes=2,
+    variables=(),
+)
 IMAGE = f"docker.io/envoyproxy/gateway:{chart('gateway').version}"
 """The image that the chart names, of the controller."""
 PROXY = "docker.io/envoyproxy/envoy:distroless-v1.39.1"
 """The image that Envoy Gateway 1.9.1 asks for. There is no wheel of 1.39: here it holds Envoy 1.40."""
+
+COUNTER = "docker.io/envoyproxy/ratelimit:8fe6ea42"
+"""The image of the service that counts, as the chart names it. Here it holds the version in tools/go."""
 
 
 def packaged_chart() -> bytes:

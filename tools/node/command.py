@@ -39,7 +39,7 @@ def build() -> None:
         say(f"no real node here, so its programs are not built; missing: {'; '.join(missing)}")
         return
     with SigtermAsExit():
-        provide(ADMISSION, CORE, *control_plane.TOOLS, *TOOLS, envoy_gateway.PROGRAM)
+        provide(ADMISSION, CORE, *control_plane.TOOLS, *TOOLS, envoy_gateway.PROGRAM, envoy_gateway.COUNTS)
 
 
 def up() -> None:

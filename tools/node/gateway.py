@@ -20,11 +20,13 @@ from tools.node import images
 from tools.paths import ROOT
 from tools.toolchain import provide
 
-__all__ = ["HOST", "IN_CLUSTER", "ask", "asked", "certificate", "offer", "working"]
+__all__ = ["CEILING", "HOST", "IN_CLUSTER", "LIMITED", "ask", "asked", "certificate", "offer", "working"]
 
 HOST = f"models.{COMPONENT.namespace.name}.svc"
 """The host's name, which the cluster's own name server leads to the gateway."""
 SECRET = "models-tls"
+LIMITED, CEILING = "team-c", 5
+"""A namespace of which the gateway lets few requests through, and how many in a minute."""
 IN_CLUSTER: list[Manifest] = [
     {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": COMPONENT.namespace.name}},
     {
@@ -42,11 +44,17 @@ _SECONDS = 120
 
 def offer(layout: Layout) -> None:
     """Have the registry offer the chart, in place of its stand-in, and the images of its pods."""
-    provide(envoy_gateway.PROGRAM)
+    provide(envoy_gateway.PROGRAM, envoy_gateway.COUNTS)
     charts.put(registry.at(layout), COMPONENT.name, envoy_gateway.packaged_chart())
-    for reference, built in ((envoy_gateway.IMAGE, _controller()), (envoy_gateway.PROXY, _proxy())):
+    made = {
+        envoy_gateway.IMAGE: _controller(),
+        envoy_gateway.PROXY: _proxy(),
+        envoy_gateway.COUNTER: _counter(),
+    }
+    for reference, built in made.items():
         repository, _, tag = reference.partition("/")[2].rpartition(":")
         images.place(registry.storage(layout), built, repository, tag)
+    images.offer(layout, "valkey")
 
 
 def _controller() -> Built:
@@ -58,6 +66,16 @@ def _controller() -> Built:
 
 def _program(name: str, content: bytes) -> dict[str, Entry]:
     return {f"{_BIN}/{name}": File(content, executable=True)}
+
+
+def _counter() -> Built:
+    program = envoy_gateway.COUNTS.path()
+    name = program.name
+    # The pods say where it is.
+    part = Part(
+        name, [program.read_bytes()], lambda: {f"bin/{name}": File(program.read_bytes(), executable=True)}
+    )
+    return Store().build(name, Image([part], entrypoint=[f"/bin/{name}"]))
 
 
 def _proxy() -> Built:
@@ -93,7 +111,9 @@ def certificate(layout: Layout, namespace: str, *hosts: str) -> Manifest:
 def asked(layout: Layout) -> dict[str, object]:
     """Return `spec.gateway` with the certificate of the Secret that `certificate` returns."""
     ca = (layout.certificates / "ca.crt").read_text()
-    return {"host": HOST, "tls": {"secretRef": {"name": SECRET}, "ca": ca}}
+    ceilings = [{"name": LIMITED, "requestsPerMinute": CEILING}]
+    tls = {"secretRef": {"name": SECRET}, "ca": ca}
+    return {"host": HOST, "tls": tls, "limits": {"namespaces": ceilings}}
 
 
 def ask(api: Api, cluster: Manifest, gateway: dict[str, object] | None) -> None:

@@ -6,5 +6,6 @@ certificate that is used until another is there, `trouble` says in words what th
 
 from .component import COMPONENT, addresses
 from .former import former
+from .limits import valkey_image
 
-__all__ = ["COMPONENT", "addresses", "former"]
+__all__ = ["COMPONENT", "addresses", "former", "valkey_image"]

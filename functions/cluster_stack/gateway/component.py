@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from functions.api import contract
+from functions.api import GatewayChart, contract
 from functions.base import Request
 
 from ..component import Component, Namespace, PodSecurity, workload
 from ..facts import Facts
 from ..secrets import Brought
-from . import manifests, trouble
+from . import limits, manifests, trouble
 
 __all__ = ["COMPONENT", "addresses"]
 
@@ -23,6 +23,8 @@ _NAMESPACE = Namespace(
 
 def _values(facts: Facts) -> dict[str, Any]:
     tolerations = {"tolerations": manifests.tolerations(facts)}
+    assert facts.gateway is not None, "the component is wanted only with one"
+    counts, runs = limits.config(facts.gateway, tolerations)
     return {
         # Of what stands outside of the namespace.
         "fullnameOverride": contract.GATEWAY_NAMESPACE,
@@ -33,6 +35,7 @@ def _values(facts: Facts) -> dict[str, Any]:
                 # Of the namespaces below alone, in which nobody but Freehold writes: it runs in Envoys, and
                 # the controller tries it.
                 "extensionApis": {"enableLua": True},
+                **counts,
                 "provider": {
                     "type": "Kubernetes",
                     # Of other namespaces nothing is looked at: neither their Gateways nor their routes.
@@ -40,7 +43,8 @@ def _values(facts: Facts) -> dict[str, Any]:
                         "watch": {
                             "type": "NamespaceSelector",
                             "namespaceSelector": {"matchLabels": manifests.MANAGED_BY},
-                        }
+                        },
+                        **runs,
                     },
                 },
             }
@@ -76,6 +80,7 @@ COMPONENT = Component(
     namespace=_NAMESPACE,
     wanted=lambda facts: facts.gateway is not None,
     values=_values,
+    given=GatewayChart,
     observed=(workload(contract.GATEWAY_COMPONENT, "Deployment", _NAMESPACE, "envoy-gateway"),),
     own=manifests.own,
     parts=manifests.PARTS,

@@ -12,7 +12,7 @@ from functions.base import Request
 from ..agent import ANSWERS, API_SERVER_PORTS, GATEWAY_PORTS, TO_NAME_SERVERS
 from ..component import Own
 from ..facts import Facts
-from . import shared_address, usage
+from . import limits, shared_address, usage
 
 __all__ = [
     "BROUGHT",
@@ -48,7 +48,7 @@ PROXIES, CLASS, CLOSED, GATEWAY, CLIENTS, USAGE, SERVICE, CERTIFICATE, TO_PROXIE
     "network-policy-proxies",
     "network-policy-controller",
 )
-PARTS = (*_OWN, *shared_address.PARTS)
+PARTS = (*_OWN, *shared_address.PARTS, *limits.PARTS)
 """Names of the parts, which end those of composed resources."""
 IN_CLUSTER = ("status", "atProvider", "manifest")
 """Where an Object has what it observes."""
@@ -100,6 +100,7 @@ def own(facts: Facts) -> dict[str, Own]:
             goes=True,
         ),
         **shared_address.own(gateway, (CLASS, CLOSED, CLIENTS)),
+        **limits.own(facts, _IS_PROXY, tolerations(facts)),
     }
 
 
@@ -370,9 +371,13 @@ def _ports_of_keys(gateway: Gateway) -> list[dict[str, Any]]:
     return [{"protocol": "TCP", "port": port} for port in sorted({uri.port or 443 for uri in uris})]
 
 
-_NO_PROXY = {
-    "matchExpressions": [{"key": contract.COMPONENT, "operator": "NotIn", "values": [contract.GATEWAY_PROXY]}]
-}
+def _no(*components: str) -> dict[str, Any]:
+    return {
+        "matchExpressions": [{"key": contract.COMPONENT, "operator": "NotIn", "values": list(components)}]
+    }
+
+
+_NO_PROXY = _no(contract.GATEWAY_PROXY)
 """Whatever else runs in the namespace: the controller, and the Job that makes its certificates."""
 
 
@@ -380,12 +385,13 @@ def _to_controller(facts: Facts) -> dict[str, Any]:
     """Let Envoys to the controller, and the controller to the API server alone, by its ports."""
     ports = [{"protocol": "TCP", "port": port} for port in facts.api_server_ports or API_SERVER_PORTS]
     spec = {
-        "podSelector": _NO_PROXY,
+        "podSelector": _no(contract.GATEWAY_PROXY, *limits.components(facts.gateway)),
         "ingress": [
             {
                 "from": [{"podSelector": {"matchLabels": _IS_PROXY}}],
                 "ports": [{"protocol": "TCP", "port": _XDS}],
-            }
+            },
+            *limits.asks(facts.gateway),
         ],
         "egress": [{"ports": ports}],
     }

@@ -4,6 +4,8 @@
 -- An answer says its tokens itself, in the member `usage`. The last one counts: a stream may say them all along. A
 -- stream that says none is estimated while it goes on: a token for each event, and one for four bytes of the request.
 -- So a client that goes away in between has what it has got so far counted.
+--
+-- Who has reached a limit is told when to come again in the header that clients know.
 
 local SPACE = "freehold"
 local MODEL = "x-freehold-model"
@@ -56,6 +58,10 @@ end
 
 function envoy_on_response(handle)
   local headers = handle:headers()
+  local reset = headers:get(":status") == "429" and match(headers:get("x-ratelimit-reset") or "", "%d+")
+  if reset and not headers:get("retry-after") then
+    headers:add("retry-after", reset)
+  end
   local said = handle:streamInfo():dynamicMetadata():get(SPACE)
   if type(said) ~= "table" or (said["asked"] or 0) == 0 or headers:get(":status") ~= "200" then
     return -- what has no body, such as the list of models, and what is refused takes no tokens

@@ -12,14 +12,11 @@ from typing import Any
 
 from functions.api import contract
 
-__all__ = ["METADATA", "RECORD", "TOKENS", "access_log", "lua", "script"]
-
-METADATA, TOKENS = "freehold", "tokens"
-"""Namespace of what Lua counts in a stream's metadata, and its key for all tokens of a request."""
+__all__ = ["RECORD", "access_log", "lua", "script"]
 
 
 def _counted(key: str) -> str:
-    return f"%DYNAMIC_METADATA({METADATA}:{key})%"
+    return f"%DYNAMIC_METADATA({contract.USAGE}:{key})%"
 
 
 RECORD = {

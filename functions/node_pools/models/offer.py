@@ -9,6 +9,7 @@ from typing import Any
 from functions.api import (
     ClusterStatus,
     Gateway,
+    NamespaceLimits,
     Offer,
     OfferedBy,
     OfferedGateway,
@@ -51,6 +52,24 @@ def gateway(request: Request, asked: Gateway | None, *, taken: bool) -> OfferedG
     worked = contract.GATEWAY_COMPONENT in View(request.composite).texts("status", "components")
     if not worked and offered is None:
         return None
+    found = _found(request, asked, offered)
+    return found and found.model_copy(update={"limits": _limits(request, asked, offered)})
+
+
+def _limits(request: Request, asked: Gateway, offered: OfferedGateway | None) -> list[NamespaceLimits] | None:
+    """Return the ceilings from when the gateway has counted first; None while it does not count.
+
+    A policy with a limit that Envoy Gateway cannot have counted has the whole route answer 500.
+    """
+    if asked.limits is None:
+        return None
+    live = request.resource(contract.GATEWAY_LIMITS)
+    counts = live is not None and live.status_of("Ready") == "True"
+    return asked.limits.namespaces if counts or (offered and offered.limits is not None) else None
+
+
+def _found(request: Request, asked: Gateway, offered: OfferedGateway | None) -> OfferedGateway | None:
+    """Return where the gateway is, and who vouches for it: new authorities once the certificate is theirs."""
     live = request.resource(contract.GATEWAY_CERTIFICATE)
     issuers = asked.issuers or None
     if asked.tls is None:

@@ -94,7 +94,7 @@ def placement_of(
         gpu_memory_utilization=fit.device.utilization,
         price_usd_per_hour=None if hourly is None else round(hourly, 4),
         runners_up=_runners_up(choices),
-        gateway=gateway_of(spec, cluster.status.gateway),
+        gateway=gateway_of(spec, cluster.status.gateway, request.claim.namespace),
         image=image,
         engine_flags=[*flags, *need.engine.memory_arguments(fit.batch, need.facts)],
         context_length=need.context,
@@ -103,8 +103,12 @@ def placement_of(
     )
 
 
-def gateway_of(spec: ModelSpec, offered: OfferedGateway | None) -> OfferedGateway | None:
-    """Return a cluster's gateway, of whose issuers with those that a Model names: placements are recorded."""
+def gateway_of(spec: ModelSpec, offered: OfferedGateway | None, namespace: str) -> OfferedGateway | None:
+    """Return a cluster's gateway as a Model of a namespace may know it: placements are recorded.
+
+    Of its issuers with those that the Model names, and with the ceiling of no other namespace.
+    """
+    offered = offered and offered.seen_by(namespace)
     if offered is None or offered.issuers is None:
         return offered
     named = {tokens.issuer for tokens in spec.access.jwt}

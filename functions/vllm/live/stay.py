@@ -167,7 +167,7 @@ def stay(
     if recorded.sized_by == sized_by(spec):
         # A newer catalog may size the Model otherwise; that is no reason to move or to restart what runs.
         size = size or _lost_sizing(spec, recorded, known, cluster, pool)
-        refreshed = _refreshed(spec, with_image, cluster, pool)
+        refreshed = _refreshed(request, spec, with_image, cluster, pool)
         if size is not None and recorded.context_length is None:
             # An older version did not record it.
             refreshed = refreshed.model_copy(update={"context_length": size.context_length})
@@ -266,7 +266,9 @@ def storage(placement: Placement) -> dict[str, object]:
     return {"storage_class_name": placement.storage_class_name, "shared_storage": placement.shared_storage}
 
 
-def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Cluster, pool: PoolStatus) -> Placement:
+def _refreshed(
+    request: Request, spec: ModelSpec, recorded: Placement, cluster: Cluster, pool: PoolStatus
+) -> Placement:
     """Update a placement by what the cluster says of its access and nodes, and the spec of the weights."""
     access = cluster.status.access
     weights = source_of(spec).identity(spec, recorded.engine_flags or ())
@@ -277,7 +279,7 @@ def _refreshed(spec: ModelSpec, recorded: Placement, cluster: Cluster, pool: Poo
         "node_selector": pool.node_selector,
         "taints": pool.taints,
         "weights": weights,
-        "gateway": gateway_of(spec, cluster.status.gateway),
+        "gateway": gateway_of(spec, cluster.status.gateway, request.claim.namespace),
     }
     if recorded.weights != weights:
         update |= storage_of(cluster.status, pool, several_nodes=spec.replicas.min > 1 or recorded.nodes > 1)

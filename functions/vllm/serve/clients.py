@@ -15,7 +15,7 @@ from functions.base import Request, Resource
 
 from ..plan import Plan
 
-__all__ = ["client_keys", "ids", "left_out", "own_id", "rotation"]
+__all__ = ["client_keys", "ids", "ids_of", "left_out", "own_id", "own_ids", "rotation"]
 
 _FORMER = "_former"
 """Stands for a client in the id of whoever has the Model's own key of before; no client has such a name."""
@@ -28,14 +28,22 @@ def own_id(plan: Plan) -> str:
 
 def ids(plan: Plan) -> list[str]:
     """Return the client ids that the Model's route lets in."""
-    names = [client.name for client in plan.spec.access.clients]
-    return [
-        own_id(plan),
-        _id(plan, _FORMER),
-        *(_id(plan, name) for name in names),
-        # At the address that all Models share, where several Models of the namespace have the client's key.
-        *(f"{plan.claim.namespace}_{name}" for name in names),
-    ]
+    both = [ids_of(plan, client.name) for client in plan.spec.access.clients]
+    return [*own_ids(plan), *(own for own, _ in both), *(shared for _, shared in both)]
+
+
+def own_ids(plan: Plan) -> tuple[str, str]:
+    """Return the client ids of whoever has the Model's own key, and the one of before."""
+    return own_id(plan), _id(plan, _FORMER)
+
+
+def ids_of(plan: Plan, client: str) -> tuple[str, str]:
+    """Return the ids of a client of the spec.
+
+    The second one is at the address that all Models share, where several Models of the namespace have the
+    client's key.
+    """
+    return _id(plan, client), f"{plan.claim.namespace}_{client}"
 
 
 def rotation(plan: Plan) -> dict[str, Any]:

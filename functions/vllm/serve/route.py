@@ -16,6 +16,7 @@ from ..plan import Plan
 from . import tokens
 from .clients import client_keys, ids, own_id, rotation
 from .delivery import deliveries, resources_of
+from .limits import counted
 from .network_policy import SERVING_POLICY
 from .objects import in_cluster
 from .routing import (
@@ -217,5 +218,6 @@ def _traffic(plan: Plan) -> dict[str, Any]:
             "numRetries": 2,
             "retryOn": {"triggers": ["connect-failure", "refused-stream", "reset-before-request"]},
         },
+        **counted(plan),
     }
     return gateway_object(plan, POLICIES, "BackendTrafficPolicy", spec)

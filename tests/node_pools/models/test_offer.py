@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from functions.api import contract
 from functions.base import Request
 from functions.node_pools.compose import FUNCTION
 from tests.node_pools.models.test_in_use import record
@@ -108,6 +109,20 @@ def test_what_somebody_wrote_into_the_offer_offers_no_gateway() -> None:
     for text in ("{", "[]", "null", '{"gateway": null}'):
         live = {OFFER: {**written, "data": {"offer": text}}}
         assert gateway(cluster(asked, observed=live)) is None
+
+
+def test_limits_are_offered_once_the_gateway_has_counted() -> None:
+    # Proves: no route gets a limit that Envoy Gateway refuses to have counted, which would close the route.
+    ceilings = [{"name": "team-a", "requestsPerMinute": 5}]
+    asked = {**existing(), "gateway": {**GATEWAY, "limits": {"namespaces": ceilings}}}
+    counts = {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}
+    worked = {"components": ["gateway"]}
+    assert gateway(cluster(asked, status=worked)) == OFFERED
+    counted = cluster(asked, status=worked, observed={contract.GATEWAY_LIMITS: counts})
+    assert gateway(counted) == {**OFFERED, "limits": ceilings}
+    # Proves: while what counts fails, Models keep their limits.
+    live = {OFFER: offered(counted)}
+    assert gateway(cluster(asked, observed=live)) == {**OFFERED, "limits": ceilings}
 
 
 CERTIFICATE = "cluster-stack/gateway-certificate-delivery"

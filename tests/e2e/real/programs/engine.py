@@ -1,7 +1,7 @@
 """In a pod, where an engine would be: answers whatever it is asked with what it heard, at once or as a stream.
 
 Variable PORT: where it listens. Header `x-play-seconds` of a request: seconds of an answer that is a stream, of an
-event each.
+event each. Header `x-play-tokens`: how many tokens an answer that is none says it has taken.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bo
         "bytes": len(body),
         "sha256": hashlib.sha256(body).hexdigest(),
     }
+    if tokens := int(headers.get("x-play-tokens", 0)):
+        heard["usage"] = {"prompt_tokens": 1, "completion_tokens": tokens - 1, "total_tokens": tokens}
     answer = json.dumps(heard).encode()
     writer.write(
         b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
