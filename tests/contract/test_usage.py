@@ -39,7 +39,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
             *chunks: str | int,
             path: str = OWN,
             key: str = KEY,
-            body: bytes = BODY,
+            body: bytes | Iterator[bytes] = BODY,
             read: int = -1,
         ) -> dict[str, Any]:
             before = len(lines())
@@ -76,6 +76,17 @@ def test_an_answers_own_count_is_recorded(asked: Asked, path: str) -> None:
     )
     assert (record["status"], record["method"]) == (200, "POST")
     assert set(record) == set(usage.RECORD)
+
+
+@pytest.mark.parametrize("path", [OWN, envoy.PATH])
+def test_a_request_that_does_not_say_its_length_is_counted(asked: Asked, path: str) -> None:
+    """Its parts are counted as they come, and its answer like any other."""
+    parts = [BODY[:20], BODY[20:]]
+    assert tokens(asked(JSON, CHAT % (12, 19, 7), path=path, body=iter(parts))) == (12, 7, False)
+    tokens_in, tokens_out, estimated = tokens(asked(STREAM, EVENT, EVENT, DONE, path=path, body=iter(parts)))
+    assert (tokens_out, estimated) == (3, True)
+    # At the address of all Models the body names the Model more briefly by then.
+    assert len(BODY) // 5 <= tokens_in <= -(-len(BODY) // 4)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,16 @@ function envoy_on_request(handle)
     metadata:set(SPACE, "model", model)
   end
   metadata:set(SPACE, "api", match(path, "/v1/(.+)$") or "")
-  metadata:set(SPACE, "asked", tonumber(headers:get("content-length") or "0") or 0)
+  local length = tonumber(headers:get("content-length") or "")
+  if length == nil and headers:get(":method") == "POST" then
+    -- Sent in chunks: its length is known once it has passed, and a client chooses that.
+    length = 0
+    for chunk in handle:bodyChunks() do
+      length = length + chunk:length()
+    end
+    metadata = handle:streamInfo():dynamicMetadata() -- what was got before a chunk came is of no use after
+  end
+  metadata:set(SPACE, "asked", length or 0)
 end
 
 -- Returns the last `usage` that is a whole object, between its braces; nil where there is none. In a string its
