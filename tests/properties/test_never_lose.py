@@ -32,6 +32,7 @@ EVERY = [*clusters(), *models()]
 
 # A FATAL is for a spec that is invalid, never for something missing. These are all the
 # causes that taking an optional field away may have, by the field.
+_REQUIRED_PARTS = ("key", "id", "vpcId", "subnets", "zone", "issuer", "audience", "values", "namespace")
 INVALID_WITHOUT = {
     "host": ["spec.gateway.host"],
     "tls": ["spec.gateway.tls"],
@@ -61,8 +62,11 @@ INVALID_WITHOUT = {
     "nodes": ["fabric RDMA connects several nodes"],
     # A GPU pool may have none, which is the default; the system pool may not.
     "min": ["aws.systemPool.nodes.min is at least 1"],
-    # Of a taint, a reservation, a network and its subnets.
-    **{field: ["is missing"] for field in ("key", "id", "vpcId", "subnets", "zone")},
+    "jwksURI": ["name exactly one of jwks and jwksURI"],
+    "claims": ["access.jwt needs claims or serviceAccounts"],
+    "serviceAccounts": ["access.jwt needs claims or serviceAccounts"],
+    # Of a taint, a reservation, a network and its subnets, an issuer of tokens and a pod's service account.
+    **{field: ["is missing"] for field in _REQUIRED_PARTS},
 }
 HUB_TOKEN = {"vllm/hub-token-owner", "vllm/hub-token-delivery"}
 GATEWAY = {
@@ -80,7 +84,11 @@ GATEWAY = {
 }
 """What leaves first, before the chart that clears up after it."""
 # What goes away with an optional field, since the spec says so.
+TOKENS = {"vllm/token-route"}
+"""Goes first; what closes it follows once it is gone."""
 GOES_WITH = {
+    "access": TOKENS,
+    "jwt": TOKENS,
     "gateway": GATEWAY,
     "adminRoleArns": {"node-pools/access-entry-b53a6a", "node-pools/access-policy-b53a6a"},
     "source": HUB_TOKEN,
