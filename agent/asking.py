@@ -7,7 +7,7 @@ import socket
 import ssl
 from typing import NamedTuple
 
-from functions.api import GatewayTrouble
+from functions.api import GatewayTrouble, contract
 
 __all__ = ["Question", "Tried", "ask", "resolves", "trusting"]
 
@@ -102,7 +102,7 @@ def resolves(host: str) -> bool:
 def _asked(question: Question, connection: ssl.SSLSocket) -> Tried:
     client = http.client.HTTPConnection(question.host, timeout=_SECONDS)
     client.sock = connection
-    headers = {"Authorization": f"Bearer {question.key}", "User-Agent": "freehold-agent"}
+    headers = {"Authorization": f"Bearer {question.key}", "User-Agent": contract.PROBE}
     client.request("GET", question.path, headers=headers)
     answer = client.getresponse()
     body, status = answer.read(_MOST_BYTES), answer.status

@@ -50,6 +50,7 @@ __all__ = [
     "OFFERED_BY",
     "OFFER_KEY",
     "ORDER_OF_DELETION",
+    "PROBE",
     "REACHABLE",
     "REACHABLE_LABEL",
     "RECORD_CLUSTER",
@@ -187,6 +188,8 @@ GATEWAY_KEYS = "keys"
 
 USAGE, USAGE_TOKENS = "freehold", "tokens"
 """Namespace of what the gateway counts of a request, in Envoy's metadata, and its key for all tokens."""
+PROBE = "freehold-agent"
+"""User agent of the agent, which asks each Model through its gateway."""
 
 # How a Secret gets from the control plane into a GPU cluster: a SecretDelivery in the platform namespace says
 # which, and the agent of the control plane carries it there.

@@ -131,7 +131,8 @@ def _model(name: str, key: str, counted: Counted | None) -> list[_Json]:
     if counted:
         rate = f"{_HTTP}.ratelimit.v3.RateLimitPerRoute"
         own["limits"] = _typed(rate, domain=counted.domain, rate_limits=counted.limits)
-    matches: list[_Json] = [{"path": PATH, "headers": [header]}, {"path": f"/{name}{PATH}"}]
+    matches: list[_Json] = [{"path": PATH, "headers": [header]}]
+    matches += [{"path": f"/{name}{path}"} for path in (PATH, "/v1/models")]
     return [
         {
             "match": match,
@@ -232,10 +233,18 @@ def _configuration(
         path=str(records),
         log_format={"json_format": usage.RECORD},
     )
+    [setting] = usage.access_log()["settings"]
+    [condition] = setting["matches"]
+    recorded = {
+        "name": "envoy.access_loggers.extension_filters.cel",
+        "typed_config": _typed(
+            "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter", expression=condition
+        ),
+    }
     manager = _typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="http",
-        access_log=[{"name": "records", "typed_config": printed}],
+        access_log=[{"name": "records", "filter": {"extension_filter": recorded}, "typed_config": printed}],
         early_header_mutation_extensions=[{"name": "early", "typed_config": early}],
         route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [*routes, shared]}]},
         http_filters=filters,
@@ -261,9 +270,12 @@ class _Engine(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        self.do_POST()
+
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length")
-        body = self.rfile.read(int(length)) if length else b""
+        body = self.rfile.read(int(length)) if length else b"".join(self._chunks())
         if PLAY in self.headers:
             self._play(*json.loads(self.headers[PLAY]))
             return
@@ -274,6 +286,13 @@ class _Engine(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def _chunks(self) -> Iterator[bytes]:
+        """Yield the body of a request that does not say its length."""
+        while "Transfer-Encoding" in self.headers and (size := int(self.rfile.readline(), 16)):
+            yield self.rfile.read(size + 2)[:-2]
+        if "Transfer-Encoding" in self.headers:
+            self.rfile.readline()
 
     def _play(self, type_: str, chunks: list[str | int]) -> None:
         """Answer; a number stands for so many bytes."""

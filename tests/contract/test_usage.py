@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from functions.api import contract
 from functions.cluster_stack.gateway import usage
 from tests.contract import envoy
 
@@ -41,15 +42,19 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
             key: str = KEY,
             body: bytes | Iterator[bytes] = BODY,
             read: int = -1,
+            method: str = "POST",
+            agent: str = "",
+            wait: float = 20,
         ) -> dict[str, Any]:
             before = len(lines())
             connection = HTTPConnection("127.0.0.1", port, timeout=60)
             headers = {"Authorization": f"Bearer {key}", envoy.PLAY: json.dumps([type_, chunks])}
-            connection.request("POST", path, body, headers)
+            headers |= {"User-Agent": agent} if agent else {}
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
             answer.read(None if read < 0 else read)
             connection.close()
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + wait
             while len(lines()) == before and time.monotonic() < deadline:
                 time.sleep(0.02)
             assert SECRET not in records.read_text()
@@ -134,3 +139,15 @@ def test_what_is_refused_takes_no_tokens(asked: Asked) -> None:
         assert (record["status"], record["client"], *tokens(record)) == (401, None, None, None, None)
     unknown = asked(JSON, path=envoy.PATH, body=b'{"model":"team-a/none"}')
     assert (unknown["status"], unknown["client"], unknown["model"]) == (404, "team-a.chat", "team-a/none")
+
+
+def test_the_agents_own_question_is_no_use_of_a_model(asked: Asked) -> None:
+    """Whoever takes its name hides no more than that question: no tokens, and no key that is not taken."""
+    listed: dict[str, Any] = {"path": "/team-a/chat/v1/models", "method": "GET", "body": b""}
+    probe = {"agent": contract.PROBE}
+    for others in ({}, {"agent": "curl"}):
+        assert asked(JSON, "{}", **listed, **others)["api"] == "models"
+    assert asked(JSON, "{}", **listed, **probe, key="wrong")["status"] == 401
+    with pytest.raises(ValueError, match="not enough values"):
+        asked(JSON, "{}", **listed, **probe, wait=2)
+    assert tokens(asked(JSON, CHAT % (12, 19, 7), **probe)) == (12, 7, False)

@@ -24,15 +24,16 @@ function envoy_on_request(handle)
   end
   metadata:set(SPACE, "api", match(path, "/v1/(.+)$") or "")
   local length = tonumber(headers:get("content-length") or "")
-  if length == nil and headers:get(":method") == "POST" then
-    -- Sent in chunks: its length is known once it has passed, and a client chooses that.
+  local in_chunks = length == nil and headers:get(":method") == "POST"
+  metadata:set(SPACE, "asked", length or in_chunks and 1 or 0) -- an answer may come before the end of what is asked
+  if in_chunks then
     length = 0
     for chunk in handle:bodyChunks() do
       length = length + chunk:length()
     end
-    metadata = handle:streamInfo():dynamicMetadata() -- what was got before a chunk came is of no use after
+    -- What was got before a chunk came is of no use after.
+    handle:streamInfo():dynamicMetadata():set(SPACE, "asked", math.max(length, 1))
   end
-  metadata:set(SPACE, "asked", length or 0)
 end
 
 -- Returns the last `usage` that is a whole object, between its braces; nil where there is none. In a string its

@@ -12,7 +12,7 @@ from typing import Any
 
 from functions.api import contract
 
-__all__ = ["RECORD", "access_log", "lua", "script"]
+__all__ = ["PROBED", "RECORD", "access_log", "lua", "script"]
 
 
 def _counted(key: str) -> str:
@@ -42,6 +42,13 @@ RECORD = {
 """Members of a record, and what Envoy writes there; what it does not know is null."""
 
 
+PROBED = (
+    "response.code == 200 && request.method == 'GET' && request.url_path.endsWith('/models') && "
+    f"'user-agent' in request.headers && request.headers['user-agent'] == '{contract.PROBE}'"
+)
+"""CEL of what is no use of a Model: the agent asks whether it answers. Its name hides nothing else."""
+
+
 @cache
 def script() -> str:
     """Return the Lua that counts."""
@@ -59,6 +66,7 @@ def access_log() -> dict[str, Any]:
         "settings": [
             {
                 "format": {"type": "JSON", "json": RECORD},
+                "matches": [f"!({PROBED})"],
                 "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
             }
         ]
