@@ -42,6 +42,7 @@ SLOWEST = (
     "test_pods.py",
     "test_secrets.py",
     "test_keys.py",
+    "test_certificates.py",
     "test_downloads.py",
     "test_existing.py",
     "test_identity.py",
