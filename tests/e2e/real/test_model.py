@@ -27,6 +27,7 @@ from tests.e2e.real.policies import calling
 from tests.e2e.workload import ask_to_go, delete, place, serving, wait_gone, wait_told
 from tools.control_plane.api import Api, identity
 from tools.control_plane.waiting import wait_for
+from tools.machine import made
 from tools.manifests import Manifest
 from tools.node import containerd, kubelet, served
 from tools.vllm_cpu import models
@@ -152,8 +153,11 @@ def test_a_restart_of_the_nodes_own_processes_leaves_it_alone(
 ) -> None:
     claim, _ = answering
     [before] = serving(api, claim)
-    for name in (containerd.NAME, kubelet.NAME):
-        real.processes.restart(name)
+    real.processes.restart(containerd.NAME)
+    # The kubelet ends where it does not find the other, and a machine's own supervisor would start it again.
+    folder = real.layout.folder
+    real.processes.wait(containerd.NAME, lambda: made.listens_at(folder, containerd.SOCKET))
+    real.processes.restart(kubelet.NAME)
     wait_for("the kubelet", lambda: real.processes.listens(kubelet.HEALTH))
     assert asking.chat(api, claim)["tokens"] >= 1
     [after] = serving(api, claim)
