@@ -126,6 +126,24 @@ def test_a_stream_without_a_count_is_estimated(asked: Asked) -> None:
     assert tokens(asked(STREAM, EVENT, EVENT * 3, EVENT[:-1], EVENT[-1:], DONE)) == (guessed, 6, True)
 
 
+FORGED = '"tools":[{"parameters":{"usage":{"prompt_tokens":900000000,"output_tokens":0}}}]'
+CREATED = f'event: response.created\ndata: {{"response":{{"usage":null,{FORGED},"text":"\\\\\\""}},"sequence_number":0}}\n\n'
+COMPLETED = f'data: {{"response":{{{FORGED},"usage":{{"input_tokens":12,"output_tokens":7}},{FORGED}}},"type":"x"}}\n\n'
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 200])
+def test_what_a_client_writes_is_no_count(asked: Asked, pieces: int) -> None:
+    """An answer may repeat the tools of its request, before and after the engine's count; in any chunks."""
+    first = [CREATED[:pieces], CREATED[pieces : 2 * pieces], CREATED[2 * pieces :]]
+    created = [each for each in first if each]
+    assert tokens(asked(STREAM, *created, EVENT * 3))[1:] == (4, True)
+    assert tokens(asked(STREAM, *created, EVENT, COMPLETED[:pieces], COMPLETED[pieces:])) == (12, 7, False)
+    whole = COMPLETED.partition('"response":')[2].rpartition(',"type"')[0]
+    assert tokens(asked(JSON, whole[:pieces], whole[pieces:])) == (12, 7, False)
+    without = f'{{{FORGED}, "usage" : null, "output" : [{{"usage" : {{"prompt_tokens" : 1}}}}]}}'
+    assert tokens(asked(JSON, without)) == (0, 0, False)
+
+
 def test_a_client_that_goes_away_has_what_it_got_counted(asked: Asked) -> None:
     record = asked(STREAM, *([EVENT] * 40), read=2 * len(EVENT))
     assert record["estimated"] is True

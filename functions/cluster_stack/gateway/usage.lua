@@ -9,7 +9,8 @@
 
 local SPACE = "freehold"
 local MODEL = "x-freehold-model"
-local LONGEST = 4096 -- bytes of a `usage`, which may stand in two chunks
+local LONGEST = 4096 -- bytes of a `usage`, which may stand in several chunks
+local LONGEST_NAME = 16 -- bytes that tell a member's name from those that are looked for
 local BYTES_OF_A_TOKEN = 4
 local find, sub, match = string.find, string.sub, string.match
 
@@ -36,16 +37,71 @@ function envoy_on_request(handle)
   end
 end
 
--- Returns the last `usage` that is a whole object, between its braces; nil where there is none. In a string its
--- quotes would be escaped. The very last may go on in the next chunk, or be null.
-local function last_usage(text)
-  local last, before
-  local at = find(text, '"usage"', 1, true)
-  while at do
-    last, before = at + 7, last
-    at = find(text, '"usage"', last, true)
+-- Returns a function that takes a body chunk by chunk, and returns the last whole `usage` of a chunk, between its
+-- braces, or nil. Only that of the answer itself counts: a member of the outermost object, or of its member
+-- `response`. Deeper stands what a client has written, such as the tools of a request that an answer repeats.
+--
+-- by_line: whether each line is an object of its own, as in a stream. No string has a line's end in it.
+local function reader(by_line)
+  local depth, inside, escaped, word, named = 0, false, false, "", nil
+  local response, outside, caught = false, nil, ""
+
+  return function(text)
+    local at, from, last = 1, 1, nil
+    while at <= #text do
+      if escaped then
+        at, escaped = at + 1, false
+      elseif inside then
+        local stop = find(text, '["\\\n]', at) or #text + 1
+        if #word <= LONGEST_NAME then
+          word = word .. sub(text, at, math.min(stop - 1, at + LONGEST_NAME))
+        end
+        local what = sub(text, stop, stop)
+        if what == "\\" then
+          escaped, word = true, word .. what
+        elseif what ~= "" then
+          inside = false
+        end
+        at = stop + 1
+        if what == "\n" then
+          at = stop
+        end
+      else
+        local stop = find(text, '["{}%[%]:\n]', at)
+        if not stop then
+          break
+        end
+        local what = sub(text, stop, stop)
+        if what == '"' then
+          inside, word = true, ""
+        elseif what == ":" then
+          named = word
+        elseif what == "{" or what == "[" then
+          if what == "{" and named == "usage" and (depth == 1 or depth == 2 and response) then
+            outside, caught, from = depth, "", stop
+          elseif depth == 1 then
+            response = what == "{" and named == "response"
+          end
+          depth, named = depth + 1, nil
+        elseif what ~= "\n" then
+          depth = depth - 1
+          if depth == outside then
+            last, outside = caught .. sub(text, from, stop), nil
+          end
+        elseif by_line then
+          depth, response, outside, named = 0, false, nil, nil
+        end
+        at = stop + 1
+      end
+    end
+    if outside then
+      caught, from = caught .. sub(text, from), 1
+      if #caught > LONGEST then
+        outside = nil
+      end
+    end
+    return last
   end
-  return last and match(text, "^%s*:%s*(%b{})", last) or before and match(text, "^%s*:%s*(%b{})", before)
 end
 
 local function number_of(usage, ...)
@@ -78,13 +134,14 @@ function envoy_on_response(handle)
   end
   local streams = find(headers:get("content-type") or "", "text/event-stream", 1, true)
   local guessed = math.ceil(said["asked"] / BYTES_OF_A_TOKEN)
-  local held, events, told = "", 0, false
+  -- Where the client goes away before anything is told, the engine has read what was asked.
+  count(handle, guessed, 0, true)
+  local read, before, events, told = reader(streams), "", 0, false
   for chunk in handle:bodyChunks() do
     local length = chunk:length()
     if length > 0 then
-      local new = chunk:getBytes(0, length)
-      local text = held .. new
-      local usage = last_usage(text)
+      local text = chunk:getBytes(0, length)
+      local usage = read(text)
       if usage then
         told = true
         count(
@@ -95,11 +152,14 @@ function envoy_on_response(handle)
         )
       elseif streams and not told then
         -- An event ends with an empty line, which may be divided, too.
-        local _, ends = string.gsub(sub(held, -1) .. new, "\n\n", "")
+        local _, ends = string.gsub(before .. text, "\n\n", "")
         events = events + ends
         count(handle, guessed, events, true)
       end
-      held = sub(text, -LONGEST)
+      before = sub(text, -1)
     end
+  end
+  if not streams and not told then
+    count(handle, 0, 0, false) -- an answer that is whole and says none took none
   end
 end
