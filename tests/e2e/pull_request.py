@@ -98,7 +98,8 @@ class PullRequest:
 
     def rendered(self, claim: Manifest) -> list[Manifest]:
         """Return what was rendered of a claim, the composite first."""
-        name = f"{claim['metadata']['namespace']}.{claim['metadata']['name']}.rendered.yaml"
+        metadata = claim["metadata"]
+        name = f"{metadata['namespace']}.{claim['kind'].lower()}.{metadata['name']}.rendered.yaml"
         return list(yaml.safe_load_all((self.folder / "rendering" / name).read_text()))
 
     @contextmanager

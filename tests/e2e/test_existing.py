@@ -139,7 +139,7 @@ def test_a_pull_request_checks_claims_by_the_packages_alone(
     with asked.functions():
         done = asked.run("render")
         assert done.returncode == 1
-        assert "team-a.new.rendered.yaml: Placed NothingFits: " in done.stdout
+        assert "team-a.model.new.rendered.yaml: Placed NothingFits: " in done.stdout
     asked.claim("models", {**new, "spec": {**new["spec"], "replica": 2}})
     done = asked.run("validate")
     assert done.returncode == 1
