@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
+from contextlib import suppress
+from threading import Event, Timer
 from typing import NamedTuple
 
 from functions.api import GatewayTrouble, contract
@@ -13,6 +15,8 @@ __all__ = ["Question", "Tried", "ask", "resolves", "trusting"]
 
 _SECONDS = 10.0
 """Time to connect, and to wait for the next byte."""
+_SECONDS_IN_ALL = 20.0
+"""For the whole question: an engine whose answer drips would keep the agent from asking others."""
 _MOST_BYTES = 4096
 """Of an answer: its status is what counts."""
 _NO_POD = b"no healthy upstream"
@@ -80,13 +84,13 @@ def ask(question: Question, address: tuple[str, int], context: ssl.SSLContext, *
             socket.create_connection(address, timeout=_SECONDS) as plain,
             context.wrap_socket(plain, server_hostname=question.host) as connection,
         ):
-            return _asked(question, connection)
+            return _in_time(question, connection)
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _UNKNOWN_ISSUER and not all_known:
             return Tried(judged=False)
         return Tried(GatewayTrouble.CERTIFICATE_REFUSED, error.verify_message)
     except TimeoutError:
-        return Tried(GatewayTrouble.NO_ANSWER, f"nothing came back within {_SECONDS:.0f} seconds")
+        return Tried(GatewayTrouble.NO_ANSWER, f"no answer came back within {_SECONDS:.0f} seconds")
     except (OSError, http.client.HTTPException) as error:
         return Tried(GatewayTrouble.GATEWAY_UNREACHABLE, _words(error))
 
@@ -99,19 +103,44 @@ def resolves(host: str) -> bool:
         return False
 
 
+def _in_time(question: Question, connection: ssl.SSLSocket) -> Tried:
+    over = Event()
+
+    def end() -> None:
+        over.set()
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(_SECONDS_IN_ALL, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        found = _asked(question, connection)
+    except (OSError, http.client.HTTPException):
+        if not over.is_set():
+            raise
+    finally:
+        timer.cancel()
+    if over.is_set():
+        # What was cut may look like an answer.
+        raise TimeoutError
+    return found
+
+
 def _asked(question: Question, connection: ssl.SSLSocket) -> Tried:
     client = http.client.HTTPConnection(question.host, timeout=_SECONDS)
     client.sock = connection
     headers = {"Authorization": f"Bearer {question.key}", "User-Agent": contract.PROBE}
     client.request("GET", question.path, headers=headers)
     answer = client.getresponse()
-    body, status = answer.read(_MOST_BYTES), answer.status
+    status = answer.status
     if status == http.client.OK:
         return Tried()
     reason = _STATUS.get(status, GatewayTrouble.UNEXPECTED_ANSWER)
     said = f"the gateway answers {status}"
     if reason == GatewayTrouble.PODS_UNREACHED:
-        said += ": it knows no ready pod" if _NO_POD in body else ": no pod takes its connection"
+        no_pod = _NO_POD in answer.read(_MOST_BYTES)
+        said += ": it knows no ready pod" if no_pod else ": no pod takes its connection"
     return Tried(reason, said)
 
 

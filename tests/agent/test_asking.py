@@ -5,8 +5,9 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -121,6 +122,29 @@ def test_nothing_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         found = tried(silent.getsockname()[1])
+    assert found.reason == Trouble.NO_ANSWER
+
+
+def test_an_answer_that_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine is the tenant's, and eight of these would keep the agent from asking anybody else."""
+    monkeypatch.setattr(asking, "_SECONDS_IN_ALL", 0.5)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    OURS.issue_cert(HOST).configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with suppress(OSError), context.wrap_socket(listening.accept()[0], server_side=True) as client:
+                client.sendall(b"HTTP/1.1 200 OK\r\nx-slow: ")
+                for _ in range(200):
+                    client.sendall(b"x")
+                    time.sleep(0.05)
+
+        server = threading.Thread(target=drip)
+        server.start()
+        began = time.monotonic()
+        found = tried(listening.getsockname()[1])
+        assert time.monotonic() - began < 5
+        server.join()
     assert found.reason == Trouble.NO_ANSWER
 
 
