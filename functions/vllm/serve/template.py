@@ -35,6 +35,8 @@ _PLACEMENT_ELSEWHERE = {
     *("context_length", "taints", "gateway"),
 }
 """Fields of the placement that pods are not rendered from; the context, which the plan has; the taints."""
+_ONCE_ASKED = ("access", "gateway")
+"""Fields of the spec and of the placement that an older version took for some that pods are rendered from."""
 _STATUS = ("status", "atProvider", "manifest", "status")
 """Where an Object has the status of the workload in the cluster."""
 
@@ -64,6 +66,8 @@ def pods(plan: Plan, rendered: Mapping[str, Any], live: View | None) -> Pods:
     anew = Pods(rendered, {_TEMPLATES: newest, _ASKED: asked}, outdated=False)
     noted, kept = (_noted(live, name) for name in (_ASKED, _TEMPLATES))
     old = plan.engine.too_old(plan.image)
+    if noted not in (None, asked) and noted == _asked(plan, *_ONCE_ASKED):
+        noted = asked
     if noted is None or kept is None or kept == newest or (noted != asked and not old):
         return anew
     templates = json.loads(kept)
@@ -90,11 +94,15 @@ def _none_is_ready(live: View | None) -> bool:
     return not live.number(*_STATUS, "readyReplicas")
 
 
-def _asked(plan: Plan) -> str:
+def _asked(plan: Plan, *once: str) -> str:
     """Return a digest of what the spec and the placement ask of the pods.
 
     Without defaults: a field that a newer version adds restarts nothing.
+
+    Args:
+        plan: of the Model.
+        once: fields that are looked at all the same.
     """
-    spec = plan.spec.canonical(exclude=_SPEC_ELSEWHERE)
-    placement = plan.placement.canonical(exclude=_PLACEMENT_ELSEWHERE)
+    spec = plan.spec.canonical(exclude={k: v for k, v in _SPEC_ELSEWHERE.items() if k not in once})
+    placement = plan.placement.canonical(exclude=_PLACEMENT_ELSEWHERE - set(once))
     return digest(spec, placement, str(plan.context), digits=16)

@@ -38,10 +38,13 @@ def name(plan: Plan) -> str:
 
 
 def taken(plan: Plan) -> list[tuple[Tokens, TokenIssuer]]:
-    """Return whose tokens the Model takes: those of issuers that the cluster's gateway lists."""
+    """Return whose tokens the Model takes: those of issuers that the cluster's gateway lists, by name.
+
+    The order of the claim would be another filter in the listener that all Models share.
+    """
     offered = (plan.gateway.issuers if plan.gateway else None) or ()
     listed = {issuer.name: issuer for issuer in offered}
-    asked = plan.spec.access.jwt
+    asked = sorted(plan.spec.access.jwt, key=lambda tokens: tokens.issuer)
     return [(tokens, issuer) for tokens in asked if (issuer := listed.get(tokens.issuer))]
 
 

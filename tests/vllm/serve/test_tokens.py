@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -17,6 +18,7 @@ from tools.errors import SchemaMissingError
 from tools.validate import validate
 
 ROUTE, POLICY = "vllm/token-route", "vllm/token-route-security"
+DEPLOYMENT = "vllm/deployment"
 JWKS = '{"keys": [{"kty": "RSA", "kid": "1", "n": "AQAB", "e": "AQAB"}]}'
 CORP = {"name": "corp", "issuer": "https://login.example.org/", "jwksURI": "https://login.example.org/keys"}
 APPS = {"name": "apps", "issuer": "https://kubernetes.default.svc", "jwks": JWKS}
@@ -88,9 +90,9 @@ def test_nothing_is_open_but_what_the_spec_and_the_platform_name() -> None:
         assert set(claims) - {"aud"}, "no rule without anybody"
     # A list, or one.
     assert [r["principal"]["jwt"]["claims"][0]["valueType"] for r in rules] == ["String", "StringArray"] * 2
-    staff = {(c["name"], c["valueType"], *c["values"]) for c in rules[0]["principal"]["jwt"]["claims"][1:]}
+    staff = {(c["name"], c["valueType"], *c["values"]) for c in rules[2]["principal"]["jwt"]["claims"][1:]}
     assert staff == {("groups", "StringArray", "ml"), ("azp", "String", "web", "cli")}
-    [pods] = rules[2]["principal"]["jwt"]["claims"][1:]
+    [pods] = rules[0]["principal"]["jwt"]["claims"][1:]
     assert (pods["name"], pods["valueType"]) == ("sub", "String")
     assert pods["values"] == ["system:serviceaccount:shop:chat", "system:serviceaccount:shop:search"]
     assert found["targetRefs"][0]["name"] == inner(manifests(made(STAFF))[ROUTE])["metadata"]["name"]
@@ -219,3 +221,32 @@ def test_who_may_call_asks_nothing_of_the_pods() -> None:
         )
     }
     assert len(asked) == 1
+
+
+def test_what_once_counted_as_asked_of_the_pods_restarts_nothing_after_an_upgrade() -> None:
+    """Callers and the gateway did, so the digest that an older package has left is another."""
+    at = cluster("eu", allowed=["*"], gateway={"host": "models.example.org"})
+    access = {"access": {"inCluster": True}}
+    before, observed = served(at, **access)
+    annotations = dict(observed[DEPLOYMENT]["metadata"]["annotations"])
+    templates = json.loads(annotations["freehold.dev/pods"])
+    [template] = templates.values()
+    template["spec"]["containers"][0]["env"] = [{"name": "OLD", "value": "1"}]
+    kept = json.dumps(templates, sort_keys=True)
+    # By the package of before, of this very claim.
+    annotations |= {"freehold.dev/pods": kept, "freehold.dev/pods-asked": "160374bfba2f10fb"}
+    observed[DEPLOYMENT] = {
+        **observed[DEPLOYMENT],
+        "metadata": {**observed[DEPLOYMENT]["metadata"], "annotations": annotations},
+    }
+    after = manifests(again(before, observed, at, **access))[DEPLOYMENT]["metadata"]["annotations"]
+    assert after["freehold.dev/pods"] == kept
+    observed[DEPLOYMENT]["metadata"]["annotations"] = after
+    # And later changes of callers restart nothing either.
+    later = manifests(again(before, observed, at, access={"namespaces": ["shop"]}))[DEPLOYMENT]["metadata"]
+    assert later["annotations"]["freehold.dev/pods"] == kept
+
+
+def test_the_order_of_the_claim_changes_nothing_that_all_models_share() -> None:
+    """Envoy Gateway has a filter in its listener for each list of issuers, and each change of that ends streams."""
+    assert policy(made(STAFF, PODS)) == policy(made(PODS, STAFF))
