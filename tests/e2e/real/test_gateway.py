@@ -143,8 +143,10 @@ def test_no_gateway_of_another_namespace_is_served(api: Api, gateway: Manifest) 
         # Some seconds are more than ours took.
         with pytest.raises(Exception, match="a condition"):
             wait_for("a condition", lambda: _taken(api, stranger), 8)
-        deployed = api.items("apps/v1", "Deployment", contract.GATEWAY_NAMESPACE)
-        assert len(deployed) == 2, "the controller, and our Envoys"
+        proxies = "app.kubernetes.io/component=proxy"
+        deployed = api.items("apps/v1", "Deployment", contract.GATEWAY_NAMESPACE, proxies)
+        [of] = [each["metadata"]["labels"]["gateway.envoyproxy.io/owning-gateway-name"] for each in deployed]
+        assert of != "stranger"
     finally:
         api.delete(stranger)
 
