@@ -142,7 +142,7 @@ class GatewayLimits(Schema):
     namespaces: list[NamespaceLimits] = Field(
         default_factory=list,
         description="Ceilings by namespace of the Models' claims, for all clients of all its Models on this "
-        "cluster together. Default none.",
+        "cluster together, with keys and with tokens. Default none.",
         max_length=64,
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from . import contract
 from .limits import FIELDS, Limits
 
-__all__ = ["of"]
+__all__ = ["each", "matching", "of"]
 
 _UNITS = dict(zip(FIELDS, ("Minute", "Minute", "Month"), strict=True))
 _TOKENS = {
@@ -20,16 +21,26 @@ _TOKENS = {
 }
 
 
-def of(limits: Limits, clients: str = "") -> list[dict[str, Any]]:
+def matching(header: str, values: str) -> dict[str, str]:
+    """Return what selects requests of which a header has one of some values, as RE2, which count together."""
+    return {"name": header, "type": "RegularExpression", "value": values}
+
+
+def each(header: str) -> dict[str, str]:
+    """Return what selects requests that have a header, and counts each of its values by itself."""
+    return {"name": header, "type": "Distinct"}
+
+
+def of(limits: Limits, *headers: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the rules of some limits, which hold for all routes of a policy together.
 
     Args:
         limits: what holds.
-        clients: RE2 of the ids of the clients that share them; empty: everybody.
+        headers: by which it is known whose requests share them, each as `matching` or `each` gives it; none:
+            everybody's.
     """
-    header = {"name": contract.GATEWAY_CLIENT, "type": "RegularExpression", "value": clients}
     # The list of models is asked for with GET: it takes nothing of the engine's.
-    selector = {"methods": [{"value": "POST"}], **({"headers": [header]} if clients else {})}
+    selector = {"methods": [{"value": "POST"}], **({"headers": [*map(dict, headers)]} if headers else {})}
     return [
         {
             "clientSelectors": [selector],

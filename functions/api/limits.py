@@ -117,8 +117,9 @@ class ModelLimits(Limits):
 
     per_client: Limits | None = Field(
         None,
-        description="Limits of each client by itself: of every one of clients that has none of its own, and "
-        "of those with the Model's own key together. Default: no limit.",
+        description="Limits of each client by itself: of every one of clients that has none of its own, of "
+        "every one that comes with a token, and of those with the Model's own key together. Default: no "
+        "limit.",
     )
 
     @model_validator(mode="after")

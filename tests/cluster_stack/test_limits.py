@@ -107,5 +107,7 @@ def test_a_ceiling_is_of_all_clients_of_all_models_of_a_namespace() -> None:
     )
     for rule in (requests, tokens):
         [selector] = rule["clientSelectors"]
-        assert selector["headers"][0]["value"] == "team-a[._].+"
+        # Also of clients with a token, whose ids begin with no namespace.
+        [header] = selector["headers"]
+        assert (header["name"], header["value"]) == (contract.GATEWAY_MODEL, "team-a/.+")
         assert rule["shared"] is True

@@ -121,6 +121,8 @@ class Counted(NamedTuple):
     port: int
     domain: str
     limits: list[_Json]
+    refuses: bool = False
+    """Whether nobody is answered while nobody counts."""
 
 
 def _model(name: str, key: str, counted: Counted | None) -> list[_Json]:
@@ -152,7 +154,7 @@ def _lua(name: str, script: str) -> _Json:
     }
 
 
-def _limits() -> _Json:
+def _limits(counted: Counted) -> _Json:
     service = {
         "grpc_service": {"envoy_grpc": {"cluster_name": "limits"}},
         "transport_api_version": "V3",
@@ -164,6 +166,7 @@ def _limits() -> _Json:
         timeout="0.25s",
         enable_x_ratelimit_headers="DRAFT_VERSION_03",
         disable_x_envoy_ratelimited_header=True,
+        failure_mode_deny=counted.refuses,
     )
     return {"name": "limits", "typed_config": filter_}
 
@@ -221,7 +224,7 @@ def _configuration(
         _lua("counts", usage.script()),
         _lua("own-counts", usage.script()),
         {"name": "rbac", "typed_config": _typed(f"{_HTTP}.rbac.v3.RBAC")},
-        *([_limits()] if counted else []),
+        *([_limits(counted)] if counted else []),
         {"name": "router", "typed_config": _typed(f"{_HTTP}.router.v3.Router")},
     ]
     removed = [{"remove": name} for name in (contract.GATEWAY_CLIENT, contract.GATEWAY_MODEL)]

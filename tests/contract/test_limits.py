@@ -10,15 +10,15 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from functions.api import Limits, limit_rules
-from functions.cluster_stack.gateway.limits import COMMAND
+from functions.api import Gateway, GatewayLimits, Limits, WhenUnavailable, contract, limit_rules
+from functions.cluster_stack.gateway.limits import COMMAND, config
 from tests.contract import envoy
 from tools.control_plane import envoy_gateway
 from tools.control_plane.layout import free_ports
@@ -28,11 +28,26 @@ from tools.images.tree import File, Link
 from tools.toolchain import provide
 
 OWN, OTHERS = "key-of-team-a-0123456789", "key-of-team-b-0123456789"
-MODELS = {"team-a/chat": OWN, "team-b/chat": OTHERS}
-A, B = "team-a[.]chat", "team-b[.]chat"
+MODELS = {
+    "team-a/chat": OWN,
+    "team-b/chat": OTHERS,
+    "team-c/one": "one" * 8,
+    "team-c/two": "two" * 8,
+    "team-d/chat": "d" * 32,
+}
+
+
+def _of(client: str) -> dict[str, str]:
+    return limit_rules.matching(contract.GATEWAY_CLIENT, client)
+
+
+WHOSE = "x-whose"
+"""Header that stands for one that says whose token it was."""
 RULES = [
-    *limit_rules.of(Limits(requests_per_minute=3), A),
-    *limit_rules.of(Limits(tokens_per_minute=100, tokens_per_month=100_000), B),
+    *limit_rules.of(Limits(requests_per_minute=3), _of("team-a[.]chat")),
+    *limit_rules.of(Limits(tokens_per_minute=100, tokens_per_month=100_000), _of("team-b[.]chat")),
+    *limit_rules.of(Limits(requests_per_minute=4), limit_rules.matching(contract.GATEWAY_MODEL, "team-c/.+")),
+    *limit_rules.of(Limits(requests_per_minute=2), limit_rules.each(WHOSE)),
 ]
 DOMAIN = "team"
 _SECONDS = 30
@@ -42,6 +57,7 @@ Ask = Callable[..., tuple[int, dict[str, str]]]
 def _actions(index: int, rule: dict[str, Any]) -> list[dict[str, Any]]:
     [selector] = rule["clientSelectors"]
     [header], [method] = selector["headers"], selector["methods"]
+    of_each = {"request_headers": {"header_name": header["name"], "descriptor_key": "client"}}
 
     def match(key: str, name: str, **how: Any) -> dict[str, Any]:
         headers = [{"name": name, "string_match": how}]
@@ -49,7 +65,9 @@ def _actions(index: int, rule: dict[str, Any]) -> list[dict[str, Any]]:
 
     return [
         {"generic_key": {"descriptor_key": f"rule-{index}", "descriptor_value": f"rule-{index}"}},
-        match("client", header["name"], safe_regex={"regex": header["value"]}),
+        of_each
+        if header["type"] == "Distinct"
+        else match("client", header["name"], safe_regex={"regex": header["value"]}),
         match("method", ":method", exact=method["value"]),
     ]
 
@@ -79,7 +97,11 @@ def _counter_rules() -> dict[str, Any]:
     for index, rule in enumerate(RULES):
         limit = {"unit": rule["limit"]["unit"].lower(), "requests_per_unit": rule["limit"]["requests"]}
         method = descriptor("method", rate_limit=limit)
-        found.append(descriptor(f"rule-{index}", descriptors=[descriptor("client", descriptors=[method])]))
+        client = descriptor("client", descriptors=[method])
+        if rule["clientSelectors"][0]["headers"][0]["type"] == "Distinct":
+            # Without a value it is each value's own.
+            del client["value"]
+        found.append(descriptor(f"rule-{index}", descriptors=[client]))
     return {"domain": DOMAIN, "descriptors": found}
 
 
@@ -112,68 +134,82 @@ def _process(folder: Path, name: str, command: list[str], variables: dict[str, s
             process.wait(20)
 
 
-@contextmanager
-def _counting(folder: Path) -> Iterator[int]:
-    """Run the service with a Redis of its own; give its port."""
-    provide(envoy_gateway.COUNTS)
-    redis, grpc, http, debug = free_ports(4)
-    rules = folder / "runtime" / "config"
-    rules.mkdir(parents=True)
-    # JSON is YAML.
-    (rules / "limits.yaml").write_text(json.dumps(_counter_rules()))
-    program, libraries = _redis(folder / "redis")
-    # As in a cluster; what comes later counts.
-    own = ["--port", str(redis), "--bind", "127.0.0.1"]
-    given = [str(folder) if each == "/data" else each for each in COMMAND[1:]]
-    stores = [str(program), *given, *own]
-    variables = {
-        "RUNTIME_ROOT": str(folder),
-        "RUNTIME_SUBDIRECTORY": "runtime",
-        "RUNTIME_WATCH_ROOT": "false",
-        "USE_STATSD": "false",
-        "LOG_LEVEL": "warn",
-        "REDIS_SOCKET_TYPE": "tcp",
-        "REDIS_URL": f"127.0.0.1:{redis}",
-        "GRPC_HOST": "127.0.0.1",
-        "DEBUG_HOST": "127.0.0.1",
-        "HOST": "127.0.0.1",
-        "PORT": str(http),
-        "GRPC_PORT": str(grpc),
-        "DEBUG_PORT": str(debug),
-    }
-    with _process(folder, "redis", stores, libraries):
-        envoy.wait(redis, folder / "redis.log")
-        with _process(folder, "limits", [str(envoy_gateway.COUNTS.path())], variables):
-            envoy.wait(grpc, folder / "limits.log")
-            yield grpc
+class _Counting:
+    """The service, and the store of its counters: each runs until it is ended, and can run again."""
+
+    def __init__(self, folder: Path) -> None:
+        provide(envoy_gateway.COUNTS)
+        redis, self.grpc, http, debug = free_ports(4)
+        rules = folder / "runtime" / "config"
+        rules.mkdir(parents=True)
+        # JSON is YAML.
+        (rules / "limits.yaml").write_text(json.dumps(_counter_rules()))
+        program, self._libraries = _redis(folder / "redis")
+        # As in a cluster; what comes later counts.
+        own = ["--port", str(redis), "--bind", "127.0.0.1"]
+        given = [str(folder) if each == "/data" else each for each in COMMAND[1:]]
+        self._stores, self._redis, self._folder = [str(program), *given, *own], redis, folder
+        self._variables = {
+            "RUNTIME_ROOT": str(folder),
+            "RUNTIME_SUBDIRECTORY": "runtime",
+            "RUNTIME_WATCH_ROOT": "false",
+            "USE_STATSD": "false",
+            "LOG_LEVEL": "warn",
+            "REDIS_SOCKET_TYPE": "tcp",
+            "REDIS_URL": f"127.0.0.1:{redis}",
+            "GRPC_HOST": "127.0.0.1",
+            "DEBUG_HOST": "127.0.0.1",
+            "HOST": "127.0.0.1",
+            "PORT": str(http),
+            "GRPC_PORT": str(self.grpc),
+            "DEBUG_PORT": str(debug),
+        }
+
+    @contextmanager
+    def store(self) -> Iterator[None]:
+        with _process(self._folder, "redis", self._stores, self._libraries):
+            envoy.wait(self._redis, self._folder / "redis.log")
+            yield
+
+    @contextmanager
+    def service(self) -> Iterator[None]:
+        with _process(self._folder, "limits", [str(envoy_gateway.COUNTS.path())], self._variables):
+            envoy.wait(self.grpc, self._folder / "limits.log")
+            yield
+
+
+def _asking(port: int) -> Ask:
+    def ask(model: str, tokens: int = 0, *, shared: bool = False, **more: str) -> tuple[int, dict[str, str]]:
+        usage = {"prompt_tokens": 1, "completion_tokens": tokens - 1}
+        played = ["application/json", [json.dumps({"usage": usage})]]
+        headers = {"Authorization": f"Bearer {MODELS[model]}", **more}
+        if tokens:
+            headers[envoy.PLAY] = json.dumps(played)
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        path = envoy.PATH if shared else f"/{model}{envoy.PATH}"
+        connection.request("POST", path, json.dumps({"model": model}), headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+
+    return ask
 
 
 @pytest.fixture(scope="module")
 def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     folder = tmp_path_factory.mktemp("limits")
+    counting = _Counting(folder)
+    counted = envoy.Counted(counting.grpc, DOMAIN, _limits())
     with (
-        _counting(folder) as counts,
-        envoy.running(folder, MODELS, envoy.Counted(counts, DOMAIN, _limits())) as (port, _),
+        counting.store(),
+        counting.service(),
+        envoy.running(folder, MODELS, counted) as (port, _),
     ):
-
-        def ask(model: str, tokens: int = 0, *, shared: bool = False) -> tuple[int, dict[str, str]]:
-            usage = {"prompt_tokens": 1, "completion_tokens": tokens - 1}
-            played = ["application/json", [json.dumps({"usage": usage})]]
-            headers = {"Authorization": f"Bearer {MODELS[model]}"}
-            if tokens:
-                headers[envoy.PLAY] = json.dumps(played)
-            connection = HTTPConnection("127.0.0.1", port, timeout=60)
-            path = envoy.PATH if shared else f"/{model}{envoy.PATH}"
-            connection.request("POST", path, json.dumps({"model": model}), headers)
-            answer = connection.getresponse()
-            answer.read()
-            connection.close()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}
-
         # A minute of the counters is the clock's: all of it is to be in one.
         if (left := 60 - time.time() % 60) < _SECONDS:
             time.sleep(left)
-        yield ask
+        yield _asking(port)
 
 
 def test_requests_above_a_limit_are_refused_at_both_addresses(ask: Ask) -> None:
@@ -206,3 +242,52 @@ def _until_left(ask: Ask, left: str) -> None:
     while (found := ask("team-b/chat")[1]["x-ratelimit-remaining"]) != left:
         assert time.monotonic() < deadline, found
         time.sleep(0.05)
+
+
+def test_a_ceiling_is_of_all_models_of_a_namespace_at_both_addresses(ask: Ask) -> None:
+    """By the Model that is asked, whoever asks; a header of a client's says nothing of it."""
+    forged = {contract.GATEWAY_MODEL: "team-b/chat"}
+    asked = [ask("team-c/one"), ask("team-c/two"), ask("team-c/one", shared=True)]
+    asked += [ask("team-c/two", **forged), ask("team-c/one"), ask("team-c/two", shared=True, **forged)]
+    assert [status for status, _ in asked] == [200, 200, 200, 200, 429, 429]
+
+
+def test_clients_that_a_header_tells_are_counted_apart(ask: Ask) -> None:
+    asked = [ask("team-d/chat", **{WHOSE: who}) for who in ("alice", "alice", "bob", "alice", "bob")]
+    assert [status for status, _ in asked] == [200, 200, 200, 429, 200]
+    assert ask("team-d/chat")[0] == 200, "who has no such header is counted by none"
+
+
+@pytest.mark.parametrize("unavailable", WhenUnavailable)
+def test_without_counters_it_is_as_the_owner_says(tmp_path: Path, unavailable: WhenUnavailable) -> None:
+    """The store goes and comes, and then the service; limits hold again after each."""
+    gateway = Gateway(host="models.example.org", limits=GatewayLimits(when_unavailable=unavailable))
+    refuses = config(gateway, {})[0]["rateLimit"]["failClosed"]
+    without = 500 if unavailable is WhenUnavailable.REFUSE else 200
+    counting = _Counting(tmp_path)
+    counted = envoy.Counted(counting.grpc, DOMAIN, _limits(), refuses)
+    with envoy.running(tmp_path, MODELS, counted) as (port, _):
+        ask = _asking(port)
+
+        def counts() -> bool:
+            return "x-ratelimit-remaining" in ask("team-a/chat")[1]
+
+        assert ask("team-a/chat")[0] == without
+        with ExitStack() as first:
+            first.enter_context(counting.store())
+            with counting.service():
+                _until(counts)
+                first.close()
+                _until(lambda: not counts())
+                assert [ask("team-a/chat")[0] for _ in range(5)] == [without] * 5
+                with counting.store():
+                    _until(counts)
+        _until(lambda: not counts())
+        assert ask("team-a/chat")[0] == without
+
+
+def _until(so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not so():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.cluster_stack.gateway import COMPONENT
+from functions.cluster_stack.gateway.limits import PARTS as LIMITS
 from functions.cluster_stack.own import own_names
 from tests.properties.pipeline import run
 from tests.properties.worlds import (
@@ -90,6 +91,9 @@ GOES_WITH = {
     "access": TOKENS,
     "jwt": TOKENS,
     "gateway": GATEWAY,
+    # A live gateway's limits stay by a rule of the claim; so do its ceilings, as long as the spec has them.
+    "limits": {f"cluster-stack/gateway-{part}" for part in LIMITS},
+    "namespaces": {"cluster-stack/gateway-limits-ceilings"},
     "adminRoleArns": {"node-pools/access-entry-b53a6a", "node-pools/access-policy-b53a6a"},
     "source": HUB_TOKEN,
     "huggingFace": HUB_TOKEN,

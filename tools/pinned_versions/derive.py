@@ -38,6 +38,8 @@ _PASSED_ON = re.compile(
     rf"|with\s+{_VALUE}\s*-?}}}}\s*[^{{]*{{{{-?\s*(?:toYaml\s+\.|tpl\s+\(toYaml\s+\.)"
 )
 """Values that a template passes on whole, whatever is in them."""
+_CALLED = re.compile(rf"(\$\w+)\s*:=\s*{_VALUE}\s*-?}}}}")
+"""Values that a template calls by a name of its own, and that name."""
 _KUBERNETES = "1.35.0"
 
 
@@ -185,10 +187,12 @@ def values(folder: Path) -> dict[str, str]:
         for used in _USED.findall(text):
             _note(used.removeprefix("."), types)
     for text in templates:
-        for groups in _PASSED_ON.findall(text):
-            path = next(filter(None, groups)).removeprefix(".")
-            if types.get(path) == "map":
-                types[path] = OPEN
+        passed_on = [next(filter(None, groups)) for groups in _PASSED_ON.findall(text)]
+        # Merged with defaults, it is passed on, too.
+        passed_on += [path for name, path in _CALLED.findall(text) if f" merge {name} " in text]
+        for path in passed_on:
+            if types.get(path.removeprefix(".")) == "map":
+                types[path.removeprefix(".")] = OPEN
     return types
 
 

@@ -120,8 +120,11 @@ def own(facts: Facts, proxies: Mapping[str, str], tolerations: list[dict[str, An
             looks=True,
         ),
     }
+    # By the Model that is asked, and not by who asks: who comes with a token has no namespace.
     ceilings = [
-        rule for each in gateway.limits.namespaces for rule in limit_rules.of(each, f"{each.name}[._].+")
+        rule
+        for each in gateway.limits.namespaces
+        for rule in limit_rules.of(each, limit_rules.matching(contract.GATEWAY_MODEL, f"{each.name}/.+"))
     ]
     if ceilings:
         spec = {"targetRefs": [_TARGET], "rateLimit": {"type": "Global", "global": {"rules": ceilings}}}

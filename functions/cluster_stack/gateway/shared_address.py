@@ -152,7 +152,8 @@ def bounds() -> dict[str, Any]:
             _says(
                 401,
                 401,
-                "No valid key: send one of a Model's as Authorization: Bearer KEY.",
+                "No valid key: send one of a Model's as Authorization: Bearer KEY. Tokens of issuers are "
+                "taken at a Model's own address alone, /NAMESPACE/NAME/v1.",
                 code="invalid_api_key",
             ),
             _says(

@@ -18,8 +18,14 @@ function envoy_on_request(handle)
   local headers = handle:headers()
   local metadata = handle:streamInfo():dynamicMetadata()
   local path = match(headers:get(":path") or "", "^[^?]*")
-  -- At the shared address it has been read from the body by now.
-  local model = headers:get(MODEL) or match(path, "^/([^/]+/[^/]+)/v1/")
+  -- At the shared address it has been read from the body by now. Ceilings of namespaces go by the header.
+  local model = headers:get(MODEL)
+  if not model then
+    model = match(path, "^/([^/]+/[^/]+)/v1/")
+    if model then
+      headers:replace(MODEL, model)
+    end
+  end
   if model then
     metadata:set(SPACE, "model", model)
   end

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.api import Limits, above, limit_rules
+from functions.api import Limits, above, contract, limit_rules
 
 from ..plan import Plan
+from . import tokens
 from .clients import ids_of, own_ids
 
 __all__ = ["counted", "doubtful"]
+
+_OF_TOKENS = (contract.GATEWAY_ISSUER, contract.GATEWAY_SUBJECT)
+"""Headers that say whose token it was, once it has been verified."""
 
 
 def counted(plan: Plan) -> dict[str, Any]:
@@ -28,13 +32,16 @@ def counted(plan: Plan) -> dict[str, Any]:
     rules += limit_rules.of(each, _any_of(*own_ids(plan)))
     for client in plan.spec.access.clients:
         rules += limit_rules.of(client.limits or each, _any_of(*ids_of(plan, client.name)))
+    if tokens.taken(plan):
+        # No request with a key has these, so there is no such rule for it.
+        rules += limit_rules.of(each, *map(limit_rules.each, _OF_TOKENS))
     limit = {"rateLimit": {"type": "Global", "global": {"rules": rules}}} if rules else {}
     return {"mergeType": "StrategicMerge", **limit}
 
 
-def _any_of(*ids: str) -> str:
-    """Return RE2 of some client ids, in which only the dot means something else than itself."""
-    return "|".join(each.replace(".", "[.]") for each in ids)
+def _any_of(*ids: str) -> dict[str, str]:
+    """Return what selects some clients; of their ids only the dot means something else than itself in RE2."""
+    return limit_rules.matching(contract.GATEWAY_CLIENT, "|".join(id_.replace(".", "[.]") for id_ in ids))
 
 
 def doubtful(plan: Plan) -> list[str]:

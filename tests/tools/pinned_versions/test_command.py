@@ -187,10 +187,12 @@ def test_an_unknown_chart_is_told(tmp_path: Path) -> None:
 def test_values_are_typed_by_default_and_use(tmp_path: Path) -> None:
     (tmp_path / "values.yaml").write_text(
         "image: {tag: v1, pull: true}\nreplicas: 2\nresources: {cpu: 1}\nlabels: {}\nlist: [1]\nnone:\n"
+        "config: {level: 1}\nnamed: {level: 1}\n"
     )
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "a.yaml").write_text(
         "{{ .Values.image.tag }} {{ .Values.image.digest }} {{ toYaml .Values.resources | nindent 2 }}"
+        "{{- $own := .Values.config }}{{ $all := merge $own $base }}{{ $named := .Values.named }}"
     )
     assert derive.values(tmp_path) == {
         "image": "map",
@@ -203,6 +205,10 @@ def test_values_are_typed_by_default_and_use(tmp_path: Path) -> None:
         "labels": "any",
         "list": "list",
         "none": "any",
+        "config": "open map",
+        "config.level": "number",
+        "named": "map",
+        "named.level": "number",
     }
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from functions.api import ModelSpec
+from functions.api import ModelSpec, contract
 from functions.base import Invalid, parse
 from functions.vllm.compose import compose
+from tests.issuers import ISSUER, Issuer
 from tests.vllm.serve.test_route import TRAFFIC, inner, served
 from tests.vllm.world import SPEC, cluster, manifests, request
 from tools.errors import SchemaMissingError
@@ -65,6 +66,21 @@ def test_each_client_has_its_own_limits_or_those_of_all_clients() -> None:
         (BATCH, 9, "Minute", False),
         (BATCH, 70_000, "Month", True),
     ]
+
+
+def test_each_client_with_a_token_has_the_limits_of_each_client() -> None:
+    issuer = {"name": "corp", "issuer": ISSUER, "jwks": Issuer().jwks()}
+    takes = {"issuer": "corp", "audience": "models", "claims": [{"name": "sub", "values": ["alice"]}]}
+    known = cluster("eu", allowed=["*"], gateway={**GATE, "limits": [], "issuers": [issuer]})
+    found = traffic({**ACCESS, "jwt": [takes]}, known)
+    *_, last = found["rateLimit"]["global"]["rules"]
+    [selector] = last["clientSelectors"]
+    assert selector["headers"] == [
+        {"name": contract.GATEWAY_ISSUER, "type": "Distinct"},
+        {"name": contract.GATEWAY_SUBJECT, "type": "Distinct"},
+    ]
+    assert (last["limit"], "cost" in last) == ({"requests": 1000, "unit": "Minute"}, True)
+    assert len(found["targetRefs"]) == 2, "one policy, so one counter, of both routes"
 
 
 def test_tokens_are_asked_for_before_and_counted_after() -> None:
