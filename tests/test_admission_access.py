@@ -19,7 +19,7 @@ def clients(*names: str, **fields: Any) -> dict[str, Any]:
     return model(access={"clients": [{"name": name, "secretRef": KEYS, **fields} for name in names]})
 
 
-FOR_SOMEBODY = "access.jwt needs claims or serviceAccounts"
+FOR_SOMEBODY = "access.jwt needs claims, scopes or serviceAccounts"
 NO_CLAIM = "this is no name of a claim"
 STAFF = {"issuer": "corp", "audience": "chat", "claims": [{"name": "groups", "values": ["ml"]}]}
 

@@ -50,6 +50,7 @@ BAD = {
     "a key that who verifies could sign with": (issuers(jwks=SHARED), NO_KEYS),
     "an issuer's blanks": (issuers(issuer="https://a b"), "this is no issuer"),
     "an issuer that is no address": (issuers(issuer="corp"), "this is no issuer"),
+    "tokens in another header": (issuers(header="X-Token"), "header"),
     "a client's claim with blanks": (issuers(clientClaim="a b"), "this is no name of a claim"),
     "a URL": (gateway(host="https://models.example.org"), NO_HOST),
     "a port": (gateway(host="models.example.org:8443"), NO_HOST),
@@ -105,6 +106,7 @@ def test_refused(name: str) -> None:
         gateway(tls={"issuerRef": {"name": "own", "kind": "Issuer"}}),
         issuers(),
         issuers(jwks=None, jwksURI="https://login.example.org:8443/keys?v=1", clientClaim="ext.id"),
+        issuers(header="Txn-Token"),
         issuers({**CORP, "name": "apps", "issuer": "https://kubernetes.default.svc.cluster.local"}),
     ],
 )

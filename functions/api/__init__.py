@@ -90,7 +90,7 @@ from .secret_delivery import (
     SecretDeliveryStatus,
     Undeliverable,
 )
-from .tokens import ServiceAccount, TokenClaim, TokenIssuer, Tokens
+from .tokens import ServiceAccount, TokenClaim, TokenHeader, TokenIssuer, Tokens
 
 API_VERSION = "freehold.dev/v1alpha1"
 """API group and version of both XRs, their claims and the functions' inputs."""
@@ -187,6 +187,7 @@ __all__ = [
     "Task",
     "TlsSecretRef",
     "TokenClaim",
+    "TokenHeader",
     "TokenIssuer",
     "Tokens",
     "Trouble",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
@@ -10,7 +11,15 @@ from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_v
 from .forms import Form
 from .schema import Rule, Schema, rules
 
-__all__ = ["IssuerName", "ServiceAccount", "TokenClaim", "TokenIssuer", "Tokens", "unique"]
+__all__ = [
+    "IssuerName",
+    "ServiceAccount",
+    "TokenClaim",
+    "TokenHeader",
+    "TokenIssuer",
+    "Tokens",
+    "unique",
+]
 
 _NAME = Form(
     "[a-z0-9]([a-z0-9-]*[a-z0-9])?",
@@ -60,10 +69,28 @@ _PUBLIC_KEYS = Rule(
 )
 _FOR_SOMEBODY = Rule(
     "(has(self.claims) && self.claims.size() > 0)"
+    " || (has(self.scopes) && self.scopes.size() > 0)"
     " || (has(self.serviceAccounts) && self.serviceAccounts.size() > 0)",
-    "access.jwt needs claims or serviceAccounts: which of the issuer's tokens the Model takes. The audience "
-    "alone says what a token is for, and not whose it is",
+    "access.jwt needs claims, scopes or serviceAccounts: which of the issuer's tokens the Model takes. The "
+    "audience alone says where a token is taken, and not whose it is or what it may do",
 )
+_SCOPE = Form(
+    r"[!#-\[\]-~]+",
+    "this is no scope: it has printable ASCII characters without blanks, quotes and backslashes; write each "
+    "of a token's scopes by itself",
+)
+_Scope = Annotated[
+    str,
+    AfterValidator(_SCOPE.check),
+    Field(min_length=1, max_length=253, json_schema_extra=rules(_SCOPE.rule)),
+]
+
+
+class TokenHeader(StrEnum):
+    """Headers in which tokens come."""
+
+    AUTHORIZATION = "Authorization"
+    TXN_TOKEN = "Txn-Token"
 
 
 class TokenIssuer(Schema):
@@ -94,6 +121,12 @@ class TokenIssuer(Schema):
         "have had their time.",
         max_length=253,
         json_schema_extra=rules(_URI.rule),
+    )
+    header: TokenHeader = Field(
+        TokenHeader.AUTHORIZATION,
+        description="Header in which its tokens come. Authorization: behind `Bearer `. Txn-Token: those of a "
+        "transaction token service (draft-ietf-oauth-transaction-tokens), by themselves; the service has to "
+        "say iss in them. Default Authorization.",
     )
     client_claim: _ClaimName = Field(
         "sub",
@@ -171,6 +204,13 @@ class Tokens(Schema):
         description="What a token has to say: all of these. Default nothing.",
         max_length=4,
     )
+    scopes: list[_Scope] = Field(
+        default_factory=list,
+        description="What has to stand in a token's scope, among others: all of these. In a transaction "
+        "token that is what the transaction is for. Default nothing.",
+        max_length=8,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+    )
     service_accounts: list[ServiceAccount] = Field(
         default_factory=list,
         description="Where the issuer is a cluster: pods that run as one of these, with a projected token "
@@ -180,7 +220,7 @@ class Tokens(Schema):
 
     @model_validator(mode="after")
     def _for_somebody(self) -> Self:
-        if not self.claims and not self.service_accounts:
+        if not self.claims and not self.scopes and not self.service_accounts:
             raise ValueError(_FOR_SOMEBODY.message)
         return self
 

@@ -125,7 +125,7 @@ def _configured(folder: Path) -> Path:
                 "apiVersion": "gateway.envoyproxy.io/v1alpha1",
                 "kind": "EnvoyGateway",
                 "gateway": {"controllerName": manifests.CONTROLLER},
-                "extensionApis": {"enableBackend": True},
+                "extensionApis": {"enableBackend": True, "enableLua": True},
                 "provider": {"type": "Custom", "custom": custom},
             }
         )

@@ -23,6 +23,8 @@ from tests.vllm.world import SPEC, cluster, manifests, request
 NODE, AUDIENCE = "https://kubernetes.default.svc", "models"
 SILENT = "https://silent.example.org/"
 """An issuer whose keys are at an address that leads nowhere."""
+TXN, DOMAIN = "https://txn.example.org/", "example.org"
+"""A service that issues transaction tokens, and its trust domain."""
 POD = "system:serviceaccount:team-a:default"
 PATH = "/team-a/qwen/v1/models"
 JWT = [
@@ -33,13 +35,19 @@ JWT = [
         "serviceAccounts": [{"namespace": "team-a", "name": "default"}],
     },
     {"issuer": "silent", "audience": AUDIENCE, "claims": [{"name": "sub", "values": ["alice"]}]},
+    {
+        "issuer": "txn",
+        "audience": DOMAIN,
+        "scopes": ["ask", "qwen"],
+        "claims": [{"name": "tctx.department", "values": ["sales"]}],
+    },
 ]
 PARTS = ("route", "route-security", "route-traffic", "token-route", "token-route-security")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes a network namespace")
 def test_only_a_right_token_or_the_key_lets_in(tmp_path: Path) -> None:
-    corp, node = Issuer(), Issuer()
+    corp, node, txn = Issuer(), Issuer(), Issuer()
     alice: dict[str, Any] = {"sub": "alice", "aud": AUDIENCE}
     pod: dict[str, Any] = {"iss": NODE, "sub": POD, "aud": [AUDIENCE]}
     right = corp.token(**alice)
@@ -80,10 +88,11 @@ def test_only_a_right_token_or_the_key_lets_in(tmp_path: Path) -> None:
         "in the address, beside a wrong one": ((f"{PATH}?access_token={right}", "eyJh.eyJz.c2ln", {}), 401),
         "at no path of the API": (("/team-a/qwen/metrics", right, {}), 404),
     }
-    asked += [each for each, _ in others.values()]
-    got = answers(tmp_path, _rendered(corp, node), "team-a.qwen", asked)
-    found = dict(zip([*tries, *others], got, strict=True))
-    wanted = {name: status for name, (_, status) in (*tries.items(), *others.items())}
+    transactions = _transactions(txn, right)
+    asked += [each for each, _ in (*others.values(), *transactions.values())]
+    got = answers(tmp_path, _rendered(corp, node, txn), "team-a.qwen", asked)
+    found = dict(zip([*tries, *others, *transactions], got, strict=True))
+    wanted = {name: status for name, (_, status) in (*tries.items(), *others.items(), *transactions.items())}
     assert {name: status for name, (status, _) in found.items()} == wanted
     clients = {name: heard["x-freehold-client"] for name, (status, heard) in found.items() if status == 200}
     assert clients == {
@@ -92,21 +101,66 @@ def test_only_a_right_token_or_the_key_lets_in(tmp_path: Path) -> None:
         "for several": f"{ISSUER}:alice",
         "a pod's": f"{NODE}:{POD}",
         "with forged headers": f"{ISSUER}:alice",
+        "a transaction": f"{TXN}:order-7",
+        "a transaction, beside the key": f"{TXN}:order-7",
+        "no token as a transaction, beside the key": "team-a.qwen",
+        "a forged Model beside a transaction": f"{TXN}:order-7",
     }
     assert [name for name, (_, heard) in found.items() if "authorization" in heard] == []
+    # Where it is no token nobody has looked at it.
+    assert {heard.get("txn-token") for _, heard in found.values()} == {None, "x"}
+    # By which the ceiling of the Model's namespace counts them all.
+    assert {heard["x-freehold-model"] for status, heard in found.values() if status == 200} == {"team-a/qwen"}
     assert found["with forged headers"][1]["x-freehold-subject"] == "alice"
 
 
-def _rendered(corp: Issuer, node: Issuer) -> list[dict[str, Any]]:
+def _transactions(issuer: Issuer, staff: str) -> dict[str, tuple[Asked, int]]:
+    """Return requests with a transaction token, and what they are answered."""
+    right: dict[str, Any] = {
+        **{"iss": TXN, "sub": "order-7", "aud": DOMAIN, "scope": "read qwen ask"},
+        "tctx": {"department": "sales"},
+    }
+
+    def asked(token: str, key: str = "") -> Asked:
+        return PATH, key, {"Txn-Token": token}
+
+    whole = issuer.token(**right)
+    return {
+        "a transaction": (asked(whole), 200),
+        "a transaction, beside the key": (asked(whole, KEY), 200),
+        "a transaction for less": (asked(issuer.token(**{**right, "scope": "qwen"})), 403),
+        "a transaction for nothing": (asked(issuer.token(**{**right, "scope": None})), 403),
+        "a transaction of a scope that only begins so": (
+            asked(issuer.token(**{**right, "scope": "asking qwen"})),
+            403,
+        ),
+        "a transaction of another department": (asked(issuer.token(**{**right, "tctx": None})), 403),
+        "a transaction of another domain": (asked(issuer.token(**{**right, "aud": "example.com"})), 403),
+        "a transaction of nobody known": (asked(issuer.token(**{**right, "iss": None})), 401),
+        "a transaction signed by somebody else": (asked(Issuer().token(**right)), 401),
+        "a transaction that is over": (asked(issuer.token(**{**right, "exp": 1_700_000_000})), 401),
+        "a transaction not signed": (asked(issuer.unsigned("", **right)), 401),
+        "a transaction in the other header": ((PATH, whole, {}), 401),
+        "a staff token as a transaction": (asked(staff), 401),
+        "no token as a transaction, beside the key": (asked("x", KEY), 200),
+        "a forged Model beside a transaction": (
+            (PATH, "", {"Txn-Token": whole, "x-freehold-model": "team-b/chat"}),
+            200,
+        ),
+    }
+
+
+def _rendered(corp: Issuer, node: Issuer, txn: Issuer) -> list[dict[str, Any]]:
     issuers = [
         {"name": "corp", "issuer": ISSUER, "jwks": corp.jwks()},
         {"name": "node", "issuer": NODE, "jwks": node.jwks()},
         {"name": "silent", "issuer": SILENT, "jwksURI": f"{SILENT}keys"},
+        {"name": "txn", "issuer": TXN, "jwks": txn.jwks(), "header": "Txn-Token"},
     ]
     at = cluster("eu", allowed=["*"], gateway={"host": HOST, "issuers": issuers})
     made = manifests(compose(request({**SPEC, "access": {"jwt": JWT}}, at)))
     own = [made[f"vllm/{part}"]["spec"]["forProvider"]["manifest"] for part in PARTS]
     asked = Gateway.model_validate({"host": HOST, "tls": {"secretRef": {"name": "x"}}})
     parts = gateway.own(replace(FACTS, gateway=asked))
-    listens = (gateway.CLASS, gateway.CLOSED, gateway.CLIENTS, gateway.GATEWAY)
+    listens = (gateway.CLASS, gateway.CLOSED, gateway.CLIENTS, gateway.USAGE, gateway.GATEWAY)
     return [*own, *(dict(parts[part].manifest) for part in listens)]

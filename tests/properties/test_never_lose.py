@@ -64,8 +64,9 @@ INVALID_WITHOUT = {
     # A GPU pool may have none, which is the default; the system pool may not.
     "min": ["aws.systemPool.nodes.min is at least 1"],
     "jwksURI": ["name exactly one of jwks and jwksURI"],
-    "claims": ["access.jwt needs claims or serviceAccounts"],
-    "serviceAccounts": ["access.jwt needs claims or serviceAccounts"],
+    "claims": ["access.jwt needs claims, scopes or serviceAccounts"],
+    "scopes": ["access.jwt needs claims, scopes or serviceAccounts"],
+    "serviceAccounts": ["access.jwt needs claims, scopes or serviceAccounts"],
     # Of a taint, a reservation, a network and its subnets, an issuer of tokens and a pod's service account.
     **{field: ["is missing"] for field in _REQUIRED_PARTS},
 }

@@ -161,7 +161,10 @@ def refused(request: Request, type_: str) -> Condition | None:
 
 
 def _own(plan: Plan) -> list[dict[str, Any]]:
-    return [rule(plan, f"{base(plan)}{path}", method, own) for path, (method, own) in plan.engine.api.items()]
+    return [
+        rule(plan, [match(f"{base(plan)}{path}", method)], own)
+        for path, (method, own) in plan.engine.api.items()
+    ]
 
 
 def _shared(plan: Plan) -> list[dict[str, Any]]:
@@ -173,7 +176,7 @@ def _shared(plan: Plan) -> list[dict[str, Any]]:
     header = {"type": "Exact", "name": contract.GATEWAY_MODEL, "value": shared_model(plan)}
     posted = [(path, own) for path, (method, own) in plan.engine.api.items() if method == "POST"]
     same = [match(path, "POST", headers=[header]) for path, own in posted if path == own]
-    others = [rule(plan, path, "POST", own, headers=[header]) for path, own in posted if path != own]
+    others = [rule(plan, [match(path, "POST", headers=[header])], own) for path, own in posted if path != own]
     return [leads(plan, matches=same), *others]
 
 

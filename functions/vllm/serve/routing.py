@@ -73,16 +73,10 @@ def match(path: str, method: str, **more: Any) -> dict[str, Any]:
     return {"path": {"type": "Exact", "value": path}, "method": method, **more}
 
 
-def rule(
-    plan: Plan, path: str, method: str, own: str, filters: tuple[dict[str, Any], ...] = (), **more: Any
-) -> dict[str, Any]:
+def rule(plan: Plan, matches: list[dict[str, Any]], own: str, *filters: dict[str, Any]) -> dict[str, Any]:
     """Return the rule of one path; what no rule names, such as the engine's metrics, is not found."""
     rewrite = {"path": {"type": "ReplaceFullPath", "replaceFullPath": own}}
-    return leads(
-        plan,
-        matches=[match(path, method, **more)],
-        filters=[{"type": "URLRewrite", "urlRewrite": rewrite}, *filters],
-    )
+    return leads(plan, matches=matches, filters=[{"type": "URLRewrite", "urlRewrite": rewrite}, *filters])
 
 
 def leads(plan: Plan, **rule: Any) -> dict[str, Any]:

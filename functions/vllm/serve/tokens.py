@@ -1,7 +1,8 @@
 """A Model's second route at the gateway, for tokens of issuers (JWT) that the platform lists.
 
 A key and a token come in the same header, and policies of one route would ask for both. So a request with
-what has a token's form comes to a route of its own. Which issuers there are is the platform's to say; of the
+what has a token's form comes to a route of its own; so does one with a transaction token, which has a header
+of its own, and lets in by itself. Which issuers there are is the platform's to say; of the
 spec a name is taken, and no address and no key.
 
 What of a token belongs to the Model, audience and claims, is asked by the route's authorization. What Envoy
@@ -14,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from functions.api import TokenIssuer, Tokens, contract
+from functions.api import TokenHeader, TokenIssuer, Tokens, contract
 from functions.base import Request, Resource
 
 from ..plan import Plan
 from .objects import in_cluster
-from .routing import ACCEPTED, POLICIES, base, gateway_object, http_route, refusal, rule, target
+from .routing import ACCEPTED, POLICIES, base, gateway_object, http_route, match, refusal, rule, target
 
 __all__ = ["PARTS", "ROUTE", "gone", "name", "not_taken", "route", "taken"]
 
@@ -28,8 +29,10 @@ ROUTE = f"vllm/{_ROUTE}"
 """Composed resource: the route itself."""
 PARTS = (ROUTE, f"vllm/{_SECURITY}")
 """Composed resources, in the order in which they go."""
-_TOKEN = r"Bearer eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
-"""Header of a signed token: its first part is JSON in base64, whose `{"` is `eyJ`."""
+_TOKEN = r"eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+"""A signed token: its first part is JSON in base64, whose `{"` is `eyJ`."""
+_BEFORE = {TokenHeader.AUTHORIZATION: "Bearer ", TokenHeader.TXN_TOKEN: ""}
+"""What stands before a token in each header."""
 
 
 def name(plan: Plan) -> str:
@@ -111,21 +114,23 @@ def not_taken(request: Request, plan: Plan) -> list[str]:
 
 def _http_route(plan: Plan) -> dict[str, Any]:
     """Return the route; the engine sees whose token it was, and no token."""
-    header = {"type": "RegularExpression", "name": "Authorization", "value": _TOKEN}
+    come_in = sorted({issuer.header for _, issuer in taken(plan)})
+    forms = [
+        {"type": "RegularExpression", "name": header.value, "value": f"{_BEFORE[header]}{_TOKEN}"}
+        for header in come_in
+    ]
     client = f"%REQ({contract.GATEWAY_ISSUER})%:%REQ({contract.GATEWAY_SUBJECT})%"
     told = {
         "set": [{"name": contract.GATEWAY_CLIENT, "value": client}],
         # Not the two: Envoy removes before it reads what to set.
-        "remove": ["Authorization"],
+        "remove": ["Authorization", *(header.value for header in come_in if header != "Authorization")],
     }
     rules = [
         rule(
             plan,
-            f"{base(plan)}{path}",
-            method,
+            [match(f"{base(plan)}{path}", method, headers=[form]) for form in forms],
             own,
-            ({"type": "RequestHeaderModifier", "requestHeaderModifier": told},),
-            headers=[header],
+            {"type": "RequestHeaderModifier", "requestHeaderModifier": told},
         )
         for path, (method, own) in plan.engine.api.items()
     ]
@@ -153,12 +158,14 @@ def _provider(issuer: TokenIssuer) -> dict[str, Any]:
         if issuer.jwks
         else {"remoteJWKS": {"uri": issuer.jwks_uri, "cacheDuration": "300s"}}
     )
+    before = _BEFORE[issuer.header]
+    prefix = {"valuePrefix": before} if before else {}
     return {
         "name": issuer.name,
         "issuer": issuer.issuer,
         **keys,
         # Else a token in the address would count, too.
-        "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]},
+        "extractFrom": {"headers": [{"name": issuer.header.value, **prefix}]},
         "claimToHeaders": [
             {"header": contract.GATEWAY_ISSUER, "claim": "iss"},
             {"header": contract.GATEWAY_SUBJECT, "claim": issuer.client_claim},
@@ -171,12 +178,14 @@ def _rules(tokens: Tokens, issuer: TokenIssuer) -> Iterable[dict[str, Any]]:
     claims = [_claim(each.name, each.values, is_list=each.is_list) for each in tokens.claims]
     if tokens.service_accounts:
         claims.append(_claim("sub", [account.subject for account in tokens.service_accounts]))
+    # Envoy divides the claim at its blanks.
+    scopes = {"scopes": tokens.scopes} if tokens.scopes else {}
     for form, is_list in (("one", False), ("among", True)):
         asked = [_claim("aud", [tokens.audience], is_list=is_list), *claims]
         yield {
             "name": f"{issuer.name}-{form}",
             "action": "Allow",
-            "principal": {"jwt": {"provider": issuer.name, "claims": asked}},
+            "principal": {"jwt": {"provider": issuer.name, "claims": asked, **scopes}},
         }
 
 

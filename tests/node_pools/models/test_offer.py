@@ -98,7 +98,7 @@ def test_issuers_are_offered_as_the_spec_lists_them() -> None:
     }
     asked = {**existing(), "gateway": {**GATEWAY, "issuers": [issuer]}}
     found = gateway(cluster(asked, status={"components": ["gateway"]}))
-    assert found == {**OFFERED, "issuers": [{**issuer, "clientClaim": "sub"}]}
+    assert found == {**OFFERED, "issuers": [{**issuer, "header": "Authorization", "clientClaim": "sub"}]}
     live = {OFFER: offered(cluster(asked, status={"components": ["gateway"]}))}
     assert gateway(cluster({**asked, "gateway": GATEWAY}, observed=live)) == OFFERED
 

@@ -79,6 +79,26 @@ def test_tokens_come_to_a_route_of_their_own_by_their_form() -> None:
         assert not re.fullmatch(form, other), other
 
 
+def test_a_transaction_token_comes_in_a_header_of_its_own_and_by_its_scope() -> None:
+    txn = {"name": "txn", "issuer": "https://txn.example.org/", "jwks": JWKS, "header": "Txn-Token"}
+    at = cluster("eu", allowed=["*"], gateway={"host": "models.example.org", "issuers": [CORP, txn]})
+    takes = {"issuer": "txn", "audience": "example.org", "scopes": ["chat", "models:ask"]}
+    found = made(STAFF, takes, at=at)
+    for rule in inner(manifests(found)[ROUTE])["spec"]["rules"]:
+        of_staff, of_txn = (match["headers"][0] for match in rule["matches"])
+        assert (of_staff["name"], of_txn["name"]) == ("Authorization", "Txn-Token")
+        assert re.fullmatch(of_txn["value"], "eyJh.eyJz.c2ln")
+        assert not re.fullmatch(of_txn["value"], "Bearer eyJh.eyJz.c2ln")
+        assert rule["filters"][1]["requestHeaderModifier"]["remove"] == ["Authorization", "Txn-Token"]
+    corp, own = policy(found)["jwt"]["providers"]
+    assert corp["extractFrom"]["headers"][0]["name"] == "Authorization"
+    assert own["extractFrom"] == {"headers": [{"name": "Txn-Token"}]}
+    *_, one, among = (rule["principal"]["jwt"] for rule in policy(found)["authorization"]["rules"])
+    for asks in (one, among):
+        assert (asks["provider"], asks["scopes"]) == ("txn", ["chat", "models:ask"])
+        assert [claim["name"] for claim in asks["claims"]] == ["aud"]
+
+
 def test_nothing_is_open_but_what_the_spec_and_the_platform_name() -> None:
     found = policy(made(STAFF, PODS))
     assert found["authorization"]["defaultAction"] == "Deny"
