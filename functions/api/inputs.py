@@ -9,13 +9,14 @@ from enum import StrEnum
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from .engine import EnvVar
-from .forms import Image, NamespacePattern
+from .forms import Image, Namespace, NamespacePattern
 from .model import Architecture
+from .node_keys import KEYS, LENGTH, VALUE, check_keys
 from .places.aws import NODE_RELEASE, ProviderConfigRef
-from .schema import Schema
+from .schema import Schema, rules
 
 __all__ = [
     "AgentInput",
@@ -23,6 +24,7 @@ __all__ = [
     "Cloud",
     "EksInput",
     "GatewayChart",
+    "MetricsPods",
     "NodePoolsInput",
     "ProviderConfigRule",
     "VLLMInput",
@@ -240,6 +242,23 @@ _PriorityClass = Annotated[
 ]
 
 
+_LabelValue = Annotated[
+    str, AfterValidator(VALUE.check), Field(max_length=LENGTH, json_schema_extra=rules(VALUE.rule))
+]
+
+
+class MetricsPods(Schema):
+    """Pods of one namespace."""
+
+    namespace: Namespace = Field(description="Namespace of the pods.")
+    labels: Annotated[dict[str, _LabelValue], AfterValidator(check_keys)] = Field(
+        description="Labels that they have, all of these.",
+        min_length=1,
+        max_length=10,
+        json_schema_extra=rules(*KEYS),
+    )
+
+
 class VLLMInput(Schema):
     """Input of function-vllm."""
 
@@ -256,8 +275,13 @@ class VLLMInput(Schema):
     )
     metrics_namespaces: list[Annotated[str, Field(min_length=1, max_length=63)]] = Field(
         default_factory=list,
-        description="Namespaces of the clusters, such as monitoring, whose pods may read the metrics of "
-        "serving pods (/metrics, port 8000). The engine answers requests on that port, too. Default none.",
+        description="Namespaces of the clusters, such as monitoring, whose pods may all read the metrics of "
+        "serving pods: GET /metrics at port 9000, which answers nothing else. Default none.",
+        max_length=20,
+    )
+    metrics_pods: list[MetricsPods] = Field(
+        default_factory=list,
+        description="More pods of the clusters that may, by namespace and label. Default none.",
         max_length=20,
     )
     pull_secret_ref: SecretName | None = Field(

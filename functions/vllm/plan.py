@@ -6,7 +6,7 @@ import json
 import math
 from typing import NamedTuple
 
-from functions.api import ModelSpec, OfferedGateway, Placement, VLLMInput, Weights, contract
+from functions.api import MetricsPods, ModelSpec, OfferedGateway, Placement, VLLMInput, Weights, contract
 from functions.base import Claim, Request, unique_name
 from functions.catalog import image
 
@@ -16,6 +16,15 @@ __all__ = ["PLACEMENT_ANNOTATION", "Plan", "image_of", "latest_image", "make_pla
 
 PLACEMENT_ANNOTATION = "freehold.dev/placement"
 """On the Objects of the namespace and the workload: the placement, should the status be lost."""
+
+
+class MetricsReaders(NamedTuple):
+    """Pods that may read metrics."""
+
+    namespaces: tuple[str, ...]
+    """Whose pods all may."""
+    pods: tuple[MetricsPods, ...]
+    """More, by namespace and label."""
 
 
 class Plan(NamedTuple):
@@ -38,8 +47,8 @@ class Plan(NamedTuple):
     context: int
     """Longest context of a request, in tokens."""
 
-    metrics_namespaces: tuple[str, ...]
-    """Namespaces of the cluster whose pods may read metrics."""
+    metrics: MetricsReaders
+    """Who in the cluster may read metrics."""
     pull_secret: str
     """Secret of the platform namespace by which images are pulled; empty: none."""
     priority_class: str
@@ -149,7 +158,7 @@ def make_plan(
         placement=placement,
         engine=engine,
         latest_image=latest_image(spec, given),
-        metrics_namespaces=tuple(given.metrics_namespaces),
+        metrics=MetricsReaders(tuple(given.metrics_namespaces), tuple(given.metrics_pods)),
         pull_secret=given.pull_secret_ref.name if given.pull_secret_ref else "",
         priority_class=given.priority_class_name or "",
         # Never the spec's own image: that of an old engine has an old huggingface_hub, or none.

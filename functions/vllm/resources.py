@@ -28,6 +28,7 @@ from .serve.endpoint import (
     is_told,
 )
 from .serve.limits import doubtful
+from .serve.metrics import is_guarded
 from .serve.namespace import namespace
 from .serve.network_policy import default_deny, serving_policy
 from .serve.pull_secret import pull_secret
@@ -177,7 +178,12 @@ def _resources(
         *record(plan, home),
         pod_report(plan),
         default_deny(plan),
-        serving_policy(plan, several_nodes=workload.several_nodes, in_cluster=called_inside(request, plan)),
+        serving_policy(
+            plan,
+            several_nodes=workload.several_nodes,
+            in_cluster=called_inside(request, plan),
+            guarded=is_guarded(templates.templates),
+        ),
         download_policy(plan),
         *secrets.resources,
         *disruption_budget(plan),

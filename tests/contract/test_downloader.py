@@ -203,7 +203,7 @@ def test_what_is_needed_arrives_and_nothing_else(downloads: Downloads) -> None:
 
 def test_serving_pods_wait_for_all_weights(downloads: Downloads) -> None:
     """V16: the volume of a Model that serves, deleted and created again empty, was served as complete."""
-    (check,) = containers_in(_composed(downloads.spec, "Deployment"), "initContainers")
+    check, _ = containers_in(_composed(downloads.spec, "Deployment"), "initContainers")
 
     def ends(run_name: str) -> Ended:
         with run(

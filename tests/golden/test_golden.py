@@ -16,6 +16,7 @@ import pytest
 
 from functions.node_pools.aws.managed import KINDS
 from functions.node_pools.place import Place
+from functions.vllm.serve import metrics
 from functions.vllm.source.huggingface import PROGRAM
 from tests.golden.conftest import Played
 from tools import paths
@@ -28,6 +29,7 @@ from tools.settle import Settled
 from tools.validate import validate
 
 HERE = Path(__file__).parent
+_PROGRAMS = {PROGRAM: "source/hub_download.py", metrics.PROGRAM: "serve/metrics_guard.py"}
 SHOWN_WHOLE = ("aws/large", "existing/small", "models/large")
 """The examples whose golden file shows every manifest: one for each folder of examples."""
 EXAMPLES = sorted(str(p.relative_to(paths.EXAMPLES).with_suffix("")) for p in paths.EXAMPLES.rglob("*.yaml"))
@@ -56,8 +58,10 @@ def golden(name: str, example: Example, settled: Settled) -> list[dict[str, Any]
 
 
 def _shown(manifest: Manifest) -> Manifest:
-    """Return a manifest without the text of the download's program, which has a file of its own."""
-    text = json.dumps(manifest).replace(json.dumps(PROGRAM), '"(functions/vllm/source/hub_download.py)"')
+    """Return a manifest without the texts of programs, which have files of their own."""
+    text = json.dumps(manifest)
+    for program, file in _PROGRAMS.items():
+        text = text.replace(json.dumps(program), f'"(functions/vllm/{file})"')
     shown: Manifest = json.loads(text)
     return shown
 

@@ -11,7 +11,7 @@ from functions.api import Allocatable, PoolStatus, Resources, quantity
 
 from .devices import devices_per_node
 
-__all__ = ["Requests", "exceeding", "requests", "shared_memory_gib", "too_thin"]
+__all__ = ["GUARD", "Requests", "exceeding", "requests", "shared_memory_gib", "too_thin"]
 
 _CPU_PER_GPU = 2000
 """Thousandths of a core that the engine wants for each GPU's worker."""
@@ -25,6 +25,9 @@ _BESIDE = Allocatable(cpu_millicores=300 + 500, memory_mib=512 + 1024)
 Of the daemons, EKS' own request the most: CNI 50m, kube-proxy 100m, CSI drivers 60m and 240 MiB, Node Feature
 Discovery 5m and 64 MiB.
 """
+
+GUARD = Allocatable(cpu_millicores=10, memory_mib=32)
+"""What a serving pod requests beside the engine, to let metrics out."""
 
 
 class Requests(NamedTuple):
@@ -98,4 +101,5 @@ def _share(pool: PoolStatus) -> tuple[int, int]:
         return cpu // slices, max(memory // slices, _LEAST_MEMORY)
     cpu = max(0, node.cpu_millicores - _BESIDE.cpu_millicores)
     memory = max(0, node.memory_mib - _BESIDE.memory_mib)
-    return cpu // devices, memory // devices
+    # Each may be a pod of its own.
+    return max(0, cpu // devices - GUARD.cpu_millicores), max(0, memory // devices - GUARD.memory_mib)

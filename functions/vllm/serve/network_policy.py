@@ -8,6 +8,7 @@ from functions.api import contract
 from functions.base import Resource
 
 from ..plan import Plan
+from . import metrics
 from .objects import in_cluster
 from .pod import SERVING
 
@@ -37,32 +38,43 @@ def default_deny(plan: Plan) -> Resource:
     return network_policy(plan, "default-deny", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 
 
-def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool) -> Resource:
+def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool, guarded: bool) -> Resource:
     """Compose the policy of serving pods.
 
     Callers are the gateway's proxies, or pods of the namespace with the claim's namespace's name, and pods of
-    the namespaces that the claim lists, or that may read metrics: the engine has one port for both. Serving
+    the namespaces that the claim lists. Who may read metrics reaches what lets those alone out. Serving
     pods call nobody, except the other pods of a replica on several nodes.
 
     Args:
         plan: of the Model.
         several_nodes: whether a replica has pods on several nodes.
         in_cluster: whether the namespace with the claim's namespace's name is among the callers.
+        guarded: whether its pods have a port for metrics alone. Those of an older package have none, and are
+            read as before, at the engine's, until something else restarts them.
     """
     own = (plan.claim.namespace,) if in_cluster else ()
-    listed = (*own, *plan.spec.access.namespaces, *plan.metrics_namespaces)
-    callers = [_pods_of(namespace) for namespace in dict.fromkeys(listed)]
+    callers = [_pods_of(namespace) for namespace in dict.fromkeys((*own, *plan.spec.access.namespaces))]
     if plan.gateway:
         proxies = {"matchLabels": {contract.COMPONENT: contract.GATEWAY_PROXY}}
         callers.append({**_pods_of(contract.GATEWAY_NAMESPACE), "podSelector": proxies})
+    reading = metrics.readers(plan)
+    if not guarded:
+        callers += [each for each in reading if each not in callers]
+    ingress = [{"from": callers, "ports": [_tcp(plan.engine.port)]}] if callers else []
+    if guarded and reading:
+        ingress.append({"from": reading, "ports": [_tcp(metrics.PORT)]})
     spec: dict[str, Any] = {
         "podSelector": {"matchLabels": SERVING},
         "policyTypes": ["Ingress"],
-        "ingress": [{"from": callers, "ports": [{"protocol": "TCP", "port": plan.engine.port}]}],
+        "ingress": ingress,
     }
     if several_nodes:
         _allow_peers(spec)
     return network_policy(plan, "serving", spec)
+
+
+def _tcp(port: int) -> dict[str, Any]:
+    return {"protocol": "TCP", "port": port}
 
 
 def _pods_of(namespace: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from functions.api import SharingMode, contract
 from ..engine import Peer
 from ..place.machine import shared_memory_gib
 from ..plan import Plan
-from . import pull_secret
+from . import metrics, pull_secret
 from .objects import LABEL
 
 __all__ = [
@@ -107,10 +107,12 @@ def serving_pod(plan: Plan, labels: Mapping[str, Any], peer: Peer | None = None)
         labels: of the pod.
         peer: the pod among those of a replica on several nodes; None on one node.
     """
-    container = _container(plan, peer)
+    container, first = _container(plan, peer), [_weights_there(plan)]
     if peer is None or peer.leads:
-        # The others have no endpoint that a probe could ask.
+        # The others have no endpoint that a probe could ask, nor metrics.
         container |= plan.engine.probes(plan.startup_seconds)
+        beside = {"env": [NO_GPU], "securityContext": unprivileged()}
+        first.append({**metrics.guard(plan.engine, plan.image), **beside})
     volumes = [
         *_shared_memory(
             plan,
@@ -122,7 +124,7 @@ def serving_pod(plan: Plan, labels: Mapping[str, Any], peer: Peer | None = None)
     grace = _PRE_STOP_SECONDS + plan.engine.drain_seconds + _MARGIN_SECONDS
     spec = {
         **pod_spec(plan, container, volumes),
-        "initContainers": [_weights_there(plan)],
+        "initContainers": first,
         "terminationGracePeriodSeconds": grace,
         **(_where(plan) if peer is None else {}),
         **({"priorityClassName": plan.priority_class} if plan.priority_class else {}),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functions.base import Resource
 
 from ..plan import Plan
+from . import metrics
 from .objects import LABEL, in_cluster
 from .pod import SERVING
 
@@ -20,7 +21,6 @@ def service(plan: Plan, endpoint_labels: Mapping[str, str]) -> Resource:
         plan: of the Model.
         endpoint_labels: that a serving pod has only if it answers requests; none: every one does.
     """
-    port = plan.engine.port
     manifest = {
         "apiVersion": "v1",
         "kind": "Service",
@@ -30,7 +30,10 @@ def service(plan: Plan, endpoint_labels: Mapping[str, str]) -> Resource:
             "selector": {LABEL: plan.name, **SERVING, **endpoint_labels},
             # AWS's network policies need the Service's port to be the pod's own:
             # https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy.html
-            "ports": [{"name": "http", "port": port, "protocol": "TCP", "targetPort": port}],
+            "ports": [
+                {"name": name, "port": port, "protocol": "TCP", "targetPort": port}
+                for name, port in (("http", plan.engine.port), (metrics.NAME, metrics.PORT))
+            ],
         },
     }
     return in_cluster(plan, "service", manifest, label="the Model's Service")

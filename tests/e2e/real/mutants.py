@@ -79,7 +79,7 @@ def _without(pod: Manifest, name: str) -> None:
     """Leave a volume out everywhere, as a pod is valid without it."""
     pod["volumes"] = [volume for volume in pod["volumes"] if volume["name"] != name]
     for container in (*pod["initContainers"], *pod["containers"]):
-        mounts = container["volumeMounts"]
+        mounts = container.get("volumeMounts", ())
         container["volumeMounts"] = [mount for mount in mounts if mount["name"] != name]
 
 

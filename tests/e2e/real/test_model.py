@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import signal
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.vllm.engine import ENGINES
+from functions.vllm.serve import metrics
 from tests.e2e.conftest import Plane
 from tests.e2e.observing import refreshed, told, wait_ready
 from tests.e2e.people import member
-from tests.e2e.real import asking, hubs, pods, power, upgrades
+from tests.e2e.real import asking, hubs, pods, power, reading, upgrades
 from tests.e2e.real.checks import (
     READY_SECONDS,
     becomes_ready,
@@ -23,6 +27,7 @@ from tests.e2e.real.checks import (
     restarts,
     send,
 )
+from tests.e2e.real.inside import processes_of
 from tests.e2e.real.policies import calling
 from tests.e2e.workload import ask_to_go, delete, place, serving, wait_gone, wait_told
 from tools.control_plane.api import Api, identity
@@ -34,7 +39,8 @@ from tools.vllm_cpu import models
 
 TEAM = "team-a"
 MONITORING = "monitoring"
-"""The namespace whose pods the platform lets read metrics."""
+"""The namespace of which pods with a label may read metrics, as the platform says."""
+READER = {"app": "prometheus"}
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +52,7 @@ def api(real: Plane) -> Api:
 def settings(real: Plane, cluster: Manifest) -> Iterator[dict[str, Any]]:
     """Those of function-vllm, by which weights come from a closed Hub."""
     del cluster
-    with hubs.closed(real, metricsNamespaces=[MONITORING]) as given:
+    with hubs.closed(real, metricsPods=[{"namespace": MONITORING, "labels": READER}]) as given:
         yield given
 
 
@@ -104,16 +110,46 @@ def test_embeddings(api: Api, claimed: hubs.Claimed) -> None:
     ask_to_go(api, claim)
 
 
-def test_metrics_are_read_by_the_namespaces_that_the_platform_lists(
+def test_metrics_are_read_by_the_pods_that_the_platform_lists(
     api: Api, answering: tuple[Manifest, float]
 ) -> None:
-    """Others do not reach the port: see the next test."""
+    """And nothing else by them, nor anything by others, whose namespaces do not reach the engine's port either."""
     pods.namespace(api, MONITORING)
-    address = answering[0]["status"]["endpoint"]["baseURL"].removesuffix("/v1") + ENGINES[0].metrics_path
-    lines = asking.read(api, MONITORING, address).splitlines()
-    [generated] = [line for line in lines if line.startswith("vllm:generation_tokens_total{")]
+    engine = answering[0]["status"]["endpoint"]["baseURL"].removesuffix("/v1")
+    guard = engine.replace(f":{ENGINES[0].port}", f":{metrics.PORT}")
+    assert guard != engine
+    other = pods.pod(MONITORING, "other", reading.program(guard, engine, seconds=8))
+    api.create(other)
+    found = json.loads(
+        pods.run(api, pods.pod(MONITORING, "reader", reading.program(guard, engine), labels=READER))
+    )
+    [generated] = [line for line in found["metrics"].splitlines() if "vllm:generation_tokens_total{" in line]
     assert f'model_name="{served.MODEL}"' in generated
     assert float(generated.split()[-1]) >= 1
+    assert found["refused"] == dict.fromkeys(found["refused"], 404)
+    assert len(found["refused"]) >= 8
+    assert found["engine"] is None, "the engine's own port"
+    wait_for("the other to end", lambda: pods.phase(api, other) == "Succeeded")
+    assert json.loads(pods.log(api, other)) == {"metrics": None, "engine": None}
+    pods.remove(api, other)
+
+
+def test_a_killed_guard_of_metrics_leaves_the_pod_ready(
+    real: Plane, api: Api, answering: tuple[Manifest, float]
+) -> None:
+    [pod] = serving(api, answering[0])
+    [before] = pod["status"]["initContainerStatuses"][1:]
+    [guard] = [
+        p
+        for p in processes_of(real, pod)
+        if Path(f"/proc/{p}/comm").read_text() == "python3\n"
+        and "/metrics\0" in Path(f"/proc/{p}/cmdline").read_text()
+    ]
+    os.kill(guard, signal.SIGKILL)
+    assert asking.chat(api, answering[0])["tokens"] >= 1
+    [after] = serving(api, answering[0])[0]["status"]["initContainerStatuses"][1:]
+    assert (after["containerID"], after["restartCount"]) == (before["containerID"], before["restartCount"])
+    assert guard not in processes_of(real, pod)
 
 
 def test_only_the_claims_namespace_reaches_it(real: Plane, answering: tuple[Manifest, float]) -> None:

@@ -93,8 +93,8 @@ def test_every_gpu_or_slice_can_be_had(machine: str, per_gpu: int) -> None:
     [
         pytest.param(L4, ("2", "11Gi"), id="nothing-known"),
         pytest.param(node("g6.xlarge"), ("2", "11Gi"), id="a-whole-gpu-of-a-small-machine"),
-        # (3920 - 300 - 500) / 4; (16384 x 0.925 - 1565 - 512 - 1024) / 4
-        pytest.param(shared(node("g6.xlarge"), 4), ("780m", "3013Mi"), id="a-quarter"),
+        # (3920 - 300 - 500) / 4 - 10; (16384 x 0.925 - 1565 - 512 - 1024) / 4 - 32
+        pytest.param(shared(node("g6.xlarge"), 4), ("770m", "2981Mi"), id="a-quarter"),
         pytest.param(shared(L4, 4), ("500m", "2816Mi"), id="a-quarter-of-an-unknown-machine"),
         pytest.param(shared(node("g6.48xlarge"), 2), ("2", "11Gi"), id="half-of-a-gpu-of-a-large-machine"),
     ],

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from functions.base import Outcome
@@ -67,28 +65,6 @@ def test_no_autoscaler_takes_the_node_of_a_pod_that_loads(what: str) -> None:
         "cluster-autoscaler.kubernetes.io/safe-to-evict": "false",
         "karpenter.sh/do-not-disrupt": "true",
     }
-
-
-def callers(outcome: Outcome) -> list[dict[str, Any]]:
-    policy = manifests(outcome)["vllm/network-policy-serving"]["spec"]["forProvider"]["manifest"]["spec"]
-    [rule] = policy["ingress"]
-    found: list[dict[str, Any]] = rule["from"]
-    return found
-
-
-def named(namespace: str) -> dict[str, Any]:
-    return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
-
-
-def test_metrics_are_read_from_where_the_platform_says() -> None:
-    """A policy of the namespace, not of the pods: live Models follow without a restart."""
-    before = first()
-    assert callers(before) == [named("team-a")]
-    given = {"metricsNamespaces": ["monitoring"]}
-    eu = cluster("eu", allowed=["*"])
-    after = compose(request(SPEC, eu, status=dict(before.status), observed=live(before), given=given))
-    assert callers(after) == [named("team-a"), named("monitoring")]
-    assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
 
 
 def test_images_are_pulled_with_the_platforms_secret() -> None:
