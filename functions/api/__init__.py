@@ -82,6 +82,7 @@ from .node_pool import (
 from .offer import Offer, OfferedBy
 from .places.aws import DEFAULT_VPC, Aws, AwsSubnet, ExistingNetwork, ProviderConfigRef, SystemPool
 from .places.existing import ControlPlane, Distribution, Existing
+from .routing import Routing, Session
 from .schema import Schema
 from .secret_delivery import (
     CLIENTS,
@@ -174,11 +175,13 @@ __all__ = [
     "Reservation",
     "ReservationKind",
     "Resources",
+    "Routing",
     "RunnerUp",
     "Schema",
     "SecretDelivery",
     "SecretDeliveryStatus",
     "ServiceAccount",
+    "Session",
     "Sharing",
     "SharingMode",
     "Sizing",

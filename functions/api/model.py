@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from .access import Callers
 from .engine import Engine, Multimodal, Reasoning, ToolCalling
 from .forms import SecretName
+from .routing import Routing
 from .schema import Rule, Schema, rules
 
 __all__ = [
@@ -360,6 +361,9 @@ class ModelSpec(Schema):
     )
     replicas: Replicas = Field(Replicas(), description="How many copies serve.")
     access: Callers = Field(Callers(), description="Who may call the Model beside those with its key.")
+    routing: Routing = Field(
+        Routing(), description="Which replica a request goes to at the cluster's gateway, and how many wait."
+    )
     cluster: ClusterChoice | None = Field(
         None, description="Which InferenceCluster. Default: any that admits this namespace."
     )

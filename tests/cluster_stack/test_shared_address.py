@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from functions.api import contract
+from functions.cluster_stack.gateway import overload, usage
 from tests.cluster_stack.stack import EXISTING, composed, values
 
 G = "cluster-stack/gateway"
@@ -48,11 +49,11 @@ def test_the_body_is_read_by_requests_route_alone_and_is_bounded() -> None:
     assert targets("reads") == targets("checks")
     assert targets("bounds") == targets("checks") | targets("lists")
     assert inside("bounds")["spec"]["requestBuffer"] == {"limit": "10Mi"}
-    reads, counts = inside("reads")["spec"]["lua"]
+    reads, *others = inside("reads")["spec"]["lua"]
     assert f'"{contract.GATEWAY_MODEL}"' in reads["inline"]
     # A route with Lua of its own has none of the gateway's.
     every = MADE[f"{G}-usage"]["spec"]["forProvider"]["manifest"]["spec"]
-    assert every["lua"] == [counts]
+    assert every["lua"] == others == [usage.lua(), overload.lua()]
     assert [target["kind"] for target in every["targetRefs"]] == ["Gateway"]
     assert values(MADE[G])["config"]["envoyGateway"]["extensionApis"] == {"enableLua": True}
 

@@ -1,7 +1,8 @@
 """Envoy Gateway and Envoy on this machine, with what is rendered as files: `python -m ... FOLDER`.
 
 In namespaces of its own (`run`). It prints what each request of FOLDER/asked.json is answered: [path, token] and
-headers; an answer is its status and, of the engine's, the headers that the engine has heard.
+headers; an answer is its status and, of the engine's, the headers that the engine has heard. Other modules ask
+otherwise: they begin with `begun`.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ import sys
 import threading
 import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import trustme
 
 from functions.api import contract
-from functions.cluster_stack.gateway import manifests
+from functions.cluster_stack.gateway import manifests, usage
 from tools.control_plane import envoy_gateway
 from tools.control_plane.waiting import patience
 from tools.images import wheels
@@ -33,14 +34,41 @@ from tools.manifests import Manifest
 from tools.paths import ROOT
 from tools.toolchain import provide
 
-__all__ = ["HOST", "KEY", "answers"]
+__all__ = [
+    "ENGINE",
+    "HOST",
+    "KEY",
+    "PORT",
+    "RECORDS",
+    "Asked",
+    "Played",
+    "addressed",
+    "answers",
+    "begun",
+    "connected",
+    "run",
+]
 
 HOST, KEY = "models.example.org", "k" * 32
-_ENGINE, _ENGINE_PORT = "10.244.0.11", 8000
+ENGINE, PORT = "10.244.0.11", 8000
+"""Where the engine of a Model is."""
+RECORDS = "usage.log"
+"""The file in the folder that has usage records."""
 _VERSION = "1.40.0"
 _SECONDS = 120
 _ALONE = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 Asked = tuple[str, str, dict[str, str]]
+
+
+class Played(NamedTuple):
+    """A Model at the gateway."""
+
+    rendered: Sequence[Manifest]
+    """The objects of its namespace."""
+    own: str
+    """Client id of whoever has KEY."""
+    engines: tuple[str, ...] = (ENGINE,)
+    """Addresses of its replicas, on PORT."""
 
 
 def answers(folder: Path, rendered: Sequence[Manifest], own: str, asked: Sequence[Asked]) -> list[Any]:
@@ -52,22 +80,35 @@ def answers(folder: Path, rendered: Sequence[Manifest], own: str, asked: Sequenc
         own: client id of whoever has KEY.
         asked: path, token and headers.
     """
-    namespace = rendered[0]["metadata"]["namespace"]
+    found: list[Any] = run(folder, [Played(rendered, own)], __name__, asked)
+    return found
+
+
+def run(folder: Path, models: Sequence[Played], module: str, asked: Any) -> Any:
+    """Run a module beside the gateway, in namespaces of their own; return what it prints, as JSON.
+
+    Args:
+        folder: an empty one, which it is called with.
+        models: at the gateway, whose own objects are among the first one's.
+        module: by its name.
+        asked: what it reads in asked.json.
+    """
     issued = trustme.CA()
     (folder / "ca.pem").write_bytes(issued.cert_pem.bytes())
     (folder / "rendered").mkdir()
-    objects = [*_beside(namespace, own, issued.issue_cert(HOST)), *map(_played, rendered)]
+    objects = _gateways(folder, issued.issue_cert(HOST))
+    for model in models:
+        objects += [*_beside(model), *map(_played, model.rendered)]
     # It reads a file from its top, and does not look again for what an object has named.
     (folder / "rendered" / "all.yaml").write_text("\n---\n".join(map(json.dumps, objects)))
     (folder / "asked.json").write_text(json.dumps(asked))
     provide(envoy_gateway.PROGRAM)
-    command = [*_ALONE, sys.executable, "-m", __name__, str(folder)]
+    command = [*_ALONE, sys.executable, "-m", module, str(folder)]
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=300 * patience(), check=False
     )
     assert done.returncode == 0, done.stderr
-    found: list[Any] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 def _played(manifest: Manifest) -> Manifest:
@@ -83,29 +124,46 @@ def _played(manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _beside(namespace: str, own: str, leaf: trustme.LeafCert) -> list[Manifest]:
-    ours, group = contract.GATEWAY_NAMESPACE, "gateway.envoyproxy.io/v1alpha1"
+_GROUP = "gateway.envoyproxy.io/v1alpha1"
 
-    def secret(name: str, place: str, data: dict[str, bytes], type_: str = "Opaque") -> Manifest:
-        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
-        metadata = {"name": name, "namespace": place}
-        return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type_, "data": encoded}
 
+def _secret(name: str, place: str, data: Mapping[str, bytes], type_: str = "Opaque") -> Manifest:
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    metadata = {"name": name, "namespace": place}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type_, "data": encoded}
+
+
+def _gateways(folder: Path, leaf: trustme.LeafCert) -> list[Manifest]:
+    ours, log = contract.GATEWAY_NAMESPACE, usage.access_log()
+    [setting] = log["settings"]
+    setting["sinks"] = [{"type": "File", "file": {"path": str(folder / RECORDS)}}]
     certificate = {"tls.crt": leaf.cert_chain_pems[0].bytes(), "tls.key": leaf.private_key_pem.bytes()}
     return [
-        secret(manifests.BROUGHT, ours, certificate, "kubernetes.io/tls"),
-        secret(contract.MODEL_KEYS, namespace, {own: KEY.encode()}),
+        _secret(manifests.BROUGHT, ours, certificate, "kubernetes.io/tls"),
         {
-            "apiVersion": group,
+            "apiVersion": _GROUP,
             "kind": "EnvoyProxy",
             "metadata": {"name": contract.GATEWAY, "namespace": ours},
-            "spec": {"provider": {"type": "Host", "host": {"envoyVersion": _VERSION}}, "concurrency": 1},
+            "spec": {
+                "provider": {"type": "Host", "host": {"envoyVersion": _VERSION}},
+                "concurrency": 1,
+                "telemetry": {"accessLog": log},
+                "extraArgs": ["--file-flush-interval-msec 50"],
+            },
         },
+    ]
+
+
+def _beside(model: Played) -> list[Manifest]:
+    namespace = model.rendered[0]["metadata"]["namespace"]
+    endpoints = [{"ip": {"address": address, "port": PORT}} for address in model.engines]
+    return [
+        _secret(contract.MODEL_KEYS, namespace, {model.own: KEY.encode()}),
         {
-            "apiVersion": group,
+            "apiVersion": _GROUP,
             "kind": "Backend",
             "metadata": {"name": "engine", "namespace": namespace},
-            "spec": {"endpoints": [{"ip": {"address": _ENGINE, "port": _ENGINE_PORT}}]},
+            "spec": {"endpoints": endpoints},
         },
     ]
 
@@ -154,9 +212,48 @@ class _Engine(BaseHTTPRequestHandler):
         pass
 
 
-def _ask(context: ssl.SSLContext, path: str, token: str, more: dict[str, str]) -> tuple[int, dict[str, str]]:
+def addressed(*addresses: str) -> None:
+    """Give this machine, which is one of its own, addresses of pods."""
+    for words in ("link set lo up", *(f"addr add {address}/32 dev lo" for address in addresses)):
+        subprocess.run(["ip", *words.split()], check=True)
+
+
+def begun(folder: Path, first: Asked) -> tuple[ssl.SSLContext, Any]:
+    """Start the gateway; return how it is known, and the first answer, with 200 if it ever has one.
+
+    Args:
+        folder: as `run` has filled it.
+        first: what is asked until it is answered.
+    """
+    configured, program = _configured(folder), str(envoy_gateway.PROGRAM.path())
+    certificates = [program, "certgen", "--local", "--config-home", str(folder / "configHome")]
+    subprocess.run(certificates, check=True, capture_output=True)
+    with (folder / "log").open("w") as log:
+        environment = {**os.environ, "HOME": str(folder)}
+        command = [program, "server", "--config-path", str(configured)]
+        # It ends with this process, which is the first of its namespace.
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
+    until = time.monotonic() + _SECONDS * patience()
+    while True:
+        try:
+            found = _ask(context, *first)
+        except OSError as error:
+            found = (0, {"error": str(error)})
+        if found[0] == http.client.OK or time.monotonic() > until or process.poll() is not None:
+            return context, found
+        time.sleep(0.5)
+
+
+def connected(context: ssl.SSLContext) -> http.client.HTTPConnection:
+    """Return a connection to the gateway."""
     client = http.client.HTTPConnection(HOST)
-    client.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", 443), 10), server_hostname=HOST)
+    client.sock = context.wrap_socket(socket.create_connection(("127.0.0.1", 443), 60), server_hostname=HOST)
+    return client
+
+
+def _ask(context: ssl.SSLContext, path: str, token: str, more: dict[str, str]) -> tuple[int, dict[str, str]]:
+    client = connected(context)
     client.request("GET", path, headers={**more, **({"Authorization": f"Bearer {token}"} if token else {})})
     answer = client.getresponse()
     body = answer.read()
@@ -165,29 +262,11 @@ def _ask(context: ssl.SSLContext, path: str, token: str, more: dict[str, str]) -
 
 
 def _main(folder: Path) -> None:
-    for words in ("link set lo up", f"addr add {_ENGINE}/32 dev lo"):
-        subprocess.run(["ip", *words.split()], check=True)
-    engine = ThreadingHTTPServer((_ENGINE, _ENGINE_PORT), _Engine)
+    addressed(ENGINE)
+    engine = ThreadingHTTPServer((ENGINE, PORT), _Engine)
     threading.Thread(target=engine.serve_forever, daemon=True).start()
-    configured, program = _configured(folder), str(envoy_gateway.PROGRAM.path())
-    certificates = [program, "certgen", "--local", "--config-home", str(folder / "configHome")]
-    subprocess.run(certificates, check=True, capture_output=True)
-    with (folder / "log").open("w") as log:
-        environment = {**os.environ, "HOME": str(folder)}
-        command = [program, "server", "--config-path", str(configured)]
-        # It ends with this process, which is the first of its namespace.
-        subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-    context = ssl.create_default_context(cafile=str(folder / "ca.pem"))
     asked = json.loads((folder / "asked.json").read_text())
-    until = time.monotonic() + _SECONDS * patience()
-    while True:
-        try:
-            first = _ask(context, *asked[0])
-        except OSError as error:
-            first = (0, {"error": str(error)})
-        if first[0] == http.client.OK or time.monotonic() > until:
-            break
-        time.sleep(0.5)
+    context, first = begun(folder, asked[0])
     print(json.dumps([first, *(_ask(context, *each) for each in asked[1:])]))
 
 

@@ -12,7 +12,7 @@ from functions.base import Request
 from ..agent import ANSWERS, API_SERVER_PORTS, GATEWAY_PORTS, TO_NAME_SERVERS
 from ..component import Own
 from ..facts import Facts
-from . import limits, shared_address, usage
+from . import limits, overload, shared_address, usage
 
 __all__ = [
     "BROUGHT",
@@ -282,9 +282,12 @@ def _clients() -> dict[str, Any]:
 
 
 def _usage() -> dict[str, Any]:
-    """Have every route counted, but for one that has Lua of its own: that counts there, too."""
+    """Have every route counted and what is too much refused, but for one with Lua of its own: there, too."""
     return _object(
-        _ENVOY_API, "EnvoyExtensionPolicy", "usage", {"targetRefs": [_TARGET], "lua": [usage.lua()]}
+        _ENVOY_API,
+        "EnvoyExtensionPolicy",
+        "usage",
+        {"targetRefs": [_TARGET], "lua": [usage.lua(), overload.lua()]},
     )
 
 

@@ -17,7 +17,7 @@ from functions.api import Gateway, contract
 
 from ..agent import ANSWERS, SERVICE_ACCOUNT
 from ..component import Own
-from . import usage
+from . import overload, usage
 
 __all__ = ["PARTS", "POSTED", "bounds", "own", "script"]
 
@@ -131,8 +131,9 @@ def _checks(route: str, more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _reads() -> dict[str, Any]:
-    """Have the body read, and then what comes of it counted, as at every other route."""
-    spec = {"targetRefs": _targets(_ASK), "lua": [{"type": "Inline", "inline": script()}, usage.lua()]}
+    """Have the body read, and then what is done at every other route: counting, refusing too much."""
+    scripts = [{"type": "Inline", "inline": script()}, usage.lua(), overload.lua()]
+    spec = {"targetRefs": _targets(_ASK), "lua": scripts}
     return _object(f"{_ENVOY}/v1alpha1", "EnvoyExtensionPolicy", _ASK, spec=spec)
 
 

@@ -94,6 +94,8 @@ class Engine(NamedTuple):
     """Raise `Invalid` for arguments of the spec that take memory which is not counted."""
     refuse_model: Callable[[ModelSpec, str, ModelFacts], None]
     """Raise `Invalid` for what a model cannot be served with by an image."""
+    at_once: Callable[[Placement], int]
+    """Requests that one replica computes at once, at most, by the arguments that a placement has recorded."""
     model_arguments: Callable[[ModelSpec, ModelFacts, int], list[str]]
     """Arguments that follow from a Model's spec, the model and the tensor parallel size.
 

@@ -38,6 +38,7 @@ _RENDEZVOUS_PORT = 29500
 _UTILIZATION = 0.92
 """The default of --gpu-memory-utilization: `arg_utils.py` of vLLM 0.27.1."""
 _LARGE, _SMALL = Batch(8192, 1024), Batch(2048, 256)
+_AT_ONCE = "--max-num-seqs="
 _LARGE_GIB = 70
 _GEMMA_4_ITEM = 2496
 """Tokens of the largest input that Gemma 4 reads in one step: 32 frames of a video (`gemma4_mm.py`)."""
@@ -148,9 +149,18 @@ def _memory_arguments(batch: Batch, facts: ModelFacts) -> list[str]:
     cache = "fp8" if facts.cache_number_bytes == 1 else "auto"
     return [
         f"--max-num-batched-tokens={batch.tokens}",
-        f"--max-num-seqs={batch.sequences}",
+        f"{_AT_ONCE}{batch.sequences}",
         f"--kv-cache-dtype={cache}",
     ]
+
+
+def _at_once(placement: Placement) -> int:
+    """Return what all data parallel ranks compute at once; vLLM's own number where none is recorded."""
+    recorded = [
+        flag.removeprefix(_AT_ONCE) for flag in placement.engine_flags or () if flag.startswith(_AT_ONCE)
+    ]
+    each = int(recorded[-1]) if recorded else _SMALL.sequences
+    return each * (placement.data_parallel or 1)
 
 
 def _cannot_run(facts: ModelFacts, gpu: GPU) -> str:
@@ -287,6 +297,7 @@ VLLM = Engine(
     batches=_batches,
     batches_in_flight=_batches_in_flight,
     memory_arguments=_memory_arguments,
+    at_once=_at_once,
     cannot_run=_cannot_run,
     load_format=load_format,
     too_old=too_old,

@@ -17,6 +17,7 @@ from . import tokens
 from .clients import client_keys, ids, own_id, rotation
 from .delivery import deliveries, resources_of
 from .limits import counted
+from .load import carried
 from .network_policy import SERVING_POLICY
 from .objects import in_cluster
 from .routing import (
@@ -204,7 +205,7 @@ def _security(plan: Plan) -> dict[str, Any]:
 
 
 def _traffic(plan: Plan) -> dict[str, Any]:
-    """Never cut a stream, and send nothing twice that the engine may have begun to answer.
+    """Never cut a stream, bound what is under way, and send nothing twice that may have been begun.
 
     Envoy passes on no request before it has all of it, so clients that send slowly hold no connection of the
     engine's. It reads the body once the key has been found right.
@@ -221,6 +222,7 @@ def _traffic(plan: Plan) -> dict[str, Any]:
             "numRetries": 2,
             "retryOn": {"triggers": ["connect-failure", "refused-stream", "reset-before-request"]},
         },
+        **carried(plan),
         **counted(plan),
     }
     return gateway_object(plan, POLICIES, "BackendTrafficPolicy", spec)

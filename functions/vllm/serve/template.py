@@ -25,7 +25,7 @@ _ASKED = "freehold.dev/pods-asked"
 
 # What is not known to leave the pods alone is taken to reach them, so that a new field is never ignored.
 _SPEC_ELSEWHERE: dict[str, bool | set[str]] = {
-    **dict.fromkeys(("replicas", "cluster", "gpu", "source", "access"), True),
+    **dict.fromkeys(("replicas", "cluster", "gpu", "source", "access", "routing"), True),
     "engine": {"image"},
 }
 """Fields of the spec that pods are not rendered from; the placement has the image and the GPUs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,13 +36,13 @@ def key(api: Api, claim: Manifest) -> str:
 
 
 @contextmanager
-def without_pods(api: Api, *named: tuple[str, str]) -> Iterator[list[Manifest]]:
+def without_pods(api: Api, *named: tuple[str, str], **spec: Any) -> Iterator[list[Manifest]]:
     """Claim Models without pods, by namespace and name; give them once they have routes and keys.
 
     At the end they are asked to go, which takes a minute: nobody waits for it before the cluster or its gateway goes.
     """
     made = [
-        member(api, namespace).create(served.model(namespace, name, replicas={"min": 0}))
+        member(api, namespace).create(served.model(namespace, name, replicas={"min": 0}, **spec))
         for namespace, name in named
     ]
     for claim in made:
@@ -56,21 +56,33 @@ def without_pods(api: Api, *named: tuple[str, str]) -> Iterator[list[Manifest]]:
 
 
 @contextmanager
-def played(api: Api, *named: tuple[str, str]) -> Iterator[list[Manifest]]:
-    """Give Models whose routes, keys and policies are the functions', and whose engine is `programs/engine.py`."""
-    with without_pods(api, *named) as claims:
+def played(
+    api: Api, *named: tuple[str, str], engines: int = 1, session: Mapping[str, str] | None = None
+) -> Iterator[list[Manifest]]:
+    """Give Models whose routes, keys and policies are the functions', and whose engine is `programs/engine.py`.
+
+    Args:
+        api: of the control plane, which is the node's.
+        named: the Models, by namespace and name.
+        engines: pods of each.
+        session: as in the spec.
+    """
+    # It takes more at once than the engine that it plays.
+    routing = {"queuePerReplica": 2000, **({"session": dict(session)} if session else {})}
+    with without_pods(api, *named, routing=routing) as claims:
         for claim in claims:
-            pods.started(api, _engine(api, claim))
+            for number in range(engines):
+                pods.started(api, _engine(api, claim, number))
         yield claims
 
 
-def _engine(api: Api, claim: Manifest) -> Manifest:
+def _engine(api: Api, claim: Manifest, number: int) -> Manifest:
     """Return a pod to which a Model's Service leads."""
     service = served.service(api, claim)["spec"]
     port = service["ports"][0]["port"]
     return pods.pod(
         place(api, claim),
-        "played-engine",
+        f"played-engine-{number}",
         program("engine"),
         labels=service["selector"],
         env=[{"name": "PORT", "value": str(port)}],

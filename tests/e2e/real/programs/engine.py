@@ -46,6 +46,7 @@ async def _one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bo
         return True
     heard = {
         "line": lines[0],
+        "pod": os.uname().nodename,
         "headers": headers,
         "bytes": len(body),
         "sha256": hashlib.sha256(body).hexdigest(),
