@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import multiprocessing
 import os
 import sys
 from types import ModuleType
@@ -9,6 +11,10 @@ from types import ModuleType
 import pytest
 
 from tools.images.kinds import vllm_entry
+
+_MAIN = "vllm.entrypoints.cli.main"
+_QUEUE = "vllm.distributed.device_communicators.shm_broadcast"
+_REGISTRY = "vllm.model_executor.models.registry"
 
 
 class VllmCalledError(Exception):
@@ -22,9 +28,16 @@ def called(monkeypatch: pytest.MonkeyPatch) -> None:
     def main() -> None:
         raise VllmCalledError
 
-    for name in ("vllm", "vllm.entrypoints", "vllm.entrypoints.cli", "vllm.entrypoints.cli.main"):
-        monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    monkeypatch.setattr(sys.modules["vllm.entrypoints.cli.main"], "main", main, raising=False)
+    for name in (_MAIN, _QUEUE, _REGISTRY):
+        parts = name.split(".")
+        for end in range(1, len(parts) + 1):
+            monkeypatch.setitem(sys.modules, ".".join(parts[:end]), ModuleType(parts[end - 1]))
+        below = ".".join(parts[:-1])
+        monkeypatch.setattr(sys.modules[below], parts[-1], sys.modules[name], raising=False)
+    monkeypatch.setattr(sys.modules[_MAIN], "main", main, raising=False)
+    # The entry changes these of its own process.
+    monkeypatch.setattr(multiprocessing, "get_context", multiprocessing.get_context)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
     for name in vllm_entry.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
@@ -64,3 +77,12 @@ def test_what_only_a_gpu_can_do_is_left_out(words: list[str], monkeypatch: pytes
 def test_other_commands_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(monkeypatch, "bench", "--x") == ["vllm", "bench", "--x"]
     assert "VLLM_CPU_KVCACHE_SPACE" not in os.environ
+    assert multiprocessing.get_context("spawn").get_start_method() == "spawn"
+
+
+@pytest.mark.usefixtures("called")
+def test_serve_starts_no_process_that_imports_vllm_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, "serve", "/models")
+    assert multiprocessing.get_context("spawn").get_start_method() == "fork"
+    assert sys.modules[_REGISTRY]._run_in_subprocess(os.getpid) == os.getpid()
+    assert gc.isenabled()
