@@ -172,11 +172,11 @@ def test_an_upgrade_and_a_rollback_change_nothing_of_it(
             assert upgrades.State.of(api, claim) == before
             assert upgrades.latest(real, claim) is None, "function-vllm is the first version's"
             upgrades.goes_on(real, mirror)
-            assert upgrades.latest(real, claim) == upgrades.ENGINE
+            upgrades.names_latest(real, claim, upgrades.ENGINE)
             wait_for("the agents to be the next", lambda: upgrades.agents(api) == {upgrades.NEXT})
             assert upgrades.State.of(api, claim) == before
             upgrades.back(real, mirror, live)
-            assert upgrades.latest(real, claim) is None
+            upgrades.names_latest(real, claim, None)
             wait_for("the agents to be the first", lambda: upgrades.agents(api) == {upgrades.FIRST})
         print(f"{len(answers())} requests meanwhile")
         assert set(answers()) == {"200"}

@@ -241,3 +241,11 @@ def latest(real: Plane, claim: Manifest) -> str | None:
     reconcile(real, claim, 60)
     engine: Manifest = refreshed(real.api, claim)["status"]["engine"]
     return engine.get("latest")
+
+
+def names_latest(real: Plane, claim: Manifest, expected: str | None) -> None:
+    """Return once a Model's claim names a newer engine image, or none.
+
+    A look that was under way when the functions' pods changed still writes what the former ones said.
+    """
+    wait_for(f"{expected} as the newest engine", lambda: latest(real, claim) == expected, _SECONDS)
