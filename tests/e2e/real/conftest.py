@@ -13,7 +13,7 @@ from tests.e2e import machines
 from tests.e2e.conftest import REAL_PREFIX, Plane, furnished
 from tests.e2e.observing import FREEHOLD, refreshed, told, wait_ready
 from tests.e2e.people import member
-from tests.e2e.real import asking, gateways
+from tests.e2e.real import asking, gateways, leaving
 from tests.e2e.real.checks import becomes_ready
 from tests.e2e.real.policies import refuses
 from tests.e2e.workload import ask_to_go, clear, wait_gone, wait_told
@@ -50,7 +50,8 @@ def real() -> Iterator[Plane]:
     try:
         running = furnished(Plane(where, plane.up(where, served.node())))
         refuses(running.api)
-        yield running
+        with leaving.hurried(running.api):
+            yield running
     finally:
         end(where)
     assert machines.traces(where.folder) == before
