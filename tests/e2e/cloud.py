@@ -8,6 +8,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 
+from tests.e2e.pace import Pace
 from tools import provider_status
 from tools.control_plane.api import Api, ApiError, condition
 from tools.errors import ToolError
@@ -15,8 +16,6 @@ from tools.manifests import Manifest
 
 _EXTERNAL_NAME = "crossplane.io/external-name"
 _COMPOSITES = ("freehold.dev/v1alpha1", "XInferenceCluster")
-_SECONDS = 0.5
-"""Between two rounds; each lists the composites and every kind that one refers to, which the API server pays for."""
 
 
 class Cloud:
@@ -31,7 +30,7 @@ class Cloud:
         self._kubeconfig = kubeconfig
         self._api = api
         self._suffixes = tuple(suffixes)
-        self._stopped = threading.Event()
+        self._pace = Pace()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failing: dict[str, str] = {}
         """Why a resource is neither made nor works, by its name."""
@@ -48,7 +47,7 @@ class Cloud:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopped.set()
+        self._pace.stop()
         self._thread.join()
         self.end_clusters()
 
@@ -59,12 +58,14 @@ class Cloud:
                 self._api.delete(storage_class)
 
     def _run(self) -> None:
-        while not self._stopped.wait(_SECONDS):
+        provided = True
+        while self._pace.next(did=provided):
+            provided = False
             # The API server may be down for a while, and refuse things when it comes up.
             with suppress(ToolError):
                 for api_version, kind in self._kinds():
                     for resource in self._api.items(api_version, kind):
-                        self._reconcile(resource)
+                        provided |= self._reconcile(resource)
 
     def _kinds(self) -> list[tuple[str, str]]:
         """Return the kinds that are composed now: a composite refers to a resource before it makes it."""
@@ -75,21 +76,24 @@ class Cloud:
         }
         return sorted(kind for kind in found if kind[0].split("/")[0].endswith(self._suffixes))
 
-    def _reconcile(self, resource: Manifest) -> None:
+    def _reconcile(self, resource: Manifest) -> bool:
+        """Do what a provider does with a resource; say whether there was something to do."""
         try:
             if "forProvider" in resource.get("spec", {}) and resource["kind"] not in self.slow:
-                self._provide(resource)
+                return self._provide(resource)
         except ApiError as error:
             # It may be gone by now, or have changed: the next round sees.
             if error.code not in {404, 409}:
                 self.errors.append(error)
+            return True
+        return False
 
-    def _provide(self, resource: Manifest) -> None:
+    def _provide(self, resource: Manifest) -> bool:
         said = self._said(resource)
         known = resource.get("status", {})
         same = all(_without_time(condition(resource, c["type"])) == _without_time(c) for c in said.conditions)
         if same and not said.differs_from(known.get("atProvider", {})):
-            return
+            return False
         if secret := resource["spec"].get("writeConnectionSecretToRef"):
             self._api.apply(self._secret(resource, secret["name"]), manager="provider")
         if _EXTERNAL_NAME not in resource["metadata"].get("annotations", {}):
@@ -97,6 +101,7 @@ class Cloud:
             self._api.patch(resource, {"metadata": {"annotations": {_EXTERNAL_NAME: name}}})
         status: Manifest = {"conditions": said.conditions, "atProvider": said.at_provider}
         self._api.patch(resource, {"status": status}, "status")
+        return True
 
     def _said(self, resource: Manifest) -> _Said:
         """Return what the provider says of a resource."""

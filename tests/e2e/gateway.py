@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from functions.api import contract
+from tests.e2e.pace import Pace
 from tools import paths
 from tools.control_plane import extensions
 from tools.control_plane.api import Api
@@ -18,7 +19,6 @@ from tools.provider_status import TIME
 
 _FOLDERS = ("gateway-api", "envoy-gateway")
 _ROUTES, _POLICIES = "gateway.networking.k8s.io/v1", "gateway.envoyproxy.io/v1alpha1"
-_SECONDS = 0.3
 _PARENT = {
     "group": "gateway.networking.k8s.io",
     "kind": "Gateway",
@@ -35,13 +35,13 @@ def playing(api: Api) -> Iterator[dict[str, str]]:
     """
     refused: dict[str, str] = {}
     kinds(api)
-    stop = threading.Event()
-    thread = threading.Thread(target=_run, args=[api, refused, stop])
+    pace = Pace()
+    thread = threading.Thread(target=_run, args=[api, refused, pace])
     thread.start()
     try:
         yield refused
     finally:
-        stop.set()
+        pace.stop()
         thread.join()
 
 
@@ -55,16 +55,20 @@ def kinds(api: Api) -> None:
     wait_for("the kinds of the Gateway API", lambda: extensions.established(api))
 
 
-def _run(api: Api, refused: Mapping[str, str], stop: threading.Event) -> None:
-    while not stop.wait(_SECONDS):
+def _run(api: Api, refused: Mapping[str, str], pace: Pace) -> None:
+    did = True
+    while pace.next(did=did):
+        did = True
         # The API server may be short of CPU, and an object gone by now.
         with suppress(ToolError):
-            _look(api, refused)
+            wrote = [_say(api, found, status) for found, status in _look(api, refused)]
+            did = any(wrote)
 
 
-def _look(api: Api, refused: Mapping[str, str]) -> None:
+def _look(api: Api, refused: Mapping[str, str]) -> Iterator[tuple[Manifest, dict[str, Any]]]:
+    """Give what there is of the Gateway API, and the status that each ought to have."""
     for found in api.items(_ROUTES, "GatewayClass"):
-        _say(api, found, {"conditions": _conditions(found, "Accepted")})
+        yield found, {"conditions": _conditions(found, "Accepted")}
     for found in api.items(_ROUTES, "Gateway"):
         listeners = [
             {
@@ -75,18 +79,21 @@ def _look(api: Api, refused: Mapping[str, str]) -> None:
             }
             for listener in found["spec"]["listeners"]
         ]
-        _say(api, found, {"conditions": _conditions(found, "Accepted", "Programmed"), "listeners": listeners})
+        yield found, {"conditions": _conditions(found, "Accepted", "Programmed"), "listeners": listeners}
     for found in api.items(_ROUTES, "HTTPRoute"):
         words = refused.get(found["metadata"]["namespace"], "")
-        _say(api, found, {"parents": [_by_us("parentRef", found, words)]})
+        yield found, {"parents": [_by_us("parentRef", found, words)]}
     for kind in ("ClientTrafficPolicy", "SecurityPolicy", "BackendTrafficPolicy"):
         for found in api.items(_POLICIES, kind):
-            _say(api, found, {"ancestors": [_by_us("ancestorRef", found)]})
+            yield found, {"ancestors": [_by_us("ancestorRef", found)]}
 
 
-def _say(api: Api, found: Manifest, status: dict[str, Any]) -> None:
-    if found.get("status") != status:
-        api.patch(found, {"status": status}, "status")
+def _say(api: Api, found: Manifest, status: dict[str, Any]) -> bool:
+    """Write a status unless it is there; say whether it was not."""
+    if found.get("status") == status:
+        return False
+    api.patch(found, {"status": status}, "status")
+    return True
 
 
 def _by_us(ref: str, found: Manifest, refused: str = "") -> dict[str, Any]:

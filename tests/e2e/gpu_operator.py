@@ -6,6 +6,7 @@ import threading
 from contextlib import suppress
 
 from functions.cluster_stack.registry import COMPONENTS
+from tests.e2e.pace import Pace
 from tools.control_plane.api import Api, ApiError
 from tools.control_plane.nodes import cpu_node
 from tools.control_plane.waiting import wait_for
@@ -24,7 +25,6 @@ _INSTALLED = (
     ("apps/v1", "Deployment"),
     ("apps/v1", "DaemonSet"),
 )
-_SECONDS = 0.5
 
 
 class GPUOperator:
@@ -33,7 +33,7 @@ class GPUOperator:
     def __init__(self, api: Api) -> None:
         """Play the operator of the cluster with this API."""
         self._api = api
-        self._stopped = threading.Event()
+        self._pace = Pace()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.errors: list[ApiError] = []
 
@@ -43,17 +43,20 @@ class GPUOperator:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stopped.set()
+        self._pace.stop()
         self._thread.join()
         self._api.delete(_SYSTEM_NODE)
 
     def _run(self) -> None:
-        while not self._stopped.wait(_SECONDS):
+        did = True
+        while self._pace.next(did=did):
+            did = False
             # The API server may be down for a while, and refuse things when it comes up.
             with suppress(ToolError):
                 for policy in self._api.items(*_POLICIES):
                     if "status" not in policy:
                         self._reconcile(policy)
+                        did = True
 
     def _reconcile(self, policy: Manifest) -> None:
         conditions = [_condition("Ready", "True", "Reconciled"), _condition("Error", "False", "Ready")]
