@@ -25,8 +25,8 @@ from tests.e2e.observing import (
     versions,
     wait_ready,
 )
-from tests.e2e.workload import wait_gone
-from tools.control_plane.api import Api, condition, identity
+from tests.e2e.workload import delete, wait_gone
+from tools.control_plane.api import Api, condition
 from tools.control_plane.crossplane import shipped_arguments
 from tools.control_plane.waiting import wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
@@ -262,7 +262,6 @@ def test_everything_that_may_be_asked_of_it(api: Api, cloud: Cloud) -> None:
 def leaves_nothing(api: Api, claim: Manifest) -> None:
     xr = composite(api, claim)
     resources = composed(api, claim)
-    api.delete(claim)
-    wait_for("the claim to be gone", lambda: api.find(*identity(claim)) is None, seconds=120)
+    delete(api, claim, seconds=120)
     assert api.find(xr["apiVersion"], xr["kind"], xr["metadata"]["name"]) is None
     wait_gone(api, resources)

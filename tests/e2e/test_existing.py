@@ -190,12 +190,12 @@ def test_claim_and_composite_are_kept_while_in_use(api: Api, cluster: Manifest, 
 def test_deletion_goes_in_order(api: Api, cluster: Manifest, small: Manifest) -> None:
     """The cluster as soon as its Models are gone; what was installed in it, before its ProviderConfig.
 
-    Of the agent nothing is left, nor of the kind of its reports.
+    By itself, in the time that it takes. Of the agent nothing is left, nor of the kind of its reports.
     """
     xr, resources = composite(api, cluster), [*composed(api, cluster), *composed(api, small)]
     assert all(api.find(*part) for part in (*agent.PARTS, MARK))
     ask_to_go(api, small)
-    delete(api, cluster)
+    delete(api, cluster, unaided=True)
     assert api.find(*identity(small)) is None
     wait_for("the composite to be gone", lambda: api.find(*identity(xr)) is None)
     wait_gone(api, resources)

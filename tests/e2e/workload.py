@@ -23,6 +23,16 @@ _GONE_SECONDS = 240
 """For a claim to go: several things in order, and the garbage collector asks again for each after growing delays."""
 _IN_USE = "crossplane.io/in-use"
 """Crossplane's label of what a Usage guards; while an object has it, its deletion is refused."""
+_USAGES = "protection.crossplane.io/v1beta1"
+_LEAVING = (
+    (_USAGES, "Usage"),
+    ("kubernetes.m.crossplane.io/v1alpha1", "Object"),
+    ("helm.m.crossplane.io/v1beta1", "Release"),
+)
+"""Kinds whose controllers look again after a while, and not when what they wait for has gone."""
+_COLLECTORS = "foregroundDeletion"
+"""The garbage collector's finalizer, until what the object owns is gone."""
+_TOUCHED = "e2e.freehold.dev/touched"
 L4 = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 2, "max": 4}}
 
 
@@ -106,12 +116,26 @@ def nodes_of(api: Api, claim: Manifest) -> list[str]:
     return sorted(pod["spec"].get("nodeName", "") for pod in serving(api, claim))
 
 
-def delete(api: Api, *claims: Manifest, seconds: float = _GONE_SECONDS) -> None:
-    """Delete claims, and return once they are gone; a cluster's deletion is refused while it has Models."""
+def delete(api: Api, *claims: Manifest, seconds: float = _GONE_SECONDS, unaided: bool = False) -> None:
+    """Delete claims, and return once they are gone; a cluster's deletion is refused while it has Models.
+
+    Args:
+        api: as whoever deletes them.
+        claims: to delete.
+        seconds: for each to go.
+        unaided: whether controllers look again when they do by themselves.
+    """
     for claim in claims:
         ask_to_go(api, claim)
+    touch = _Touch(api)
     for claim in claims:
-        _wait_gone(api, claim, lambda claim=claim: _gone(api, claim), seconds)  # type: ignore[misc]
+
+        def gone(claim: Manifest = claim) -> bool:
+            if not unaided:
+                touch.again()
+            return _gone(api, claim)
+
+        _wait_gone(api, claim, gone, seconds)
 
 
 def clear(api: Api, *claims: Manifest, seconds: float = _GONE_SECONDS) -> None:
@@ -121,11 +145,13 @@ def clear(api: Api, *claims: Manifest, seconds: float = _GONE_SECONDS) -> None:
     """
     for claim in claims:
         ask_to_go(api, claim)
+    touch = _Touch(api)
     for claim in claims:
         asked = time.monotonic()
 
         def gone(claim: Manifest = claim) -> bool:
             nonlocal asked
+            touch.again()
             if _gone(api, claim):
                 return True
             if time.monotonic() - asked > _ASK_SECONDS and not api.items(FREEHOLD, "XModel"):
@@ -134,6 +160,42 @@ def clear(api: Api, *claims: Manifest, seconds: float = _GONE_SECONDS) -> None:
             return False
 
         _wait_gone(api, claim, gone, seconds)
+
+
+class _Touch:
+    """Has controllers look at once at what is on its way out: several waits in a row would take minutes.
+
+    Core looks at a Usage every 30 seconds, and providers look later and later.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self._api = api.acting_as("")
+        self._at = time.monotonic()
+
+    def again(self) -> None:
+        """Touch what has to be looked at, unless that was a moment ago."""
+        if time.monotonic() - self._at < _ASK_SECONDS:
+            return
+        self._at = time.monotonic()
+        for each in (found for kind in _LEAVING for found in self._api.items(*kind)):
+            if _waits_for_its_controller(each) and not self._is_used(each):
+                with suppress(ApiError):  # it may be gone by now
+                    self._api.patch(each, {"metadata": {"annotations": {_TOUCHED: str(time.time_ns())}}})
+
+    def _is_used(self, manifest: Manifest) -> bool:
+        """Tell whether it is a Usage that stays for now: what it waits for is there."""
+        by = manifest["spec"].get("by")
+        if manifest["kind"] != "Usage" or not by:
+            return False
+        where = manifest["metadata"]["namespace"]
+        return self._api.find(by["apiVersion"], by["kind"], by["resourceRef"]["name"], where) is not None
+
+
+def _waits_for_its_controller(manifest: Manifest) -> bool:
+    """Tell whether an object is on its way out, and not for the garbage collector alone to take."""
+    metadata = manifest["metadata"]
+    others = [name for name in metadata.get("finalizers", ()) if name != _COLLECTORS]
+    return "deletionTimestamp" in metadata and others != []
 
 
 def _wait_gone(api: Api, claim: Manifest, gone: Callable[[], bool], seconds: float) -> None:
@@ -209,7 +271,7 @@ def force_away(api: Api, cluster: Manifest) -> list[Manifest]:
     wait_for("the composite to be paused", lambda: _is_paused(refreshed(api, xr)))
     orphans = sorted(composed(api, cluster), key=lambda r: bool(r["kind"] == "ProviderConfig"))
     for manifest in (cluster, xr):
-        for usage in (*api.items("protection.crossplane.io/v1beta1", "Usage", OWNER),):
+        for usage in api.items(_USAGES, "Usage", OWNER):
             ask_to_go(api, usage)
         api.patch(manifest, {"metadata": {"labels": {_IN_USE: None}}})
         api.call("DELETE", api.path(*identity(manifest)), {"propagationPolicy": "Orphan"})
