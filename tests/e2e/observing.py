@@ -16,7 +16,8 @@ from tools.control_plane.waiting import patience, wait_for
 from tools.manifests import RESOURCE_NAME, Manifest
 
 FREEHOLD = "freehold.dev/v1alpha1"
-_REQUESTED = "crossplane.io/reconcile-requested-at"
+REQUESTED = "crossplane.io/reconcile-requested-at"
+"""An annotation: when it changes, core reconciles."""
 _STILL_SECONDS = 5
 _TTL_SECONDS = TTL.total_seconds() + 30
 
@@ -114,7 +115,7 @@ def reconcile(plane: Plane, claim: Manifest, seconds: float = 30) -> None:
 def request(api: Api, claim: Manifest) -> Manifest:
     """Ask core to reconcile a claim's XR now; return the XR as it was."""
     xr = composite(api, claim)
-    api.patch(xr, {"metadata": {"annotations": {_REQUESTED: str(time.time_ns())}}})
+    api.patch(xr, {"metadata": {"annotations": {REQUESTED: str(time.time_ns())}}})
     return xr
 
 

@@ -21,7 +21,8 @@ from tests.e2e.conftest import Plane
 from tests.e2e.gateway import playing
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, told, wait_ready
-from tests.e2e.workload import OWNER, claimed, delete, existing, model, wait_told
+from tests.e2e.waking import waking
+from tests.e2e.workload import OWNER, claimed, clear, delete, existing, model, wait_told
 from tools.control_plane.agent import NAME as AGENT
 from tools.control_plane.api import Api, ApiError, identity
 from tools.control_plane.layout import NAMESPACE
@@ -48,12 +49,12 @@ def cluster(control_plane: Plane, began: int) -> Iterator[Manifest]:
     """A cluster whose gateway has no certificate of its owner's."""
     del began
     api = control_plane.api
-    with playing(api), joined(api, NODES):
+    with playing(api), waking(api), joined(api, NODES):
         claim = existing(control_plane, "made", [POOL], allowed=["team-*"])
         api.patch(claim, {"spec": {"gateway": {"host": HOST}}})
         wait_for("the authority", lambda: _authority(api, claim) is not None, 3 * MINUTE)
         yield claim
-        delete(api, claim)
+        clear(api, claim)
 
 
 @pytest.fixture(scope="module")

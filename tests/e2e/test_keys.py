@@ -23,7 +23,8 @@ from tests.e2e.envoy import answering
 from tests.e2e.gateway import playing
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, composite, reconcile, refreshed, wait_ready
-from tests.e2e.workload import OWNER, delete, existing, model, place, wait_told
+from tests.e2e.waking import waking
+from tests.e2e.workload import OWNER, clear, delete, existing, model, place, wait_told
 from tools.control_plane.agent import NAME as AGENT
 from tools.control_plane.api import Api, ApiError, condition
 from tools.control_plane.layout import NAMESPACE, free_ports
@@ -34,11 +35,7 @@ from tools.manifests import RESOURCE_NAME, Manifest
 TEAM, HOST = "team-a", "models.example.org"
 MINUTE = 60
 POOL = {"name": "l4", "gpu": {"model": "L4", "count": 1}, "nodes": {"min": 4, "max": 4}}
-NODES = [
-    *(gpu_node(f"l4-{n}", "g6.xlarge", zone="a") for n in range(4)),
-    # For the pods of components.
-    cpu_node("components", zone="a"),
-]
+NODES = [*(gpu_node(f"l4-{n}", "g6.xlarge", zone="a") for n in range(4)), cpu_node("components", zone="a")]
 KEY, SECRET = "OPENAI_API_KEY", "vllm/connection"
 
 
@@ -53,10 +50,10 @@ def refused(api: Api) -> Iterator[dict[str, str]]:
 def cluster(control_plane: Plane, refused: dict[str, str]) -> Iterator[Manifest]:
     """A cluster without a gateway at first."""
     del refused
-    with joined(control_plane.api, NODES):
+    with waking(control_plane.api), joined(control_plane.api, NODES):
         claim = existing(control_plane, "gated", [POOL], allowed=["team-*"])
         yield claim
-        delete(control_plane.api, claim)
+        clear(control_plane.api, claim)
 
 
 @pytest.fixture(scope="module")
@@ -119,12 +116,12 @@ def made(api: Api, claim: Manifest) -> Manifest:
 
 @contextmanager
 def always_there(api: Api, name: str) -> Iterator[None]:
-    """Fail where a Secret of the team is gone for a moment, or is another than before."""
+    """Fail where a Secret of the team is gone, or is another than before: however short it was gone, it is another."""
     first = api.get("v1", "Secret", name, TEAM)["metadata"]["uid"]
     stop, wrong = threading.Event(), list[str]()
 
     def look() -> None:
-        while not stop.wait(0.02):
+        while not stop.wait(0.5):
             found = api.find("v1", "Secret", name, TEAM)
             if found is None or found["metadata"]["uid"] != first:
                 wrong.append("it was gone" if found is None else "it is another")

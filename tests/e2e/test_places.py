@@ -9,6 +9,7 @@ import pytest
 from tests.e2e.conftest import Plane
 from tests.e2e.nodes import joined
 from tests.e2e.observing import composed, refreshed, told, wait_ready
+from tests.e2e.waking import waking
 from tests.e2e.workload import OWNER, ask_to_go, clear, delete, existing, model, nodes_of, place, wait_told
 from tools.control_plane.api import Api, condition
 from tools.control_plane.nodes import gpu_node
@@ -43,7 +44,7 @@ HERE = {"cluster": {"namespace": OWNER, "name": NAME}}
 
 @pytest.fixture(scope="module")
 def cluster(control_plane: Plane) -> Iterator[Manifest]:
-    with joined(control_plane.api, NODES):
+    with waking(control_plane.api), joined(control_plane.api, NODES):
         claim = existing(control_plane, NAME, POOLS, allowed=["team-*"])
         yield claim
         clear(control_plane.api, claim)
