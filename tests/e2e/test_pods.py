@@ -1,4 +1,7 @@
-"""What is wrong with a Model's pods reaches its claim within a minute, by the real agent with its own rights."""
+"""What is wrong with a Model's pods reaches its claim within a minute, by the real agent with its own rights.
+
+What real kubelets tell of pods that fail is in tests/e2e/real/test_faults.py.
+"""
 
 from __future__ import annotations
 
@@ -108,12 +111,6 @@ def test_a_crash_loop_with_the_line_that_explains_it(
     assert REFUSED in trouble["message"]
 
 
-def test_a_container_at_its_memory_limit(api: Api, team: Api, chat: Manifest, pod: Manifest) -> None:
-    play(api, pod, **looping(1, end(137, "OOMKilled")))
-    limit = pod["spec"]["containers"][0]["resources"]["limits"]["memory"]
-    assert f"memory limit of {limit}" in said(team, chat, "Serving=False OutOfMemory: [model]")
-
-
 def test_too_little_memory_on_the_gpu(api: Api, team: Api, chat: Manifest, pod: Manifest) -> None:
     LOGS[pod["metadata"]["name"]] = (
         "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.\n"
@@ -127,45 +124,6 @@ def test_a_crash_whose_log_is_gone(api: Api, team: Api, chat: Manifest, pod: Man
     LOGS.pop(pod["metadata"]["name"], None)
     play(api, pod, **looping(5, end(2, message="vllm: error: unrecognized arguments: --no-such\n")))
     assert "unrecognized arguments: --no-such" in said(team, chat, "restarted 5 times")
-
-
-def test_an_image_that_cannot_be_pulled(api: Api, team: Api, chat: Manifest, pod: Manifest) -> None:
-    why = 'Back-off pulling image "x": ErrImagePull: 401 Unauthorized'
-    play(api, pod, state={"waiting": {"reason": "ImagePullBackOff", "message": why}})
-    message = said(team, chat, "Serving=False ImagePull: [platform]")
-    assert why in message
-    assert "whether its nodes reach the image's registry" in message
-
-
-def test_a_probe_that_fails(api: Api, team: Api, chat: Manifest, pod: Manifest) -> None:
-    words = "Readiness probe failed: Get http://10.0.0.7:8000/health: context deadline exceeded"
-    api.create(_warning(refreshed(api, pod), "Unhealthy", words))
-    api.patch(pod, {"metadata": {"annotations": {"kwok.freehold.dev/pod": "unready"}}})
-    # kwok says nothing of the container.
-    wait_for("it to be unready", lambda: condition(refreshed(api, pod), "Ready")["status"] == "False")
-    seen = refreshed(api, pod)["status"]
-    [status] = seen["containerStatuses"]
-    api.patch(pod, {"status": {"containerStatuses": [{**status, "ready": False}]}}, "status")
-    assert words in said(team, chat, "Serving=False ProbeFailing: [model]")
-
-
-def _warning(pod: Manifest, reason: str, message: str) -> Manifest:
-    metadata = pod["metadata"]
-    began = pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"]
-    about = {"apiVersion": "v1", "kind": "Pod", "name": metadata["name"], "namespace": metadata["namespace"]}
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{metadata['name']}.1", "namespace": metadata["namespace"]},
-        "involvedObject": {**about, "uid": metadata["uid"]},
-        "type": "Warning",
-        "reason": reason,
-        "message": message,
-        "firstTimestamp": began,
-        "lastTimestamp": began,
-        "count": 1,
-        "source": {"component": "kubelet"},
-    }
 
 
 @pytest.fixture
