@@ -12,13 +12,15 @@ from tests.test_admission import model
 from tools.admission import admit
 
 EITHER = "routing.session takes either a header or a cookie"
-OF_ALL = "routing.session.header: the gateway takes Authorization away"
+OF_ALL = "routing.session.header: this header is the same for all conversations, or the gateway's own"
 NO_HEADER, NO_COOKIE = "this is no name of a header", "this is no name of a cookie"
 BAD: dict[str, tuple[dict[str, Any], str, str]] = {
     "nothing to tell conversations by": ({"session": {}}, EITHER, EITHER),
     "two of them": ({"session": {"header": "x-session-id", "cookie": "chat"}}, EITHER, EITHER),
     "the key": ({"session": {"header": "authorization"}}, OF_ALL, OF_ALL),
     "all cookies": ({"session": {"header": "cookie"}}, OF_ALL, OF_ALL),
+    "a transaction": ({"session": {"header": "txn-token"}}, OF_ALL, OF_ALL),
+    "the gateway's own": ({"session": {"header": "x-freehold-model"}}, OF_ALL, OF_ALL),
     "a header that the gateway refuses": ({"session": {"header": "x_session"}}, NO_HEADER, NO_HEADER),
     "a header's capitals": ({"session": {"header": "X-Session-ID"}}, NO_HEADER, NO_HEADER),
     "a pseudo header": ({"session": {"header": ":path"}}, NO_HEADER, NO_HEADER),

@@ -30,15 +30,16 @@ _CookieName = Annotated[
     AfterValidator(_COOKIE.check),
     Field(min_length=1, max_length=63, json_schema_extra=rules(_COOKIE.rule)),
 ]
-_TAKEN = ("authorization", "cookie")
+_TAKEN = ("authorization", "content-length", "content-type", "cookie", "host", "txn-token")
+_OWN = "x-freehold-"
 _EITHER = Rule(
     "has(self.header) != has(self.cookie)",
     "routing.session takes either a header or a cookie by which conversations are told apart",
 )
 _OF_A_CONVERSATION = Rule(
-    f"!has(self.header) || !(self.header in {list(_TAKEN)!r})",
-    "routing.session.header: the gateway takes Authorization away, and of Cookie all would count. Name a "
-    "header that your app sets for each conversation, such as x-session-id, or session.cookie",
+    f"!has(self.header) || !(self.header in {list(_TAKEN)!r} || self.header.startsWith('{_OWN}'))",
+    "routing.session.header: this header is the same for all conversations, or the gateway's own. Name one "
+    "that your app sets for each conversation, such as x-session-id, or session.cookie",
 )
 
 
@@ -59,7 +60,7 @@ class Session(Schema):
     def _one(self) -> Self:
         if (self.header is None) == (self.cookie is None):
             raise ValueError(_EITHER.message)
-        if self.header in _TAKEN:
+        if self.header and (self.header in _TAKEN or self.header.startswith(_OWN)):
             raise ValueError(_OF_A_CONVERSATION.message)
         return self
 

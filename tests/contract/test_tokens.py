@@ -24,6 +24,7 @@ NODE, AUDIENCE = "https://kubernetes.default.svc", "models"
 SILENT = "https://silent.example.org/"
 """An issuer whose keys are at an address that leads nowhere."""
 TXN, DOMAIN = "https://txn.example.org/", "example.org"
+JOBS = "https://jobs.example.org/"
 """A service that issues transaction tokens, and its trust domain."""
 POD = "system:serviceaccount:team-a:default"
 PATH = "/team-a/qwen/v1/models"
@@ -35,6 +36,7 @@ JWT = [
         "serviceAccounts": [{"namespace": "team-a", "name": "default"}],
     },
     {"issuer": "silent", "audience": AUDIENCE, "claims": [{"name": "sub", "values": ["alice"]}]},
+    {"issuer": "jobs", "audience": AUDIENCE, "claims": [{"name": "group", "values": ["ml"]}]},
     {
         "issuer": "txn",
         "audience": DOMAIN,
@@ -61,6 +63,8 @@ def test_only_a_right_token_or_the_key_lets_in(tmp_path: Path) -> None:
         "alice's": (right, 200),
         "for several": (corp.token(sub="alice", aud=["x", AUDIENCE]), 200),
         "a pod's": (node.token(**pod), 200),
+        "of a client that it does not name": (corp.token(iss=JOBS, group="ml", aud=AUDIENCE), 200),
+        "of an empty client": (corp.token(iss=JOBS, group="ml", azp="", aud=AUDIENCE), 200),
         "nothing": ("", 401),
         "a wrong key": ("x" * 32, 401),
         "another audience": (corp.token(**{**alice, "aud": "elsewhere"}), 403),
@@ -100,6 +104,8 @@ def test_only_a_right_token_or_the_key_lets_in(tmp_path: Path) -> None:
         "alice's": f"{ISSUER}:alice",
         "for several": f"{ISSUER}:alice",
         "a pod's": f"{NODE}:{POD}",
+        "of a client that it does not name": f"{JOBS}:-",
+        "of an empty client": f"{JOBS}:-",
         "with forged headers": f"{ISSUER}:alice",
         "a transaction": f"{TXN}:order-7",
         "a transaction, beside the key": f"{TXN}:order-7",
@@ -107,8 +113,7 @@ def test_only_a_right_token_or_the_key_lets_in(tmp_path: Path) -> None:
         "a forged Model beside a transaction": f"{TXN}:order-7",
     }
     assert [name for name, (_, heard) in found.items() if "authorization" in heard] == []
-    # Where it is no token nobody has looked at it.
-    assert {heard.get("txn-token") for _, heard in found.values()} == {None, "x"}
+    assert [name for name, (_, heard) in found.items() if "txn-token" in heard] == []
     # By which the ceiling of the Model's namespace counts them all.
     assert {heard["x-freehold-model"] for status, heard in found.values() if status == 200} == {"team-a/qwen"}
     assert found["with forged headers"][1]["x-freehold-subject"] == "alice"
@@ -155,6 +160,7 @@ def _rendered(corp: Issuer, node: Issuer, txn: Issuer) -> list[dict[str, Any]]:
         {"name": "corp", "issuer": ISSUER, "jwks": corp.jwks()},
         {"name": "node", "issuer": NODE, "jwks": node.jwks()},
         {"name": "silent", "issuer": SILENT, "jwksURI": f"{SILENT}keys"},
+        {"name": "jobs", "issuer": JOBS, "jwks": corp.jwks(), "clientClaim": "azp"},
         {"name": "txn", "issuer": TXN, "jwks": txn.jwks(), "header": "Txn-Token"},
     ]
     at = cluster("eu", allowed=["*"], gateway={"host": HOST, "issuers": issuers})

@@ -9,6 +9,8 @@
 
 local SPACE = "freehold"
 local MODEL = "x-freehold-model"
+local ISSUER, SUBJECT = "x-freehold-issuer", "x-freehold-subject"
+local NOBODY = "-" -- counts for whoever has a token that does not say who
 local LONGEST = 4096 -- bytes of a `usage`, which may stand in several chunks
 local LONGEST_NAME = 16 -- bytes that tell a member's name from those that are looked for
 local BYTES_OF_A_TOKEN = 4
@@ -28,6 +30,10 @@ function envoy_on_request(handle)
   end
   if model then
     metadata:set(SPACE, "model", model)
+  end
+  -- Limits of each client go by both, and count nobody who lacks one.
+  if headers:get(ISSUER) and (headers:get(SUBJECT) or "") == "" then
+    headers:replace(SUBJECT, NOBODY)
   end
   metadata:set(SPACE, "api", match(path, "/v1/(.+)$") or "")
   local length = tonumber(headers:get("content-length") or "")

@@ -178,7 +178,7 @@ def _shared(plan: Plan) -> list[dict[str, Any]]:
     posted = [(path, own) for path, (method, own) in plan.engine.api.items() if method == "POST"]
     same = [match(path, "POST", headers=[header]) for path, own in posted if path == own]
     others = [rule(plan, [match(path, "POST", headers=[header])], own) for path, own in posted if path != own]
-    return [leads(plan, matches=same), *others]
+    return [leads(plan, same), *others]
 
 
 def _security(plan: Plan) -> dict[str, Any]:

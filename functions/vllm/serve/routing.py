@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from functions.api import contract
+from functions.api import TokenHeader, contract
 from functions.base import View
 
 from ..plan import Plan
@@ -73,16 +74,37 @@ def match(path: str, method: str, **more: Any) -> dict[str, Any]:
     return {"path": {"type": "Exact", "value": path}, "method": method, **more}
 
 
-def rule(plan: Plan, matches: list[dict[str, Any]], own: str, *filters: dict[str, Any]) -> dict[str, Any]:
-    """Return the rule of one path; what no rule names, such as the engine's metrics, is not found."""
+def rule(
+    plan: Plan, matches: list[dict[str, Any]], own: str, told: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the rule of one path; what no rule names, such as the engine's metrics, is not found.
+
+    Args:
+        plan: of the Model.
+        matches: what the rule is for.
+        own: the engine's path.
+        told: what of the request's headers is changed on the way to the engine.
+    """
     rewrite = {"path": {"type": "ReplaceFullPath", "replaceFullPath": own}}
-    return leads(plan, matches=matches, filters=[{"type": "URLRewrite", "urlRewrite": rewrite}, *filters])
+    return leads(plan, matches, {"type": "URLRewrite", "urlRewrite": rewrite}, told=told)
 
 
-def leads(plan: Plan, **rule: Any) -> dict[str, Any]:
-    """Return a rule that leads to the Model."""
+def leads(
+    plan: Plan,
+    matches: list[dict[str, Any]],
+    *filters: dict[str, Any],
+    told: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Return a rule that leads to the Model.
+
+    No engine gets a transaction token, at whatever route it comes: a team chooses its engine's image, and
+    the token may be good for other Models.
+    """
+    removed = (*(told or {}).get("remove", ()), TokenHeader.TXN_TOKEN.value)
+    modifier = {**(told or {}), "remove": list(removed)}
     return {
-        **rule,
+        "matches": matches,
+        "filters": [*filters, {"type": "RequestHeaderModifier", "requestHeaderModifier": modifier}],
         "backendRefs": [{"name": plan.engine.name, "port": plan.engine.port}],
         # Envoy's own limit would cut a stream after 15 seconds.
         "timeouts": {"request": "0s"},

@@ -123,14 +123,14 @@ def _http_route(plan: Plan) -> dict[str, Any]:
     told = {
         "set": [{"name": contract.GATEWAY_CLIENT, "value": client}],
         # Not the two: Envoy removes before it reads what to set.
-        "remove": ["Authorization", *(header.value for header in come_in if header != "Authorization")],
+        "remove": ["Authorization"],
     }
     rules = [
         rule(
             plan,
             [match(f"{base(plan)}{path}", method, headers=[form]) for form in forms],
             own,
-            {"type": "RequestHeaderModifier", "requestHeaderModifier": told},
+            told,
         )
         for path, (method, own) in plan.engine.api.items()
     ]
