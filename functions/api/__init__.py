@@ -21,9 +21,11 @@ from .cluster_status import (
 from .crd_upgrade import AppliedCRDs, CRDUpgrade, CRDUpgradeStatus
 from .engine import OWNED, KVCacheType, Resources
 from .gateway import (
+    Collector,
     Gateway,
     GatewayLimits,
     GatewayTls,
+    GatewayUsage,
     Issuer,
     IssuerRef,
     NamespaceLimits,
@@ -125,6 +127,7 @@ __all__ = [
     "ClusterChoice",
     "ClusterSpec",
     "ClusterStatus",
+    "Collector",
     "ControlPlane",
     "Distribution",
     "EksInput",
@@ -140,6 +143,7 @@ __all__ = [
     "GatewayLimits",
     "GatewayTls",
     "GatewayTrouble",
+    "GatewayUsage",
     "Gpu",
     "GpuChoice",
     "Issuer",

@@ -14,9 +14,11 @@ from .tokens import TokenIssuer, unique
 
 __all__ = [
     "EXISTING_ORGANISATION",
+    "Collector",
     "Gateway",
     "GatewayLimits",
     "GatewayTls",
+    "GatewayUsage",
     "Issuer",
     "IssuerRef",
     "NamespaceLimits",
@@ -148,6 +150,24 @@ class GatewayLimits(Schema):
     )
 
 
+class Collector(Schema):
+    """A collector of the platform's that takes OpenTelemetry's logs (OTLP over gRPC), in the cluster."""
+
+    namespace: Namespace = Field(description="Namespace of its Service and its pods.")
+    service: Namespace = Field(description="Name of its Service.")
+    port: int = Field(4317, description="Port of the Service, and of its pods. Default 4317.", ge=1, le=65535)
+
+
+class GatewayUsage(Schema):
+    """Who is told of requests at a gateway: client, Model, tokens and time, and nothing of what was said."""
+
+    collector: Collector | None = Field(
+        None,
+        description="Send each usage record to a collector in the cluster, too, which makes metrics of them "
+        "or brings them to a store. Default: records are lines of the Envoys' standard output alone.",
+    )
+
+
 class Gateway(Schema):
     """What clients reach the Models of a cluster by."""
 
@@ -187,6 +207,10 @@ class Gateway(Schema):
         description="Have the gateway count requests and tokens, so that limits of Models hold, with a "
         "service of Envoy's and a Valkey in the cluster. {} counts, and sets no ceiling. Default: nothing is "
         "counted, and limits of Models do not hold.",
+    )
+
+    usage: GatewayUsage = Field(
+        default_factory=GatewayUsage, description="Who is told of requests. Default: standard output."
     )
 
     @property

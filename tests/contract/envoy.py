@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from functions.api import contract
+from functions.api import Collector, contract
 from functions.cluster_stack.gateway import shared_address, usage
 from tools.control_plane.layout import free_ports
 from tools.images import wheels
@@ -185,8 +185,34 @@ _HTTP2 = {
 }
 
 
+def _told() -> _Json:
+    """Return how the collector is told, as Envoy Gateway has it of an EnvoyProxy with one."""
+    [setting] = usage.access_log(Collector(namespace="monitoring", service="collector"))["settings"]
+    [sink] = [each for each in setting["sinks"] if each["type"] == "OpenTelemetry"]
+
+    def values(given: dict[str, str]) -> _Json:
+        return {"values": [{"key": key, "value": {"string_value": value}} for key, value in given.items()]}
+
+    common = {
+        "log_name": "otel_envoy_accesslog",
+        "grpc_service": {"envoy_grpc": {"cluster_name": "collector"}},
+        "transport_api_version": "V3",
+    }
+    return _typed(
+        "envoy.extensions.access_loggers.open_telemetry.v3.OpenTelemetryAccessLogConfig",
+        common_config=common,
+        resource_attributes=values(sink["openTelemetry"]["resourceAttributes"]),
+        attributes=values(setting["format"]["json"]),
+    )
+
+
 def _configuration(
-    port: int, engine: int, models: dict[str, str], records: Path, counted: Counted | None
+    port: int,
+    engine: int,
+    models: dict[str, str],
+    records: Path,
+    counted: Counted | None,
+    collector: int | None,
 ) -> _Json:
     bounds = shared_address.bounds()["spec"]
     most = int(bounds["requestBuffer"]["limit"].removesuffix("Mi")) << 20
@@ -247,7 +273,10 @@ def _configuration(
     manager = _typed(
         "envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         stat_prefix="http",
-        access_log=[{"name": "records", "filter": {"extension_filter": recorded}, "typed_config": printed}],
+        access_log=[
+            {"name": f"records-{index}", "filter": {"extension_filter": recorded}, "typed_config": config}
+            for index, config in enumerate([printed, *([_told()] if collector else [])])
+        ],
         early_header_mutation_extensions=[{"name": "early", "typed_config": early}],
         route_config={"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [*routes, shared]}]},
         http_filters=filters,
@@ -261,6 +290,8 @@ def _configuration(
     clusters = [_cluster("engine", engine)]
     if counted:
         clusters.append(_cluster("limits", counted.port, typed_extension_protocol_options=_HTTP2))
+    if collector:
+        clusters.append(_cluster("collector", collector, typed_extension_protocol_options=_HTTP2))
     return {"static_resources": {"listeners": [listener], "clusters": clusters}}
 
 
@@ -314,7 +345,10 @@ class _Engine(BaseHTTPRequestHandler):
 
 @contextmanager
 def running(
-    folder: Path, models: dict[str, str], counted: Counted | None = None
+    folder: Path,
+    models: dict[str, str],
+    counted: Counted | None = None,
+    collector: int | None = None,
 ) -> Iterator[tuple[int, int]]:
     """Run an Envoy in front of an engine; give its port, and its process' id.
 
@@ -322,12 +356,15 @@ def running(
         folder: for its program and configuration.
         models: the key of each Model, by NAMESPACE/NAME.
         counted: limits of each Model.
+        collector: port of one that takes OpenTelemetry's logs.
     """
     engine = ThreadingHTTPServer(("127.0.0.1", 0), _Engine)
     threading.Thread(target=engine.serve_forever, daemon=True).start()
     [port] = free_ports(1)
     path = folder / "envoy.json"
-    path.write_text(json.dumps(_configuration(port, engine.server_port, models, folder / RECORDS, counted)))
+    records = folder / RECORDS
+    made = _configuration(port, engine.server_port, models, records, counted, collector)
+    path.write_text(json.dumps(made))
     program, options = (
         str(_program(folder)),
         ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warn", *_AT_ONCE),

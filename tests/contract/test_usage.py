@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.api import contract
 from functions.cluster_stack.gateway import usage
-from tests.contract import envoy
+from tests.contract import collector, envoy
 
 KEY, SECRET = "key-of-team-a-0123456789", "what nobody may read in a record"
 BODY = json.dumps({"model": "team-a/chat", "prompt": SECRET}).encode()
@@ -169,3 +171,40 @@ def test_the_agents_own_question_is_no_use_of_a_model(asked: Asked) -> None:
     with pytest.raises(ValueError, match="not enough values"):
         asked(JSON, "{}", **listed, **probe, wait=2)
     assert tokens(asked(JSON, CHAT % (12, 19, 7), **probe)) == (12, 7, False)
+
+
+def test_a_collector_is_told_the_same_and_its_absence_is_nobodys_business(tmp_path: Path) -> None:
+    """Each record, with its members as attributes; while it is away, requests are answered and printed."""
+    records = tmp_path / envoy.RECORDS
+
+    def ask(port: int, prompt: str) -> int:
+        connection = HTTPConnection("127.0.0.1", port, timeout=60)
+        played = json.dumps([JSON, [CHAT % (12, 19, 7)]])
+        headers = {"Authorization": f"Bearer {KEY}", envoy.PLAY: played}
+        connection.request("POST", OWN, json.dumps({"prompt": prompt}), headers)
+        answer = connection.getresponse()
+        answer.read()
+        connection.close()
+        return answer.status
+
+    def until(so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not so():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    with ExitStack() as runs:
+        to, told = runs.enter_context(collector.running())
+        with envoy.running(tmp_path, {"team-a/chat": KEY}, collector=to) as (port, _):
+            assert [ask(port, SECRET) for _ in range(3)] == [200] * 3
+            until(lambda: len(told) == 3)
+            runs.close()
+            assert ask(port, SECRET) == 200
+            until(lambda: len(records.read_text().splitlines()) == 4)
+    one = told[0]
+    assert set(usage.RECORD) | {"service.name"} <= set(one)
+    assert one["service.name"] == usage.SERVICE_NAME
+    assert (one["client"], one["model"], one["status"]) == ("team-a.chat", "team-a/chat", "200")
+    assert (one["tokensIn"], one["tokensOut"], one["estimated"]) == ("12", "7", "false")
+    assert SECRET not in str(told)
+    assert KEY not in str(told)

@@ -33,7 +33,10 @@ EVERY = [*clusters(), *models()]
 
 # A FATAL is for a spec that is invalid, never for something missing. These are all the
 # causes that taking an optional field away may have, by the field.
-_REQUIRED_PARTS = ("key", "id", "vpcId", "subnets", "zone", "issuer", "audience", "values", "namespace")
+_REQUIRED_PARTS = (
+    *("key", "id", "vpcId", "subnets", "zone"),
+    *("issuer", "audience", "values", "namespace", "service"),
+)
 INVALID_WITHOUT = {
     "host": ["spec.gateway.host"],
     "tls": ["spec.gateway.tls"],
@@ -67,7 +70,8 @@ INVALID_WITHOUT = {
     "claims": ["access.jwt needs claims, scopes or serviceAccounts"],
     "scopes": ["access.jwt needs claims, scopes or serviceAccounts"],
     "serviceAccounts": ["access.jwt needs claims, scopes or serviceAccounts"],
-    # Of a taint, a reservation, a network and its subnets, an issuer of tokens and a pod's service account.
+    # Of a taint, a reservation, a network and its subnets, an issuer of tokens, a pod's service account and a
+    # collector.
     **{field: ["is missing"] for field in _REQUIRED_PARTS},
 }
 HUB_TOKEN = {"vllm/hub-token-owner", "vllm/hub-token-delivery"}

@@ -80,7 +80,7 @@ def own(facts: Facts) -> dict[str, Own]:
     return {
         TO_PROXIES: Own(_to_proxies(gateway)),
         TO_CONTROLLER: Own(_to_controller(facts)),
-        PROXIES: Own(_proxies(facts)),
+        PROXIES: Own(_proxies(facts, gateway)),
         CLASS: Own(_class(), (PROXIES,), _says("object.status.conditions", "Accepted"), goes=True),
         CLOSED: Own(_closed(), (CLASS,)),
         CLIENTS: Own(_clients(), (CLASS,), _says_some("object.status.ancestors", "Accepted")),
@@ -198,7 +198,7 @@ def _gateway(facts: Facts, gateway: Gateway) -> dict[str, Any]:
     return _object(_API, "Gateway", contract.GATEWAY, {"gatewayClassName": _CLASS, "listeners": [listener]})
 
 
-def _proxies(facts: Facts) -> dict[str, Any]:
+def _proxies(facts: Facts, gateway: Gateway) -> dict[str, Any]:
     """Return how the Envoys run: two, on different nodes, that end what they have begun.
 
     Envoy Gateway's own security contexts are restricted. Its Service is not the gateway's address: ours is,
@@ -233,7 +233,7 @@ def _proxies(facts: Facts) -> dict[str, Any]:
         "concurrency": 4,
         "provider": {"type": "Kubernetes", "kubernetes": kubernetes},
         "shutdown": {"drainTimeout": "600s"},
-        "telemetry": {"accessLog": usage.access_log()},
+        "telemetry": {"accessLog": usage.access_log(gateway.usage.collector)},
     }
     return _object(_ENVOY_API, "EnvoyProxy", contract.GATEWAY, spec)
 
@@ -343,13 +343,12 @@ def _policy(name: str, spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _to_proxies(gateway: Gateway) -> dict[str, Any]:
-    """Let clients to the Envoys, and those to the controller, Models' pods, agent, DNS and issuers' keys."""
+    """Let clients to the Envoys, and those to controller, Models, agent, DNS, issuers' keys and collector."""
     clients: dict[str, Any] = {"from": [{"namespaceSelector": {}}]} if gateway.reach is Reach.CLUSTER else {}
     models = {
         "namespaceSelector": {"matchExpressions": [{"key": contract.MODEL, "operator": "Exists"}]},
         "podSelector": {"matchLabels": {contract.COMPONENT: contract.SERVING}},
     }
-    keys = _ports_of_keys(gateway)
     agent = {
         "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": ANSWERS.namespace}},
         "podSelector": {"matchLabels": ANSWERS.labels},
@@ -362,16 +361,16 @@ def _to_proxies(gateway: Gateway) -> dict[str, Any]:
             {"to": [models]},
             {"to": [agent], "ports": [{"protocol": "TCP", "port": ANSWERS.port}]},
             TO_NAME_SERVERS,
-            *([{"ports": keys}] if keys else []),
+            *(_to_keys(gateway) + usage.egress(gateway.usage.collector)),
         ],
     }
     return _policy("proxies", spec)
 
 
-def _ports_of_keys(gateway: Gateway) -> list[dict[str, Any]]:
-    """Return the ports from which issuers' keys come; whose addresses these are no NetworkPolicy can say."""
-    uris = [urlsplit(issuer.jwks_uri) for issuer in gateway.issuers if issuer.jwks_uri]
-    return [{"protocol": "TCP", "port": port} for port in sorted({uri.port or 443 for uri in uris})]
+def _to_keys(gateway: Gateway) -> list[dict[str, Any]]:
+    """Let Envoys to the ports of issuers' keys; whose addresses these are no NetworkPolicy can say."""
+    ports = {urlsplit(each.jwks_uri).port or 443 for each in gateway.issuers if each.jwks_uri}
+    return [{"ports": [{"protocol": "TCP", "port": port} for port in sorted(ports)]}] if ports else []
 
 
 def _no(*components: str) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Who has taken how many tokens of which Model: one record a request, which the Envoys print.
+"""Who has taken how many tokens of which Model: one record a request, which the Envoys print
+and, where the platform names a collector, send there.
 
 Lua counts, at every route of the gateway, and puts what it has counted where Envoy's access log reads it, and
 limits can. A record has nothing of what was asked or answered, and no key.
@@ -10,9 +11,12 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from functions.api import contract
+from functions.api import Collector, contract
 
-__all__ = ["PROBED", "RECORD", "access_log", "lua", "script"]
+__all__ = ["PROBED", "RECORD", "SERVICE_NAME", "access_log", "egress", "lua", "script"]
+
+SERVICE_NAME = "freehold-gateway"
+"""Whose records they are, to a collector that gets others', too."""
 
 
 def _counted(key: str) -> str:
@@ -60,14 +64,34 @@ def lua() -> dict[str, Any]:
     return {"type": "Inline", "inline": script()}
 
 
-def access_log() -> dict[str, Any]:
-    """Return what the EnvoyProxy says of access logs: a JSON object a line, for whatever collects logs."""
+def access_log(collector: Collector | None = None) -> dict[str, Any]:
+    """Return what the EnvoyProxy says of access logs: a JSON object a line, for whatever collects logs.
+
+    Args:
+        collector: who gets each record as an OpenTelemetry log, too, with the members as attributes.
+    """
+    sinks: list[dict[str, Any]] = [{"type": "File", "file": {"path": "/dev/stdout"}}]
+    if collector:
+        told = {
+            "host": f"{collector.service}.{collector.namespace}.svc",
+            "port": collector.port,
+            "resourceAttributes": {"service.name": SERVICE_NAME},
+        }
+        sinks.append({"type": "OpenTelemetry", "openTelemetry": told})
     return {
         "settings": [
             {
                 "format": {"type": "JSON", "json": RECORD},
                 "matches": [f"!({PROBED})"],
-                "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
+                "sinks": sinks,
             }
         ]
     }
+
+
+def egress(collector: Collector | None) -> list[dict[str, Any]]:
+    """Return what of a NetworkPolicy lets Envoys to the collector."""
+    if collector is None:
+        return []
+    pods = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": collector.namespace}}}
+    return [{"to": [pods], "ports": [{"protocol": "TCP", "port": collector.port}]}]
