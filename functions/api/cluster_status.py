@@ -199,7 +199,8 @@ class OfferedGateway(Schema):
         "every client knows.",
     )
     issuers: list[TokenIssuer] | None = Field(
-        None, description="Whose tokens Models may take; of a placed Model, those that it names."
+        None,
+        description="Whose tokens Models may take, none or some; of a placed Model, those that it names.",
     )
     limits: list[NamespaceLimits] | None = Field(
         None,

@@ -71,7 +71,7 @@ def _limits(request: Request, asked: Gateway, offered: OfferedGateway | None) ->
 def _found(request: Request, asked: Gateway, offered: OfferedGateway | None) -> OfferedGateway | None:
     """Return where the gateway is, and who vouches for it: new authorities once the certificate is theirs."""
     live = request.resource(contract.GATEWAY_CERTIFICATE)
-    issuers = asked.issuers or None
+    issuers = asked.issuers
     if asked.tls is None:
         made = live.text("status", "authorities") if live else None
         ca = made or (offered.ca if offered else None)

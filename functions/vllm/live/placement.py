@@ -103,16 +103,29 @@ def placement_of(
     )
 
 
-def gateway_of(spec: ModelSpec, offered: OfferedGateway | None, namespace: str) -> OfferedGateway | None:
+def gateway_of(
+    spec: ModelSpec,
+    offered: OfferedGateway | None,
+    namespace: str,
+    before: OfferedGateway | None = None,
+) -> OfferedGateway | None:
     """Return a cluster's gateway as a Model of a namespace may know it: placements are recorded.
 
     Of its issuers with those that the Model names, and with the ceiling of no other namespace.
+
+    Args:
+        spec: of the Model.
+        offered: the gateway, as the cluster offers it.
+        namespace: of the claim.
+        before: the gateway that is recorded. An offer that says nothing of issuers, and not that there are
+            none, is of a function that knows none yet, or no more: those that are known stay.
     """
     offered = offered and offered.seen_by(namespace)
-    if offered is None or offered.issuers is None:
-        return offered
+    if offered is None:
+        return None
+    known = offered.issuers if offered.issuers is not None or before is None else before.issuers
     named = {tokens.issuer for tokens in spec.access.jwt}
-    issuers = [issuer for issuer in offered.issuers if issuer.name in named]
+    issuers = [issuer for issuer in known or () if issuer.name in named]
     return offered.model_copy(update={"issuers": issuers or None})
 
 

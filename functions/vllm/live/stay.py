@@ -279,7 +279,7 @@ def _refreshed(
         "node_selector": pool.node_selector,
         "taints": pool.taints,
         "weights": weights,
-        "gateway": gateway_of(spec, cluster.status.gateway, request.claim.namespace),
+        "gateway": gateway_of(spec, cluster.status.gateway, request.claim.namespace, recorded.gateway),
     }
     if recorded.weights != weights:
         update |= storage_of(cluster.status, pool, several_nodes=spec.replicas.min > 1 or recorded.nodes > 1)

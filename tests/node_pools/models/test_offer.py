@@ -61,7 +61,7 @@ GATEWAY = {
     "reach": "Cluster",
     "tls": {"secretRef": {"name": "models-tls"}, "ca": "-----BEGIN CERTIFICATE-----"},
 }
-OFFERED = {"host": "models.example.org", "port": 443, "ca": "-----BEGIN CERTIFICATE-----"}
+OFFERED = {"host": "models.example.org", "port": 443, "ca": "-----BEGIN CERTIFICATE-----", "issuers": []}
 
 
 def gateway(request: Request) -> Any:
@@ -168,7 +168,7 @@ def test_the_authority_that_the_agent_has_made() -> None:
     worked = {"components": ["gateway"]}
     assert gateway(cluster(asked, status=worked)) is None
     live = {CERTIFICATE: {"status": {"authorities": NEW}}}
-    told = {"host": "models.example.org", "port": 443, "ca": NEW}
+    told = {"host": "models.example.org", "port": 443, "ca": NEW, "issuers": []}
     first = cluster(asked, status=worked, observed=live)
     assert gateway(first) == told
     assert gateway(cluster(asked, observed={OFFER: offered(first)})) == told

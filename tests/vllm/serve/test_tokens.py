@@ -200,6 +200,19 @@ def test_the_route_for_tokens_goes_before_its_policy_and_keys_stay() -> None:
     assert {KEY_ROUTE, SECURITY} <= set(manifests(after))
 
 
+def test_an_offer_that_says_nothing_of_issuers_takes_no_route_away() -> None:
+    """Such as of a function that is rolled back alone; one that says that there are none does."""
+    host = {"host": "models.example.org"}
+    silent = cluster("eu", allowed=["*"], gateway=host)
+    none = cluster("eu", allowed=["*"], gateway={**host, "issuers": []})
+    before, observed = served(GATED, **asked(STAFF))
+    after = again(before, observed, silent, **asked(STAFF))
+    assert [name for name in after.gone if "token" in name] == []
+    assert {ROUTE, POLICY} <= set(manifests(after))
+    assert [name for name in again(after, observed, none, **asked(STAFF)).gone if "token" in name] == [ROUTE]
+    assert [name for name in again(after, observed, silent).gone if "token" in name] == [ROUTE]
+
+
 def test_with_the_gateway_both_routes_go_first() -> None:
     before, observed = served(GATED, **asked(STAFF))
     after = again(before, observed, EU, **asked(STAFF))
