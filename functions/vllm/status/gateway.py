@@ -7,21 +7,26 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from functions.api import GatewayTrouble
+from functions.api import GatewayTrouble, PodReport
 from functions.base import Condition, Request, Status, Whose
 
+from ..serve import live_workload
 from .pods import reported
 
 __all__ = ["ANSWERED", "answered", "unanswered"]
 
 ANSWERED = "Answered"
 """Reason of the condition Serving of a Model that has answered through the gateway."""
+_CONDITIONS = ("status", "atProvider", "manifest", "status", "conditions")
+"""Where an Object has the conditions of a workload in the cluster."""
 
 
 def answered(request: Request) -> str | None:
     """Say that the Model has answered through the gateway, as the end of a sentence; None: nobody says so."""
     found = reported(request)
     if found is None or found.gateway is None or not found.gateway.answered:
+        return None
+    if _is_of_pods_before(request, found):
         return None
     note = f". {found.gateway.message}" if found.gateway.message else ""
     return f": a request through the gateway with its key is answered{note}"
@@ -48,6 +53,18 @@ def unanswered(request: Request, type_: str) -> Condition | None:
         f"{when}: {(told.message or 'no word why').rstrip('. ')}. {advice.next_step}"
     )
     return Condition(type_, Status.FALSE, reason.value, text, advice.whose)
+
+
+def _is_of_pods_before(request: Request, found: PodReport) -> bool:
+    """Tell whether a report is older than the pods that serve.
+
+    An agent that runs reports of ready pods within seconds, so it is of one that is gone. Both times are the
+    GPU cluster's.
+    """
+    workload = request.resource(live_workload(request.observed))
+    said = workload.each(*_CONDITIONS) if workload else ()
+    since = [c.text("lastTransitionTime") or "" for c in said if c.text("type") == "Available"]
+    return bool(found.observed_at) and max(since, default="") > (found.observed_at or "")
 
 
 class _Advice(NamedTuple):

@@ -16,7 +16,9 @@ SINCE, SEEN = "2026-11-29T18:00:00Z", "2026-11-29T18:00:12Z"
 REFUSED = {"answered": False, "reason": "KeyRefused", "message": "the gateway answers 401", "since": SINCE}
 
 
-def told(gateway: Any, *clusters: dict[str, Any], pods_ready: bool = True, **spec: Any) -> Outcome:
+def told(
+    gateway: Any, *clusters: dict[str, Any], pods_ready: bool = True, serves_since: str = "", **spec: Any
+) -> Outcome:
     """Reconcile a live Model whose agent reports something of the gateway; None: nothing."""
     clusters = clusters or (GATED,)
     before, observed = served(*clusters, **spec)
@@ -30,7 +32,22 @@ def told(gateway: Any, *clusters: dict[str, Any], pods_ready: bool = True, **spe
     if not pods_ready:
         status = {"conditions": [{"type": "Ready", "status": "False"}]}
         observed["vllm/deployment"] = {**observed["vllm/deployment"], "status": status}
+    if serves_since:
+        manifest = {"status": {"conditions": [{"type": "Available", "lastTransitionTime": serves_since}]}}
+        deployment = observed["vllm/deployment"]
+        now = {**deployment["status"], "atProvider": {"manifest": manifest}}
+        observed["vllm/deployment"] = {**deployment, "status": now}
     return again(before, observed, *clusters, **spec)
+
+
+def test_what_was_answered_by_pods_from_before_those_that_serve_is_told_no_more() -> None:
+    """As of an agent that is gone: its last word is not for ever."""
+    later, sooner = (
+        serving(told({"answered": True}, serves_since=since)) for since in ("2026-11-29T18:00:13Z", SINCE)
+    )
+    assert isinstance(later, Progress)
+    assert isinstance(sooner, Progress)
+    assert (later.reason, sooner.reason) == ("Available", "Answered")
 
 
 def test_a_model_that_has_answered_through_the_gateway() -> None:
