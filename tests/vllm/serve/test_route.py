@@ -94,7 +94,7 @@ def test_a_route_leads_by_exact_paths_to_the_engines_own() -> None:
         [match] = rule["matches"]
         assert match["path"]["type"] == "Exact"
         assert rule["timeouts"] == {"request": "0s"}
-        leads[match["method"], match["path"]["value"]] = _led_to(rule)
+        leads[match["method"], match["path"]["value"]] = _led_to(rule) or ""
     assert leads["POST", "/team-a/qwen/v1/chat/completions"] == "/v1/chat/completions"
     assert leads["GET", "/team-a/qwen/v1/models"] == "/v1/models"
     assert leads["POST", "/team-a/qwen/v1/classify"] == "/classify"
