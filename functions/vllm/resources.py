@@ -28,9 +28,9 @@ from .serve.endpoint import (
     is_told,
 )
 from .serve.limits import doubtful
-from .serve.metrics import is_guarded
+from .serve.metrics import ports as metrics_ports
 from .serve.namespace import namespace
-from .serve.network_policy import default_deny, serving_policy
+from .serve.network_policy import SERVING_POLICY, default_deny, serving_policy
 from .serve.pull_secret import pull_secret
 from .serve.service import service
 from .serve.template import Pods, pods
@@ -182,7 +182,9 @@ def _resources(
             plan,
             several_nodes=workload.several_nodes,
             in_cluster=called_inside(request, plan),
-            guarded=is_guarded(templates.templates),
+            read=metrics_ports(
+                request, plan, workload.resource, f"vllm/{SERVING_POLICY}", templates.templates
+            ),
         ),
         download_policy(plan),
         *secrets.resources,

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from functions.base import Request, View
 
 from ..engine import Engine
 from ..place.machine import GUARD
 from ..plan import Plan
+from .template import applied, is_rolling
 
-__all__ = ["NAME", "PORT", "PROGRAM", "guard", "is_guarded", "readers"]
+__all__ = ["NAME", "PORT", "PROGRAM", "Ports", "guard", "ports", "readers"]
 
 NAME, PORT = "metrics", 9000
 """Name of the container, and of its port."""
+_NAMESPACE = "kubernetes.io/metadata.name"
 PROGRAM = Path(__file__).with_name("metrics_guard.py").read_text()
 """What it runs."""
 _SHELL = 'trap "exit 0" TERM; while :; do python3 -I -S -c "$0" "$@" & wait $!; sleep 2; done'
@@ -43,12 +47,50 @@ def guard(engine: Engine, image: str) -> dict[str, Any]:
     }
 
 
-def is_guarded(templates: Mapping[str, Any]) -> bool:
-    """Tell whether pods that answer requests have the container; those of an older package have none.
+class Ports(NamedTuple):
+    """At which ports of serving pods metrics are read."""
+
+    own: bool
+    """At that of the container."""
+    engines: bool
+    """At the engine's, where requests are answered, too."""
+
+
+def ports(request: Request, plan: Plan, workload: str, policy: str, templates: Mapping[str, Any]) -> Ports:
+    """Return where metrics are read: at the engine's port as long as there may be pods of an older package.
+
+    What has been closed is opened for no later rollout.
 
     Args:
-        templates: of a workload's pods, by their name in the workload.
+        request: the Model's.
+        plan: of the Model.
+        workload: composed resource that runs the pods.
+        policy: composed resource that says who reaches them.
+        templates: of the pods to be, by their name in the workload.
     """
+    if not _is_guarded(templates):
+        return Ports(own=False, engines=True)
+    live, before = request.resource(workload), request.resource(policy)
+    if live is None:
+        return Ports(own=True, engines=False)
+    known = applied(live)
+    if known is None or not _is_guarded(known):
+        return Ports(own=True, engines=True)
+    return Ports(own=True, engines=before is not None and _lets_in(before, plan) and is_rolling(live))
+
+
+def _lets_in(policy: View, plan: Plan) -> bool:
+    """Tell whether a live policy lets readers to the engine's port."""
+    whose = {*plan.metrics.namespaces, *(pods.namespace for pods in plan.metrics.pods)}
+    return any(
+        peer.text("namespaceSelector", "matchLabels", _NAMESPACE) in whose
+        for rule in policy.each("spec", "forProvider", "manifest", "spec", "ingress")
+        if any(port.number("port") == plan.engine.port for port in rule.each("ports"))
+        for peer in rule.each("from")
+    )
+
+
+def _is_guarded(templates: Mapping[str, Any]) -> bool:
     specs = [template["spec"] for template in templates.values()]
     return any(each["name"] == NAME for spec in specs for each in spec.get("initContainers", ()))
 
@@ -68,4 +110,4 @@ def readers(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _named(namespace: str) -> dict[str, Any]:
-    return {"matchLabels": {"kubernetes.io/metadata.name": namespace}}
+    return {"matchLabels": {_NAMESPACE: namespace}}

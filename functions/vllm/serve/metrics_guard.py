@@ -52,8 +52,10 @@ class Guard:
             writer.write(_said("404 Not Found", "metrics alone are read here"))
             return
         try:
-            source, sink = await asyncio.open_connection("127.0.0.1", self._engine)
-        except OSError:
+            source, sink = await asyncio.wait_for(
+                asyncio.open_connection("127.0.0.1", self._engine), ANSWER_SECONDS
+            )
+        except OSError:  # A TimeoutError is one: an engine that hangs.
             writer.write(_said("503 Service Unavailable", "the engine does not answer yet"))
             return
         try:

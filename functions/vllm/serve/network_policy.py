@@ -38,7 +38,7 @@ def default_deny(plan: Plan) -> Resource:
     return network_policy(plan, "default-deny", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 
 
-def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool, guarded: bool) -> Resource:
+def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool, read: metrics.Ports) -> Resource:
     """Compose the policy of serving pods.
 
     Callers are the gateway's proxies, or pods of the namespace with the claim's namespace's name, and pods of
@@ -49,8 +49,8 @@ def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool, guarded
         plan: of the Model.
         several_nodes: whether a replica has pods on several nodes.
         in_cluster: whether the namespace with the claim's namespace's name is among the callers.
-        guarded: whether its pods have a port for metrics alone. Those of an older package have none, and are
-            read as before, at the engine's, until something else restarts them.
+        read: at which ports metrics are. Pods of an older package have them at the engine's alone, and are
+            read there until something else restarts them.
     """
     own = (plan.claim.namespace,) if in_cluster else ()
     callers = [_pods_of(namespace) for namespace in dict.fromkeys((*own, *plan.spec.access.namespaces))]
@@ -58,10 +58,10 @@ def serving_policy(plan: Plan, *, several_nodes: bool, in_cluster: bool, guarded
         proxies = {"matchLabels": {contract.COMPONENT: contract.GATEWAY_PROXY}}
         callers.append({**_pods_of(contract.GATEWAY_NAMESPACE), "podSelector": proxies})
     reading = metrics.readers(plan)
-    if not guarded:
+    if read.engines:
         callers += [each for each in reading if each not in callers]
     ingress = [{"from": callers, "ports": [_tcp(plan.engine.port)]}] if callers else []
-    if guarded and reading:
+    if read.own and reading:
         ingress.append({"from": reading, "ports": [_tcp(metrics.PORT)]})
     spec: dict[str, Any] = {
         "podSelector": {"matchLabels": SERVING},

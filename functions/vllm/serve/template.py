@@ -16,7 +16,7 @@ from functions.base import View, digest
 
 from ..plan import Plan
 
-__all__ = ["Pods", "pods"]
+__all__ = ["Pods", "applied", "is_rolling", "pods"]
 
 _TEMPLATES = "freehold.dev/pods"
 """Annotation: the templates as JSON, by their name in the workload."""
@@ -75,6 +75,21 @@ def pods(plan: Plan, rendered: Mapping[str, Any], live: View | None) -> Pods:
     if untolerated and not old and _none_is_ready(live):
         return anew
     return Pods(templates, {_TEMPLATES: kept, _ASKED: noted}, outdated=True, untolerated=untolerated)
+
+
+def applied(live: View) -> Mapping[str, Any] | None:
+    """Return the templates that a workload's Object has been given; None where it says none."""
+    kept = _noted(live, _TEMPLATES)
+    templates: Mapping[str, Any] | None = None if kept is None else json.loads(kept)
+    return templates
+
+
+def is_rolling(live: View) -> bool:
+    """Tell whether a workload may have pods of templates from before, as its status in the cluster says."""
+    generation = live.number(*_STATUS[:-1], "metadata", "generation")
+    if generation is None or live.number(*_STATUS, "observedGeneration") != generation:
+        return True
+    return (live.number(*_STATUS, "replicas") or 0) > (live.number(*_STATUS, "updatedReplicas") or 0)
 
 
 def _noted(live: View | None, annotation: str) -> str | None:

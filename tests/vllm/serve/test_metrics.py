@@ -56,21 +56,54 @@ def test_readers_reach_the_port_of_metrics_and_no_other() -> None:
     assert manifests(after)["vllm/deployment"] == manifests(before)["vllm/deployment"]
 
 
-def test_pods_of_an_older_package_are_read_as_before_until_they_restart() -> None:
-    before = first()
-    observed = copy.deepcopy(dict(live(before)))
+def of_an_older_package(made: Outcome) -> dict[str, Any]:
+    """Return what is observed of a live Model whose pods have no container for metrics."""
+    observed = copy.deepcopy(dict(live(made)))
     workload = observed["vllm/deployment"]
     templates = json.loads(workload["metadata"]["annotations"]["freehold.dev/pods"])
     for where in (templates["template"], workload["spec"]["forProvider"]["manifest"]["spec"]["template"]):
         where["spec"]["initContainers"] = where["spec"]["initContainers"][:1]
     workload["metadata"]["annotations"]["freehold.dev/pods"] = json.dumps(templates)
+    return observed
+
+
+def test_pods_of_an_older_package_are_read_as_before_until_they_restart() -> None:
+    before, closed = first(), {8000: [named("team-a")], 9000: [named("monitoring"), KEDA]}
+    observed = of_an_older_package(before)
     after = compose(request(SPEC, EU, status=dict(before.status), observed=observed, given=READERS))
     assert [c["name"] for c in pod_of(manifests(after)["vllm/deployment"])["initContainers"]] == ["weights"]
     assert admitted(after) == {8000: [named("team-a"), named("monitoring"), KEDA]}
     assert "spec.engine.restartedAt" in after.status["engine"]["update"]
     asked = {**SPEC, "engine": {"restartedAt": "2026-11-29T23:00:00Z"}}
     restarted = compose(request(asked, EU, status=dict(after.status), observed=observed, given=READERS))
-    assert set(admitted(restarted)) == {8000, 9000}
+    everywhere = {8000: [named("team-a"), named("monitoring"), KEDA], 9000: [named("monitoring"), KEDA]}
+    assert admitted(restarted) == everywhere
+    # The new pods come one by one; then the engine's port is closed, for later rollouts, too.
+    for status, policy in (
+        ({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2}, everywhere),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1}, everywhere),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 2}, closed),
+        ({"observedGeneration": 2, "replicas": 2, "updatedReplicas": 1}, closed),
+    ):
+        observed = dict(live(restarted))
+        rolled = {"metadata": {"generation": 2}, "status": status}
+        observed["vllm/deployment"] = {
+            **observed["vllm/deployment"],
+            "status": {**observed["vllm/deployment"]["status"], "atProvider": {"manifest": rolled}},
+        }
+        restarted = compose(
+            request(asked, EU, status=dict(restarted.status), observed=observed, given=READERS)
+        )
+        assert admitted(restarted) == policy
+
+
+def test_while_new_weights_come_the_old_pods_are_read_as_before() -> None:
+    before = first()
+    status, observed = dict(before.status), of_an_older_package(before)
+    new = {**SPEC, "revision": "a" * 40}
+    waits = compose(request(new, EU, status=status, observed=observed, given=READERS))
+    assert manifests(waits)["vllm/deployment"] is None
+    assert admitted(waits)[8000] == [named("team-a"), named("monitoring"), KEDA]
 
 
 def test_the_pod_that_answers_for_a_group_lets_metrics_out() -> None:
