@@ -21,6 +21,8 @@ OWNER = "platform"
 _ASK_SECONDS = 3
 _GONE_SECONDS = 240
 """For a claim to go: several things in order, and the garbage collector asks again for each after growing delays."""
+_REACHED_SECONDS = 120
+"""For a cluster that another claim may have left a moment before: core looks once a minute."""
 _IN_USE = "crossplane.io/in-use"
 """Crossplane's label of what a Usage guards; while an object has it, its deletion is refused."""
 _USAGES = "protection.crossplane.io/v1beta1"
@@ -41,7 +43,7 @@ def existing(
 ) -> Manifest:
     """Claim an existing cluster; return the claim once the cluster's API has answered."""
     claim = claimed(plane, name, pools, allowed)
-    wait_for(f"{name} to be reached", lambda: _holds(plane.api, claim, "ControlPlaneReady"))
+    wait_for(f"{name} to be reached", lambda: _holds(plane.api, claim, "ControlPlaneReady"), _REACHED_SECONDS)
     return claim
 
 
