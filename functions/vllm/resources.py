@@ -182,9 +182,7 @@ def _resources(
             plan,
             several_nodes=workload.several_nodes,
             in_cluster=called_inside(request, plan),
-            read=metrics_ports(
-                request, plan, workload.resource, f"vllm/{SERVING_POLICY}", templates.templates
-            ),
+            read=metrics_ports(request, plan, workload.resource, f"vllm/{SERVING_POLICY}", templates),
         ),
         download_policy(plan),
         *secrets.resources,

@@ -14,7 +14,7 @@ from functions.base import Request, View
 from ..engine import Engine
 from ..place.machine import GUARD
 from ..plan import Plan
-from .template import applied, is_rolling
+from .template import Pods, applied, is_rolling
 
 __all__ = ["NAME", "PORT", "PROGRAM", "Ports", "guard", "ports", "readers"]
 
@@ -56,7 +56,7 @@ class Ports(NamedTuple):
     """At the engine's, where requests are answered, too."""
 
 
-def ports(request: Request, plan: Plan, workload: str, policy: str, templates: Mapping[str, Any]) -> Ports:
+def ports(request: Request, plan: Plan, workload: str, policy: str, pods: Pods) -> Ports:
     """Return where metrics are read: at the engine's port as long as there may be pods of an older package.
 
     What has been closed is opened for no later rollout.
@@ -66,15 +66,14 @@ def ports(request: Request, plan: Plan, workload: str, policy: str, templates: M
         plan: of the Model.
         workload: composed resource that runs the pods.
         policy: composed resource that says who reaches them.
-        templates: of the pods to be, by their name in the workload.
+        pods: templates of the pods to be.
     """
-    if not _is_guarded(templates):
+    if not _is_guarded(pods.templates):
         return Ports(own=False, engines=True)
     live, before = request.resource(workload), request.resource(policy)
     if live is None:
         return Ports(own=True, engines=False)
-    known = applied(live)
-    if known is None or not _is_guarded(known):
+    if not _is_guarded(applied(live, pods)):
         return Ports(own=True, engines=True)
     return Ports(own=True, engines=before is not None and _lets_in(before, plan) and is_rolling(live))
 

@@ -77,10 +77,17 @@ def pods(plan: Plan, rendered: Mapping[str, Any], live: View | None) -> Pods:
     return Pods(templates, {_TEMPLATES: kept, _ASKED: noted}, outdated=True, untolerated=untolerated)
 
 
-def applied(live: View) -> Mapping[str, Any] | None:
-    """Return the templates that a workload's Object has been given; None where it says none."""
+def applied(live: View, pods: Pods) -> Mapping[str, Any]:
+    """Return the templates that a workload's Object has been given; none where it says none.
+
+    Args:
+        live: the Object.
+        pods: the templates to be, which they are most of the time.
+    """
     kept = _noted(live, _TEMPLATES)
-    templates: Mapping[str, Any] | None = None if kept is None else json.loads(kept)
+    if kept == pods.annotations[_TEMPLATES]:
+        return pods.templates
+    templates: Mapping[str, Any] = json.loads(kept) if kept else {}
     return templates
 
 
